@@ -1,0 +1,233 @@
+// The library's threads: one pool, started on first use, of num_threads() - 1 workers; the
+// caller works too. Loops are cut into chunks whose bounds never depend on timing, so a loop
+// that reduces per chunk and combines in chunk order gives the same bits every time.
+// No OpenMP: its runtime would be forced on every application that includes the headers.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/tensor.hpp"
+
+namespace contexture {
+namespace detail {
+
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+// Processors this process may run on; at least 1.
+inline int available_processors() noexcept {
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+inline constexpr int kMaxThreads = 1024;
+
+inline int initial_thread_count() {
+  const char* text = std::getenv("CONTEXTURE_NUM_THREADS");
+  if (text == nullptr || *text == '\0') return available_processors();
+  int n = 0;
+  const char* end = text + std::strlen(text);
+  const auto [stop, error] = std::from_chars(text, end, n);
+  require(error == std::errc() && stop == end && n >= 1 && n <= kMaxThreads, "CONTEXTURE_NUM_THREADS: '", text,
+          "', expected a whole number from 1 to ", kMaxThreads);
+  return n;
+}
+
+// True in a thread that is running a chunk; nested loops then run in that thread alone.
+inline bool& inside_parallel_region() noexcept {
+  thread_local bool inside = false;
+  return inside;
+}
+
+class ThreadPool {
+ public:
+  static ThreadPool& instance() {
+    static ThreadPool pool;
+    return pool;
+  }
+
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() { stop_workers(); }
+
+  int threads() const noexcept { return threads_.load(std::memory_order_relaxed); }
+
+  void resize(int n) {
+    require(n >= 1 && n <= kMaxThreads, "set_num_threads: ", n, ", expected 1 to ", kMaxThreads);
+    require_state(!inside_parallel_region(), "set_num_threads: called from inside a parallel loop");
+    const std::lock_guard busy(busy_);
+    stop_workers();
+    threads_.store(n, std::memory_order_relaxed);
+  }
+
+  // Calls task(chunk) for every chunk in [0, chunks); returns when all are done. The first
+  // exception thrown by a chunk is rethrown here, after the others have finished.
+  template <class Task>
+  void run(Index chunks, Task& task) {
+    std::unique_lock busy(busy_, std::defer_lock);
+    // Serial when there is nothing to share, inside a chunk, or while another thread of the
+    // application holds the pool (its own work is then parallel already).
+    if (chunks <= 1 || threads() == 1 || inside_parallel_region() || !busy.try_lock()) {
+      for (Index chunk = 0; chunk < chunks; ++chunk) task(chunk);
+      return;
+    }
+    start_workers();
+    {
+      const std::lock_guard lock(mutex_);
+      call_ = [](void* context, Index chunk) { (*static_cast<Task*>(context))(chunk); };
+      context_ = &task;
+      chunks_ = chunks;
+      next_.store(0, std::memory_order_relaxed);
+      error_ = nullptr;
+      active_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    work();
+    for (int spins = 0; active_.load(std::memory_order_acquire) != 0; ++spins) {
+      if (spins < kSpins) {
+        cpu_relax();
+        continue;
+      }
+      std::unique_lock lock(mutex_);
+      done_.wait(lock, [this] { return active_.load(std::memory_order_acquire) == 0; });
+    }
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  // Workers poll this often before they sleep: about 20 us, the gap between two layers.
+  static constexpr int kSpins = 1500;
+
+  ThreadPool() : threads_(initial_thread_count()) {}
+
+  void start_workers() {
+    if (!workers_.empty()) return;
+    stopping_ = false;
+    const std::uint64_t seen = generation_.load(std::memory_order_relaxed);
+    for (int i = 1; i < threads(); ++i) workers_.emplace_back([this, seen] { worker(seen); });
+  }
+
+  void stop_workers() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+  }
+
+  void worker(std::uint64_t seen) {
+    for (;;) {
+      for (int spins = 0; spins < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spins) cpu_relax();
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+        seen = generation_.load(std::memory_order_relaxed);
+        if (stopping_) return;
+      }
+      work();
+      if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        const std::lock_guard lock(mutex_);
+        done_.notify_one();
+      }
+    }
+  }
+
+  void work() {
+    inside_parallel_region() = true;
+    for (Index chunk = next_.fetch_add(1); chunk < chunks_; chunk = next_.fetch_add(1)) {
+      try {
+        call_(context_, chunk);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+      }
+    }
+    inside_parallel_region() = false;
+  }
+
+  std::atomic<int> threads_;
+  std::vector<std::thread> workers_;
+  std::mutex busy_;   // held for the length of one loop
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  std::atomic<std::uint64_t> generation_{0};
+  std::atomic<Index> next_{0};
+  std::atomic<int> active_{0};
+  Index chunks_ = 0;
+  void (*call_)(void*, Index) = nullptr;
+  void* context_ = nullptr;
+  std::exception_ptr error_;
+  bool stopping_ = false;
+};
+
+}  // namespace detail
+
+/// Threads that parallel loops use, the caller included. Initially CONTEXTURE_NUM_THREADS, or
+/// the number of processors this process may run on.
+[[nodiscard]] inline int num_threads() { return detail::ThreadPool::instance().threads(); }
+
+/// Sets the number of threads, 1 to 1024; waits for a loop that is running.
+inline void set_num_threads(int n) { detail::ThreadPool::instance().resize(n); }
+
+/// Calls f(chunk, begin, end) for `chunks` contiguous parts of [0, n), in parallel. Which part
+/// belongs to which chunk depends on n and chunks only: reduce into slot `chunk`, then combine
+/// the slots in order, and the result has the same bits with any number of threads.
+template <class F>
+void parallel_chunks(Index n, Index chunks, F&& f) {
+  if (n <= 0 || chunks <= 0) return;
+  chunks = std::min(chunks, n);
+  auto task = [&](Index chunk) {
+    const Index base = n / chunks;
+    const Index extra = n % chunks;  // the first `extra` chunks get one more
+    const Index begin = chunk * base + std::min(chunk, extra);
+    f(chunk, begin, begin + base + (chunk < extra ? 1 : 0));
+  };
+  detail::ThreadPool::instance().run(chunks, task);
+}
+
+/// Calls f(begin, end) over disjoint ranges that cover [0, n), in parallel; no range but the
+/// only one is shorter than about `grain` items (choose it so that a range takes >= 10 us).
+template <class F>
+void parallel_for(Index n, Index grain, F&& f) {
+  if (n <= 0) return;
+  const Index most = (n + std::max<Index>(grain, 1) - 1) / std::max<Index>(grain, 1);
+  const Index threads = num_threads();
+  // Four ranges a thread even out a machine whose cores are not equally fast at the moment.
+  const Index chunks = threads == 1 ? 1 : std::min<Index>(most, 4 * threads);
+  parallel_chunks(n, chunks, [&](Index, Index begin, Index end) { f(begin, end); });
+}
+
+}  // namespace contexture

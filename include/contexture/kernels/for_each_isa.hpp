@@ -1,0 +1,67 @@
+// Compiles one kernel source once per instruction set. Usage, in a kernel's public header and
+// after all its includes:
+//   #define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/relu-inl.hpp"
+//   #include "contexture/kernels/for_each_isa.hpp"
+// Inside the source, everything lives in namespace contexture::kernels::CONTEXTURE_ISA; each
+// function is marked CONTEXTURE_KERNEL (an entry point) or CONTEXTURE_INLINE (a helper), and
+// uses raw pointers and Vec<T> only: no std templates and no lambdas, whose instantiations the
+// linker would merge across instruction sets. Callers pick with CONTEXTURE_DISPATCH.
+// Deliberately without an include guard.
+
+#ifndef CONTEXTURE_KERNEL_SOURCE
+#error "define CONTEXTURE_KERNEL_SOURCE before including for_each_isa.hpp"
+#endif
+
+#ifndef CONTEXTURE_DISPATCH
+#if defined(__clang__)
+#define CONTEXTURE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CONTEXTURE_UNROLL _Pragma("GCC unroll 64")
+#endif
+#define CONTEXTURE_INLINE [[gnu::always_inline]] CONTEXTURE_KERNEL inline
+#if defined(__x86_64__) && defined(__GNUC__)
+#define CONTEXTURE_HAS_X86_ISAS 1
+// Returns call, e.g. relu<T>(x, y, n), of the active instruction set's namespace.
+#define CONTEXTURE_DISPATCH(...)                                            \
+  switch (::contexture::active_isa()) {                                     \
+    case ::contexture::Isa::avx512: return isa_avx512::__VA_ARGS__;         \
+    case ::contexture::Isa::avx2: return isa_avx2::__VA_ARGS__;             \
+    case ::contexture::Isa::baseline: break;                                \
+  }                                                                         \
+  return isa_baseline::__VA_ARGS__
+#else
+#define CONTEXTURE_DISPATCH(...) return isa_baseline::__VA_ARGS__
+#endif
+#endif
+
+#define CONTEXTURE_ISA isa_baseline
+#define CONTEXTURE_VECTOR_BYTES 16
+#define CONTEXTURE_KERNEL
+#include "contexture/kernels/vec-inl.hpp"
+#include CONTEXTURE_KERNEL_SOURCE
+#undef CONTEXTURE_ISA
+#undef CONTEXTURE_VECTOR_BYTES
+#undef CONTEXTURE_KERNEL
+
+#if defined(CONTEXTURE_HAS_X86_ISAS)
+#define CONTEXTURE_ISA isa_avx2
+#define CONTEXTURE_VECTOR_BYTES 32
+#define CONTEXTURE_KERNEL __attribute__((target("avx2,fma,bmi,bmi2,f16c")))
+#include "contexture/kernels/vec-inl.hpp"
+#include CONTEXTURE_KERNEL_SOURCE
+#undef CONTEXTURE_ISA
+#undef CONTEXTURE_VECTOR_BYTES
+#undef CONTEXTURE_KERNEL
+
+#define CONTEXTURE_ISA isa_avx512
+#define CONTEXTURE_VECTOR_BYTES 64
+#define CONTEXTURE_KERNEL \
+  __attribute__((target("avx2,fma,bmi,bmi2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd")))
+#include "contexture/kernels/vec-inl.hpp"
+#include CONTEXTURE_KERNEL_SOURCE
+#undef CONTEXTURE_ISA
+#undef CONTEXTURE_VECTOR_BYTES
+#undef CONTEXTURE_KERNEL
+#endif
+
+#undef CONTEXTURE_KERNEL_SOURCE

@@ -1,0 +1,3 @@
+// Linked into every test program beside its own sources: any non-inline definition in a header
+// becomes a duplicate symbol here.
+#include "contexture/contexture.hpp"
