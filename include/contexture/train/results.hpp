@@ -1,0 +1,104 @@
+// What a run measured, as plain data: filled by train, read by report. No behaviour beyond
+// small derived values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "contexture/core/tensor.hpp"
+
+namespace contexture {
+
+/// The two arms of an experiment: the same network from scratch, and from the pre-trained encoder.
+enum class Arm { scratch, pretrained };
+
+[[nodiscard]] constexpr const char* to_string(Arm arm) { return arm == Arm::scratch ? "scratch" : "pretrained"; }
+
+/// One line of history.csv: what was measured on one split at one step.
+struct HistoryRow {
+  std::string experiment;  ///< "pretrain", or the label fraction in percent: "100", "50", "10"
+  std::string arm;         ///< "scratch", "pretrained"; "pretext" for pre-training
+  std::uint64_t seed = 0;
+  std::int64_t step = 0;   ///< optimiser steps taken
+  double epoch = 0;        ///< passes over the arm's training images
+  double seconds = 0;      ///< since the arm began, training and evaluation
+  std::string split;       ///< "train" (mean since the last row), "validation", "test"
+  double loss = 0;         ///< mean cross-entropy, nats
+  double accuracy = 0;     ///< top-1, 0..1
+  double macro_f1 = 0;     ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" of pre-training
+};
+
+/// Answers of one model on the test split, in test-set order.
+struct TestAnswers {
+  std::vector<std::int32_t> predicted;
+  std::vector<float> confidence;  ///< softmax probability of the predicted class
+};
+
+/// Confusion counts, row = true class, column = predicted class, row-major (classes x classes).
+struct ConfusionMatrix {
+  std::int64_t classes = 0;
+  std::vector<std::int64_t> counts;
+};
+
+/// One arm of one experiment with one seed.
+struct ArmResult {
+  double best_val_accuracy = 0;
+  double test_accuracy = 0;   ///< of the weights with the best validation accuracy
+  double test_macro_f1 = 0;
+  double final_train_loss = 0;
+  std::optional<std::int64_t> plateau_step;  ///< null: never settled
+  /// Percent of the scratch arm's best validation accuracy ("80", "90", "95", "99") -> first step
+  /// at which the smoothed validation accuracy reaches it; null: never.
+  std::map<std::string, std::optional<std::int64_t>> steps_to;
+  /// Same keys: seconds instead of steps, pre-training not included.
+  std::map<std::string, std::optional<double>> seconds_to;
+  std::optional<double> plateau_seconds;
+  double seconds = 0;
+  std::int64_t steps = 0;
+  TestAnswers answers;
+  ConfusionMatrix confusion;
+};
+
+/// One experiment: a label fraction, both arms, one entry per seed.
+struct ExperimentResult {
+  double label_fraction = 1;      ///< 0..1
+  std::int64_t labels = 0;        ///< labelled training images used
+  std::vector<std::uint64_t> seeds;
+  std::vector<ArmResult> scratch;     ///< parallel to seeds
+  std::vector<ArmResult> pretrained;  ///< parallel to seeds
+};
+
+/// What pre-training measured, one entry per seed (one in all when an encoder was given or shared).
+struct PretrainResult {
+  std::string task;          ///< "context prediction"
+  double seconds = 0;        ///< mean per seed
+  double loss = 0;           ///< last validation loss
+  double accuracy = 0;       ///< last validation accuracy of the pretext task
+  double chance = 0;         ///< share of the most frequent pretext class
+  std::int64_t steps = 0;
+  double images_per_second = 0;
+};
+
+/// The whole run.
+struct RunSummary {
+  std::string dataset;                    ///< "builtin", "Fashion-MNIST (IDX)", ...
+  std::vector<std::string> class_names;
+  std::int64_t train_images = 0, validation_images = 0, test_images = 0, unlabeled_images = 0;
+  std::int64_t height = 0, width = 0, channels = 0;
+  std::map<std::string, std::string> config;  ///< effective option -> value
+  std::string machine;                    ///< cpu_report().line()
+  std::int64_t encoder_parameters = 0;
+  std::int64_t encoder_multiply_adds = 0; ///< per image
+  std::optional<PretrainResult> pretrain; ///< empty when --encoder was given
+  std::vector<ExperimentResult> experiments;
+  std::vector<HistoryRow> history;
+  double seconds_total = 0;
+  double peak_rss_mib = 0;
+  double images_per_second = 0;           ///< training throughput of the classifier arms
+};
+
+}  // namespace contexture
