@@ -1,0 +1,59 @@
+// ConvShape: the extents of one 2-D convolution, shared by every algorithm. Images are
+// (N,H,W,C), weights (R,S,C/groups,K), outputs (N,P,Q,K); R, S are the kernel's height and width.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/tensor.hpp"
+
+namespace contexture::kernels {
+
+/// Extents and options of a 2-D convolution (cross-correlation, zero padding).
+struct ConvShape {
+  Index n = 0, h = 0, w = 0, c = 0;  ///< input (N,H,W,C)
+  Index k = 0, r = 1, s = 1;         ///< output channels, kernel height and width
+  Index stride_h = 1, stride_w = 1;
+  Index pad_h = 0, pad_w = 0;  ///< zeros on each side
+  Index dilation_h = 1, dilation_w = 1;
+  Index groups = 1;
+
+  /// Output height and width; 0 where the kernel does not fit into the padded input.
+  [[nodiscard]] constexpr Index out_h() const { return out_extent(h, r, stride_h, pad_h, dilation_h); }
+  [[nodiscard]] constexpr Index out_w() const { return out_extent(w, s, stride_w, pad_w, dilation_w); }
+
+  [[nodiscard]] constexpr Index group_c() const { return c / groups; }
+  [[nodiscard]] constexpr Index group_k() const { return k / groups; }
+  /// Rows of the weights seen as a matrix (R*S*C/groups, K).
+  [[nodiscard]] constexpr Index patch() const { return r * s * group_c(); }
+  [[nodiscard]] constexpr Index input_size() const { return n * h * w * c; }
+  [[nodiscard]] constexpr Index weight_size() const { return patch() * k; }
+  [[nodiscard]] constexpr Index out_pixels() const { return n * out_h() * out_w(); }
+  [[nodiscard]] constexpr Index output_size() const { return out_pixels() * k; }
+  /// Multiply-adds of one pass, padding included.
+  [[nodiscard]] constexpr Index multiply_adds() const { return out_pixels() * k * patch(); }
+
+  /// Throws std::invalid_argument unless the extents make sense.
+  void validate() const {
+    require(n >= 0 && h >= 0 && w >= 0 && c >= 0 && k >= 0, "conv2d: negative extent, n ", n, ", h ", h, ", w ", w,
+            ", c ", c, ", k ", k);
+    require(r >= 1 && s >= 1, "conv2d: kernel ", r, "x", s, ", expected at least 1x1");
+    require(stride_h >= 1 && stride_w >= 1, "conv2d: stride (", stride_h, ",", stride_w, "), expected at least 1");
+    require(dilation_h >= 1 && dilation_w >= 1, "conv2d: dilation (", dilation_h, ",", dilation_w,
+            "), expected at least 1");
+    require(pad_h >= 0 && pad_w >= 0, "conv2d: padding (", pad_h, ",", pad_w, "), expected at least 0");
+    require(groups >= 1 && c % groups == 0 && k % groups == 0, "conv2d: groups ", groups, ", expected a divisor of ", c,
+            " input and ", k, " output channels");
+  }
+
+  friend bool operator==(const ConvShape&, const ConvShape&) = default;
+
+ private:
+  static constexpr Index out_extent(Index in, Index kernel, Index stride, Index pad, Index dilation) {
+    const Index last = in + 2 * pad - dilation * (kernel - 1) - 1;  // where the last window may start
+    return last < 0 ? 0 : last / stride + 1;
+  }
+};
+
+}  // namespace contexture::kernels
