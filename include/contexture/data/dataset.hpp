@@ -1,0 +1,73 @@
+// A data set in memory: 8-bit images, their class numbers and the classes' names. Plain structs:
+// loaders fill them, splits and batches read them, nothing else is promised.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/tensor.hpp"
+
+namespace contexture {
+
+/// Images of one size, (N,H,W,C) row-major, 0 = black, 255 = white; 1 channel is grey, 3 are RGB.
+struct ImageSet {
+  Index count = 0;
+  Index height = 0;
+  Index width = 0;
+  Index channels = 0;
+  std::vector<std::uint8_t> pixels;  ///< (N,H,W,C)
+  std::vector<std::int32_t> labels;  ///< one class number an image, from 0; empty: unlabelled
+
+  [[nodiscard]] Index image_bytes() const { return height * width * channels; }
+  [[nodiscard]] const std::uint8_t* image(Index i) const { return pixels.data() + i * image_bytes(); }
+  [[nodiscard]] std::uint8_t* image(Index i) { return pixels.data() + i * image_bytes(); }
+};
+
+/// What a loader returns. Train and test are labelled and of one image size; `unlabeled` may be
+/// empty and is for pre-training only.
+struct Dataset {
+  std::string name;
+  std::vector<std::string> class_names;
+  ImageSet train;
+  ImageSet test;
+  ImageSet unlabeled;
+  std::vector<std::string> notes;  ///< what a person should know: skipped files, resized images
+};
+
+/// What load_dataset and builtin_dataset can be told.
+struct DataOptions {
+  Index image_size = 0;          ///< side of the square images in pixels; 0: as stored (built-in: 32)
+  std::uint64_t seed = 0;        ///< of the built-in set, and of the test split of folders without one
+  Index builtin_train = 10'000;  ///< images of the built-in training set
+  Index builtin_test = 2'000;    ///< images of the built-in test set
+};
+
+/// Images per class, `classes` entries. Throws std::invalid_argument for a label outside [0, classes).
+[[nodiscard]] inline std::vector<Index> class_counts(std::span<const std::int32_t> labels, std::size_t classes) {
+  std::vector<Index> counts(classes, 0);
+  for (const std::int32_t label : labels) {
+    require(label >= 0 && static_cast<std::size_t>(label) < classes, "class_counts: label ", label, ", expected 0 to ",
+            static_cast<Index>(classes) - 1);
+    ++counts[static_cast<std::size_t>(label)];
+  }
+  return counts;
+}
+
+namespace detail {
+
+// Sizes that everything downstream relies on. The fault is the caller's: loaders check their files.
+inline void check_image_set(const char* who, const ImageSet& set) {
+  require(set.count >= 0 && set.height > 0 && set.width > 0 && set.channels > 0, who, ": image set of ", set.count,
+          " images of ", set.height, " x ", set.width, " x ", set.channels);
+  require(set.pixels.size() == static_cast<std::size_t>(set.count * set.image_bytes()), who, ": ", set.pixels.size(),
+          " bytes of pixels for ", set.count, " images of ", set.image_bytes(), " bytes");
+  require(set.labels.empty() || set.labels.size() == static_cast<std::size_t>(set.count), who, ": ", set.labels.size(),
+          " labels for ", set.count, " images");
+}
+
+}  // namespace detail
+}  // namespace contexture

@@ -1,0 +1,96 @@
+// Which images are for what: a stratified validation split, and stratified label subsets that are
+// nested (the 10 % are among the 50 %). Both rest on one idea: every image draws its own rank from
+// (seed, index), and a class gives away its lowest ranks. So a subset depends neither on the order
+// of the indices nor on how many other images there are.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/core/tensor.hpp"
+
+namespace contexture {
+
+/// Two disjoint sets of image numbers, each in ascending order.
+struct Split {
+  std::vector<Index> train;
+  std::vector<Index> validation;
+};
+
+namespace detail {
+
+// The given images class by class (first index: class), each class ordered by its images' ranks.
+inline std::vector<std::vector<Index>> ranked_by_class(const char* who, std::span<const std::int32_t> labels,
+                                                       std::span<const Index> from, const Rng& rng) {
+  std::vector<std::vector<std::pair<std::uint64_t, Index>>> ranked;
+  for (const Index i : from) {
+    require(i >= 0 && i < static_cast<Index>(labels.size()), who, ": image ", i, " of ", labels.size());
+    const std::int32_t label = labels[static_cast<std::size_t>(i)];
+    require(label >= 0, who, ": image ", i, " has label ", label, ", expected 0 or more");
+    if (static_cast<std::size_t>(label) >= ranked.size()) ranked.resize(static_cast<std::size_t>(label) + 1);
+    ranked[static_cast<std::size_t>(label)].emplace_back(rng.split(static_cast<std::uint64_t>(i)).bits64(), i);
+  }
+  std::vector<std::vector<Index>> classes(ranked.size());
+  for (std::size_t c = 0; c < ranked.size(); ++c) {
+    std::sort(ranked[c].begin(), ranked[c].end());
+    classes[c].reserve(ranked[c].size());
+    for (const auto& [rank, i] : ranked[c]) classes[c].push_back(i);
+  }
+  return classes;
+}
+
+}  // namespace detail
+
+/// Gives `validation_fraction` of every class (rounded to the nearest image) to validation and the
+/// rest to training. A class keeps at least one training image, and has at least one validation
+/// image when the fraction is above 0 and it has two or more images.
+/// Throws std::invalid_argument unless 0 <= validation_fraction < 1.
+[[nodiscard]] inline Split stratified_split(std::span<const std::int32_t> labels, double validation_fraction,
+                                            const Rng& rng) {
+  require(validation_fraction >= 0 && validation_fraction < 1, "stratified_split: validation fraction ",
+          validation_fraction, ", expected 0 <= fraction < 1");
+  std::vector<Index> all(labels.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
+  Split split;
+  for (const auto& members : detail::ranked_by_class("stratified_split", labels, all, rng)) {
+    const auto n = static_cast<Index>(members.size());
+    if (n == 0) continue;
+    Index held_out = std::llround(validation_fraction * static_cast<double>(n));
+    if (validation_fraction > 0) held_out = std::max<Index>(held_out, 1);
+    held_out = std::min(held_out, n - 1);
+    split.validation.insert(split.validation.end(), members.begin(), members.begin() + held_out);
+    split.train.insert(split.train.end(), members.begin() + held_out, members.end());
+  }
+  std::sort(split.train.begin(), split.train.end());
+  std::sort(split.validation.begin(), split.validation.end());
+  return split;
+}
+
+/// The `fraction` of every class among the images `from` (rounded to the nearest image), ascending.
+/// With the same `rng` a smaller fraction is a subset of a larger one.
+/// Throws std::invalid_argument unless 0 < fraction <= 1, InputError when a class would be left
+/// without a single label.
+[[nodiscard]] inline std::vector<Index> label_subset(std::span<const std::int32_t> labels, std::span<const Index> from,
+                                                     double fraction, const Rng& rng) {
+  require(fraction > 0 && fraction <= 1, "label_subset: fraction ", fraction, ", expected 0 < fraction <= 1");
+  std::vector<Index> subset;
+  const auto classes = detail::ranked_by_class("label_subset", labels, from, rng);
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    const auto n = static_cast<Index>(classes[c].size());
+    if (n == 0) continue;
+    const Index kept = std::llround(fraction * static_cast<double>(n));
+    require_input(kept > 0, "label fraction ", fraction, " of the ", n, " training images of class ", c,
+                  " leaves none, expected at least ", 0.5 / static_cast<double>(n));
+    subset.insert(subset.end(), classes[c].begin(), classes[c].begin() + kept);
+  }
+  std::sort(subset.begin(), subset.end());
+  return subset;
+}
+
+}  // namespace contexture
