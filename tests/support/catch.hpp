@@ -8,8 +8,7 @@
 #include <catch2/generators/catch_generators_range.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
+using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
 #endif
-
-using Catch::Approx;

@@ -23,13 +23,13 @@ struct HistoryRow {
   std::string experiment;  ///< "pretrain", or the label fraction in percent: "100", "50", "10"
   std::string arm;         ///< "scratch", "pretrained"; "pretext" for pre-training
   std::uint64_t seed = 0;
-  std::int64_t step = 0;   ///< optimiser steps taken
-  double epoch = 0;        ///< passes over the arm's training images
-  double seconds = 0;      ///< since the arm began, training and evaluation
-  std::string split;       ///< "train" (mean since the last row), "validation", "test"
-  double loss = 0;         ///< mean cross-entropy, nats
-  double accuracy = 0;     ///< top-1, 0..1
-  double macro_f1 = 0;     ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" of pre-training
+  std::int64_t step = 0;  ///< optimiser steps taken
+  double epoch = 0;       ///< passes over the arm's training images
+  double seconds = 0;     ///< since the arm began, training and evaluation
+  std::string split;      ///< "train" (mean since the last row), "validation", "test"
+  double loss = 0;        ///< mean cross-entropy, nats
+  double accuracy = 0;    ///< top-1, 0..1
+  double macro_f1 = 0;    ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" of pre-training
 };
 
 /// Answers of one model on the test split, in test-set order.
@@ -47,7 +47,7 @@ struct ConfusionMatrix {
 /// One arm of one experiment with one seed.
 struct ArmResult {
   double best_val_accuracy = 0;
-  double test_accuracy = 0;   ///< of the weights with the best validation accuracy
+  double test_accuracy = 0;  ///< of the weights with the best validation accuracy
   double test_macro_f1 = 0;
   double final_train_loss = 0;
   std::optional<std::int64_t> plateau_step;  ///< null: never settled
@@ -65,8 +65,8 @@ struct ArmResult {
 
 /// One experiment: a label fraction, both arms, one entry per seed.
 struct ExperimentResult {
-  double label_fraction = 1;      ///< 0..1
-  std::int64_t labels = 0;        ///< labelled training images used
+  double label_fraction = 1;  ///< 0..1
+  std::int64_t labels = 0;    ///< labelled training images used
   std::vector<std::uint64_t> seeds;
   std::vector<ArmResult> scratch;     ///< parallel to seeds
   std::vector<ArmResult> pretrained;  ///< parallel to seeds
@@ -74,31 +74,31 @@ struct ExperimentResult {
 
 /// What pre-training measured, one entry per seed (one in all when an encoder was given or shared).
 struct PretrainResult {
-  std::string task;          ///< "context prediction"
-  double seconds = 0;        ///< mean per seed
-  double loss = 0;           ///< last validation loss
-  double accuracy = 0;       ///< last validation accuracy of the pretext task
-  double chance = 0;         ///< share of the most frequent pretext class
+  std::string task;     ///< "context prediction"
+  double seconds = 0;   ///< mean per seed
+  double loss = 0;      ///< last validation loss
+  double accuracy = 0;  ///< last validation accuracy of the pretext task
+  double chance = 0;    ///< share of the most frequent pretext class
   std::int64_t steps = 0;
   double images_per_second = 0;
 };
 
 /// The whole run.
 struct RunSummary {
-  std::string dataset;                    ///< "builtin", "Fashion-MNIST (IDX)", ...
+  std::string dataset;  ///< "builtin", "Fashion-MNIST (IDX)", ...
   std::vector<std::string> class_names;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0, unlabeled_images = 0;
   std::int64_t height = 0, width = 0, channels = 0;
   std::map<std::string, std::string> config;  ///< effective option -> value
-  std::string machine;                    ///< cpu_report().line()
+  std::string machine;                        ///< cpu_report().line()
   std::int64_t encoder_parameters = 0;
-  std::int64_t encoder_multiply_adds = 0; ///< per image
-  std::optional<PretrainResult> pretrain; ///< empty when --encoder was given
+  std::int64_t encoder_multiply_adds = 0;  ///< per image
+  std::optional<PretrainResult> pretrain;  ///< empty when --encoder was given
   std::vector<ExperimentResult> experiments;
   std::vector<HistoryRow> history;
   double seconds_total = 0;
   double peak_rss_mib = 0;
-  double images_per_second = 0;           ///< training throughput of the classifier arms
+  double images_per_second = 0;  ///< training throughput of the classifier arms
 };
 
 }  // namespace contexture

@@ -1,0 +1,152 @@
+// How good a classifier is (accuracy, macro-F1) and how fast it got there (plateau, time to a
+// share of a reference accuracy): pure functions on counts and curves, so that every number of a
+// report can be recomputed from history.csv. One smoothing is used everywhere, see smoothed().
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/train/results.hpp"
+
+namespace contexture {
+
+/// Counts of (true class, predicted class) pairs. Throws std::invalid_argument where the two
+/// differ in length or a class is outside [0, classes).
+[[nodiscard]] inline ConfusionMatrix confusion_matrix(std::span<const std::int32_t> truth,
+                                                      std::span<const std::int32_t> predicted, std::int64_t classes) {
+  require(classes > 0, "confusion_matrix: ", classes, " classes, expected at least 1");
+  require(truth.size() == predicted.size(), "confusion_matrix: ", truth.size(), " true classes and ", predicted.size(),
+          " predictions");
+  ConfusionMatrix matrix{classes, std::vector<std::int64_t>(static_cast<std::size_t>(classes * classes), 0)};
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    require(truth[i] >= 0 && truth[i] < classes && predicted[i] >= 0 && predicted[i] < classes,
+            "confusion_matrix: pair ", i, " is (", truth[i], ",", predicted[i], "), expected classes 0 to ",
+            classes - 1);
+    ++matrix.counts[static_cast<std::size_t>(truth[i] * classes + predicted[i])];
+  }
+  return matrix;
+}
+
+/// Share of right answers, 0..1; 0 for an empty matrix.
+[[nodiscard]] inline double accuracy(const ConfusionMatrix& matrix) {
+  std::int64_t right = 0;
+  std::int64_t all = 0;
+  for (std::int64_t t = 0; t < matrix.classes; ++t)
+    for (std::int64_t p = 0; p < matrix.classes; ++p) {
+      const std::int64_t count = matrix.counts[static_cast<std::size_t>(t * matrix.classes + p)];
+      all += count;
+      if (t == p) right += count;
+    }
+  return all == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(all);
+}
+
+/// Unweighted mean over classes of F1 = 2 TP / (2 TP + FP + FN). A class that occurs neither in
+/// the truth nor among the predictions has no F1 and is left out; 0 where none is left.
+[[nodiscard]] inline double macro_f1(const ConfusionMatrix& matrix) {
+  double sum = 0;
+  std::int64_t present = 0;
+  for (std::int64_t k = 0; k < matrix.classes; ++k) {
+    std::int64_t truth = 0;
+    std::int64_t predicted = 0;
+    for (std::int64_t j = 0; j < matrix.classes; ++j) {
+      truth += matrix.counts[static_cast<std::size_t>(k * matrix.classes + j)];
+      predicted += matrix.counts[static_cast<std::size_t>(j * matrix.classes + k)];
+    }
+    if (truth + predicted == 0) continue;
+    const std::int64_t right = matrix.counts[static_cast<std::size_t>(k * matrix.classes + k)];
+    sum += 2.0 * static_cast<double>(right) / static_cast<double>(truth + predicted);
+    ++present;
+  }
+  return present == 0 ? 0.0 : sum / static_cast<double>(present);
+}
+
+/// One evaluation on the validation split.
+struct CurvePoint {
+  std::int64_t step = 0;
+  double seconds = 0;   ///< since the arm began
+  double accuracy = 0;  ///< 0..1
+};
+
+/// The validation accuracies of a curve after a running median of three evaluations, the ends copied
+/// (Tukey, "Exploratory Data Analysis", 1977, chapter 7). A single lucky or unlucky evaluation
+/// vanishes, a rising curve is not delayed.
+[[nodiscard]] inline std::vector<double> smoothed(std::span<const CurvePoint> curve) {
+  std::vector<double> out(curve.size());
+  for (std::size_t i = 0; i < curve.size(); ++i) {
+    const double here = curve[i].accuracy;
+    if (i == 0 || i + 1 == curve.size()) {
+      out[i] = here;
+      continue;
+    }
+    const double before = curve[i - 1].accuracy;
+    const double after = curve[i + 1].accuracy;
+    out[i] = std::max(std::min(before, here), std::min(std::max(before, here), after));
+  }
+  return out;
+}
+
+/// The maximum of the smoothed curve; 0 for an empty one.
+[[nodiscard]] inline double smoothed_best(std::span<const CurvePoint> curve) {
+  const std::vector<double> values = smoothed(curve);
+  return values.empty() ? 0.0 : *std::max_element(values.begin(), values.end());
+}
+
+/// Standard error of an accuracy measured on `images` images.
+[[nodiscard]] inline double binomial_standard_error(double accuracy, std::int64_t images) {
+  require(images > 0, "binomial_standard_error: ", images, " images, expected at least 1");
+  const double p = std::clamp(accuracy, 0.0, 1.0);
+  return std::sqrt(p * (1 - p) / static_cast<double>(images));
+}
+
+/// The point of the curve from which the smoothed accuracy stays within max(0.5 points, 2 binomial
+/// standard errors) of its maximum over the whole curve; empty when the last evaluation is itself
+/// farther below (the arm got worse again), or the curve has no point.
+[[nodiscard]] inline std::optional<CurvePoint> plateau(std::span<const CurvePoint> curve,
+                                                       std::int64_t validation_images) {
+  if (curve.empty()) return std::nullopt;
+  const std::vector<double> values = smoothed(curve);
+  const double best = *std::max_element(values.begin(), values.end());
+  const double floor = best - std::max(0.005, 2 * binomial_standard_error(best, validation_images));
+  std::size_t first = values.size();
+  while (first > 0 && values[first - 1] >= floor) --first;
+  if (first == values.size()) return std::nullopt;
+  return curve[first];
+}
+
+/// First point at which the smoothed accuracy is at least `target`; empty: never.
+[[nodiscard]] inline std::optional<CurvePoint> first_reaching(std::span<const CurvePoint> curve, double target) {
+  const std::vector<double> values = smoothed(curve);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] >= target) return curve[i];
+  return std::nullopt;
+}
+
+/// Shares of the reference accuracy, in percent, at which time to accuracy is reported.
+inline constexpr std::array<int, 4> kTimeToPercent{80, 90, 95, 99};
+
+/// Fills plateau_step, plateau_seconds, steps_to and seconds_to of an arm from its validation
+/// curve. `reference` is the scratch arm's best: the maximum of its smoothed curve, so that scratch
+/// itself always reaches it.
+inline void fill_speed(ArmResult& result, std::span<const CurvePoint> curve, std::int64_t validation_images,
+                       double reference) {
+  const std::optional<CurvePoint> settled = plateau(curve, validation_images);
+  result.plateau_step = settled ? std::optional(settled->step) : std::nullopt;
+  result.plateau_seconds = settled ? std::optional(settled->seconds) : std::nullopt;
+  for (const int percent : kTimeToPercent) {
+    // The product may round to just above the value it is compared with.
+    const double target = reference * percent / 100 - 1e-12;
+    const std::optional<CurvePoint> reached = first_reaching(curve, target);
+    const std::string key = std::to_string(percent);
+    result.steps_to[key] = reached ? std::optional(reached->step) : std::nullopt;
+    result.seconds_to[key] = reached ? std::optional(reached->seconds) : std::nullopt;
+  }
+}
+
+}  // namespace contexture
