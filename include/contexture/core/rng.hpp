@@ -15,7 +15,25 @@
 #include "contexture/core/error.hpp"
 
 namespace contexture {
+namespace detail {
 
+/// Ten rounds of Philox-4x32: a bijection of the 128-bit counter for every key.
+constexpr std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
+                                                     std::array<std::uint32_t, 2> key) noexcept {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * counter[0];
+    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * counter[2];
+    counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
+               static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
+    key[0] += 0x9E3779B9U;
+    key[1] += 0xBB67AE85U;
+  }
+  return counter;
+}
+
+}  // namespace detail
+
+/// A stream of random numbers; a cheap value. Not for two threads at once: split it instead.
 class Rng {
  public:
   using result_type = std::uint32_t;
@@ -54,7 +72,10 @@ class Rng {
   /// Uniform in [0, 1) with 24 bits.
   float uniform() noexcept { return static_cast<float>((*this)() >> 8) * 0x1p-24F; }
   /// Uniform in [low, high).
-  float uniform(float low, float high) noexcept { return low + (high - low) * uniform(); }
+  float uniform(float low, float high) noexcept {
+    const float x = low + (high - low) * uniform();
+    return x == high ? low : x;  // rounding reaches `high` about once in 2^24 draws
+  }
 
   /// Uniform integer in [0, n), n > 0, without bias (Lemire's multiply-and-reject).
   std::uint32_t below(std::uint32_t n) {
@@ -74,7 +95,9 @@ class Rng {
   /// Uniform integer in [low, high], both included.
   int between(int low, int high) {
     require(low <= high, "Rng::between: empty range [", low, ", ", high, "]");
-    return low + static_cast<int>(below(static_cast<std::uint32_t>(high - low) + 1U));
+    const std::uint32_t count = static_cast<std::uint32_t>(high) - static_cast<std::uint32_t>(low) + 1U;
+    const std::uint32_t offset = count == 0 ? (*this)() : below(count);  // 0: all 2^32 of them
+    return static_cast<int>(static_cast<std::uint32_t>(low) + offset);
   }
 
   /// True with probability p.
@@ -105,28 +128,13 @@ class Rng {
   }
 
   void refill() noexcept {
-    std::uint32_t k0 = static_cast<std::uint32_t>(key_);
-    std::uint32_t k1 = static_cast<std::uint32_t>(key_ >> 32);
-    std::uint32_t c0 = static_cast<std::uint32_t>(counter_);
-    std::uint32_t c1 = static_cast<std::uint32_t>(counter_ >> 32);
-    std::uint32_t c2 = 0;
-    std::uint32_t c3 = 0;
-    for (int round = 0; round < 10; ++round) {
-      const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * c0;
-      const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * c2;
-      const auto n0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
-      const auto n2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
-      c1 = static_cast<std::uint32_t>(p1);
-      c3 = static_cast<std::uint32_t>(p0);
-      c0 = n0;
-      c2 = n2;
-      k0 += 0x9E3779B9U;
-      k1 += 0xBB67AE85U;
-    }
-    block_ = {c0, c1, c2, c3};
+    block_ = detail::philox4x32_10({low32(counter_), high32(counter_), 0, 0}, {low32(key_), high32(key_)});
     ++counter_;
     used_ = 0;
   }
+
+  static constexpr std::uint32_t low32(std::uint64_t x) noexcept { return static_cast<std::uint32_t>(x); }
+  static constexpr std::uint32_t high32(std::uint64_t x) noexcept { return static_cast<std::uint32_t>(x >> 32); }
 
   std::uint64_t key_;
   std::uint64_t counter_ = 0;

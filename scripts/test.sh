@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Command 2: builds and runs every test: all of them optimised (preset test), then the rooms'
+# tests under AddressSanitizer and UBSan (preset sanitize), then, where clang++ is installed, the
+# rooms closest to the machine with clang (preset clang). clang is not among the requirements: it
+# costs half a gigabyte, and nobody needs it to use the library; developers and CI have it.
+# The last line is `N passed, N failed`; the exit status is 1 if anything failed.
+set -uo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck source=scripts/build.sh
+source "$root/scripts/build.sh"
+
+passed=0
+failed=0
+failed_names=()
+
+# run_preset PRESET [cmake --build options]: builds, runs ctest, adds to the counts.
+run_preset() {
+  local preset=$1 junit=$root/build/$1/junit.xml tests failures skipped
+  printf '\n== %s: build\n' "$preset"
+  rm -f "$junit"
+  if ! build "$@"; then
+    failed=$((failed + 1))
+    failed_names+=("$preset: build")
+    return
+  fi
+  printf '\n== %s: run\n' "$preset"
+  (cd "$root" && ctest --preset "$preset" --parallel "$(processors)" --output-junit "$junit")
+  local status=$?
+  # <testsuite name="..." tests="12" failures="1" disabled="0" skipped="0" ...>
+  local suite
+  suite=$(sed -n '/<testsuite/,/>/p' "$junit" 2>/dev/null | tr '\n\t' '  ')
+  tests=$(sed -n 's/.* tests="\([0-9]*\)".*/\1/p' <<<"$suite")
+  failures=$(sed -n 's/.* failures="\([0-9]*\)".*/\1/p' <<<"$suite")
+  skipped=$(sed -n 's/.* skipped="\([0-9]*\)".*/\1/p' <<<"$suite")
+  if [[ -z $tests || $tests == 0 || -z $failures ]] || { ((status != 0)) && ((failures == 0)); }; then
+    failed=$((failed + 1))
+    failed_names+=("$preset: ctest gave no result (exit status $status)")
+  fi
+  passed=$((passed + ${tests:-0} - ${failures:-0} - ${skipped:-0}))
+  failed=$((failed + ${failures:-0}))
+  while read -r name; do failed_names+=("$preset: $name"); done < <(
+    sed -n 's/.*<testcase name="\([^"]*\)".*status="fail".*/\1/p' "$junit" 2>/dev/null)
+}
+
+run_preset test
+run_preset sanitize
+if command -v clang++ >/dev/null; then
+  run_preset clang --target test_core test_kernels test_autograd
+else
+  printf '\n== clang: skipped, no clang++ here\n'
+fi
+
+printf '\n'
+for name in "${failed_names[@]+"${failed_names[@]}"}"; do printf 'FAILED %s\n' "$name"; done
+printf '%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))
