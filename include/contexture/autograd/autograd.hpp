@@ -1,0 +1,11 @@
+// Everything in the autograd room: the tape and the ops, without gradcheck.
+#pragma once
+
+#include "contexture/autograd/conv.hpp"
+#include "contexture/autograd/elementwise.hpp"
+#include "contexture/autograd/linear.hpp"
+#include "contexture/autograd/loss.hpp"
+#include "contexture/autograd/norm.hpp"
+#include "contexture/autograd/pool.hpp"
+#include "contexture/autograd/shape.hpp"
+#include "contexture/autograd/variable.hpp"

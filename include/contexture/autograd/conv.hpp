@@ -1,0 +1,73 @@
+// Two-dimensional convolution (cross-correlation, as every framework has it) over (N,H,W,C).
+#pragma once
+
+#include "contexture/autograd/variable.hpp"
+#include "contexture/kernels/conv.hpp"
+
+namespace contexture {
+
+/// Geometry of a convolution, the same for both axes.
+struct Conv2dOptions {
+  Index stride = 1;
+  Index padding = 0;  ///< zeros on each side
+  Index dilation = 1;
+  Index groups = 1;  ///< input channels are split into this many independent groups
+};
+
+/// x (N,H,W,C), weight (R,S,C/groups,K), bias (K, or undefined) -> (N,OH,OW,K) with
+/// OH = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. Throws std::invalid_argument on shapes
+/// that do not fit.
+template <class T>
+[[nodiscard]] Variable<T> conv2d(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {},
+                                 const Conv2dOptions& options = {}) {
+  require(x.value().dimension() == 4, "conv2d: input ", x.shape(), ", expected (N,H,W,C)");
+  require(weight.value().dimension() == 4, "conv2d: weight ", weight.shape(), ", expected (R,S,C/groups,K)");
+  require(options.stride >= 1 && options.padding >= 0 && options.dilation >= 1 && options.groups >= 1,
+          "conv2d: stride ", options.stride, ", padding ", options.padding, ", dilation ", options.dilation,
+          ", groups ", options.groups, ", expected at least 1, 0, 1, 1");
+  kernels::ConvShape s;
+  s.n = dim(x.value(), 0);
+  s.h = dim(x.value(), 1);
+  s.w = dim(x.value(), 2);
+  s.c = dim(x.value(), 3);
+  s.r = dim(weight.value(), 0);
+  s.s = dim(weight.value(), 1);
+  s.k = dim(weight.value(), 3);
+  s.stride_h = s.stride_w = options.stride;
+  s.pad_h = s.pad_w = options.padding;
+  s.dilation_h = s.dilation_w = options.dilation;
+  s.groups = options.groups;
+  require(s.c % s.groups == 0 && s.k % s.groups == 0, "conv2d: ", s.c, " input and ", s.k,
+          " output channels do not divide into ", s.groups, " groups");
+  require(dim(weight.value(), 2) == s.c / s.groups, "conv2d: input ", x.shape(), " has ", s.c, " channels, weight ",
+          weight.shape(), " expects ", dim(weight.value(), 2) * s.groups);
+  require(s.h + 2 * s.pad_h >= s.dilation_h * (s.r - 1) + 1 && s.w + 2 * s.pad_w >= s.dilation_w * (s.s - 1) + 1,
+          "conv2d: input ", x.shape(), " with padding ", options.padding, " is smaller than the kernel ",
+          weight.shape(), " with dilation ", options.dilation);
+  if (bias.defined())
+    require(bias.value().dimension() == 1 && dim(bias.value(), 0) == s.k, "conv2d: bias ", bias.shape(), " for weight ",
+            weight.shape());
+
+  Tensor<T> y = empty<T>(
+      {x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()), weight.shape()[3]});
+  kernels::conv2d_forward(s, x.value().data(), weight.value().data(), bias.defined() ? bias.value().data() : nullptr,
+                          y.data());
+  return record<T>("conv2d", std::move(y), {x, weight, bias},
+                   [x = x.saved(), w = weight.saved(), s](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     if (in.wanted(1) || in.wanted(2)) {
+                       Tensor<T> dw = empty_like(*w);
+                       Tensor<T> db = in.wanted(2) ? empty<T>({static_cast<std::size_t>(s.k)}) : Tensor<T>();
+                       kernels::conv2d_backward_weights(s, x->data(), g.data(), dw.data(),
+                                                        in.wanted(2) ? db.data() : nullptr);
+                       in.add(1, std::move(dw));
+                       if (in.wanted(2)) in.add(2, std::move(db));
+                     }
+                     if (in.wanted(0)) {
+                       Tensor<T> dx = empty_like(*x);
+                       kernels::conv2d_backward_data(s, g.data(), w->data(), dx.data());
+                       in.add(0, std::move(dx));
+                     }
+                   });
+}
+
+}  // namespace contexture

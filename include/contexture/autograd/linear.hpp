@@ -1,0 +1,48 @@
+// Fully connected layer: y = x W + b.
+#pragma once
+
+#include "contexture/autograd/variable.hpp"
+#include "contexture/kernels/matmul.hpp"
+
+namespace contexture {
+
+/// x (N,I) * weight (I,O) + bias (O, or undefined) -> (N,O). Throws std::invalid_argument on shapes
+/// that do not fit.
+template <class T>
+[[nodiscard]] Variable<T> linear(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {}) {
+  require(x.value().dimension() == 2 && weight.value().dimension() == 2 && x.shape()[1] == weight.shape()[0],
+          "linear: input ", x.shape(), " and weight ", weight.shape(), ", expected (N,I) and (I,O)");
+  const Index n = dim(x.value(), 0);
+  const Index inputs = dim(x.value(), 1);
+  const Index outputs = dim(weight.value(), 1);
+  Tensor<T> y = empty<T>({x.shape()[0], weight.shape()[1]});
+  if (bias.defined()) {
+    require(bias.value().dimension() == 1 && dim(bias.value(), 0) == outputs, "linear: bias ", bias.shape(),
+            " for weight ", weight.shape());
+    for (Index i = 0; i < n; ++i) std::copy_n(bias.value().data(), outputs, y.data() + i * outputs);
+  }
+  kernels::matmul(Transpose::no, Transpose::no, n, outputs, inputs, x.value().data(), weight.value().data(),
+                  bias.defined() ? T(1) : T(0), y.data());
+  return record<T>(
+      "linear", std::move(y), {x, weight, bias},
+      [x = x.saved(), w = weight.saved(), n, inputs, outputs](Tensor<T> g, const detail::InputGradients<T>& in) {
+        if (in.wanted(0)) {
+          Tensor<T> dx = empty_like(*x);
+          kernels::matmul(Transpose::no, Transpose::yes, n, inputs, outputs, g.data(), w->data(), T(0), dx.data());
+          in.add(0, std::move(dx));
+        }
+        if (in.wanted(1)) {
+          Tensor<T> dw = empty_like(*w);
+          kernels::matmul(Transpose::yes, Transpose::no, inputs, outputs, n, x->data(), g.data(), T(0), dw.data());
+          in.add(1, std::move(dw));
+        }
+        if (in.wanted(2)) {
+          Tensor<T> db = zeros<T>({static_cast<std::size_t>(outputs)});
+          for (Index i = 0; i < n; ++i)
+            for (Index o = 0; o < outputs; ++o) db.data()[o] += g.data()[i * outputs + o];
+          in.add(2, std::move(db));
+        }
+      });
+}
+
+}  // namespace contexture

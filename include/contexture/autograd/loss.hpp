@@ -1,0 +1,55 @@
+// Losses: means over a batch, as scalars to call backward() on.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "contexture/autograd/elementwise.hpp"
+#include "contexture/autograd/variable.hpp"
+#include "contexture/kernels/softmax.hpp"
+
+namespace contexture {
+
+template <class T>
+struct CrossEntropyOptions {
+  std::span<const T> class_weights = {};  ///< one a class, >= 0; empty: all 1
+  double label_smoothing = 0;             ///< in [0, 1)
+};
+
+/// Weighted mean cross-entropy, in nats, of softmax(logits) (N,C) against labels (N) in [0,C):
+/// sum_i w[t_i] H_i / sum_i w[t_i]; 0 when all weights are. Throws std::invalid_argument on shapes that
+/// do not fit and on labels out of range.
+template <class T>
+[[nodiscard]] Variable<T> softmax_cross_entropy(const Variable<T>& logits, std::span<const std::int32_t> labels,
+                                                const CrossEntropyOptions<T>& options = {}) {
+  require(logits.value().dimension() == 2 && logits.shape()[0] == labels.size() && !labels.empty(),
+          "softmax_cross_entropy: logits ", logits.shape(), " for ", labels.size(),
+          " labels, expected (N,C) for N >= 1");
+  const Index rows = dim(logits.value(), 0);
+  const Index classes = dim(logits.value(), 1);
+  require(options.class_weights.empty() || static_cast<Index>(options.class_weights.size()) == classes,
+          "softmax_cross_entropy: ", options.class_weights.size(), " class weights for ", classes, " classes");
+  require(options.label_smoothing >= 0 && options.label_smoothing < 1, "softmax_cross_entropy: label smoothing ",
+          options.label_smoothing, ", expected 0 <= s < 1");
+  for (const std::int32_t label : labels)
+    require(label >= 0 && label < classes, "softmax_cross_entropy: label ", label, ", expected 0 to ", classes - 1);
+  auto gradient = std::make_shared<Tensor<T>>(empty_like(logits.value()));
+  const T loss = kernels::softmax_cross_entropy(rows, classes, logits.value().data(), labels.data(),
+                                                options.class_weights.empty() ? nullptr : options.class_weights.data(),
+                                                static_cast<T>(options.label_smoothing), gradient->data());
+  return record<T>("softmax_cross_entropy", full<T>({}, loss), {logits},
+                   [gradient](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     kernels::scale(g.data()[0], gradient->data(), gradient->data(), detail::count(*gradient));
+                     in.add(0, std::move(*gradient));
+                   });
+}
+
+/// Mean over all elements of (a - b)^2. Throws std::invalid_argument unless the shapes are equal.
+template <class T>
+[[nodiscard]] Variable<T> mse_loss(const Variable<T>& a, const Variable<T>& b) {
+  detail::require_same_shape("mse_loss", a, b);
+  const Variable<T> difference = subtract(a, b);
+  return mean(mul(difference, difference));
+}
+
+}  // namespace contexture

@@ -1,0 +1,115 @@
+// Batch normalisation over the last axis, alone or with what usually follows it: the addition of
+// a residual and ReLU. The 1-d and the 2-d form are one op, since channels are the last axis.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "contexture/autograd/variable.hpp"
+#include "contexture/kernels/norm.hpp"
+
+namespace contexture {
+
+/// How batch_norm normalises, and what it does in the same sweep over memory.
+struct BatchNormOptions {
+  bool training = true;   ///< statistics of this batch, and running ones updated; false: running ones
+  double momentum = 0.1;  ///< weight of this batch in the running statistics
+  double epsilon = 1e-5;
+  bool relu = false;  ///< ReLU afterwards
+};
+
+/// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta (+ residual) (then ReLU), per channel of the
+/// last axis of x (...,C) (Ioffe and Szegedy, arXiv 1502.03167). gamma, beta (C): both or neither
+/// defined; residual: like x, or undefined. In training the running statistics (C) are updated, the
+/// variance with the unbiased estimate. Throws std::invalid_argument on shapes that do not fit, or when
+/// training on fewer than two values a channel.
+template <class T>
+[[nodiscard]] Variable<T> batch_norm(const Variable<T>& x, const Variable<T>& gamma, const Variable<T>& beta,
+                                     Tensor<T>& running_mean, Tensor<T>& running_variance,
+                                     const BatchNormOptions& options = {}, const Variable<T>& residual = {}) {
+  require(x.value().dimension() >= 2, "batch_norm: input ", x.shape(), ", expected (N,...,C)");
+  const Index channels = dim(x.value(), -1);
+  const Index rows = channels == 0 ? 0 : static_cast<Index>(x.size()) / channels;
+  const auto width = static_cast<std::size_t>(channels);
+  require(running_mean.size() == width && running_variance.size() == width, "batch_norm: input ", x.shape(), " has ",
+          channels, " channels, running statistics have ", running_mean.size());
+  require(gamma.defined() == beta.defined(), "batch_norm: gamma and beta come together");
+  if (gamma.defined())
+    require(gamma.size() == width && beta.size() == width, "batch_norm: gamma ", gamma.shape(), " and beta ",
+            beta.shape(), " for input ", x.shape());
+  if (residual.defined())
+    require(residual.shape() == x.shape(), "batch_norm: residual ", residual.shape(), " for input ", x.shape());
+  require(!options.training || rows >= 2, "batch_norm: training on input ", x.shape(),
+          ", expected at least two values a channel");
+
+  // Saved for backward: mean, 1 / std, scale, offset, one after the other.
+  auto constants = std::make_shared<Workspace<T>>(4 * width);
+  T* const mean = constants->data();
+  T* const inv_std = mean + channels;
+  T* const scale = inv_std + channels;
+  T* const offset = scale + channels;
+  std::vector<double> m(width), v(width);
+  if (options.training) {
+    kernels::channel_moments(rows, channels, x.value().data(), m.data(), v.data());
+    const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
+    for (std::size_t c = 0; c < width; ++c) {
+      T& rm = running_mean.data()[c];
+      T& rv = running_variance.data()[c];
+      rm = static_cast<T>((1 - options.momentum) * static_cast<double>(rm) + options.momentum * m[c]);
+      rv = static_cast<T>((1 - options.momentum) * static_cast<double>(rv) + options.momentum * v[c] * unbiased);
+    }
+  } else {
+    for (std::size_t c = 0; c < width; ++c) {
+      m[c] = static_cast<double>(running_mean.data()[c]);
+      v[c] = static_cast<double>(running_variance.data()[c]);
+    }
+  }
+  for (std::size_t c = 0; c < width; ++c) {
+    const double inverse = 1.0 / std::sqrt(v[c] + options.epsilon);
+    const double g = gamma.defined() ? static_cast<double>(gamma.value().data()[c]) : 1.0;
+    const double b = beta.defined() ? static_cast<double>(beta.value().data()[c]) : 0.0;
+    mean[c] = static_cast<T>(m[c]);
+    inv_std[c] = static_cast<T>(inverse);
+    scale[c] = static_cast<T>(g * inverse);
+    offset[c] = static_cast<T>(b - m[c] * g * inverse);
+  }
+  auto y = std::make_shared<Tensor<T>>(empty_like(x.value()));
+  kernels::channel_affine(rows, channels, x.value().data(), scale, offset,
+                          residual.defined() ? residual.value().data() : nullptr, options.relu, y->data());
+
+  // Behind a residual addition the ReLU's mask can't be had from x alone: keep the output's value.
+  const bool mask_from_output = options.relu && residual.defined();
+  const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
+  return record<T>(
+      "batch_norm", y, inputs,
+      [=, x = x.saved(), y = mask_from_output ? std::shared_ptr<const Tensor<T>>(y) : nullptr,
+       training = options.training, relu = options.relu](Tensor<T> g, const detail::InputGradients<T>& in) {
+        kernels::BatchNormBackward<T> s;
+        s.rows = rows;
+        s.channels = channels;
+        s.x = x->data();
+        s.y = y != nullptr ? y->data() : nullptr;
+        s.mean = constants->data();
+        s.inv_std = s.mean + channels;
+        s.scale = s.inv_std + channels;
+        s.offset = s.scale + channels;
+        s.relu = relu;
+        s.batch_statistics = training;
+        Tensor<T> dgamma = empty<T>({width});
+        Tensor<T> dbeta = empty<T>({width});
+        if (in.wanted(3) || mask_from_output) {
+          // The masked gradient overwrites g: it is the residual's gradient.
+          Tensor<T> dx = empty_like(g);
+          kernels::batch_norm_backward(s, g.data(), dx.data(), dgamma.data(), dbeta.data(), g.data());
+          in.add(3, std::move(g));
+          in.add(0, std::move(dx));
+        } else {
+          kernels::batch_norm_backward(s, g.data(), g.data(), dgamma.data(), dbeta.data(), static_cast<T*>(nullptr));
+          in.add(0, std::move(g));
+        }
+        in.add(1, std::move(dgamma));
+        in.add(2, std::move(dbeta));
+      });
+}
+
+}  // namespace contexture

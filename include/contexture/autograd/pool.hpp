@@ -1,0 +1,97 @@
+// Spatial pooling over (N,H,W,C).
+#pragma once
+
+#include <cstdint>
+
+#include "contexture/autograd/variable.hpp"
+#include "contexture/kernels/pool.hpp"
+
+namespace contexture {
+
+/// Window of a pooling op, the same for both axes.
+struct Pool2dOptions {
+  Index kernel = 2;
+  Index stride = 0;   ///< 0: as the kernel, windows side by side
+  Index padding = 0;  ///< at most kernel / 2, so that no window lies in the padding altogether
+};
+
+namespace detail {
+template <class T>
+kernels::PoolShape pool_shape(const char* op, const Variable<T>& x, const Pool2dOptions& o) {
+  require(x.value().dimension() == 4, op, ": input ", x.shape(), ", expected (N,H,W,C)");
+  require(o.kernel >= 1 && o.stride >= 0 && o.padding >= 0 && 2 * o.padding <= o.kernel, op, ": kernel ", o.kernel,
+          ", stride ", o.stride, ", padding ", o.padding, ", expected kernel >= 1 and padding <= kernel / 2");
+  const kernels::PoolShape s{dim(x.value(), 0), dim(x.value(), 1), dim(x.value(), 2),
+                             dim(x.value(), 3), o.kernel,          o.stride == 0 ? o.kernel : o.stride,
+                             o.padding};
+  require(s.h + 2 * s.padding >= s.kernel && s.w + 2 * s.padding >= s.kernel, op, ": input ", x.shape(),
+          " is smaller than the window of ", s.kernel);
+  return s;
+}
+inline Shape pooled_shape(const kernels::PoolShape& s) {
+  return {static_cast<std::size_t>(s.n), static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()),
+          static_cast<std::size_t>(s.c)};
+}
+}  // namespace detail
+
+/// Maximum of each window; the gradient goes to the first pixel that attains it.
+template <class T>
+[[nodiscard]] Variable<T> max_pool2d(const Variable<T>& x, const Pool2dOptions& options = {}) {
+  const kernels::PoolShape s = detail::pool_shape("max_pool2d", x, options);
+  Tensor<T> y = empty<T>(detail::pooled_shape(s));
+  auto where = std::make_shared<Workspace<std::int32_t>>(y.size());
+  kernels::max_pool_forward(s, x.value().data(), y.data(), where->data());
+  return record<T>("max_pool2d", std::move(y), {x},
+                   [s, where, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     Tensor<T> dx = empty<T>(from);
+                     kernels::max_pool_backward(s, g.data(), where->data(), dx.data());
+                     in.add(0, std::move(dx));
+                   });
+}
+
+/// Mean of each window; padding is not counted.
+template <class T>
+[[nodiscard]] Variable<T> avg_pool2d(const Variable<T>& x, const Pool2dOptions& options = {}) {
+  const kernels::PoolShape s = detail::pool_shape("avg_pool2d", x, options);
+  Tensor<T> y = empty<T>(detail::pooled_shape(s));
+  kernels::avg_pool_forward(s, x.value().data(), y.data());
+  return record<T>("avg_pool2d", std::move(y), {x},
+                   [s, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     Tensor<T> dx = empty<T>(from);
+                     kernels::avg_pool_backward(s, g.data(), dx.data());
+                     in.add(0, std::move(dx));
+                   });
+}
+
+/// Mean over all pixels: (N,H,W,C) -> (N,C). Throws std::invalid_argument for an empty image.
+template <class T>
+[[nodiscard]] Variable<T> global_avg_pool(const Variable<T>& x) {
+  require(x.value().dimension() == 4 && x.shape()[1] > 0 && x.shape()[2] > 0, "global_avg_pool: input ", x.shape(),
+          ", expected (N,H,W,C) with at least one pixel");
+  const Index n = dim(x.value(), 0);
+  const Index pixels = dim(x.value(), 1) * dim(x.value(), 2);
+  const Index c = dim(x.value(), 3);
+  const T inverse = T(1) / static_cast<T>(pixels);
+  Tensor<T> y = zeros<T>({x.shape()[0], x.shape()[3]});
+  const T* const in = x.value().data();
+  T* const out = y.data();
+  parallel_for(n, std::max<Index>(1, 16384 / std::max<Index>(1, pixels * c)), [=](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      for (Index p = 0; p < pixels; ++p) kernels::dispatch::add(out + i * c, in + (i * pixels + p) * c, out + i * c, c);
+      for (Index k = 0; k < c; ++k) out[i * c + k] *= inverse;
+    }
+  });
+  return record<T>(
+      "global_avg_pool", std::move(y), {x}, [=, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& grads) {
+        Tensor<T> dx = empty<T>(from);
+        kernels::scale(inverse, g.data(), g.data(), static_cast<Index>(g.size()));
+        const T* const row = g.data();
+        T* const into = dx.data();
+        parallel_for(n * pixels, std::max<Index>(1, 32768 / std::max<Index>(c, 1)), [=](Index begin, Index end) {
+          for (Index p = begin; p < end; ++p) std::copy_n(row + p / pixels * c, c, into + p * c);
+        });
+        grads.add(0, std::move(dx));
+      });
+}
+
+}  // namespace contexture

@@ -1,0 +1,274 @@
+// Variable: a value on the tape. The engine is define-by-run: each op makes a result and, when an
+// input wants a gradient, a graph node that knows its inputs' nodes and how to turn the result's
+// gradient into theirs. Nodes hold the *values* backward needs, never the node of their own
+// result, so the graph has no cycles; backward frees each node as it consumes it. Order and
+// teardown are iterative: the depth of a graph is bounded by memory, not by the stack.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/kernels/elementwise.hpp"
+
+namespace contexture {
+namespace detail {
+
+inline bool& tape_enabled() noexcept {
+  thread_local bool enabled = true;
+  return enabled;
+}
+
+template <class T>
+struct Node;
+
+// Where an op's backward delivers: one slot per input, in the order the op listed them.
+template <class T>
+class InputGradients {
+ public:
+  explicit InputGradients(std::span<const std::shared_ptr<Node<T>>> inputs) : inputs_(inputs) {}
+
+  // Whether input i needs its gradient; skipping the work is the op's own business.
+  [[nodiscard]] bool wanted(std::size_t i) const { return inputs_[i] != nullptr; }
+
+  // Adds `gradient` to input i's; dropped where it is not wanted.
+  void add(std::size_t i, Tensor<T> gradient) const;
+
+ private:
+  std::span<const std::shared_ptr<Node<T>>> inputs_;
+};
+
+template <class T>
+using BackwardFunction = std::function<void(Tensor<T> gradient, const InputGradients<T>& inputs)>;
+
+template <class T>
+struct Node {
+  Node(const char* op_name, Shape value_shape) : name(op_name), shape(std::move(value_shape)) {
+    thread_local std::uint64_t counter = 0;  // a graph is built by one thread
+    sequence = ++counter;
+  }
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  ~Node() { release(); }
+
+  // Drops the saved values and the inputs; unwinds chains of sole owners without recursion.
+  void release() noexcept {
+    backward = nullptr;
+    std::vector<std::shared_ptr<Node>> pending = std::move(inputs);
+    inputs.clear();
+    while (!pending.empty()) {
+      const std::shared_ptr<Node> node = std::move(pending.back());
+      pending.pop_back();
+      if (node == nullptr || node.use_count() != 1) continue;
+      std::move(node->inputs.begin(), node->inputs.end(), std::back_inserter(pending));
+      node->inputs.clear();
+    }
+  }
+
+  void accumulate(Tensor<T> gradient) {
+    require_state(gradient.shape() == shape, name, ": gradient of shape ", gradient.shape(), " for a value of shape ",
+                  shape);
+    if (!has_grad) {
+      grad = std::move(gradient);
+      has_grad = true;
+    } else {
+      kernels::add(grad.data(), gradient.data(), grad.data(), static_cast<Index>(grad.size()));
+    }
+  }
+
+  const char* name;
+  Shape shape;                                // of the value this node stands for
+  std::uint64_t sequence = 0;                 // inputs are always older than results
+  std::vector<std::shared_ptr<Node>> inputs;  // null: that input wants no gradient
+  BackwardFunction<T> backward;               // empty: a leaf, or already consumed
+  bool leaf = false;
+  bool consumed = false;
+  bool has_grad = false;
+  Tensor<T> grad;
+};
+
+template <class T>
+void InputGradients<T>::add(std::size_t i, Tensor<T> gradient) const {
+  if (inputs_[i] != nullptr) inputs_[i]->accumulate(std::move(gradient));
+}
+
+template <class T>
+void run_backward(const std::shared_ptr<Node<T>>& root, Tensor<T> cotangent) {
+  std::vector<std::shared_ptr<Node<T>>> order{root};
+  std::unordered_set<const Node<T>*> seen{root.get()};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    require_state(!order[i]->consumed, "backward: this part of the graph (at ", order[i]->name,
+                  ") was already consumed by an earlier backward");
+    for (std::size_t k = 0; k < order[i]->inputs.size(); ++k) {
+      const std::shared_ptr<Node<T>> input = order[i]->inputs[k];
+      if (input != nullptr && seen.insert(input.get()).second) order.push_back(input);
+    }
+  }
+  // Newest first is a topological order, since an op's inputs exist before its result.
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a->sequence > b->sequence; });
+  root->accumulate(std::move(cotangent));
+  for (std::shared_ptr<Node<T>>& node : order) {
+    if (node->leaf) continue;
+    node->consumed = true;
+    if (node->has_grad) {
+      Tensor<T> gradient = std::exchange(node->grad, Tensor<T>());
+      node->has_grad = false;
+      const BackwardFunction<T> backward = std::move(node->backward);
+      backward(std::move(gradient), InputGradients<T>(node->inputs));
+    }
+    node->release();  // saved activations go back to the pool now
+  }
+}
+
+}  // namespace detail
+
+/// While one of these lives, ops of this thread record nothing.
+class NoGrad {
+ public:
+  NoGrad() : before_(std::exchange(detail::tape_enabled(), false)) {}
+  ~NoGrad() { detail::tape_enabled() = before_; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// A tensor that can take part in differentiation. A handle: copies share value and gradient.
+template <class T>
+class Variable {
+ public:
+  /// Undefined: stands for an absent optional argument, e.g. a convolution's bias.
+  Variable() = default;
+
+  /// A leaf. With `requires_grad`, backward() adds into grad().
+  explicit Variable(Tensor<T> value, bool requires_grad = false)
+      : body_(std::make_shared<Body>(Body{std::make_shared<Tensor<T>>(std::move(value)), nullptr})) {
+    set_requires_grad(requires_grad);
+  }
+
+  [[nodiscard]] bool defined() const noexcept { return body_ != nullptr; }
+  [[nodiscard]] const Tensor<T>& value() const { return *body().value; }
+  [[nodiscard]] const Shape& shape() const { return value().shape(); }
+  [[nodiscard]] std::size_t size() const { return value().size(); }
+
+  /// The value, for changing it in place (optimisers, loaders). A graph recorded before sees the
+  /// change, so do it between backward and the next forward.
+  [[nodiscard]] Tensor<T>& mutable_value() { return *body().value; }
+
+  /// The single element of a one-element value; throws std::invalid_argument for any other shape.
+  [[nodiscard]] T item() const {
+    require(size() == 1, "Variable::item: shape ", shape(), ", expected one element");
+    return value().data()[0];
+  }
+
+  [[nodiscard]] bool requires_grad() const { return defined() && body_->node != nullptr; }
+
+  /// Switches a leaf's gradient on or off (off also drops it); throws std::logic_error for the
+  /// result of an op.
+  void set_requires_grad(bool on) {
+    Body& b = body();
+    require_state(b.node == nullptr || b.node->leaf, "set_requires_grad: this is the result of an op, not a leaf");
+    if (on && b.node == nullptr) {
+      b.node = std::make_shared<detail::Node<T>>("leaf", b.value->shape());
+      b.node->leaf = true;
+    } else if (!on) {
+      b.node = nullptr;
+    }
+  }
+
+  [[nodiscard]] bool has_grad() const { return requires_grad() && body_->node->has_grad; }
+
+  /// The gradient that backward() accumulated in this leaf; throws std::logic_error if there is none.
+  [[nodiscard]] const Tensor<T>& grad() const {
+    require_state(has_grad(), "Variable::grad: no gradient (no backward yet, or not a leaf that requires one)");
+    return body_->node->grad;
+  }
+  [[nodiscard]] Tensor<T>& mutable_grad() { return const_cast<Tensor<T>&>(std::as_const(*this).grad()); }
+
+  /// Forgets the gradient; its memory goes back to the pool.
+  void zero_grad() {
+    if (!has_grad()) return;
+    body_->node->has_grad = false;
+    body_->node->grad = Tensor<T>();
+  }
+
+  /// Differentiates this one-element value with respect to every leaf it depends on; gradients
+  /// add up in the leaves. The graph is consumed. Throws std::logic_error when there is nothing
+  /// to differentiate or the graph was consumed before.
+  void backward() const {
+    require(size() == 1, "Variable::backward: shape ", shape(), " needs a cotangent of that shape");
+    backward(full<T>(shape(), T(1)));
+  }
+
+  /// The same for any shape: gradients of sum(value * cotangent).
+  void backward(Tensor<T> cotangent) const {
+    require_state(requires_grad(), "Variable::backward: nothing here requires a gradient");
+    require(cotangent.shape() == shape(), "Variable::backward: cotangent ", cotangent.shape(), " for a value ",
+            shape());
+    detail::run_backward(body_->node, std::move(cotangent));
+  }
+
+  /// The value without its history.
+  [[nodiscard]] Variable detach() const {
+    Variable v;
+    v.body_ = std::make_shared<Body>(Body{body().value, nullptr});
+    return v;
+  }
+
+  // For writing ops (also outside the library): the shared value, to be saved for backward.
+  [[nodiscard]] std::shared_ptr<const Tensor<T>> saved() const { return body().value; }
+
+ private:
+  struct Body {
+    std::shared_ptr<Tensor<T>> value;
+    std::shared_ptr<detail::Node<T>> node;
+  };
+
+  Body& body() const {
+    require_state(body_ != nullptr, "Variable: used while undefined");
+    return *body_;
+  }
+
+  template <class U>
+  friend Variable<U> record(const char*, std::shared_ptr<Tensor<U>>, std::span<const Variable<U>>,
+                            std::type_identity_t<detail::BackwardFunction<U>>);
+
+  std::shared_ptr<Body> body_;
+};
+
+/// Makes the result of an op: `value`, and, if the tape is on and an input requires a gradient, a
+/// node that calls `backward(gradient, inputs)` with the gradient of `value`. `backward` may
+/// capture saved() values, its own `value` included, but no Variable.
+template <class T>
+[[nodiscard]] Variable<T> record(const char* name, std::shared_ptr<Tensor<T>> value,
+                                 std::span<const Variable<T>> inputs,
+                                 std::type_identity_t<detail::BackwardFunction<T>> backward) {
+  Variable<T> result;
+  result.body_ = std::make_shared<typename Variable<T>::Body>(typename Variable<T>::Body{std::move(value), nullptr});
+  if (!detail::tape_enabled()) return result;
+  if (std::none_of(inputs.begin(), inputs.end(), [](const Variable<T>& v) { return v.requires_grad(); })) return result;
+  auto node = std::make_shared<detail::Node<T>>(name, result.shape());
+  for (const Variable<T>& input : inputs) node->inputs.push_back(input.requires_grad() ? input.body_->node : nullptr);
+  node->backward = std::move(backward);
+  result.body_->node = std::move(node);
+  return result;
+}
+
+template <class T>
+[[nodiscard]] Variable<T> record(const char* name, Tensor<T> value, std::initializer_list<Variable<T>> inputs,
+                                 std::type_identity_t<detail::BackwardFunction<T>> backward) {
+  return record(name, std::make_shared<Tensor<T>>(std::move(value)),
+                std::span<const Variable<T>>(inputs.begin(), inputs.size()), std::move(backward));
+}
+
+}  // namespace contexture

@@ -1,0 +1,182 @@
+// Flat loops over contiguous memory: activations, sums and the optimiser's update. Vectorised
+// per instruction set, and threaded where there is enough to share. Pointers may alias exactly
+// (in place) but not overlap partly.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <vector>
+
+#include "contexture/core/cpu.hpp"
+#include "contexture/core/memory.hpp"
+#include "contexture/core/parallel.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/core/tensor.hpp"
+
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/elementwise-inl.hpp"
+#include "contexture/kernels/for_each_isa.hpp"
+
+namespace contexture::kernels {
+
+/// Elements a thread should get at least: below it, waking a thread costs more than it saves.
+inline constexpr Index kElementwiseGrain = 32768;
+
+namespace dispatch {  // one range, on the calling thread
+template <class T>
+void relu_forward(const T* x, T* y, Index n) {
+  CONTEXTURE_DISPATCH(relu_forward<T>(x, y, n));
+}
+template <class T>
+void relu_backward(const T* y, T* grad, Index n) {
+  CONTEXTURE_DISPATCH(relu_backward<T>(y, grad, n));
+}
+template <class T>
+void add(const T* a, const T* b, T* y, Index n) {
+  CONTEXTURE_DISPATCH(add<T>(a, b, y, n));
+}
+template <class T>
+void multiply(const T* a, const T* b, T* y, Index n) {
+  CONTEXTURE_DISPATCH(multiply<T>(a, b, y, n));
+}
+template <class T>
+void axpby(T alpha, const T* x, T beta, T* y, Index n) {
+  CONTEXTURE_DISPATCH(axpby<T>(alpha, x, beta, y, n));
+}
+template <class T>
+void scale(T alpha, const T* x, T* y, Index n) {
+  CONTEXTURE_DISPATCH(scale<T>(alpha, x, y, n));
+}
+template <class T>
+double sum_of_squares(const T* x, Index n) {
+  CONTEXTURE_DISPATCH(sum_of_squares<T>(x, n));
+}
+template <class T>
+void sgd_update(T* w, const T* grad, T* velocity, Index n, T lr, T momentum, T weight_decay, bool nesterov) {
+  CONTEXTURE_DISPATCH(sgd_update<T>(w, grad, velocity, n, lr, momentum, weight_decay, nesterov));
+}
+}  // namespace dispatch
+
+/// y[i] = max(x[i], 0); NaN passes through.
+template <class T>
+void relu_forward(const T* x, T* y, Index n) {
+  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) { dispatch::relu_forward(x + b, y + b, e - b); });
+}
+
+/// grad[i] = y[i] > 0 ? grad[i] : 0, with y the output (or the input) of relu_forward.
+template <class T>
+void relu_backward(const T* y, T* grad, Index n) {
+  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) { dispatch::relu_backward(y + b, grad + b, e - b); });
+}
+
+/// y = a + b.
+template <class T>
+void add(const T* a, const T* b, T* y, Index n) {
+  parallel_for(n, kElementwiseGrain, [=](Index s, Index e) { dispatch::add(a + s, b + s, y + s, e - s); });
+}
+
+/// y = a * b, element by element.
+template <class T>
+void multiply(const T* a, const T* b, T* y, Index n) {
+  parallel_for(n, kElementwiseGrain, [=](Index s, Index e) { dispatch::multiply(a + s, b + s, y + s, e - s); });
+}
+
+/// y = alpha * x + beta * y.
+template <class T>
+void axpby(T alpha, const T* x, T beta, T* y, Index n) {
+  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) { dispatch::axpby(alpha, x + b, beta, y + b, e - b); });
+}
+
+/// y = alpha * x.
+template <class T>
+void scale(T alpha, const T* x, T* y, Index n) {
+  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) { dispatch::scale(alpha, x + b, y + b, e - b); });
+}
+
+/// Sum of squares, accumulated in double; the same bits with any number of threads.
+template <class T>
+[[nodiscard]] double sum_of_squares(const T* x, Index n) {
+  const Index chunks = std::max<Index>(1, n / kElementwiseGrain);
+  std::vector<double> partial(static_cast<std::size_t>(chunks), 0.0);
+  parallel_chunks(n, chunks, [&](Index chunk, Index b, Index e) {
+    partial[static_cast<std::size_t>(chunk)] = dispatch::sum_of_squares(x + b, e - b);
+  });
+  double total = 0;
+  for (const double p : partial) total += p;
+  return total;
+}
+
+/// Gaussian error linear unit x * Phi(x), exact (Hendrycks and Gimpel, arXiv 1606.08415).
+template <class T>
+void gelu_forward(const T* x, T* y, Index n) {
+  parallel_for(n, kElementwiseGrain / 8, [=](Index b, Index e) {
+    for (Index i = b; i < e; ++i) y[i] = T(0.5) * x[i] * (T(1) + std::erf(x[i] * std::numbers::sqrt2_v<T> / T(2)));
+  });
+}
+
+/// grad[i] *= d gelu(x[i]) / dx.
+template <class T>
+void gelu_backward(const T* x, T* grad, Index n) {
+  parallel_for(n, kElementwiseGrain / 8, [=](Index b, Index e) {
+    const T inv_sqrt_2pi = std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
+    for (Index i = b; i < e; ++i) {
+      const T cdf = T(0.5) * (T(1) + std::erf(x[i] * std::numbers::sqrt2_v<T> / T(2)));
+      grad[i] *= cdf + x[i] * inv_sqrt_2pi * std::exp(T(-0.5) * x[i] * x[i]);
+    }
+  });
+}
+
+/// Inverted dropout: y[i] = keep[i] ? x[i] / (1 - p) : 0, with keep[i] drawn from `rng`. Which
+/// elements are dropped depends on `rng` and n only, not on the number of threads.
+template <class T>
+void dropout_forward(const T* x, T* y, std::uint8_t* keep, Index n, float p, const Rng& rng) {
+  constexpr Index kBlock = 8192;  // elements that share one random stream
+  const T factor = T(1) / (T(1) - static_cast<T>(p));
+  parallel_for((n + kBlock - 1) / kBlock, 1, [=](Index first, Index last) {
+    for (Index block = first; block < last; ++block) {
+      Rng stream = rng.split(static_cast<std::uint64_t>(block));
+      const Index end = std::min(n, (block + 1) * kBlock);
+      for (Index i = block * kBlock; i < end; ++i) {
+        keep[i] = stream.uniform() >= p ? 1 : 0;
+        y[i] = keep[i] != 0 ? x[i] * factor : T(0);
+      }
+    }
+  });
+}
+
+/// grad[i] = keep[i] ? grad[i] / (1 - p) : 0.
+template <class T>
+void dropout_backward(const std::uint8_t* keep, T* grad, Index n, float p) {
+  const T factor = T(1) / (T(1) - static_cast<T>(p));
+  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) {
+    for (Index i = b; i < e; ++i) grad[i] = keep[i] != 0 ? grad[i] * factor : T(0);
+  });
+}
+
+/// Stochastic gradient descent with momentum, one pass (Sutskever et al., ICML 2013, in the form
+/// that multiplies the whole velocity by the rate):
+///   g = grad + weight_decay * w;  v = momentum * v + g;  w -= lr * (nesterov ? g + momentum * v : v).
+template <class T>
+void sgd_update(T* w, const T* grad, T* velocity, Index n, T lr, T momentum, T weight_decay, bool nesterov) {
+  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) {
+    dispatch::sgd_update(w + b, grad + b, velocity + b, e - b, lr, momentum, weight_decay, nesterov);
+  });
+}
+
+/// AdamW, one pass (Loshchilov and Hutter, arXiv 1711.05101); `correction1` = 1 - beta1^t and
+/// `correction2` = 1 - beta2^t for step t counted from 1.
+template <class T>
+void adamw_update(T* w, const T* grad, T* m, T* v, Index n, T lr, T beta1, T beta2, T epsilon, T weight_decay,
+                  T correction1, T correction2) {
+  parallel_for(n, kElementwiseGrain / 4, [=](Index b, Index e) {
+    for (Index i = b; i < e; ++i) {
+      m[i] = beta1 * m[i] + (T(1) - beta1) * grad[i];
+      v[i] = beta2 * v[i] + (T(1) - beta2) * grad[i] * grad[i];
+      const T step = (m[i] / correction1) / (std::sqrt(v[i] / correction2) + epsilon);
+      w[i] -= lr * (step + weight_decay * w[i]);
+    }
+  });
+}
+
+}  // namespace contexture::kernels

@@ -1,0 +1,75 @@
+// Softmax cross-entropy in one pass over the logits: loss and gradient together, since both need
+// the same exponentials. Rows are few and short (classes), so this is plain code.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "contexture/core/memory.hpp"
+#include "contexture/core/parallel.hpp"
+#include "contexture/core/tensor.hpp"
+
+namespace contexture::kernels {
+
+/// p (rows, classes) = softmax of each row of the logits; p may be the logits.
+template <class T>
+void softmax(Index rows, Index classes, const T* logits, T* p) {
+  parallel_for(rows, std::max<Index>(1, 4096 / std::max<Index>(classes, 1)), [=](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {
+      const T* const in = logits + r * classes;
+      T* const out = p + r * classes;
+      const T highest = *std::max_element(in, in + classes);
+      T total = T(0);
+      for (Index c = 0; c < classes; ++c) total += out[c] = std::exp(in[c] - highest);
+      for (Index c = 0; c < classes; ++c) out[c] /= total;
+    }
+  });
+}
+
+/// Weighted mean cross-entropy of softmax(logits) against smoothed labels, and its gradient:
+///   loss = sum_r w[t_r] * H(q_r, p_r) / sum_r w[t_r],
+///   q_r = (1 - smoothing) * onehot(t_r) + smoothing / classes
+/// (label smoothing: Szegedy et al., arXiv 1512.00567). logits, dlogits: (rows, classes); labels in
+/// [0, classes); weights (classes) or null for ones. Returns 0 where the weights of all rows are 0.
+template <class T>
+T softmax_cross_entropy(Index rows, Index classes, const T* logits, const std::int32_t* labels, const T* weights,
+                        T smoothing, T* dlogits) {
+  double weight_sum = 0;
+  for (Index r = 0; r < rows; ++r) weight_sum += weights != nullptr ? static_cast<double>(weights[labels[r]]) : 1.0;
+  if (weight_sum <= 0) {
+    std::fill(dlogits, dlogits + rows * classes, T(0));
+    return T(0);
+  }
+  const T off = smoothing / static_cast<T>(classes);
+  const T on = T(1) - smoothing + off;
+  const Index chunks = std::clamp<Index>(rows * classes / 4096, 1, 16);
+  std::vector<double> partial(static_cast<std::size_t>(chunks), 0.0);
+  parallel_chunks(rows, chunks, [&](Index chunk, Index begin, Index end) {
+    double loss = 0;
+    for (Index r = begin; r < end; ++r) {
+      const T* const in = logits + r * classes;
+      T* const out = dlogits + r * classes;
+      const Index label = labels[r];
+      const T weight = (weights != nullptr ? weights[label] : T(1)) / static_cast<T>(weight_sum);
+      const T highest = *std::max_element(in, in + classes);
+      T total = T(0);
+      T mean_logit = T(0);
+      for (Index c = 0; c < classes; ++c) {
+        total += out[c] = std::exp(in[c] - highest);
+        mean_logit += in[c] - highest;
+      }
+      const T log_total = std::log(total);
+      // H = -sum_c q_c (z_c - log total) = log total - off * sum_c z_c - (on - off) * z_label
+      loss += static_cast<double>(weight * (log_total - off * mean_logit - (on - off) * (in[label] - highest)));
+      for (Index c = 0; c < classes; ++c) out[c] = weight * (out[c] / total - (c == label ? on : off));
+    }
+    partial[static_cast<std::size_t>(chunk)] = loss;
+  });
+  double loss = 0;
+  for (const double p : partial) loss += p;
+  return static_cast<T>(loss);
+}
+
+}  // namespace contexture::kernels
