@@ -1,7 +1,9 @@
-// The umbrella header: everything but image files and reports, which cost compile time and are
-// included on their own (contexture/data/images.hpp, contexture/report/report.hpp).
+// The umbrella header: the library without what costs compile time and is included on its own:
+// image files (contexture/data/load.hpp), and reports (contexture/report/report.hpp).
 #pragma once
 
+#include "contexture/autograd/autograd.hpp"
+#include "contexture/autograd/gradcheck.hpp"
 #include "contexture/core/blas.hpp"
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/error.hpp"
@@ -9,3 +11,9 @@
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/models/heads.hpp"
+#include "contexture/nn/layers.hpp"
+#include "contexture/nn/serialize.hpp"
+#include "contexture/optim/optimizer.hpp"
+#include "contexture/optim/schedule.hpp"

@@ -1,0 +1,105 @@
+// Heads: what turns an encoder's features into answers.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "contexture/models/encoder.hpp"
+#include "contexture/nn/layers.hpp"
+
+namespace contexture {
+
+/// Directions of context prediction: the 8 neighbours of a patch.
+inline constexpr Index kContextDirections = 8;
+
+struct ContextHeadOptions {
+  Index hidden = 512;  ///< units of the hidden layer
+  float dropout = 0.5F;
+  Index directions = kContextDirections;
+};
+
+/// Ordered pair of patches -> 8 logits: relu(batch_norm(concat(a, b) W1)), dropout, linear; the batch-norm
+/// has no scale and shift (Doersch et al., arXiv 1505.05192, found that they let activations collapse).
+template <class T>
+class ContextHead : public Module<T> {
+ public:
+  ContextHead(Index features, const ContextHeadOptions& options, const Rng& rng)
+      : first_(features, options.hidden, rng.split("first"), false),
+        second_(features, options.hidden, rng.split("second"), false),
+        norm_(options.hidden, {.affine = false, .relu = true}),
+        dropout_(options.dropout),
+        output_(options.hidden, options.directions, rng.split("output")) {}
+
+  /// features (P,F) of all patches; pair i is (first[i], second[i]), rows of features. -> (pairs, 8).
+  /// concat(a, b) W1 = a W1[:F] + b W1[F:], so each patch is multiplied once however many pairs it is in.
+  [[nodiscard]] Variable<T> forward(const Variable<T>& features, std::span<const std::int32_t> first,
+                                    std::span<const std::int32_t> second) {
+    require(first.size() == second.size(), "ContextHead: ", first.size(), " first and ", second.size(),
+            " second patches");
+    const Variable<T> sums = add(gather_rows(first_(features), first), gather_rows(second_(features), second));
+    return output_(dropout_(norm_(sums)));
+  }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override {
+    v.child("first", first_);
+    v.child("second", second_);
+    v.child("norm", norm_);
+    v.child("dropout", dropout_);
+    v.child("output", output_);
+  }
+
+ private:
+  Linear<T> first_;
+  Linear<T> second_;
+  BatchNorm<T> norm_;
+  Dropout<T> dropout_;
+  Linear<T> output_;
+};
+
+struct ClassifierHeadOptions {
+  float dropout = 0.0F;  ///< before the linear layer
+};
+
+/// Feature map (N,h,w,F) -> global average -> linear -> logits (N,classes).
+template <class T>
+class ClassifierHead : public UnaryModule<T> {
+ public:
+  ClassifierHead(Index features, Index classes, const ClassifierHeadOptions& options, const Rng& rng)
+      : dropout_(options.dropout), output_(features, classes, rng.split("output")) {}
+
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return output_(dropout_(global_avg_pool(x))); }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override {
+    v.child("dropout", dropout_);
+    v.child("output", output_);
+  }
+
+ private:
+  Dropout<T> dropout_;
+  Linear<T> output_;
+};
+
+/// Encoder and classifier as one module: images (N,H,W,C) -> logits (N,classes).
+template <class T>
+class Classifier : public UnaryModule<T> {
+ public:
+  Classifier(Encoder<T> encoder, ClassifierHead<T> head) : encoder_(std::move(encoder)), head_(std::move(head)) {}
+
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return head_(encoder_(x)); }
+  [[nodiscard]] Encoder<T>& encoder() { return encoder_; }
+  [[nodiscard]] ClassifierHead<T>& head() { return head_; }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override {
+    v.child("encoder", encoder_);
+    v.child("head", head_);
+  }
+
+ private:
+  Encoder<T> encoder_;
+  ClassifierHead<T> head_;
+};
+
+}  // namespace contexture

@@ -1,0 +1,174 @@
+// Optimisers: they update parameters in place from their gradients. The learning rate is an
+// argument of each step, since a schedule decides it. Parameters without a gradient (frozen, or
+// unused in this step) stay as they are.
+#pragma once
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/autograd/variable.hpp"
+#include "contexture/kernels/elementwise.hpp"
+#include "contexture/nn/module.hpp"
+
+namespace contexture {
+
+/// A tensor of optimiser state under a path name, for checkpoints.
+template <class T>
+struct NamedState {
+  std::string name;
+  Tensor<T>* tensor;
+};
+
+template <class T>
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  /// One update with learning rate `lr`. Throws std::invalid_argument for a rate that is not finite.
+  void step(double lr) {
+    require(std::isfinite(lr) && lr >= 0, "Optimizer::step: learning rate ", lr, ", expected a finite number >= 0");
+    update(lr);
+  }
+
+  void zero_grad() {
+    for (NamedParameter<T>& p : parameters_) p.variable.zero_grad();
+  }
+
+  /// Momenta and the like, for saving and restoring in place.
+  [[nodiscard]] virtual std::vector<NamedState<T>> state() = 0;
+
+ protected:
+  explicit Optimizer(std::vector<NamedParameter<T>> parameters) : parameters_(std::move(parameters)) {}
+  virtual void update(double lr) = 0;
+
+  // Biases and the scales and shifts of normalisations (rank 0 and 1) are not decayed.
+  [[nodiscard]] static bool decays(const NamedParameter<T>& p, bool all) {
+    return all || p.variable.value().dimension() > 1;
+  }
+
+  std::vector<NamedParameter<T>> parameters_;
+};
+
+struct SgdOptions {
+  double momentum = 0.9;
+  bool nesterov = true;
+  double weight_decay = 5e-4;  ///< coupled (L2), as in the literature of residual nets
+  bool decay_all = false;      ///< also biases and normalisation parameters
+};
+
+/// Stochastic gradient descent with (Nesterov) momentum; the formula is at kernels::sgd_update.
+template <class T>
+class Sgd : public Optimizer<T> {
+ public:
+  explicit Sgd(std::vector<NamedParameter<T>> parameters, const SgdOptions& options = {})
+      : Optimizer<T>(std::move(parameters)), options_(options) {
+    require(options.momentum >= 0 && options.momentum < 1 && options.weight_decay >= 0, "Sgd: momentum ",
+            options.momentum, ", weight decay ", options.weight_decay, ", expected [0, 1) and >= 0");
+    for (const NamedParameter<T>& p : this->parameters_) velocity_.push_back(zeros<T>(p.variable.shape()));
+  }
+
+  [[nodiscard]] std::vector<NamedState<T>> state() override {
+    std::vector<NamedState<T>> list;
+    for (std::size_t i = 0; i < velocity_.size(); ++i)
+      list.push_back({"velocity." + this->parameters_[i].name, &velocity_[i]});
+    return list;
+  }
+
+ protected:
+  void update(double lr) override {
+    for (std::size_t i = 0; i < velocity_.size(); ++i) {
+      NamedParameter<T>& p = this->parameters_[i];
+      if (!p.variable.has_grad()) continue;
+      const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
+      kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity_[i].data(),
+                          static_cast<Index>(velocity_[i].size()), static_cast<T>(lr),
+                          static_cast<T>(options_.momentum), static_cast<T>(decay), options_.nesterov);
+    }
+  }
+
+ private:
+  SgdOptions options_;
+  std::vector<Tensor<T>> velocity_;
+};
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 1e-2;  ///< decoupled: multiplied by the learning rate, not by the gradient's scale
+  bool decay_all = false;
+};
+
+/// AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+template <class T>
+class AdamW : public Optimizer<T> {
+ public:
+  explicit AdamW(std::vector<NamedParameter<T>> parameters, const AdamWOptions& options = {})
+      : Optimizer<T>(std::move(parameters)), options_(options), steps_(zeros<T>({})) {
+    require(options.beta1 >= 0 && options.beta1 < 1 && options.beta2 >= 0 && options.beta2 < 1 && options.epsilon > 0 &&
+                options.weight_decay >= 0,
+            "AdamW: beta1 ", options.beta1, ", beta2 ", options.beta2, ", epsilon ", options.epsilon, ", weight decay ",
+            options.weight_decay, ", expected [0, 1), [0, 1), > 0, >= 0");
+    for (const NamedParameter<T>& p : this->parameters_) {
+      m_.push_back(zeros<T>(p.variable.shape()));
+      v_.push_back(zeros<T>(p.variable.shape()));
+    }
+  }
+
+  [[nodiscard]] std::vector<NamedState<T>> state() override {
+    std::vector<NamedState<T>> list{{"steps", &steps_}};
+    for (std::size_t i = 0; i < m_.size(); ++i) {
+      list.push_back({"m." + this->parameters_[i].name, &m_[i]});
+      list.push_back({"v." + this->parameters_[i].name, &v_[i]});
+    }
+    return list;
+  }
+
+ protected:
+  void update(double lr) override {
+    T& steps = steps_.data()[0];
+    steps += T(1);
+    const double t = static_cast<double>(steps);
+    for (std::size_t i = 0; i < m_.size(); ++i) {
+      NamedParameter<T>& p = this->parameters_[i];
+      if (!p.variable.has_grad()) continue;
+      const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
+      kernels::adamw_update(p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
+                            static_cast<Index>(m_[i].size()), static_cast<T>(lr), static_cast<T>(options_.beta1),
+                            static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon), static_cast<T>(decay),
+                            static_cast<T>(1 - std::pow(options_.beta1, t)),
+                            static_cast<T>(1 - std::pow(options_.beta2, t)));
+    }
+  }
+
+ private:
+  AdamWOptions options_;
+  Tensor<T> steps_;  // a scalar tensor, so that it is saved with the rest
+  std::vector<Tensor<T>> m_;
+  std::vector<Tensor<T>> v_;
+};
+
+/// Scales all gradients down so that their joint Euclidean norm is at most `max_norm`; returns the norm
+/// before (Pascanu et al., arXiv 1211.5063). A norm that is not finite is returned and nothing scaled.
+template <class T>
+double clip_grad_norm(std::span<NamedParameter<T>> parameters, double max_norm) {
+  require(max_norm > 0, "clip_grad_norm: max_norm ", max_norm, ", expected > 0");
+  double squares = 0;
+  for (NamedParameter<T>& p : parameters)
+    if (p.variable.has_grad())
+      squares += kernels::sum_of_squares(p.variable.grad().data(), static_cast<Index>(p.variable.size()));
+  const double norm = std::sqrt(squares);
+  if (!std::isfinite(norm) || norm <= max_norm) return norm;
+  const auto factor = static_cast<T>(max_norm / norm);
+  for (NamedParameter<T>& p : parameters) {
+    if (!p.variable.has_grad()) continue;
+    T* const g = p.variable.mutable_grad().data();
+    kernels::scale(factor, g, g, static_cast<Index>(p.variable.size()));
+  }
+  return norm;
+}
+
+}  // namespace contexture
