@@ -28,8 +28,7 @@ extern "C" {
 void contexture_cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float* a,
                             int lda, const float* b, int ldb, float beta, float* c, int ldc) __asm__("cblas_sgemm");
 void contexture_cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, int k, double alpha, const double* a,
-                            int lda, const double* b, int ldb, double beta, double* c,
-                            int ldc) __asm__("cblas_dgemm");
+                            int lda, const double* b, int ldb, double beta, double* c, int ldc) __asm__("cblas_dgemm");
 // OpenBLAS only; absent in other implementations, hence weak.
 [[gnu::weak]] char* contexture_openblas_corename() __asm__("openblas_get_corename");
 [[gnu::weak]] char* contexture_openblas_config() __asm__("openblas_get_config");
@@ -41,16 +40,16 @@ void contexture_cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, i
 }
 
 struct BlasState {
-  std::string core;         // kernels OpenBLAS runs now; empty: not OpenBLAS
-  std::string replaced;     // kernels it had chosen, where the repair replaced them
-  std::string warning;      // one line, where it stays slow
+  std::string core;      // kernels OpenBLAS runs now; empty: not OpenBLAS
+  std::string replaced;  // kernels it had chosen, where the repair replaced them
+  std::string warning;   // one line, where it stays slow
 };
 
 // Cores whose kernels use neither AVX2 nor AVX-512.
 inline bool is_slow_openblas_core(std::string_view core) {
-  constexpr std::array<std::string_view, 15> slow{"Unknown",  "Prescott", "Core2",   "Penryn",      "Dunnington",
-                                                  "Nehalem",  "Atom",     "Athlon",  "Opteron",     "Opteron_SSE3",
-                                                  "Barcelona", "Bobcat",  "Nano",    "Sandybridge", "Katmai"};
+  constexpr std::array<std::string_view, 15> slow{"Unknown",   "Prescott", "Core2",  "Penryn",      "Dunnington",
+                                                  "Nehalem",   "Atom",     "Athlon", "Opteron",     "Opteron_SSE3",
+                                                  "Barcelona", "Bobcat",   "Nano",   "Sandybridge", "Katmai"};
   return std::find(slow.begin(), slow.end(), core) != slow.end();
 }
 
@@ -141,17 +140,18 @@ void gemm(Transpose trans_a, Transpose trans_b, Index m, Index n, Index k, T alp
 
 /// What the library runs on; see cpu_report().
 struct CpuReport {
-  Isa isa;                   ///< instruction set of our own kernels
-  std::string blas;          ///< OpenBLAS's build line, or "unknown BLAS"
-  std::string blas_core;     ///< the kernels OpenBLAS runs; empty for another BLAS
-  std::string blas_replaced; ///< the slow kernels the repair replaced; empty: nothing to repair
-  int threads;               ///< threads of parallel loops
-  std::string warning;       ///< one line where BLAS stays slow; else empty
+  Isa isa;                    ///< instruction set of our own kernels
+  std::string blas;           ///< OpenBLAS's build line, or "unknown BLAS"
+  std::string blas_core;      ///< the kernels OpenBLAS runs; empty for another BLAS
+  std::string blas_replaced;  ///< the slow kernels the repair replaced; empty: nothing to repair
+  int threads;                ///< threads of parallel loops
+  std::string warning;        ///< one line where BLAS stays slow; else empty
 
   /// One line for a program's header, without the warning.
   [[nodiscard]] std::string line() const {
     std::string text = std::string(to_string(isa)) + " kernels, " + std::to_string(threads) +
-                       (threads == 1 ? " thread, " : " threads, ") + (blas_core.empty() ? blas : "OpenBLAS " + blas_core);
+                       (threads == 1 ? " thread, " : " threads, ") +
+                       (blas_core.empty() ? blas : "OpenBLAS " + blas_core);
     if (!blas_replaced.empty()) text += " (repaired from " + blas_replaced + ")";
     return text;
   }

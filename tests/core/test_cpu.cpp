@@ -1,0 +1,42 @@
+// The choice of the instruction set, and that every one that this processor has computes.
+#include <cstdlib>
+#include <string>
+
+#include "contexture/core/cpu.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+
+TEST_CASE("set_isa takes what the processor has and refuses more") {
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+    if (isa <= supported_isa()) {
+      set_isa(isa);
+      CHECK(active_isa() == isa);
+    } else {
+      CHECK_THROWS_AS(set_isa(isa), std::invalid_argument);
+    }
+  }
+  set_isa(before);
+}
+
+TEST_CASE("CONTEXTURE_ISA is read strictly") {
+  const char* before = std::getenv("CONTEXTURE_ISA");
+  const std::string restore = before == nullptr ? "" : before;
+  const auto chosen = [](const char* text) {
+    ::setenv("CONTEXTURE_ISA", text, 1);
+    return detail::initial_isa();
+  };
+  CHECK(chosen("") == supported_isa());
+  CHECK(chosen("baseline") == Isa::baseline);
+  CHECK(chosen(std::string(to_string(supported_isa())).c_str()) == supported_isa());
+  if (supported_isa() < Isa::avx512) CHECK_THROWS_AS(chosen("avx512"), std::invalid_argument);
+  for (const char* bad : {"AVX2", "sse", "avx2 ", "2"}) {
+    INFO(bad);
+    CHECK_THROWS_AS(chosen(bad), std::invalid_argument);
+  }
+  if (before == nullptr)
+    ::unsetenv("CONTEXTURE_ISA");
+  else
+    ::setenv("CONTEXTURE_ISA", restore.c_str(), 1);
+}
