@@ -94,6 +94,7 @@ class BatchNorm : public UnaryModule<T> {
 
   /// Weight of each batch in the running statistics; 1/k for the k-th batch gives a plain average.
   void set_momentum(double momentum) { options_.momentum = momentum; }
+  [[nodiscard]] double momentum() const { return options_.momentum; }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {

@@ -68,11 +68,16 @@ class Module {
     return count;
   }
 
-  /// Training mode (the default) or evaluation mode, for batch-norm and dropout, all children included.
-  void set_training(bool on) {
+  /// This module and all below it, parents first.
+  [[nodiscard]] std::vector<Module*> modules() {
     Collector collector;
     collector.enter(*this);
-    for (Module* module : collector.modules) module->training_ = on;
+    return std::move(collector.modules);
+  }
+
+  /// Training mode (the default) or evaluation mode, for batch-norm and dropout, all children included.
+  void set_training(bool on) {
+    for (Module* module : modules()) module->training_ = on;
   }
   [[nodiscard]] bool training() const noexcept { return training_; }
 
