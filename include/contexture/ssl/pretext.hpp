@@ -1,0 +1,140 @@
+// The interface of a pretext task: what a batch is, what the loss is, what to monitor. A new task is
+// one header that implements PretextTask; training, validation and reports need no more of it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "contexture/autograd/autograd.hpp"
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/nn/module.hpp"
+#include "contexture/ssl/pretext_batch.hpp"
+
+namespace contexture {
+
+/// The loss of one batch, and how many of its examples were answered rightly.
+template <class T>
+struct PretextLoss {
+  Variable<T> loss;   ///< scalar, mean over the examples
+  Index correct = 0;  ///< examples whose most probable answer is the right one
+  Index count = 0;    ///< examples
+};
+
+/// A task whose answers come with the images, and the head that answers it. The encoder belongs to
+/// the caller: it is what is kept.
+template <class T>
+class PretextTask {
+ public:
+  virtual ~PretextTask() = default;
+
+  /// For people: "context prediction".
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Accuracy that can be had without looking at the images.
+  [[nodiscard]] virtual double chance() const = 0;
+  /// Validation accuracy above which natural images are probably not being looked at but a trace of
+  /// how they were stored, cut or resized; 1: no such bound is known.
+  [[nodiscard]] virtual double suspicious_accuracy() const { return 1; }
+
+  /// The batch of the images `indices`, a pure function of its arguments: give the run's stream
+  /// split by step. Runs on the prefetch thread, beside loss(): thread safe.
+  [[nodiscard]] virtual PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+                                                const Rng& rng) const = 0;
+
+  /// Forward pass of a batch; in training mode when `encoder` and head() are.
+  [[nodiscard]] virtual PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) = 0;
+
+  /// What is trained besides the encoder and thrown away afterwards. Its parameter names do not
+  /// clash with the encoder's.
+  [[nodiscard]] virtual Module<T>& head() = 0;
+};
+
+namespace detail {
+
+/// The batch's floats as a constant of the graph's element type.
+template <class T>
+[[nodiscard]] Variable<T> input_variable(const Tensor<float>& values) {
+  if constexpr (std::is_same_v<T, float>) {
+    return Variable<T>(values);
+  } else {
+    Tensor<T> converted = empty<T>(values.shape());
+    std::copy(values.data(), values.data() + values.size(), converted.data());
+    return Variable<T>(std::move(converted));
+  }
+}
+
+/// Rows of logits (N,C) whose largest entry, the first of equals, is the target's.
+template <class T>
+[[nodiscard]] Index right_answers(const Tensor<T>& logits, std::span<const std::int32_t> targets) {
+  const Index classes = dim(logits, 1);
+  Index right = 0;
+  const T* row = logits.data();
+  for (const std::int32_t target : targets) {
+    right += std::max_element(row, row + classes) - row == target;
+    row += classes;
+  }
+  return right;
+}
+
+/// Sets a module's mode and gives it back on destruction.
+template <class T>
+class ModeGuard {
+ public:
+  ModeGuard(Module<T>& module, bool training) : module_(module), before_(module.training()) {
+    module_.set_training(training);
+  }
+  ~ModeGuard() { module_.set_training(before_); }
+  ModeGuard(const ModeGuard&) = delete;
+  ModeGuard& operator=(const ModeGuard&) = delete;
+
+ private:
+  Module<T>& module_;
+  bool before_;
+};
+
+}  // namespace detail
+
+/// Mean loss and accuracy of a pretext task over some images.
+struct PretextEvaluation {
+  double loss = 0;
+  double accuracy = 0;  ///< 0..1
+  Index count = 0;      ///< examples
+};
+
+/// Answers the task on the images `indices` in evaluation mode and without a tape, `batch_size` images
+/// at a time, batch b drawn from rng.split(b): with the same stream, every call asks the same
+/// questions. The modes of encoder and head are as before afterwards.
+template <class T>
+[[nodiscard]] PretextEvaluation evaluate_pretext(PretextTask<T>& task, Encoder<T>& encoder, const ImageSet& images,
+                                                 std::span<const Index> indices, Index batch_size, const Rng& rng) {
+  require(batch_size >= 1, "evaluate_pretext: batch of ", batch_size, ", expected 1 or more");
+  require(!indices.empty(), "evaluate_pretext: no images");
+  const NoGrad no_grad;
+  const detail::ModeGuard<T> encoder_mode(encoder, false);
+  const detail::ModeGuard<T> head_mode(task.head(), false);
+  PretextEvaluation result;
+  double loss = 0;
+  Index correct = 0;
+  const auto total = static_cast<Index>(indices.size());
+  for (Index begin = 0, b = 0; begin < total; begin += batch_size, ++b) {
+    const auto part =
+        indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(std::min(batch_size, total - begin)));
+    const PretextBatch batch = task.make_batch(images, part, rng.split(static_cast<std::uint64_t>(b)));
+    const PretextLoss<T> answer = task.loss(encoder, batch);
+    loss += static_cast<double>(answer.loss.item()) * static_cast<double>(answer.count);
+    correct += answer.correct;
+    result.count += answer.count;
+  }
+  result.loss = loss / static_cast<double>(std::max<Index>(result.count, 1));
+  result.accuracy = static_cast<double>(correct) / static_cast<double>(std::max<Index>(result.count, 1));
+  return result;
+}
+
+}  // namespace contexture
