@@ -57,8 +57,10 @@ struct ArmResult {
   /// Same keys: seconds instead of steps, pre-training not included.
   std::map<std::string, std::optional<double>> seconds_to;
   std::optional<double> plateau_seconds;
-  double seconds = 0;
+  double seconds = 0;           ///< training and evaluation
+  double training_seconds = 0;  ///< without evaluation
   std::int64_t steps = 0;
+  std::int64_t images = 0;  ///< that all steps took in
   TestAnswers answers;
   ConfusionMatrix confusion;
 };

@@ -1,0 +1,192 @@
+// An image classifier as people use it: the network together with what is needed to ask it about an
+// image, namely image size, normalisation and the classes' names. Its file needs nothing beside it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/data/loader.hpp"
+#include "contexture/kernels/softmax.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/models/heads.hpp"
+#include "contexture/nn/serialize.hpp"
+#include "contexture/train/fit.hpp"
+#include "contexture/train/metrics.hpp"
+#include "contexture/train/results.hpp"
+
+namespace contexture {
+
+struct ImageClassifierOptions {
+  Index height = 0, width = 0;  ///< of the images, pixels; channels are encoder.in_channels
+  EncoderOptions encoder;
+  std::vector<std::string> class_names;
+  Normalization normalization;
+};
+
+/// Encoder options as metadata of a weight file.
+[[nodiscard]] inline Metadata encoder_metadata(const EncoderOptions& o) {
+  return {{"kind", "encoder"},
+          {"encoder", nlohmann::json{{"in_channels", o.in_channels},
+                                     {"width", o.width},
+                                     {"stages", o.stages},
+                                     {"blocks_per_stage", o.blocks_per_stage},
+                                     {"affine", o.affine}}
+                          .dump()}};
+}
+
+/// The options that encoder_metadata() wrote. Throws InputError naming `origin` where there are none.
+[[nodiscard]] inline EncoderOptions encoder_options(const Metadata& metadata, const std::string& origin) {
+  const auto found = metadata.find("encoder");
+  require_input(found != metadata.end(), origin,
+                ": its metadata lacks 'encoder', expected weights written by this "
+                "library");
+  EncoderOptions o;
+  try {
+    const nlohmann::json json = nlohmann::json::parse(found->second);
+    json.at("in_channels").get_to(o.in_channels);
+    json.at("width").get_to(o.width);
+    json.at("stages").get_to(o.stages);
+    json.at("blocks_per_stage").get_to(o.blocks_per_stage);
+    json.at("affine").get_to(o.affine);
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(message(origin, ": damaged metadata 'encoder' (", error.what(), ")"));
+  }
+  // Bounds that keep a damaged file from asking for all memory; Encoder checks the rest.
+  require_input(o.in_channels >= 1 && o.in_channels <= 64 && o.width >= 1 && o.width <= 1024 && o.stages >= 1 &&
+                    o.stages <= 8 && o.blocks_per_stage >= 1 && o.blocks_per_stage <= 64,
+                origin, ": metadata 'encoder' is out of range: ", found->second);
+  return o;
+}
+
+class ImageClassifier final : public UnaryModule<float> {
+ public:
+  /// Encoder and head draw their weights from streams of their own: the head's do not depend on the
+  /// encoder.
+  ImageClassifier(ImageClassifierOptions options, const Rng& rng)
+      : options_(checked(std::move(options))),
+        encoder_(options_.encoder, rng.split("encoder")),
+        head_(encoder_.feature_channels(), static_cast<Index>(options_.class_names.size()), {}, rng.split("head")) {}
+
+  /// images (N,H,W,C), normalised -> logits (N,classes).
+  [[nodiscard]] Variable<float> forward(const Variable<float>& images) override { return head_(encoder_(images)); }
+
+  [[nodiscard]] const ImageClassifierOptions& options() const { return options_; }
+  [[nodiscard]] Encoder<float>& encoder() { return encoder_; }
+  [[nodiscard]] ClassifierHead<float>& head() { return head_; }
+
+  void save(const std::filesystem::path& path) {
+    Metadata metadata = encoder_metadata(options_.encoder);
+    metadata["kind"] = "classifier";
+    metadata["classifier"] = nlohmann::json{{"height", options_.height},
+                                            {"width", options_.width},
+                                            {"classes", options_.class_names},
+                                            {"mean", options_.normalization.mean},
+                                            {"stddev", options_.normalization.stddev}}
+                                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    contexture::save(*this, path, metadata);
+  }
+
+  /// Reads what save() wrote. Throws InputError naming the file where it is anything else.
+  [[nodiscard]] static ImageClassifier load(const std::filesystem::path& path) {
+    const TensorFile file = read_safetensors(path);
+    const auto found = file.metadata.find("classifier");
+    require_input(found != file.metadata.end(), path.string(),
+                  ": its metadata lacks 'classifier', expected a classifier_*.safetensors of an experiment");
+    ImageClassifierOptions options;
+    options.encoder = encoder_options(file.metadata, path.string());
+    try {
+      const nlohmann::json json = nlohmann::json::parse(found->second);
+      json.at("height").get_to(options.height);
+      json.at("width").get_to(options.width);
+      json.at("classes").get_to(options.class_names);
+      json.at("mean").get_to(options.normalization.mean);
+      json.at("stddev").get_to(options.normalization.stddev);
+    } catch (const nlohmann::json::exception& error) {
+      throw InputError(message(path.string(), ": damaged metadata 'classifier' (", error.what(), ")"));
+    }
+    require_input(!options.class_names.empty() && options.height > 0 && options.height <= 4096 && options.width > 0 &&
+                      options.width <= 4096 &&
+                      static_cast<Index>(options.normalization.mean.size()) == options.encoder.in_channels &&
+                      options.normalization.stddev.size() == options.normalization.mean.size(),
+                  path.string(), ": metadata 'classifier' does not fit together: ", found->second);
+    ImageClassifier classifier(std::move(options), Rng(0));
+    contexture::load(classifier, file, path.string());
+    return classifier;
+  }
+
+ protected:
+  void visit(ModuleVisitor<float>& v) override {
+    v.child("encoder", encoder_);
+    v.child("head", head_);
+  }
+
+ private:
+  static ImageClassifierOptions checked(ImageClassifierOptions o) {
+    require(!o.class_names.empty() && o.height > 0 && o.width > 0, "ImageClassifier: ", o.class_names.size(),
+            " classes, images of ", o.height, " x ", o.width);
+    return o;
+  }
+
+  ImageClassifierOptions options_;
+  Encoder<float> encoder_;
+  ClassifierHead<float> head_;
+};
+
+/// Answers of a classifier on some images, and how good they are; `evaluation` and `confusion` are
+/// empty where the images have no labels.
+struct Score {
+  Evaluation evaluation;
+  TestAnswers answers;
+  ConfusionMatrix confusion;
+};
+
+/// Asks the classifier, in evaluation mode, about the images `indices` of a set. Leaves it in
+/// evaluation mode. Throws std::invalid_argument where image size or channels are not the classifier's.
+[[nodiscard]] inline Score score(ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
+                                 Index batch_size = 256) {
+  const ImageClassifierOptions& options = classifier.options();
+  require(set.height == options.height && set.width == options.width && set.channels == options.encoder.in_channels,
+          "score: images of ", set.height, " x ", set.width, " x ", set.channels, ", the classifier is for ",
+          options.height, " x ", options.width, " x ", options.encoder.in_channels);
+  const NoGrad no_grad;
+  classifier.set_training(false);
+  const auto classes = static_cast<Index>(options.class_names.size());
+  Score out;
+  std::vector<std::int32_t> truth;
+  double loss = 0;
+  Batch batch;
+  for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
+    const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
+    make_batch(set, indices.subspan(begin, size), options.normalization, nullptr, Rng(0), batch);
+    const Variable<float> logits = classifier(Variable<float>(batch.images));
+    Tensor<float> probability = empty<float>(logits.shape());
+    kernels::softmax(static_cast<Index>(size), classes, logits.value().data(), probability.data());
+    for (std::size_t i = 0; i < size; ++i) {
+      const float* const p = probability.data() + static_cast<Index>(i) * classes;
+      const float* const best = std::max_element(p, p + classes);
+      out.answers.predicted.push_back(static_cast<std::int32_t>(best - p));
+      out.answers.confidence.push_back(*best);
+      if (batch.labels.empty()) continue;
+      // From the logits: the probability of a hopeless class underflows to 0.
+      const float* const z = logits.value().data() + static_cast<Index>(i) * classes;
+      const double top = static_cast<double>(z[best - p]);
+      loss += top - static_cast<double>(z[batch.labels[i]]) - std::log(static_cast<double>(*best));
+    }
+    truth.insert(truth.end(), batch.labels.begin(), batch.labels.end());
+  }
+  if (truth.empty()) return out;
+  out.confusion = confusion_matrix(truth, out.answers.predicted, classes);
+  out.evaluation = {loss / static_cast<double>(truth.size()), accuracy(out.confusion), macro_f1(out.confusion)};
+  return out;
+}
+
+}  // namespace contexture

@@ -1,0 +1,208 @@
+// Everything that decides what a run computes, in one struct, with the presets in one table and
+// every setting described once: its name, help, bounds, how it is read and written. The programs'
+// options, config.ini, the check of --resume and the report's list of settings all come from here.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/tensor.hpp"
+
+namespace contexture {
+
+/// Whether training images are mirrored at random; `automatic`: see mirroring_keeps_classes().
+enum class Mirror { automatic, on, off };
+
+/// What run_experiments computes. The values here are the preset `standard`.
+struct ExperimentConfig {
+  // Data.
+  std::string data = "builtin";  ///< recorded; the caller loads it
+  Index image_size = 0;          ///< 0: as stored (built-in: 32)
+  Index train_images = 0;        ///< use only so many; 0: all (built-in: the preset's number)
+  Index test_images = 0;         ///< likewise
+  double validation = 0.1;       ///< share of the training images held out, stratified, by seed
+
+  // What is compared.
+  std::vector<double> fractions{1.0, 0.5, 0.1};  ///< label fractions, one experiment each; empty: pre-training only
+  std::uint64_t seed = 1;                        ///< of the first repetition; the others count up from it
+  std::int64_t seeds = 1;                        ///< repetitions
+
+  // Network.
+  Index width = 24;            ///< channels of the first stage
+  std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
+
+  // Pre-training.
+  std::string encoder;                                      ///< weights to use instead of pre-training
+  double pretrain_epochs = 10;                              ///< passes over the training (and unlabelled) images
+  double pretrain_learning_rate = 0.1;                      ///< peak, at a batch of 128 images
+  std::int64_t pretrain_batch_size = 128;                   ///< images
+  std::int64_t grid = 0, patch = 0, gap = -1, jitter = -1;  ///< patches; 0 or -1: by image size
+
+  // Classification, the same for both arms.
+  double epochs = 20;          ///< passes over all labelled images; see classifier_steps() for fewer labels
+  double learning_rate = 0.1;  ///< peak, at a batch of 128 images
+  std::int64_t batch_size = 128;
+  double weight_decay = 5e-4;
+  double label_smoothing = 0;
+  Mirror mirror = Mirror::automatic;
+  std::int64_t crop_padding = -1;  ///< pixels; -1: an eighth of the image's side
+  std::int64_t evaluations = 30;   ///< of the validation split, during one arm
+
+  std::int64_t threads = 0;  ///< recorded; the caller sets them. 0: all processors
+};
+
+/// A preset: how much is computed. Everything else is the same in all three.
+struct Preset {
+  std::string_view name;
+  Index width;
+  double epochs, pretrain_epochs;
+  std::int64_t seeds;
+  Index builtin_train, builtin_test;  ///< images of the built-in set
+};
+
+// clang-format off
+inline constexpr std::array<Preset, 3> kPresets{{
+    // name      width  epochs  pre-training  seeds  built-in images
+    {"quick",       16,     10,            8,     1,  10'000,  2'000},
+    {"standard",    24,     20,           15,     1,  30'000,  5'000},
+    {"thorough",    32,     40,           60,     5,  50'000, 10'000},
+}};
+// clang-format on
+
+/// The preset of that name. Throws std::invalid_argument for any other text.
+[[nodiscard]] inline const Preset& preset(std::string_view name) {
+  for (const Preset& p : kPresets)
+    if (p.name == name) return p;
+  throw std::invalid_argument(message("--preset: '", name, "', expected quick, standard or thorough"));
+}
+
+/// The configuration of a preset on the given data.
+[[nodiscard]] inline ExperimentConfig preset_config(const Preset& p, const std::string& data) {
+  ExperimentConfig config;
+  config.data = data;
+  config.width = p.width;
+  config.epochs = p.epochs;
+  config.pretrain_epochs = p.pretrain_epochs;
+  config.seeds = p.seeds;
+  if (data == "builtin") {
+    config.train_images = p.builtin_train;
+    config.test_images = p.builtin_test;
+  }
+  return config;
+}
+
+/// One setting of ExperimentConfig as text.
+struct Setting {
+  std::string name;  ///< "pretrain-epochs"
+  std::string help;
+  std::function<void(ExperimentConfig&, const std::string&)> set;  ///< throws std::invalid_argument
+  std::function<std::string(const ExperimentConfig&)> get;         ///< what set() reads back exactly
+};
+
+namespace detail {
+
+template <class V>
+std::string to_text(V value) {
+  char text[64];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
+  return error == std::errc() ? std::string(text, end) : std::string();
+}
+
+template <class V>
+V number_from(const std::string& name, std::string_view text, V low, V high) {
+  V value{};
+  const char* const last = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), last, value);
+  // Written so that NaN fails.
+  require(error == std::errc() && stop == last && value >= low && value <= high, "--", name, ": '", text,
+          "', expected a ", std::is_integral_v<V> ? "whole " : "", "number from ", to_text(low), " to ", to_text(high));
+  return value;
+}
+
+template <class V>
+Setting number_setting(std::string name, std::string help, V ExperimentConfig::*member, V low, V high) {
+  return {name, std::move(help),
+          [=](ExperimentConfig& c, const std::string& text) { c.*member = number_from<V>(name, text, low, high); },
+          [=](const ExperimentConfig& c) { return to_text(c.*member); }};
+}
+
+inline Setting text_setting(std::string name, std::string help, std::string ExperimentConfig::*member) {
+  return {std::move(name), std::move(help), [=](ExperimentConfig& c, const std::string& text) { c.*member = text; },
+          [=](const ExperimentConfig& c) { return c.*member; }};
+}
+
+inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off"};
+
+}  // namespace detail
+
+/// Every setting of ExperimentConfig, in the order of --help.
+[[nodiscard]] inline std::vector<Setting> experiment_settings() {
+  using C = ExperimentConfig;
+  using detail::number_setting;
+  using detail::text_setting;
+  using I = std::int64_t;
+  constexpr I kMany = 1'000'000'000;
+  std::vector<Setting> settings{
+      text_setting("data", "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images", &C::data),
+      number_setting<I>("image-size", "side of the square images in pixels; 0: as stored", &C::image_size, 0, 1024),
+      number_setting<I>("train-images", "use only so many training images; 0: all", &C::train_images, 0, kMany),
+      number_setting<I>("test-images", "use only so many test images; 0: all", &C::test_images, 0, kMany),
+      number_setting<double>("validation", "share of the training images held out", &C::validation, 0.001, 0.9),
+      number_setting<std::uint64_t>("seed", "seed of the first repetition", &C::seed, 0, ~0ULL >> 1),
+      number_setting<I>("seeds", "repetitions, each with its own split, subset and weights", &C::seeds, 1, 1000),
+      number_setting<I>("width", "channels of the network's first stage", &C::width, 1, 1024),
+      number_setting<I>("transfer", "stages that start from pre-trained weights; 99: all", &C::transfer, 0, 99),
+      text_setting("encoder", "pre-trained weights to use instead of pre-training", &C::encoder),
+      number_setting<double>("pretrain-epochs", "passes over the images in pre-training", &C::pretrain_epochs, 0.0,
+                             1e5),
+      number_setting<double>("pretrain-learning-rate", "peak, at a batch of 128", &C::pretrain_learning_rate, 1e-9,
+                             1e6),
+      number_setting<I>("pretrain-batch-size", "images in a step of pre-training", &C::pretrain_batch_size, 1, 65536),
+      number_setting<I>("grid", "patches a side in pre-training; 0: by image size", &C::grid, 0, 16),
+      number_setting<I>("patch", "side of a patch in pixels; 0: by image size", &C::patch, 0, 1024),
+      number_setting<I>("gap", "pixels between patches; -1: by image size", &C::gap, -1, 1024),
+      number_setting<I>("jitter", "pixels a patch may move; -1: by image size", &C::jitter, -1, 512),
+      number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
+      number_setting<double>("learning-rate", "peak, at a batch of 128", &C::learning_rate, 1e-9, 1e6),
+      number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
+      number_setting<double>("weight-decay", "L2 penalty of both trainings", &C::weight_decay, 0.0, 1.0),
+      number_setting<double>("label-smoothing", "share of the target spread over all classes", &C::label_smoothing, 0.0,
+                             0.9),
+      {"flip", "mirror training images: auto, on or off; auto: unless it would change what they show",
+       [](C& c, const std::string& text) {
+         const auto found = std::find(detail::kMirrorNames.begin(), detail::kMirrorNames.end(), text);
+         require(found != detail::kMirrorNames.end(), "--flip: '", text, "', expected auto, on or off");
+         c.mirror = static_cast<Mirror>(found - detail::kMirrorNames.begin());
+       },
+       [](const C& c) { return std::string(detail::kMirrorNames[static_cast<std::size_t>(c.mirror)]); }},
+      number_setting<I>("crop-padding", "pixels of random shift; -1: an eighth of the side", &C::crop_padding, -1, 512),
+      number_setting<I>("evaluations", "of the validation split during an arm", &C::evaluations, 1, 100'000),
+      number_setting<I>("threads", "of the library; 0: all processors", &C::threads, 0, 1024),
+  };
+  return settings;
+}
+
+/// Every setting's value, and the label fractions: what a report lists and a resumed run must match.
+[[nodiscard]] inline std::map<std::string, std::string> describe(const ExperimentConfig& config) {
+  std::map<std::string, std::string> out;
+  for (const Setting& setting : experiment_settings()) out[setting.name] = setting.get(config);
+  std::string fractions;
+  for (const double fraction : config.fractions)
+    fractions += (fractions.empty() ? "" : " ") + detail::to_text(fraction);
+  out["fractions"] = fractions;
+  return out;
+}
+
+}  // namespace contexture

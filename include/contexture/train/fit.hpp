@@ -1,0 +1,343 @@
+// The training loop, once, for every kind of task: batches from a background thread, loss, backward
+// pass, optional clipping, optimiser step, evaluation at fixed steps, the best weights kept. A task
+// says what a batch, a loss and an evaluation are; what a person sees while it runs goes through
+// Progress (nothing is printed here); where and when state is saved is the caller's hook. All that
+// the loop remembers is in FitState, so a run continues from a copy of it bit by bit.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "contexture/autograd/autograd.hpp"
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/loader.hpp"
+#include "contexture/nn/module.hpp"
+#include "contexture/optim/optimizer.hpp"
+#include "contexture/train/results.hpp"
+
+namespace contexture {
+
+/// A wish to stop, set from anywhere (a signal handler too) and honoured between two steps.
+class StopToken {
+ public:
+  void request() noexcept { requested_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool requested() const noexcept { return requested_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> requested_{false};
+  static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+};
+
+/// The loss, or a weight, stopped being a finite number.
+class Diverged : public std::runtime_error {
+ public:
+  Diverged(const std::string& what, std::int64_t step) : std::runtime_error(what), step_(step) {}
+  /// Optimiser steps taken when it was noticed.
+  [[nodiscard]] std::int64_t step() const noexcept { return step_; }
+
+ private:
+  std::int64_t step_;
+};
+
+/// One phase of a run: pre-training, or one arm of one experiment, with one seed.
+struct PhaseInfo {
+  std::string title;            ///< "pre-training", "10 % of labels, from scratch"
+  std::string experiment, arm;  ///< as in HistoryRow
+  std::uint64_t seed = 0;
+  int number = 1, of = 1;       ///< which phase of how many
+  std::int64_t first_step = 0;  ///< above 0 when resumed
+  std::int64_t steps = 0;
+  std::int64_t images_per_step = 0;
+};
+
+/// What a run tells while it goes; every method may be left out. Called from the training thread.
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  virtual void begin(const PhaseInfo&) {}
+  /// After every optimiser step: steps taken so far, this batch's loss and accuracy, images/s.
+  virtual void step(std::int64_t /*step*/, double /*loss*/, double /*accuracy*/, double /*images_per_second*/) {}
+  virtual void row(const HistoryRow&) {}
+  virtual void end(const PhaseInfo&) {}
+  /// One line a person should read.
+  virtual void note(std::string_view) {}
+};
+
+/// Result of the loss of one batch.
+struct BatchLoss {
+  Variable<float> loss;       ///< scalar mean over the examples
+  std::int64_t correct = 0;   ///< right answers among the examples
+  std::int64_t examples = 0;  ///< rows of the logits: images, or patch pairs
+};
+
+/// Result of a pass over the validation split.
+struct Evaluation {
+  double loss = 0;      ///< mean cross-entropy, nats
+  double accuracy = 0;  ///< 0..1
+  double macro_f1 = 0;  ///< 0..1
+};
+
+/// What is trained on what. B is whatever a batch is.
+template <class B>
+class FitTask {
+ public:
+  virtual ~FitTask() = default;
+  /// Everything that is trained or has running statistics.
+  virtual Module<float>& module() = 0;
+  /// The batch of a step: a pure function of the step. Runs on the prefetch thread.
+  virtual B make_batch(std::int64_t step) const = 0;
+  /// Forward pass of a batch, in training mode; may consume the batch.
+  virtual BatchLoss loss(B& batch) = 0;
+  /// A pass over the validation split, in evaluation mode; may leave the mode changed.
+  virtual Evaluation evaluate() = 0;
+  /// Images that a step takes in.
+  [[nodiscard]] virtual std::int64_t images_per_step() const = 0;
+};
+
+struct FitOptions {
+  std::int64_t steps = 0;                             ///< optimiser steps in all
+  std::vector<std::int64_t> evaluate_at;              ///< rising; see evaluation_steps()
+  std::function<double(std::int64_t)> learning_rate;  ///< step -> rate
+  double clip_norm = 0;                               ///< global gradient norm is clipped to this; 0: not
+  double steps_per_epoch = 1;                         ///< for HistoryRow::epoch only
+  std::string experiment, arm;                        ///< for HistoryRow only
+  std::uint64_t seed = 0;                             ///< for HistoryRow only
+  Rng rng{0};                                         ///< dropout of step s draws from rng.split(s)
+  double save_seconds = 30;                           ///< at least this long between two calls of FitHooks::save
+  std::size_t prefetch = 4;                           ///< batches made ahead
+};
+
+/// Tensors of a module or an optimiser, in its own order.
+using TensorList = std::vector<std::pair<std::string, Tensor<float>*>>;
+/// Copies of such tensors.
+using TensorMap = std::map<std::string, Tensor<float>>;
+
+/// All that the loop remembers, besides the module's tensors and the optimiser's.
+struct FitState {
+  std::int64_t step = 0;         ///< optimiser steps taken
+  std::int64_t evaluations = 0;  ///< entries of evaluate_at that are done
+  double seconds = 0;            ///< training and evaluation
+  double training_seconds = 0;   ///< without evaluation
+  double loss_sum = 0;           ///< since the last row, over examples
+  std::int64_t correct = 0;      ///< since the last row
+  std::int64_t examples = 0;     ///< since the last row
+  double best_accuracy = -1;     ///< on validation; below 0: not evaluated yet
+  std::int64_t best_step = -1;   ///< the earliest with best_accuracy
+  std::vector<HistoryRow> rows;
+  TensorMap best;  ///< parameters and buffers at best_step
+};
+
+struct FitHooks {
+  Progress* progress = nullptr;
+  const StopToken* stop = nullptr;
+  std::function<void(const FitState&)> save;  ///< between two steps: now and then, and when stopped
+};
+
+enum class FitStatus { finished, stopped };
+
+/// Parameters and buffers by name: what makes a module answer as it does.
+[[nodiscard]] inline TensorList state_tensors(Module<float>& module) {
+  TensorList tensors;
+  for (NamedParameter<float>& parameter : module.parameters())
+    tensors.emplace_back(parameter.name, &parameter.variable.mutable_value());
+  for (const NamedBuffer<float>& buffer : module.buffers()) tensors.emplace_back(buffer.name, buffer.tensor);
+  return tensors;
+}
+
+/// An optimiser's momenta and the like, by name.
+[[nodiscard]] inline TensorList state_tensors(Optimizer<float>& optimizer) {
+  TensorList tensors;
+  for (const NamedState<float>& state : optimizer.state()) tensors.emplace_back(state.name, state.tensor);
+  return tensors;
+}
+
+/// Copies tensors into a map; where it already has a tensor of that name and shape, its memory is used.
+inline void copy_tensors(const TensorList& from, TensorMap& into) {
+  for (const auto& [name, tensor] : from) {
+    Tensor<float>& copy = into[name];
+    if (copy.shape() != tensor->shape()) copy = empty<float>(tensor->shape());
+    std::copy(tensor->data(), tensor->data() + tensor->size(), copy.data());
+  }
+}
+
+/// Copies saved tensors back. `what` names their source. Throws InputError unless names and shapes
+/// are exactly the same.
+inline void restore_tensors(const TensorMap& from, const TensorList& into, const std::string& what) {
+  require_input(from.size() == into.size(), what, ": ", from.size(), " tensors, expected ", into.size());
+  for (const auto& [name, tensor] : into) {
+    const auto found = from.find(name);
+    require_input(found != from.end(), what, ": no tensor '", name, "'");
+    require_input(found->second.shape() == tensor->shape(), what, ": tensor '", name, "' ", found->second.shape(),
+                  ", expected ", tensor->shape());
+  }
+  for (const auto& [name, tensor] : into) {
+    const Tensor<float>& saved = from.at(name);
+    std::copy(saved.data(), saved.data() + saved.size(), tensor->data());
+  }
+}
+
+/// Number of rows of logits (N,K) whose largest entry (the first of equals) is the label's.
+[[nodiscard]] inline std::int64_t count_correct(const Tensor<float>& logits, std::span<const std::int32_t> labels) {
+  const auto rows = static_cast<std::size_t>(dim(logits, 0));
+  const auto classes = static_cast<std::size_t>(dim(logits, 1));
+  require(labels.size() == rows, "count_correct: ", labels.size(), " labels for logits ", logits.shape());
+  std::int64_t correct = 0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const float* row = logits.data() + i * classes;
+    if (std::max_element(row, row + classes) - row == labels[i]) ++correct;
+  }
+  return correct;
+}
+
+namespace detail {
+
+class Stopwatch {
+ public:
+  double lap() {  // seconds since construction or the last lap
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> passed = now - last_;
+    last_ = now;
+    return passed.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+inline bool all_finite(const Tensor<float>& tensor) {
+  const float* p = tensor.data();
+  for (std::size_t i = 0; i < tensor.size(); ++i)
+    if (!std::isfinite(p[i])) return false;
+  return true;
+}
+
+inline void require_finite(Module<float>& module, std::int64_t step) {
+  for (const auto& [name, tensor] : state_tensors(module))
+    if (!all_finite(*tensor))
+      throw Diverged(message("weights of ", name, " became NaN or infinite at step ", step), step);
+}
+
+// Rows "train" and "validation", and the best weights.
+template <class B>
+void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, const FitHooks& hooks,
+                  Stopwatch& watch) {
+  const double trained = watch.lap();
+  state.seconds += trained;
+  state.training_seconds += trained;
+  const Evaluation evaluation = task.evaluate();
+  if (!std::isfinite(evaluation.loss))
+    throw Diverged(message("validation loss became ", evaluation.loss, " at step ", state.step), state.step);
+  state.seconds += watch.lap();
+
+  HistoryRow row{options.experiment,
+                 options.arm,
+                 options.seed,
+                 state.step,
+                 static_cast<double>(state.step) / options.steps_per_epoch,
+                 state.seconds,
+                 "train",
+                 0,
+                 0,
+                 0};
+  if (state.examples > 0) {
+    row.loss = state.loss_sum / static_cast<double>(state.examples);
+    row.accuracy = static_cast<double>(state.correct) / static_cast<double>(state.examples);
+    state.rows.push_back(row);
+    if (hooks.progress != nullptr) hooks.progress->row(row);
+  }
+  state.loss_sum = 0;
+  state.correct = state.examples = 0;
+  row.split = "validation";
+  row.loss = evaluation.loss;
+  row.accuracy = evaluation.accuracy;
+  row.macro_f1 = evaluation.macro_f1;
+  state.rows.push_back(row);
+  if (hooks.progress != nullptr) hooks.progress->row(row);
+
+  if (evaluation.accuracy > state.best_accuracy) {  // ties: the earlier
+    state.best_accuracy = evaluation.accuracy;
+    state.best_step = state.step;
+    copy_tensors(state_tensors(task.module()), state.best);
+  }
+  ++state.evaluations;
+}
+
+}  // namespace detail
+
+/// Trains until options.steps are taken or a stop is requested; continues from `state`. Evaluation
+/// at step s comes before update s + 1. Throws Diverged when a loss or, before saving, a weight is
+/// not finite; nothing is saved then, so what was saved last is good.
+template <class B>
+FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& options, FitState& state,
+              const FitHooks& hooks = {}) {
+  require(options.steps >= 0 && state.step >= 0 && state.step <= options.steps, "fit: step ", state.step, " of ",
+          options.steps);
+  require(static_cast<bool>(options.learning_rate), "fit: no learning rate");
+  Module<float>& module = task.module();
+  std::vector<NamedParameter<float>> parameters = module.parameters();
+  const auto save = [&] {
+    if (!hooks.save) return;
+    detail::require_finite(module, state.step);
+    hooks.save(state);
+  };
+
+  Prefetcher<B> batches(
+      state.step, options.steps, [&task](std::int64_t step) { return task.make_batch(step); }, options.prefetch);
+  detail::Stopwatch watch;
+  double saved_at = state.seconds;
+  for (;;) {
+    const auto next = static_cast<std::size_t>(state.evaluations);
+    if (next < options.evaluate_at.size() && options.evaluate_at[next] == state.step)
+      detail::evaluate_now(task, options, state, hooks, watch);
+    const bool finished = state.step == options.steps;
+    const bool stopped = !finished && hooks.stop != nullptr && hooks.stop->requested();
+    if (stopped || (!finished && state.seconds - saved_at >= options.save_seconds)) {
+      save();
+      saved_at = state.seconds;
+      watch.lap();  // saving is not training
+    }
+    if (stopped) return FitStatus::stopped;
+    if (finished) return FitStatus::finished;
+
+    B batch = batches.next();
+    module.set_training(true);
+    module.reseed(options.rng.split(static_cast<std::uint64_t>(state.step)));
+    optimizer.zero_grad();
+    BatchLoss result = task.loss(batch);
+    const double loss = static_cast<double>(result.loss.item());
+    if (!std::isfinite(loss))
+      throw Diverged(message("training loss became ", loss, " at step ", state.step, " of ", options.steps),
+                     state.step);
+    result.loss.backward();
+    if (options.clip_norm > 0) clip_grad_norm(std::span(parameters), options.clip_norm);
+    optimizer.step(options.learning_rate(state.step));
+    ++state.step;
+    state.loss_sum += loss * static_cast<double>(result.examples);
+    state.correct += result.correct;
+    state.examples += result.examples;
+    const double passed = watch.lap();
+    state.seconds += passed;
+    state.training_seconds += passed;
+    if (hooks.progress != nullptr)
+      hooks.progress->step(
+          state.step, loss,
+          static_cast<double>(result.correct) / static_cast<double>(std::max<std::int64_t>(result.examples, 1)),
+          state.training_seconds > 0 ? static_cast<double>(state.step * task.images_per_step()) / state.training_seconds
+                                     : 0);
+  }
+}
+
+}  // namespace contexture
