@@ -1,0 +1,126 @@
+// Register-blocked convolution kernels, compiled once per instruction set; see conv_direct.hpp
+// for the layouts and for the loops around them.
+
+namespace contexture::kernels::CONTEXTURE_ISA {
+
+// Accumulator registers that leave room for weights and one broadcast: 28 of 32, or 12 of 16.
+inline constexpr int kConvAccumulators = CONTEXTURE_VECTOR_BYTES == 64 ? 28 : 12;
+
+// One tile of the output: MR lanes (pixels at the same position of MR images) by NV vectors of
+// channels, summed over the taps and the source channels.
+template <class T, int MR, int NV>
+CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
+  constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
+  Vec<T> sum[MR][NV];
+  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] =
+      load(call.bias + j * width);
+  for (Index t = 0; t < call.tap_count; ++t) {
+    const T* a = call.source + call.taps[t].source;
+    const T* b = call.weights + call.taps[t].weights * call.weights_step;
+    for (Index left = call.channels; left > 0; left -= block, a += MR * block) {
+      const Index steps = left < block ? left : block;
+      for (Index c = 0; c < steps; ++c, b += NV * width) {
+        Vec<T> w[NV];
+        CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) w[j] = load(b + j * width);
+        CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
+          const T x = a[i * block + c];
+          CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] += x * w[j];
+        }
+      }
+    }
+  }
+  if (call.valid_channels == NV * width) {
+    CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j)
+        store(call.out[i] + j * width, sum[i][j]);
+    return;
+  }
+  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
+    T spill[NV * width];
+    CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) store(spill + j * width, sum[i][j]);
+    for (Index k = 0; k < call.valid_channels; ++k) call.out[i][k] = spill[k];
+  }
+}
+
+// Adds to CR rows by NV vectors of the weight gradient the outer products of source pixels and
+// output-gradient pixels, over positions and lanes.
+template <class T, int CR, int NV>
+CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& call) {
+  constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
+  Vec<T> sum[CR][NV];
+  CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] =
+      load(call.out + (i * NV + j) * width);
+  for (Index p = 0; p < call.position_count; ++p) {
+    const T* x = call.source + call.positions[p].source;
+    const T* dy = call.gradient + call.positions[p].gradient * call.gradient_step;
+    for (Index lane = 0; lane < call.lanes; ++lane, x += block, dy += NV * width) {
+      Vec<T> g[NV];
+      CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) g[j] = load(dy + j * width);
+      CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] +=
+          x[i] * g[j];
+    }
+  }
+  CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j)
+      store(call.out + (i * NV + j) * width, sum[i][j]);
+}
+
+// Copies `channels` elements of each of `pixels` pixels to `to`, in pieces of `piece` elements
+// (a multiple of the vector) that lie piece_step apart; the last piece is filled up with zeros.
+template <class T>
+CONTEXTURE_KERNEL void conv_pack(const T* from, Index pixels, Index pixel_stride, Index channels, Index piece, T* to,
+                                 Index pixel_step, Index piece_step) {
+  constexpr Index width = kLanes<T>;
+  for (Index pixel = 0; pixel < pixels; ++pixel, from += pixel_stride, to += pixel_step) {
+    T* out = to;
+    Index c = 0;
+    for (; c + piece <= channels; c += piece, out += piece_step)
+      for (Index i = 0; i < piece; i += width) store(out + i, load(from + c + i));
+    if (c == channels) continue;
+    Index i = 0;
+    for (; c + i + width <= channels; i += width) store(out + i, load(from + c + i));
+    for (; c + i < channels; ++i) out[i] = from[c + i];
+    for (; i < piece; ++i) out[i] = T(0);
+  }
+}
+
+template <class T>
+CONTEXTURE_KERNEL detail::conv::DirectKernels<T> direct_kernels() {
+  detail::conv::DirectKernels<T> table{};
+  table.width = kLanes<T>;
+  table.pack = &conv_pack<T>;
+  table.tile[0][0] = &conv_tile<T, 2, 1>;
+  table.tile[0][1] = &conv_tile<T, 4, 1>;
+  table.tile[0][2] = &conv_tile<T, 6, 1>;
+  table.tile[1][0] = &conv_tile<T, 2, 2>;
+  table.tile[1][1] = &conv_tile<T, 4, 2>;
+  table.tile[1][2] = &conv_tile<T, 6, 2>;
+  table.weight_tile[0][0] = &conv_weight_tile<T, 2, 1>;
+  table.weight_tile[0][1] = &conv_weight_tile<T, 4, 1>;
+  table.weight_tile[0][2] = &conv_weight_tile<T, 6, 1>;
+  table.weight_tile[0][3] = &conv_weight_tile<T, 8, 1>;
+  table.weight_tile[0][4] = &conv_weight_tile<T, 10, 1>;
+  table.weight_tile[1][0] = &conv_weight_tile<T, 2, 2>;
+  table.weight_tile[1][1] = &conv_weight_tile<T, 4, 2>;
+  table.weight_tile[1][2] = &conv_weight_tile<T, 6, 2>;
+  table.max_lanes = 6;
+  table.max_rows[0] = 10;
+  table.max_rows[1] = 6;
+  if constexpr (kConvAccumulators == 28) {
+    table.tile[0][3] = &conv_tile<T, 8, 1>;
+    table.tile[0][4] = &conv_tile<T, 10, 1>;
+    table.tile[0][5] = &conv_tile<T, 12, 1>;
+    table.tile[0][6] = &conv_tile<T, 14, 1>;
+    table.tile[1][3] = &conv_tile<T, 8, 2>;
+    table.tile[1][4] = &conv_tile<T, 10, 2>;
+    table.tile[1][5] = &conv_tile<T, 12, 2>;
+    table.tile[1][6] = &conv_tile<T, 14, 2>;
+    table.weight_tile[0][7] = &conv_weight_tile<T, 16, 1>;
+    table.weight_tile[1][3] = &conv_weight_tile<T, 8, 2>;
+    table.weight_tile[1][4] = &conv_weight_tile<T, 10, 2>;
+    table.max_lanes = 14;
+    table.max_rows[0] = 10;  // and 16, for a whole block at once
+    table.max_rows[1] = 10;
+  }
+  return table;
+}
+
+}  // namespace contexture::kernels::CONTEXTURE_ISA

@@ -1,0 +1,678 @@
+// Direct convolution over NHWC, for every kernel size, stride, padding and dilation.
+//
+// A register tile is MR lanes by NV vectors of output channels. Its lanes are the pixels at the
+// same position of MR images (or, in a small batch, of MR strips of rows), so that all lanes see
+// the same taps: taps that fall into the padding are left out altogether, which saves 16 % of the
+// multiply-adds of a 3x3 convolution on 8x8 maps and 31 % on 4x4, and no map is too small to fill
+// a tile. The source is copied once, row by row, into a ring that stays in L2, in the order
+// [row][pixel][block of channels][lane][channel in block]: lanes lie one cache line apart, a
+// distance the compiler knows, and the inner loop is MR broadcasts and MR*NV multiply-adds.
+//
+// Both data passes are the same loop over lists of taps; they differ in the lists and in how the
+// weights are packed: forward takes pixel i = o*stride - pad + tap*dilation, backward-data the
+// positions for which that i is its own, so strides need no special case. Backward-weights keeps
+// CR channels by NV vectors of the weight gradient in registers and runs over positions and lanes.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <vector>
+
+#include "contexture/core/cpu.hpp"
+#include "contexture/core/memory.hpp"
+#include "contexture/core/parallel.hpp"
+#include "contexture/kernels/conv_im2col.hpp"
+#include "contexture/kernels/conv_shape.hpp"
+
+namespace contexture::detail::conv {
+
+// Channels in a block of the packed source: one cache line, one AVX-512 vector.
+template <class T>
+inline constexpr Index kBlock = static_cast<Index>(64 / sizeof(T));
+
+inline constexpr int kMaxLanes = 14;
+
+struct Tap {
+  Index source;   // offset into the packed source
+  Index weights;  // index of the kernel tap
+};
+
+template <class T>
+struct TileCall {
+  const T* source;
+  const T* weights;  // [tap][channel][NV vectors]
+  Index weights_step;
+  const Tap* taps;
+  Index tap_count;
+  Index channels;
+  const T* bias;  // NV vectors
+  T* const* out;  // one pointer a lane
+  Index valid_channels;
+};
+
+struct Position {
+  Index source;    // offset into the packed source
+  Index gradient;  // index of the output position
+};
+
+template <class T>
+struct WeightTileCall {
+  const T* source;
+  const T* gradient;  // [position][lane][NV vectors]
+  Index gradient_step;
+  const Position* positions;
+  Index position_count;
+  Index lanes;
+  T* out;  // [CR][NV vectors]
+};
+
+// The kernels of one instruction set. tile[NV - 1][MR / 2 - 1], weight_tile[NV - 1][CR / 2 - 1].
+template <class T>
+struct DirectKernels {
+  Index width;        // elements in a vector
+  Index max_lanes;    // largest MR
+  Index max_rows[2];  // largest CR for NV = 1, 2
+  void (*tile[2][kMaxLanes / 2])(const TileCall<T>&);
+  void (*weight_tile[2][8])(const WeightTileCall<T>&);
+  void (*pack)(const T* from, Index pixels, Index pixel_stride, Index channels, Index piece, T* to, Index pixel_step,
+               Index piece_step);
+};
+
+}  // namespace contexture::detail::conv
+
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv_direct-inl.hpp"
+#include "contexture/kernels/for_each_isa.hpp"
+
+namespace contexture::kernels {
+template <class T>
+detail::conv::DirectKernels<T> select_direct_kernels() {
+  CONTEXTURE_DISPATCH(direct_kernels<T>());
+}
+}  // namespace contexture::kernels
+
+namespace contexture::detail::conv {
+
+// For every output coordinate of one axis, the taps that count and the source coordinate each
+// reads, in rising order of the source.
+struct Axis {
+  struct Entry {
+    Index tap, source;
+  };
+  std::vector<Index> first;  // entries of output o are [first[o], first[o + 1])
+  std::vector<Entry> entries;
+
+  [[nodiscard]] Index size() const { return static_cast<Index>(first.size()) - 1; }
+  [[nodiscard]] const Entry* begin(Index o) const { return entries.data() + first[static_cast<std::size_t>(o)]; }
+  [[nodiscard]] const Entry* end(Index o) const { return entries.data() + first[static_cast<std::size_t>(o) + 1]; }
+};
+
+// Source coordinates outside [0, in) are dropped unless `unbounded`.
+inline Axis forward_axis(Index out, Index in, Index kernel, Index stride, Index pad, Index dilation, bool unbounded) {
+  Axis axis;
+  axis.first.push_back(0);
+  for (Index o = 0; o < out; ++o) {
+    for (Index tap = 0; tap < kernel; ++tap) {
+      const Index source = o * stride - pad + tap * dilation;
+      if (unbounded || (source >= 0 && source < in)) axis.entries.push_back({tap, source});
+    }
+    axis.first.push_back(static_cast<Index>(axis.entries.size()));
+  }
+  return axis;
+}
+
+// The transpose: `out` runs over the convolution's input, sources over its `in` outputs.
+inline Axis backward_axis(Index out, Index in, Index kernel, Index stride, Index pad, Index dilation, bool unbounded) {
+  Axis axis;
+  axis.first.push_back(0);
+  for (Index o = 0; o < out; ++o) {
+    for (Index tap = kernel - 1; tap >= 0; --tap) {
+      const Index scaled = o + pad - tap * dilation;
+      if (scaled % stride != 0) continue;
+      const Index source = scaled / stride;
+      if (unbounded || (source >= 0 && source < in)) axis.entries.push_back({tap, source});
+    }
+    axis.first.push_back(static_cast<Index>(axis.entries.size()));
+  }
+  return axis;
+}
+
+inline Axis identity_axis(Index out) {
+  Axis axis;
+  for (Index o = 0; o < out; ++o) {
+    axis.first.push_back(o);
+    axis.entries.push_back({0, o});
+  }
+  axis.first.push_back(out);
+  return axis;
+}
+
+// Images as they are packed: rows of `pixels` pixels of `channels` channels. Where the taps of a
+// kernel row fit into one block (the 3-channel stem), they are folded into the channels: a packed
+// pixel is then the window that one output column sees.
+template <class T>
+struct Source {
+  const T* data = nullptr;
+  Index rows = 0, pixels = 0, channels = 0;
+  Index row_stride = 0, pixel_stride = 0;  // elements, in memory
+  Index image_stride = 0;
+  // Folded windows only:
+  bool folded = false;
+  Index fold_taps = 0, fold_channels = 0, fold_stride = 0, fold_pad = 0, fold_dilation = 0, fold_width = 0;
+
+  [[nodiscard]] Index blocks() const { return (channels + kBlock<T> - 1) / kBlock<T>; }
+  // Elements of one packed row of `lanes` lanes.
+  [[nodiscard]] Index packed_pixel(Index lanes) const { return blocks() * lanes * kBlock<T>; }
+  [[nodiscard]] Index packed_row(Index lanes) const { return pixels * packed_pixel(lanes); }
+
+  // Packs one row of one image into one lane; `to` points at the lane's first block.
+  void pack(const DirectKernels<T>& kernels, Index image, Index row, Index lanes, T* to) const {
+    const T* from = data + image * image_stride + row * row_stride;
+    if (!folded) {
+      kernels.pack(from, pixels, pixel_stride, channels, kBlock<T>, to, packed_pixel(lanes), lanes * kBlock<T>);
+      return;
+    }
+    const Index step = lanes * kBlock<T>;
+    for (Index pixel = 0; pixel < pixels; ++pixel, to += step) {
+      const Index x = pixel * fold_stride - fold_pad;
+      if (fold_dilation == 1 && fold_channels == pixel_stride && x >= 0 &&
+          x * pixel_stride + kBlock<T> <= fold_width * pixel_stride) {
+        std::memcpy(to, from + x * pixel_stride, 64);  // what lies beyond the window is never used
+        continue;
+      }
+      std::memset(to, 0, 64);
+      for (Index tap = 0; tap < fold_taps; ++tap) {
+        const Index at = x + tap * fold_dilation;
+        if (at >= 0 && at < fold_width) std::copy_n(from + at * pixel_stride, fold_channels, to + tap * fold_channels);
+      }
+    }
+  }
+
+  void pack_zeros(Index lanes, T* to) const {
+    for (Index block = 0; block < pixels * blocks(); ++block) std::memset(to + block * lanes * kBlock<T>, 0, 64);
+  }
+};
+
+template <class T>
+[[nodiscard]] bool folds(const ConvShape& shape) {
+  return shape.groups == 1 && shape.s > 1 && shape.s * shape.c <= kBlock<T>;
+}
+
+// The convolution's input as a source of the forward and weight passes.
+template <class T>
+[[nodiscard]] Source<T> input_source(const ConvShape& shape, Index group, const T* x) {
+  Source<T> source;
+  source.data = x + group * shape.group_c();
+  source.rows = shape.h;
+  source.pixels = shape.w;
+  source.channels = shape.group_c();
+  source.pixel_stride = shape.c;
+  source.row_stride = shape.w * shape.c;
+  source.image_stride = shape.h * source.row_stride;
+  if (folds<T>(shape)) {
+    source.folded = true;
+    source.pixels = shape.out_w();
+    source.channels = shape.s * shape.c;
+    source.fold_taps = shape.s;
+    source.fold_channels = shape.c;
+    source.fold_stride = shape.stride_w;
+    source.fold_pad = shape.pad_w;
+    source.fold_dilation = shape.dilation_w;
+    source.fold_width = shape.w;
+  }
+  return source;
+}
+
+// Which packed rows the ring must hold at once: output rows are visited in groups, each source
+// row is packed once, when first needed.
+struct RingPlan {
+  Index base = 0;           // first source row ever needed
+  Index rows = 0;           // slots
+  std::vector<Index> keep;  // for output row o: the first source row that o or a later row needs
+  std::vector<Index> need;  // for output row o: one past the last source row that o or an earlier row needs
+
+  [[nodiscard]] Index slot(Index row) const { return (row - base) % rows; }
+};
+
+inline RingPlan plan_ring(const Axis& axis, Index group) {
+  RingPlan plan;
+  const auto size = static_cast<std::size_t>(axis.size());
+  plan.keep.assign(size, 0);
+  plan.need.assign(size, 0);
+  if (axis.entries.empty()) {
+    plan.rows = 1;
+    return plan;
+  }
+  Index low = std::numeric_limits<Index>::max();
+  for (std::size_t o = size; o-- > 0;) {
+    for (const auto* e = axis.begin(static_cast<Index>(o)); e != axis.end(static_cast<Index>(o)); ++e)
+      low = std::min(low, e->source);
+    plan.keep[o] = low;
+  }
+  plan.base = low;
+  Index high = low;
+  for (std::size_t o = 0; o < size; ++o) {
+    for (const auto* e = axis.begin(static_cast<Index>(o)); e != axis.end(static_cast<Index>(o)); ++e)
+      high = std::max(high, e->source + 1);
+    plan.need[o] = high;
+    plan.keep[o] = std::min(plan.keep[o], high);  // trailing rows that need nothing
+  }
+  plan.rows = 1;
+  for (std::size_t o = 0; o < size; ++o) {
+    const std::size_t last = std::min(size, o + static_cast<std::size_t>(group)) - 1;  // groups may start anywhere
+    plan.rows = std::max(plan.rows, plan.need[last] - plan.keep[o]);
+  }
+  return plan;
+}
+
+// How the channels that a pass computes are cut into tiles of two vectors, the last of one
+// where their number of vectors is odd.
+struct ChannelBlocks {
+  Index channels, width, vectors;
+
+  ChannelBlocks(Index count, Index vector_width)
+      : channels(count), width(vector_width), vectors((count + vector_width - 1) / vector_width) {}
+
+  [[nodiscard]] Index count() const { return (vectors + 1) / 2; }
+  [[nodiscard]] Index first(Index block) const { return block * 2 * width; }  // channel
+  [[nodiscard]] Index nv(Index block) const { return std::min<Index>(2, vectors - 2 * block); }
+  [[nodiscard]] Index valid(Index block) const { return std::min(nv(block) * width, channels - first(block)); }
+  [[nodiscard]] Index padded() const { return vectors * width; }
+};
+
+// packed [block][tap][c][NV vectors of k] from w (taps,C/groups,K).
+template <class T>
+void pack_weights(const ConvShape& shape, Index group, const ChannelBlocks& blocks, const T* w, T* packed) {
+  const Index taps = shape.r * shape.s, cg = shape.group_c();
+  w += group * shape.group_k();
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, cg * 2 * blocks.width),
+               [&](Index begin, Index end) {
+                 for (Index item = begin; item < end; ++item) {
+                   const Index block = item / taps, tap = item % taps;
+                   const Index first = blocks.first(block), valid = blocks.valid(block);
+                   const Index wide = blocks.nv(block) * blocks.width;
+                   T* to = packed + taps * cg * first + tap * cg * wide;
+                   for (Index c = 0; c < cg; ++c, to += wide) {
+                     const T* from = w + (tap * cg + c) * shape.k + first;
+                     std::copy_n(from, valid, to);
+                     std::fill(to + valid, to + wide, T(0));
+                   }
+                 }
+               });
+}
+
+// packed [block][tap][k][NV vectors of c]: the same weights with C and K exchanged.
+template <class T>
+void pack_weights_transposed(const ConvShape& shape, Index group, const ChannelBlocks& blocks, const T* w, T* packed) {
+  const Index taps = shape.r * shape.s, cg = shape.group_c(), kg = shape.group_k();
+  w += group * kg;
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, kg * 2 * blocks.width),
+               [&](Index begin, Index end) {
+                 constexpr Index piece = 16;
+                 for (Index item = begin; item < end; ++item) {
+                   const Index block = item / taps, tap = item % taps;
+                   const Index first = blocks.first(block), valid = blocks.valid(block);
+                   const Index wide = blocks.nv(block) * blocks.width;
+                   T* to = packed + taps * kg * first + tap * kg * wide;
+                   for (Index k0 = 0; k0 < kg; k0 += piece) {
+                     const Index k1 = std::min(kg, k0 + piece);
+                     for (Index c = 0; c < valid; ++c) {
+                       const T* from = w + (tap * cg + first + c) * shape.k;
+                       for (Index k = k0; k < k1; ++k) to[k * wide + c] = from[k];
+                     }
+                     for (Index k = k0; k < k1; ++k) std::fill(to + k * wide + valid, to + (k + 1) * wide, T(0));
+                   }
+                 }
+               });
+}
+
+// Output rows and columns of one data pass, and the taps that make them.
+template <class T>
+struct TilePass {
+  Source<T> source;
+  Axis rows, cols;       // rows are local to a strip
+  Index taps, kernel_w;  // taps in the kernel, in a row of it
+  Index images;
+  Index strips = 1;             // strips of rows an image is cut into
+  Index strip_source_rows = 0;  // source rows from one strip to the next
+  T* out;
+  Index out_h, out_w, out_pixel;  // out_pixel: elements from one pixel to the next
+};
+
+// How many output rows one strip has; strips fill the lanes of a small batch.
+inline Index strip_rows(Index images, Index rows, Index multiple, Index max_lanes) {
+  if (images * 2 > max_lanes) return rows;
+  const Index strips = max_lanes / images;
+  const Index height = (rows + strips - 1) / strips;
+  return std::min(rows, (height + multiple - 1) / multiple * multiple);
+}
+
+template <class T>
+void run_tiles(const DirectKernels<T>& kernels, const TilePass<T>& pass, const ChannelBlocks& channels,
+               const T* weights, const T* bias) {
+  const Source<T>& source = pass.source;
+  const Index threads = num_threads();
+  const Index lanes_total = pass.images * pass.strips;
+  const Index pairs = (lanes_total + 1) / 2;
+  const Index lane_blocks = (lanes_total + kernels.max_lanes - 1) / kernels.max_lanes;
+  const Index height = pass.rows.size();
+
+  // Work items: blocks of lanes, cut further into bands of rows and then into groups of channels
+  // where there are too few of them to share. The result does not depend on the cut.
+  const Index wanted = threads == 1 ? 1 : 4 * threads;
+  const Index bands = std::clamp<Index>((wanted + lane_blocks - 1) / lane_blocks, 1, std::max<Index>(1, height / 8));
+  const Index wanted_groups = threads == 1 ? 1 : 2 * threads;
+  const Index channel_groups =
+      std::clamp<Index>((wanted_groups + lane_blocks * bands - 1) / (lane_blocks * bands), 1, channels.count());
+
+  // Rows of output computed at a time: as many as keep the packed source in about a third of L2.
+  constexpr Index budget = 384 * 1024 / static_cast<Index>(sizeof(T));
+  const Index row_size = source.packed_row(std::min<Index>(kernels.max_lanes, 2 * pairs));
+  Index group = (height + bands - 1) / bands;
+  RingPlan ring = plan_ring(pass.rows, group);
+  while (group > 1 && ring.rows * row_size > budget) {
+    group = (group + 1) / 2;
+    ring = plan_ring(pass.rows, group);
+  }
+
+  const Index tasks = lane_blocks * bands * channel_groups;
+  parallel_chunks(tasks, tasks, [&](Index task, Index, Index) {
+    const Index lane_block = task / (bands * channel_groups);
+    const Index band = task / channel_groups % bands, channel_group = task % channel_groups;
+    const Index first_lane = 2 * (lane_block * pairs / lane_blocks);
+    const Index mr = 2 * ((lane_block + 1) * pairs / lane_blocks) - first_lane;
+    const Index row_begin = band * height / bands, row_end = (band + 1) * height / bands;
+    const Index block_begin = channel_group * channels.count() / channel_groups;
+    const Index block_end = (channel_group + 1) * channels.count() / channel_groups;
+    const Index pixel_size = source.packed_pixel(mr), packed_row = source.packed_row(mr);
+
+    Workspace<T> packed(static_cast<std::size_t>(ring.rows * packed_row));
+    Workspace<T> unused(static_cast<std::size_t>(2 * channels.width));  // output of lanes that do not exist
+    std::vector<Tap> taps(static_cast<std::size_t>(pass.taps));
+    Index images[kMaxLanes], strips[kMaxLanes];
+    T* out[kMaxLanes];
+    for (Index i = 0; i < mr; ++i) {
+      images[i] = (first_lane + i) / pass.strips;
+      strips[i] = (first_lane + i) % pass.strips;
+    }
+
+    TileCall<T> call{};
+    call.source = packed.data();
+    call.channels = source.channels;
+    call.out = out;
+    Index packed_to = ring.keep[static_cast<std::size_t>(row_begin)];
+    for (Index row0 = row_begin; row0 < row_end; row0 += group) {
+      const Index row1 = std::min(row_end, row0 + group);
+      packed_to = std::max(packed_to, ring.keep[static_cast<std::size_t>(row0)]);
+      for (; packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to) {
+        T* to = packed.data() + ring.slot(packed_to) * packed_row;
+        for (Index i = 0; i < mr; ++i, to += kBlock<T>) {
+          const Index row = packed_to + strips[i] * pass.strip_source_rows;
+          if (images[i] < pass.images && row >= 0 && row < source.rows)
+            source.pack(kernels, images[i], row, mr, to);
+          else
+            source.pack_zeros(mr, to);
+        }
+      }
+      for (Index block = block_begin; block < block_end; ++block) {
+        const Index nv = channels.nv(block), first = channels.first(block);
+        const auto tile = kernels.tile[nv - 1][mr / 2 - 1];
+        call.weights_step = source.channels * nv * channels.width;
+        call.weights = weights + first * source.channels * pass.taps;  // the blocks before are full
+        call.bias = bias + first;
+        call.valid_channels = channels.valid(block);
+        for (Index row = row0; row < row1; ++row) {
+          Index step[kMaxLanes];
+          for (Index i = 0; i < mr; ++i) {
+            const Index y = strips[i] * height + row;
+            const bool exists = images[i] < pass.images && y < pass.out_h;
+            step[i] = exists ? pass.out_pixel : 0;
+            out[i] = exists ? pass.out + ((images[i] * pass.out_h + y) * pass.out_w) * pass.out_pixel + first
+                            : unused.data();
+          }
+          for (Index col = 0; col < pass.out_w; ++col) {
+            Index count = 0;
+            for (const auto* r = pass.rows.begin(row); r != pass.rows.end(row); ++r)
+              for (const auto* s = pass.cols.begin(col); s != pass.cols.end(col); ++s)
+                taps[static_cast<std::size_t>(count++)] = {ring.slot(r->source) * packed_row + s->source * pixel_size,
+                                                           r->tap * pass.kernel_w + s->tap};
+            call.taps = taps.data();
+            call.tap_count = count;
+            tile(call);
+            for (Index i = 0; i < mr; ++i) out[i] += step[i];
+          }
+        }
+      }
+    }
+  });
+}
+
+// Zero-padded copy of the bias, or zeros.
+template <class T>
+void pad_bias(const T* bias, const ChannelBlocks& channels, T* padded) {
+  std::fill(padded, padded + channels.padded(), T(0));
+  if (bias != nullptr) std::copy_n(bias, channels.channels, padded);
+}
+
+template <class T>
+void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
+  const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
+  const ChannelBlocks channels(shape.group_k(), kernels.width);
+  Workspace<T> weights(static_cast<std::size_t>(shape.patch() * channels.padded()));
+  Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded()));
+  for (Index group = 0; group < shape.groups; ++group) {
+    pack_weights(shape, group, channels, w, weights.data());
+    pad_bias(bias == nullptr ? nullptr : bias + group * shape.group_k(), channels, padded_bias.data());
+    TilePass<T> pass;
+    pass.source = input_source(shape, group, x);
+    const Index height = strip_rows(shape.n, shape.out_h(), 1, kernels.max_lanes);
+    pass.strips = (shape.out_h() + height - 1) / height;
+    pass.strip_source_rows = height * shape.stride_h;
+    pass.rows = forward_axis(height, shape.h, shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, pass.strips > 1);
+    pass.cols = pass.source.folded ? identity_axis(shape.out_w())
+                                   : forward_axis(shape.out_w(), shape.w, shape.s, shape.stride_w, shape.pad_w,
+                                                  shape.dilation_w, false);
+    pass.kernel_w = pass.source.folded ? 1 : shape.s;
+    pass.taps = shape.r * pass.kernel_w;
+    pass.images = shape.n;
+    pass.out = y + group * shape.group_k();
+    pass.out_h = shape.out_h();
+    pass.out_w = shape.out_w();
+    pass.out_pixel = shape.k;
+    run_tiles(kernels, pass, channels, weights.data(), padded_bias.data());
+  }
+}
+
+template <class T>
+void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
+  const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
+  const ChannelBlocks channels(shape.group_c(), kernels.width);
+  Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * shape.group_k() * channels.padded()));
+  Workspace<T> zeros(static_cast<std::size_t>(channels.padded()));
+  pad_bias<T>(nullptr, channels, zeros.data());
+  for (Index group = 0; group < shape.groups; ++group) {
+    pack_weights_transposed(shape, group, channels, w, weights.data());
+    TilePass<T> pass;
+    pass.source.data = dy + group * shape.group_k();
+    pass.source.rows = shape.out_h();
+    pass.source.pixels = shape.out_w();
+    pass.source.channels = shape.group_k();
+    pass.source.pixel_stride = shape.k;
+    pass.source.row_stride = shape.out_w() * shape.k;
+    pass.source.image_stride = shape.out_h() * pass.source.row_stride;
+    const Index height = strip_rows(shape.n, shape.h, shape.stride_h, kernels.max_lanes);
+    pass.strips = (shape.h + height - 1) / height;
+    pass.strip_source_rows = height / shape.stride_h;
+    pass.rows =
+        backward_axis(height, shape.out_h(), shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, pass.strips > 1);
+    pass.cols = backward_axis(shape.w, shape.out_w(), shape.s, shape.stride_w, shape.pad_w, shape.dilation_w, false);
+    pass.kernel_w = shape.s;
+    pass.taps = shape.r * shape.s;
+    pass.images = shape.n;
+    pass.out = dx + group * shape.group_c();
+    pass.out_h = shape.h;
+    pass.out_w = shape.w;
+    pass.out_pixel = shape.c;
+    run_tiles(kernels, pass, channels, weights.data(), zeros.data());
+  }
+}
+
+// dw (R,S,C/groups,K) of one group: sum of the partial gradients [chunk][block][tap][c][NV vectors].
+template <class T>
+void unpack_weight_gradient(const ConvShape& shape, Index group, const ChannelBlocks& channels, const T* partial,
+                            Index chunks, Index taps, Index tap_channels, Index padded_channels, T* dw) {
+  const Index chunk_size = taps * padded_channels * channels.padded();
+  parallel_for(taps * tap_channels, 1 + (1 << 14) / std::max<Index>(1, chunks * channels.padded()),
+               [&](Index begin, Index end) {
+                 for (Index item = begin; item < end; ++item) {
+                   const Index tap = item / tap_channels, c = item % tap_channels;
+                   for (Index block = 0; block < channels.count(); ++block) {
+                     const Index wide = channels.nv(block) * channels.width;
+                     const T* from =
+                         partial + taps * padded_channels * channels.first(block) + (tap * padded_channels + c) * wide;
+                     T* to = dw + item * shape.k + group * shape.group_k() + channels.first(block);
+                     const Index valid = channels.valid(block);
+                     std::copy_n(from, valid, to);
+                     for (Index chunk = 1; chunk < chunks; ++chunk) {
+                       from += chunk_size;
+                       for (Index k = 0; k < valid; ++k) to[k] += from[k];
+                     }
+                   }
+                 }
+               });
+}
+
+// Where the cut of the batch into units of work for the weight gradient comes from: enough
+// positions in a unit to pay for loading and storing the sums, few enough to stay in L1.
+struct WeightUnits {
+  Index lanes, lane_blocks, rows, row_groups;
+
+  explicit WeightUnits(const ConvShape& shape) {
+    const Index positions = shape.weight_size() > (1 << 16) ? 256 : 128;
+    lanes = std::clamp<Index>(positions / shape.out_w(), 1, std::min<Index>(16, shape.n));
+    lane_blocks = (shape.n + lanes - 1) / lanes;
+    rows = std::clamp<Index>(positions / (shape.out_w() * lanes), 1, shape.out_h());
+    row_groups = (shape.out_h() + rows - 1) / rows;
+  }
+  [[nodiscard]] Index count() const { return lane_blocks * row_groups; }
+};
+
+template <class T>
+void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
+  const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
+  const ChannelBlocks channels(shape.group_k(), kernels.width);
+  const Source<T> probe = input_source(shape, 0, x);
+  const Index kernel_w = probe.folded ? 1 : shape.s, taps = shape.r * kernel_w;
+  const Index padded_channels = probe.blocks() * kBlock<T>;
+  const Index chunk_size = taps * padded_channels * channels.padded();
+  const WeightUnits units(shape);
+  const Axis rows = forward_axis(shape.out_h(), shape.h, shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, false);
+  const Axis cols = probe.folded ? identity_axis(shape.out_w())
+                                 : forward_axis(shape.out_w(), shape.w, shape.s, shape.stride_w, shape.pad_w,
+                                                shape.dilation_w, false);
+  const RingPlan ring = plan_ring(rows, units.rows);
+
+  // The chunks of the sum depend on the shape only; where they are fewer than the threads want,
+  // the output channels are shared out as well, which leaves the bits alone.
+  constexpr Index budget = 8 * 1024 * 1024 / static_cast<Index>(sizeof(T));
+  const auto by_memory = static_cast<std::uint64_t>(std::clamp<Index>(budget / chunk_size, 2, 16));
+  const Index chunks = std::min(units.count(), static_cast<Index>(std::bit_floor(by_memory)));
+  const Index threads = num_threads();
+  const Index channel_groups =
+      threads == 1 ? 1 : std::clamp<Index>((2 * threads + chunks - 1) / chunks, 1, channels.count());
+
+  Workspace<T> partial(static_cast<std::size_t>(chunks * chunk_size));
+  for (Index group = 0; group < shape.groups; ++group) {
+    const Source<T> source = input_source(shape, group, x);
+    const T* group_dy = dy + group * shape.group_k();
+    const Index tasks = chunks * channel_groups;
+    parallel_chunks(tasks, tasks, [&](Index task, Index, Index) {
+      const Index chunk = task / channel_groups, channel_group = task % channel_groups;
+      const Index unit_begin = chunk * units.count() / chunks, unit_end = (chunk + 1) * units.count() / chunks;
+      const Index block_begin = channel_group * channels.count() / channel_groups;
+      const Index block_end = (channel_group + 1) * channels.count() / channel_groups;
+      const Index first_k = channels.first(block_begin);
+      const Index end_k = block_end == channels.count() ? channels.channels : channels.first(block_end);
+      const Index padded_k = (block_end == channels.count() ? channels.padded() : end_k) - first_k;
+      // Channels in blocks of two vectors; an odd last vector is packed on its own.
+      const Index single = block_end == channels.count() && channels.nv(block_end - 1) == 1 ? 1 : 0;
+      const Index double_k = channels.first(block_end - single) - first_k;  // where the odd vector starts
+
+      T* sums = partial.data() + chunk * chunk_size;
+      fill_zero(sums + taps * padded_channels * first_k, taps * padded_channels * padded_k);
+      // One block more than the ring: the rows of a tile may reach past the last channel's block.
+      Workspace<T> packed(static_cast<std::size_t>(ring.rows * source.packed_row(units.lanes) + kBlock<T>));
+      Workspace<T> gradient(static_cast<std::size_t>(units.rows * shape.out_w() * units.lanes * padded_k));
+      std::vector<Position> positions(static_cast<std::size_t>(units.rows * shape.out_w()));
+
+      Index packed_to = 0, packed_lane_block = -1;
+      for (Index unit = unit_begin; unit < unit_end; ++unit) {
+        const Index lane_block = unit / units.row_groups;
+        const Index row0 = unit % units.row_groups * units.rows, row1 = std::min(shape.out_h(), row0 + units.rows);
+        const Index image0 = lane_block * units.lanes, lanes = std::min(units.lanes, shape.n - image0);
+        const Index pixel_size = source.packed_pixel(lanes), packed_row = source.packed_row(lanes);
+        const Index keep = ring.keep[static_cast<std::size_t>(row0)];
+        packed_to = lane_block == packed_lane_block ? std::max(packed_to, keep) : keep;
+        packed_lane_block = lane_block;
+        for (; packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to)
+          for (Index i = 0; i < lanes; ++i)
+            source.pack(kernels, image0 + i, packed_to, lanes,
+                        packed.data() + ring.slot(packed_to) * packed_row + i * kBlock<T>);
+
+        const Index count = (row1 - row0) * shape.out_w();
+        for (Index i = 0; i < lanes; ++i) {
+          const Index wide = 2 * channels.width;
+          const T* from = group_dy + ((image0 + i) * shape.out_h() + row0) * shape.out_w() * shape.k + first_k;
+          if (double_k > 0)
+            kernels.pack(from, count, shape.k, std::min(double_k, end_k - first_k), wide, gradient.data() + i * wide,
+                         lanes * wide, count * lanes * wide);
+          if (single == 1)
+            kernels.pack(from + double_k, count, shape.k, end_k - first_k - double_k, channels.width,
+                         gradient.data() + count * lanes * double_k + i * channels.width, lanes * channels.width, 0);
+        }
+
+        for (Index block = block_begin; block < block_end; ++block) {
+          const Index nv = channels.nv(block), wide = nv * channels.width;
+          WeightTileCall<T> call{};
+          call.gradient = gradient.data() + count * lanes * (channels.first(block) - first_k);
+          call.gradient_step = lanes * wide;
+          call.positions = positions.data();
+          call.lanes = lanes;
+          T* block_sums = sums + taps * padded_channels * channels.first(block);
+          for (Index r = 0; r < shape.r; ++r)
+            for (Index s = 0; s < kernel_w; ++s) {
+              Index found = 0;
+              for (Index row = row0; row < row1; ++row)
+                for (const auto* e = rows.begin(row); e != rows.end(row); ++e) {
+                  if (e->tap != r) continue;
+                  for (Index col = 0; col < shape.out_w(); ++col)
+                    for (const auto* f = cols.begin(col); f != cols.end(col); ++f)
+                      if (f->tap == s)
+                        positions[static_cast<std::size_t>(found++)] = {
+                            ring.slot(e->source) * packed_row + f->source * pixel_size,
+                            (row - row0) * shape.out_w() + col};
+                }
+              if (found == 0) continue;
+              call.position_count = found;
+              T* tap_sums = block_sums + (r * kernel_w + s) * padded_channels * wide;
+              for (Index c0 = 0; c0 < source.channels; c0 += kBlock<T>) {
+                const Index filled = std::min(kBlock<T>, source.channels - c0);
+                const bool whole = filled > 14 && nv == 1 && kernels.weight_tile[0][7] != nullptr && kBlock<T> == 16;
+                const Index most = whole ? 16 : kernels.max_rows[nv - 1];
+                for (Index c = 0, tiles = (filled + most - 1) / most; tiles > 0; --tiles) {
+                  const Index cr = ((filled - c + tiles - 1) / tiles + 1) / 2 * 2;
+                  call.source = packed.data() + c0 / kBlock<T> * lanes * kBlock<T> + c;
+                  call.out = tap_sums + (c0 + c) * wide;
+                  kernels.weight_tile[nv - 1][cr / 2 - 1](call);
+                  c += cr;
+                }
+              }
+            }
+        }
+      }
+    });
+    unpack_weight_gradient(shape, group, channels, partial.data(), chunks, taps, source.channels, padded_channels, dw);
+  }
+}
+
+}  // namespace contexture::detail::conv
