@@ -1,5 +1,40 @@
-# Tests that are processes of their own: the OpenBLAS repair, checks on the sources.
+# Tests that are processes of their own: the OpenBLAS repair, checks on the sources, projects that
+# use the library. The last two say the same under any flags, so the sanitizers' build skips them.
 add_executable(test_blas_repair programs/blas_repair.cpp)
 target_link_libraries(test_blas_repair PRIVATE contexture_developer)
 add_test(NAME core.openblas_repair COMMAND test_blas_repair)
 set_tests_properties(core.openblas_repair PROPERTIES ENVIRONMENT OPENBLAS_CORETYPE=Prescott SKIP_RETURN_CODE 77)
+
+if(CONTEXTURE_SANITIZE)
+  return()
+endif()
+
+set(checks "${CMAKE_CURRENT_SOURCE_DIR}/checks")
+add_test(NAME checks.rooms COMMAND "${checks}/rooms.sh")
+add_test(NAME checks.rooms_self_test COMMAND "${checks}/rooms_self_test.sh")
+add_test(NAME checks.sources COMMAND "${checks}/sources.sh")
+add_test(NAME checks.sources_self_test COMMAND "${checks}/sources.sh" --self-test)
+add_test(NAME checks.setup COMMAND "${checks}/setup_self_test.sh")
+set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  list(APPEND warnings -Wno-sign-conversion)
+endif()
+add_test(NAME checks.headers COMMAND "${checks}/headers.sh" ${CMAKE_CXX_COMPILER} -std=c++20 -I. ${warnings})
+set_tests_properties(checks.headers PROPERTIES PROCESSORS 2 COST 1000)
+
+# Consumers: installed and found, and as a subdirectory.
+set(installed "${CMAKE_CURRENT_BINARY_DIR}/installed")
+add_test(NAME consumers.install COMMAND ${CMAKE_COMMAND} --install "${PROJECT_BINARY_DIR}" --prefix "${installed}")
+set_tests_properties(consumers.install PROPERTIES FIXTURES_SETUP installed)
+function(contexture_add_consumer name)
+  add_test(NAME consumers.${name} COMMAND ${CMAKE_CTEST_COMMAND}
+    --build-and-test "${CMAKE_CURRENT_SOURCE_DIR}/consumers/${name}" "${CMAKE_CURRENT_BINARY_DIR}/consumers/${name}"
+    --build-generator "${CMAKE_GENERATOR}"
+    --build-options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}
+      "-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}" ${ARGN}
+    --test-command consumer)
+  set_tests_properties(consumers.${name} PROPERTIES TIMEOUT 600 COST 500)
+endfunction()
+contexture_add_consumer(find_package -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_PREFIX_PATH=${installed}")
+set_tests_properties(consumers.find_package PROPERTIES FIXTURES_REQUIRED installed)
+contexture_add_consumer(subdirectory -DCMAKE_BUILD_TYPE=Release "-DCONTEXTURE_SOURCE=${PROJECT_SOURCE_DIR}")
