@@ -1,0 +1,146 @@
+// Which curves go on which figure: loss and accuracy of the experiments, and the curves of
+// pre-training. The drawing is in curves.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "contexture/report/curves.hpp"
+#include "contexture/report/statistics.hpp"
+
+namespace contexture::detail::report {
+
+[[nodiscard]] inline std::string panel_title(const ExperimentView& e) {
+  return e.key + " % of the labels (" + grouped(e.labels) + ")";
+}
+
+/// Seconds, or minutes where they would be large numbers.
+struct TimeUnit {
+  double seconds = 1;
+  const char* name = "seconds";
+};
+[[nodiscard]] inline TimeUnit time_unit(double longest) {
+  if (longest >= 3 * 3600) return {3600, "hours"};
+  if (longest >= 300) return {60, "minutes"};
+  return {};
+}
+
+namespace figure_parts {
+
+enum class Axis { step, seconds };
+
+inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::size_t seeds, Axis axis, double offset = 0,
+                           double unit = 1) {
+  PanelCurve out;
+  out.ink = ink;
+  out.band = seeds > 1;
+  for (const BandPoint& p : band)
+    out.points.push_back({axis == Axis::step ? p.step : (p.seconds + offset) / unit, p.mean, p.low, p.high, p.raw});
+  return out;
+}
+
+}  // namespace figure_parts
+
+/// Training loss above, validation loss below, by optimiser step.
+[[nodiscard]] inline CurveFigure loss_figure(const RunSummary& run, const std::vector<ExperimentView>& views) {
+  CurveFigure out;
+  out.name = "loss_curves";
+  out.description = "Training and validation loss of both arms by optimiser step, one panel per experiment";
+  out.log_if_wide = {true, true};
+  out.lines = {{Ink::scratch, name_of(Arm::scratch)}, {Ink::pretrained, name_of(Arm::pretrained)}};
+  for (const char* split : {"train", "validation"}) {
+    std::vector<Panel> row;
+    for (const ExperimentView& e : views) {
+      Panel panel;
+      panel.title = panel_title(e);
+      panel.x_label = "optimiser steps";
+      panel.y_label = std::string(split == std::string("train") ? "training" : "validation") + " loss (nats)";
+      for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+        const auto curves = seed_curves(run, e.key, to_string(arm), split, [](const HistoryRow& h) { return h.loss; });
+        panel.curves.push_back(
+            figure_parts::curve_of(band_of(curves, false), ink_of(arm), curves.size(), figure_parts::Axis::step));
+        out.show_band |= curves.size() > 1;
+      }
+      row.push_back(std::move(panel));
+    }
+    out.rows.push_back(std::move(row));
+  }
+  return out;
+}
+
+/// Validation accuracy by optimiser step, and below it by time with pre-training included.
+[[nodiscard]] inline CurveFigure accuracy_figure(const RunSummary& run, const std::vector<ExperimentView>& views) {
+  CurveFigure out;
+  out.name = "accuracy_curves";
+  out.description = "Validation accuracy of both arms by optimiser step, and by time with pre-training included";
+  out.lines = {{Ink::scratch, name_of(Arm::scratch)}, {Ink::pretrained, name_of(Arm::pretrained)}};
+  const double offset = run.pretrain && std::isfinite(run.pretrain->seconds) ? std::max(0.0, run.pretrain->seconds) : 0;
+  double longest = 0;
+  for (const HistoryRow& h : run.history)
+    if (h.arm != "pretext" && std::isfinite(h.seconds)) longest = std::max(longest, h.seconds);
+  const TimeUnit unit = time_unit(longest + offset);
+  for (const auto axis : {figure_parts::Axis::step, figure_parts::Axis::seconds}) {
+    const bool by_step = axis == figure_parts::Axis::step;
+    std::vector<Panel> row;
+    for (const ExperimentView& e : views) {
+      Panel panel;
+      panel.title = panel_title(e);
+      panel.x_label = by_step ? std::string("optimiser steps")
+                              : std::string(unit.name) + (run.pretrain ? ", pre-training included" : " of training");
+      panel.y_label = "validation accuracy";
+      panel.percent = true;
+      for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+        const auto curves =
+            seed_curves(run, e.key, to_string(arm), "validation", [](const HistoryRow& h) { return h.accuracy; });
+        PanelCurve curve = figure_parts::curve_of(band_of(curves, true), ink_of(arm), curves.size(), axis,
+                                                  arm == Arm::pretrained ? offset : 0, unit.seconds);
+        curve.raw = by_step;
+        if (by_step) curve.mark = e.arm(arm).plateau_step.mean_reached;
+        out.show_plateau |= curve.mark.has_value() && !curve.points.empty();
+        out.show_band |= curves.size() > 1;
+        out.show_raw |= by_step && curve.points.size() > 1;
+        panel.curves.push_back(std::move(curve));
+      }
+      if (!by_step && run.pretrain) panel.shade_until = offset / unit.seconds;
+      row.push_back(std::move(panel));
+    }
+    out.rows.push_back(std::move(row));
+    out.log_if_wide.push_back(false);
+  }
+  out.show_shade = run.pretrain.has_value();
+  return out;
+}
+
+/// Loss and accuracy of the pretext task; the accuracy with the chance line.
+[[nodiscard]] inline CurveFigure pretrain_figure(const RunSummary& run) {
+  CurveFigure out;
+  out.name = "pretrain_curves";
+  out.description = "Pre-training: loss and accuracy of the pretext task by optimiser step";
+  out.lines = {{Ink::muted, "training"}, {Ink::pretrained, "validation"}};
+  std::vector<Panel> row(2);
+  row[0].title = "Loss of the pretext task";
+  row[0].y_label = "loss (nats)";
+  row[1].title = "Accuracy of the pretext task";
+  row[1].y_label = "accuracy";
+  row[1].percent = true;
+  for (std::size_t i = 0; i < 2; ++i) {
+    row[i].x_label = "optimiser steps";
+    for (const char* split : {"train", "validation"}) {
+      const auto curves = seed_curves(run, "pretrain", "pretext", split,
+                                      [&](const HistoryRow& h) { return i == 0 ? h.loss : h.accuracy; });
+      const Ink ink = split == std::string("train") ? Ink::muted : Ink::pretrained;
+      row[i].curves.push_back(
+          figure_parts::curve_of(band_of(curves, false), ink, curves.size(), figure_parts::Axis::step));
+    }
+  }
+  if (run.pretrain && run.pretrain->chance > 0) row[1].level = run.pretrain->chance, out.level_name = "chance";
+  out.rows = {row};
+  out.shared_y = false;  // two quantities
+  out.log_if_wide = {false};
+  return out;
+}
+
+}  // namespace contexture::detail::report

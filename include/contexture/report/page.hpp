@@ -1,0 +1,277 @@
+// What a report says and in which order: question, answer, set-up, tables, figures, the numbers in
+// words, pictures, how it was measured.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/report/document.hpp"
+#include "contexture/report/pictures.hpp"
+#include "contexture/report/statistics.hpp"
+#include "contexture/report/words.hpp"
+
+namespace contexture::detail::report {
+
+/// What became of the figures: name ("loss_curves") to the <svg> element for the page, and why some are missing.
+struct DrawnFigures {
+  std::map<std::string, std::string> svg;      ///< drawn here, or at least as SVG
+  std::map<std::string, std::string> trouble;  ///< not drawn as a file, and why
+};
+
+/// Mean with the half-width of its interval: "73.42 % ± 0.61".
+[[nodiscard]] inline std::string percent_text(const Stat& s) {
+  return percent(s.mean, 2) + (s.has_interval() ? " \u00b1 " + fixed(100 * s.half_width_95, 2) : "");
+}
+[[nodiscard]] inline std::string loss_text(const Stat& s) {
+  return fixed(s.mean, 4) + (s.has_interval() ? " \u00b1 " + fixed(s.half_width_95, 4) : "");
+}
+
+namespace page_parts {
+
+inline std::vector<Card> cards(const RunSummary& run, const std::vector<ExperimentView>& views) {
+  std::vector<Card> out;
+  for (const ExperimentView& e : views) {
+    if (!e.complete()) continue;
+    const Judgement j = judge(e, run.test_images);
+    Card card;
+    card.title = e.key + " % of the labels";
+    card.value = points(e.difference.mean);
+    card.note = "points of test accuracy: " + percent(e.scratch.test_accuracy.mean) + " from scratch, " +
+                percent(e.pretrained.test_accuracy.mean) + " pre-trained. ";
+    if (j.over_seeds)
+      card.note += "95 % interval " + points(e.difference.low()) + " to " + points(e.difference.high()) + ", " +
+                   plural(e.difference.per_seed.size(), "seed");
+    else if (std::isfinite(j.noise))
+      card.note += "One seed; noise of the test set \u00b1" + fixed(100 * j.noise, 1);
+    card.tone = j.verdict == Verdict::gain ? Ink::right : j.verdict == Verdict::loss ? Ink::wrong : Ink::text;
+    out.push_back(std::move(card));
+  }
+  return out;
+}
+
+inline std::vector<std::vector<Cell>> metrics_table(const std::vector<ExperimentView>& views) {
+  std::vector<std::vector<Cell>> rows = {{"Labels", "Arm", "Best validation accuracy", "Test accuracy", "Macro-F1",
+                                          "Final training loss", "Difference (points)"}};
+  for (const ExperimentView& e : views)
+    for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+      const ArmView& a = e.arm(arm);
+      std::string difference;
+      if (arm == Arm::pretrained && std::isfinite(e.difference.mean))
+        difference = points(e.difference.mean, 2) +
+                     (e.difference.has_interval() ? " \u00b1 " + fixed(100 * e.difference.half_width_95, 2) : "");
+      rows.push_back({arm == Arm::scratch ? Cell(e.key + " % (" + grouped(e.labels) + ")") : Cell(""),
+                      Cell(name_of(arm), ink_of(arm)), percent_text(a.best_val_accuracy),
+                      Cell(percent_text(a.test_accuracy), Ink::none, true), percent_text(a.test_macro_f1),
+                      loss_text(a.final_train_loss), Cell(difference, Ink::none, true)});
+    }
+  return rows;
+}
+
+inline std::vector<std::vector<Cell>> steps_table(const std::vector<ExperimentView>& views) {
+  std::vector<std::vector<Cell>> rows = {{"Labels", "Arm", "Loss: half of the fall", "Loss: 90 % of it", "80 % of best",
+                                          "90 % of best", "95 % of best", "99 % of best", "Plateau"}};
+  for (const ExperimentView& e : views)
+    for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+      const ArmView& a = e.arm(arm);
+      std::vector<Cell> row = {arm == Arm::scratch ? Cell(e.key + " %") : Cell(""), Cell(name_of(arm), ink_of(arm)),
+                               steps_text(a.loss_half), steps_text(a.loss_ninety)};
+      for (const int level : kTimeToPercent) row.emplace_back(steps_text(a.steps_to.at(std::to_string(level))));
+      row.emplace_back(steps_text(a.plateau_step));
+      rows.push_back(std::move(row));
+    }
+  return rows;
+}
+
+inline std::vector<std::vector<Cell>> time_table(const RunSummary& run, const std::vector<ExperimentView>& views) {
+  std::vector<std::vector<Cell>> rows = {
+      {"Labels", "Arm", "80 % of best", "90 % of best", "95 % of best", "99 % of best", "Plateau", "Whole training"}};
+  const auto row_of = [](const ArmView& a, double offset) {
+    std::vector<Cell> out;
+    for (const int level : kTimeToPercent)
+      out.emplace_back(seconds_text(a.seconds_to.at(std::to_string(level)), offset));
+    out.emplace_back(seconds_text(a.plateau_seconds, offset));
+    out.emplace_back(duration(a.seconds.mean + offset));
+    return out;
+  };
+  const auto push = [&](Cell labels, Cell arm, std::vector<Cell> cells) {
+    cells.insert(cells.begin(), {std::move(labels), std::move(arm)});
+    rows.push_back(std::move(cells));
+  };
+  for (const ExperimentView& e : views) {
+    push(e.key + " %", Cell(name_of(Arm::scratch), Ink::scratch), row_of(e.scratch, 0));
+    push("", Cell(name_of(Arm::pretrained), Ink::pretrained), row_of(e.pretrained, 0));
+    if (run.pretrain) push("", Cell("with pre-training", Ink::pretrained), row_of(e.pretrained, run.pretrain->seconds));
+  }
+  return rows;
+}
+
+inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
+  std::vector<std::vector<Cell>> rows;
+  const auto fact = [&](const char* name, std::string value) {
+    if (!value.empty()) rows.push_back({name, Cell(std::move(value))});
+  };
+  fact("Data set", run.dataset);
+  fact("Images", grouped(run.train_images) + " training, " + grouped(run.validation_images) + " validation, " +
+                     grouped(run.test_images) + " test" +
+                     (run.unlabeled_images > 0 ? ", " + grouped(run.unlabeled_images) + " more without labels" : "") +
+                     "; " + std::to_string(run.height) + " \u00d7 " + std::to_string(run.width) + " pixels, " +
+                     (run.channels == 1   ? "grey"
+                      : run.channels == 3 ? "colour"
+                                          : std::to_string(run.channels) + " channels"));
+  std::vector<std::string> names;
+  for (const std::string& name : run.class_names) {
+    if (names.size() == 30) break;
+    names.push_back(clean(name));
+  }
+  if (run.class_names.size() > names.size())
+    names.push_back(std::to_string(run.class_names.size() - names.size()) + " more");
+  fact("Classes", std::to_string(run.class_names.size()) + (names.empty() ? "" : ": " + listed(names)));
+  fact("Encoder", compact(static_cast<double>(run.encoder_parameters)) + " parameters, " +
+                      compact(static_cast<double>(run.encoder_multiply_adds)) + " multiply-adds per image");
+  std::string seeds;
+  if (!run.experiments.empty()) seeds = plural(run.experiments[0].seeds.size(), "seed");
+  fact("Experiments", run.experiments.empty()
+                          ? "none"
+                          : plural(run.experiments.size(), "label fraction") + ", two arms each, " + seeds);
+  fact("Pre-training", run.pretrain
+                           ? run.pretrain->task + ", " + grouped(run.pretrain->steps) + " steps, " +
+                                 duration(run.pretrain->seconds) +
+                                 (run.pretrain->images_per_second > 0
+                                      ? ", " + grouped(std::llround(run.pretrain->images_per_second)) + " images/s"
+                                      : "")
+                           : std::string("none in this run: the encoder was given"));
+  fact("Machine", run.machine);
+  fact("Whole run", duration(run.seconds_total) + ", at most " +
+                        grouped(std::llround(std::isfinite(run.peak_rss_mib) ? run.peak_rss_mib : 0)) +
+                        " MiB of memory, classifier training at " +
+                        grouped(std::llround(std::isfinite(run.images_per_second) ? run.images_per_second : 0)) +
+                        " images/s");
+  return rows;
+}
+
+}  // namespace page_parts
+
+[[nodiscard]] inline Document report_document(const RunSummary& run, const std::vector<ExperimentView>& views,
+                                              const DrawnFigures& figures) {
+  using namespace page_parts;
+  Document doc;
+  doc.title =
+      "What self-supervised pre-training buys on " + (run.dataset.empty() ? std::string("this data") : run.dataset);
+  doc.lead(headline(run, views));
+  doc.paragraph(
+      "The question: an encoder is first trained on images without labels. Does a classifier that starts from it learn "
+      "faster, or end better, than the same classifier from "
+      "scratch, and how does that depend on the number of labels?");
+  if (const auto items = cards(run, views); !items.empty()) doc.cards(items);
+  const auto figure = [&](const std::string& name, const std::string& caption) {
+    const auto svg = figures.svg.find(name);
+    if (svg != figures.svg.end()) doc.figure(name + ".png", svg->second, caption);
+    if (const auto trouble = figures.trouble.find(name); trouble != figures.trouble.end())
+      doc.paragraph("The files of the figure " + name + " could not be drawn: " + trouble->second +
+                    ". The numbers behind it are in history.csv and summary.json.");
+  };
+
+  doc.heading("Results");
+  if (views.empty()) doc.paragraph("No experiment was run.");
+  if (!views.empty()) {
+    std::string note =
+        "Test accuracy and macro-F1 are of the weights with the best validation accuracy; the test split was read "
+        "once, at the end.";
+    bool intervals = false;
+    for (const ExperimentView& e : views) intervals |= e.difference.has_interval();
+    if (intervals)
+      note +=
+          " \u00b1 is the half-width of the 95 % interval over seeds (Student's t); differences are paired by seed.";
+    if (run.test_images > 0)
+      note += " One standard error of an accuracy of 90 % on " + grouped(run.test_images) + " test images is " +
+              fixed(100 * test_se(0.9, run.test_images), 2) + " points.";
+    doc.table(metrics_table(views), note, 2);
+    figure("accuracy_curves",
+           "Validation accuracy of both arms. Above, by optimiser step; dots mark where an arm reached its plateau. "
+           "Below, by time, with the pre-trained arm starting only after pre-training.");
+    figure("loss_curves",
+           "Cross-entropy of both arms by optimiser step: on the training images (mean since the evaluation before) "
+           "and on the validation images.");
+    doc.subheading("How fast: optimiser steps");
+    doc.table(
+        steps_table(views),
+        "Steps until the training loss made half, or 90 %, of the fall that the scratch arm makes in all; until the "
+        "smoothed validation accuracy reached a share of the scratch arm's best; and until it stayed on its plateau.",
+        2);
+    doc.subheading("How fast: time, with and without pre-training");
+    doc.table(time_table(run, views),
+              run.pretrain
+                  ? "Training alone, and once more with the " + duration(run.pretrain->seconds) +
+                        " of pre-training added to every moment of the pre-trained arm. One pre-training serves all "
+                        "experiments; here each carries its full cost."
+                  : "Training alone; the encoder was given, so the time of its pre-training is not known here.",
+              run.pretrain ? 3 : 2);
+  }
+
+  doc.heading("What it means");
+  for (const ExperimentView& e : views) {
+    doc.subheading(e.key + " % of the labels: " + grouped(e.labels) + " images");
+    doc.run_in("Best metrics", accuracy_sentence(e, run.test_images));
+    doc.run_in("Losses", loss_sentence(e));
+    doc.run_in("Metrics", rise_sentence(e));
+    doc.run_in("Plateau", plateau_sentence(e));
+    doc.run_in("With the time of pre-training", time_sentence(e, run.pretrain));
+  }
+
+  doc.heading("Examples and errors");
+  const auto shown = shown_experiment(run);
+  const std::string which = shown ? views[*shown].key + " % of the labels" : std::string();
+  figure("predictions",
+         "Ten test images, the first of each class in turn, and what both arms answer after training with " + which +
+             " (first seed). A tick is a right answer, a cross a wrong one; the bar is the probability given to the "
+             "answer.");
+  figure(
+      "confusion",
+      "Confusion with " + which +
+          ", all seeds together, in percent of the true class. Green: right; red: wrong, deeper where more frequent.");
+  if (shown) {
+    const auto name = [&](std::int64_t label) { return class_name(run, label); };
+    for (const Arm arm : {Arm::scratch, Arm::pretrained})
+      if (const auto worst = worst_confusions(views[*shown].arm(arm).confusion, name); !worst.empty())
+        doc.run_in(arm == Arm::scratch ? "Confused most from scratch" : "Confused most pre-trained",
+                   listed(worst) + ".");
+  }
+
+  doc.heading("Pre-training");
+  doc.paragraph(run.pretrain ? pretext_sentence(*run.pretrain) : "The encoder was given; this run did not pre-train.");
+  figure("pretrain_curves", "Loss and accuracy of the pretext task. Chance: the share of the most frequent answer.");
+  figure("patches",
+         "What the pretext task sees: where the patches are cut from the image, the patches, and the patches after the "
+         "colour treatment. The encoder is asked where one patch lies relative to another.");
+
+  doc.heading("Set-up");
+  doc.facts(setup_facts(run));
+  doc.paragraph(
+      "Both arms of an experiment share the architecture, the initialisation of the head, the labelled images, "
+      "augmentation, schedule and number of steps; they differ in the encoder's first weights only. The smaller "
+      "label sets are parts of the larger ones, with equal shares of every class. Pre-training sees the training "
+      "images without labels and never a test image.");
+  doc.run_in(
+      "Smoothing",
+      "Validation accuracy is smoothed by a running median of three evaluations before any moment is read from it.");
+  doc.run_in("Plateau",
+             "The first step from which the smoothed validation accuracy stays within 0.5 points, or two binomial "
+             "standard errors where that is more, of its maximum.");
+  doc.run_in("Never",
+             "Moments that an arm did not reach before training ended. A mean over seeds is given in summary.json only "
+             "where every seed reached the moment.");
+  if (!run.config.empty()) {
+    doc.details_begin("All options of this run");
+    std::vector<std::vector<Cell>> rows;
+    for (const auto& [name, value] : run.config) rows.push_back({Cell(name), Cell(value)});
+    doc.facts(rows);
+    doc.details_end();
+  }
+  return doc;
+}
+
+}  // namespace contexture::detail::report

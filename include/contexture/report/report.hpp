@@ -1,0 +1,100 @@
+// Everything a run leaves for people and programs to read: history.csv, summary.json, curves,
+// pictures, report.md and report.html. Not part of the umbrella header: include it where a
+// report is written.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/report/figures.hpp"
+#include "contexture/report/files.hpp"
+#include "contexture/report/inputs.hpp"
+#include "contexture/report/json.hpp"
+#include "contexture/report/page.hpp"
+#include "contexture/report/pictures.hpp"
+#include "contexture/report/terminal.hpp"
+#include "contexture/train/results.hpp"
+
+namespace contexture {
+
+namespace detail::report {
+
+[[nodiscard]] inline std::string history_csv(const RunSummary& run) {
+  std::string out = "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1\n";
+  for (const HistoryRow& r : run.history)
+    out += r.experiment + "," + r.arm + "," + std::to_string(r.seed) + "," + std::to_string(r.step) + "," +
+           exact(r.epoch) + "," + exact(r.seconds) + "," + r.split + "," + exact(r.loss) + "," + exact(r.accuracy) +
+           "," + exact(r.macro_f1) + "\n";
+  return out;
+}
+
+}  // namespace detail::report
+
+/// Writes the report of a run into the folder `out` (created where needed): history.csv, summary.json,
+/// {loss,accuracy,pretrain}_curves.{svg,png}, predictions.png, patches.png, confusion.png, report.md and report.html.
+/// Each file appears complete or not at all; figures of an earlier report that cannot be drawn again are removed.
+/// The figures need gnuplot on the PATH: without it, or where it fails, one warning line on stderr says
+/// so, and so does the report. Throws InputError naming the file that cannot be written and why.
+inline void write_report(const RunSummary& run, const ReportInputs& inputs, const std::filesystem::path& out) {
+  namespace r = detail::report;
+  r::make_folder(out);
+  r::write_file(out / "history.csv", r::history_csv(run));
+  r::write_file(out / "summary.json", r::summary_json(run));
+
+  const std::vector<r::ExperimentView> views = r::views_of(run);
+  const r::TemporaryFolder folder;
+  r::DrawnFigures drawn;
+  std::string first_trouble;
+  std::vector<std::string> missing;
+  // Moves what was drawn into `out`, or removes what an earlier report left there.
+  const auto keep = [&](const std::string& name, const std::vector<std::string>& endings, const std::string& trouble) {
+    for (const std::string& ending : endings) {
+      const std::string file = name + ending;
+      if (const auto bytes = trouble.empty() ? r::read_file(folder.path() / file) : std::nullopt) {
+        r::write_file(out / file, *bytes);
+      } else {
+        std::error_code ignored;
+        std::filesystem::remove(out / file, ignored);
+      }
+    }
+    if (trouble.empty()) return;
+    drawn.trouble[name] = trouble;
+    missing.push_back(name);
+    if (first_trouble.empty()) first_trouble = trouble;
+  };
+  const auto curves = [&](const std::optional<r::CurveFigure>& figure, const std::string& name) {
+    if (!figure) return keep(name, {".svg", ".png"}, "");
+    const std::string trouble = r::draw_figure(*figure, folder.path());
+    if (trouble.empty())
+      drawn.svg[name] = r::embedded_svg(*r::read_file(folder.path() / (name + ".svg")), name, figure->description);
+    keep(name, {".svg", ".png"}, trouble);
+  };
+  const bool any = !views.empty();
+  curves(any ? std::optional(r::loss_figure(run, views)) : std::nullopt, "loss_curves");
+  curves(any ? std::optional(r::accuracy_figure(run, views)) : std::nullopt, "accuracy_curves");
+  bool pretrained_here = false;
+  for (const HistoryRow& row : run.history) pretrained_here |= row.experiment == "pretrain";
+  curves(pretrained_here ? std::optional(r::pretrain_figure(run)) : std::nullopt, "pretrain_curves");
+  const auto picture = [&](const std::optional<r::Scene>& scene, const std::string& name, const char* description) {
+    if (!scene) return keep(name, {".png"}, "");
+    drawn.svg[name] = scene->svg(description);
+    keep(name, {".png"}, scene->png(folder.path(), name));
+  };
+  picture(r::predictions_scene(run, inputs), "predictions", "Test images with the answers of both arms");
+  picture(r::confusion_scene(run, views), "confusion", "Confusion matrices of both arms");
+  picture(r::patches_scene(inputs), "patches", "What the pretext task sees");
+  if (!missing.empty())
+    std::cerr << "contexture: warning: " << first_trouble << "; not drawn: " << r::listed(missing) << '\n';
+
+  const r::Document document = r::report_document(run, views, drawn);
+  r::write_file(out / "report.md", r::to_markdown(document));
+  r::write_file(out / "report.html", r::to_html(document));
+}
+
+}  // namespace contexture

@@ -1,0 +1,61 @@
+// The summary table that programs print at the end of a run: plain text, at most 80 columns.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "contexture/report/palette.hpp"
+#include "contexture/report/statistics.hpp"
+#include "contexture/report/text.hpp"
+#include "contexture/report/words.hpp"
+
+namespace contexture {
+
+/// Per experiment and arm: test accuracy, macro-F1, steps to 90 % of the scratch arm's best, plateau and time;
+/// then the answer in one sentence. Ends with a newline.
+[[nodiscard]] inline std::string summary_table(const RunSummary& run) {
+  using namespace detail::report;
+  const std::vector<ExperimentView> views = views_of(run);
+  std::vector<std::vector<std::string>> rows = {
+      {"labels", "arm", "test accuracy", "macro-F1", "to 90 %", "plateau", "time"}};
+  for (const ExperimentView& e : views)
+    for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+      const ArmView& a = e.arm(arm);
+      const auto step = [](const Moment& m) {
+        return m.per_seed.empty() ? std::string("-")
+               : m.mean_reached   ? grouped(std::llround(*m.mean_reached)) + (m.mean ? "" : "*")
+                                  : "never";
+      };
+      std::string accuracy = percent(a.test_accuracy.mean, 2);
+      if (arm == Arm::pretrained && e.complete()) accuracy += " (" + points(e.difference.mean, 2) + ")";
+      rows.push_back({arm == Arm::scratch ? e.key + " %" : "", name_of(arm), accuracy, percent(a.test_macro_f1.mean, 2),
+                      step(a.steps_to.at("90")), step(a.plateau_step), duration(a.seconds.mean)});
+    }
+  std::vector<std::size_t> width(rows[0].size(), 0);
+  for (const auto& row : rows)
+    for (std::size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], columns(row[c]));
+  std::string out;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::string line;
+    for (std::size_t c = 0; c < rows[r].size(); ++c) {
+      const std::string pad(width[c] - columns(rows[r][c]), ' ');
+      line += c < 3 ? rows[r][c] + pad : pad + rows[r][c];
+      if (c + 1 < rows[r].size()) line += "  ";
+    }
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    if (r == 0) {
+      std::size_t total = 2 * (width.size() - 1);
+      for (const std::size_t w : width) total += w;
+      out += std::string(total, '-') + "\n";
+    }
+  }
+  bool partly = false;
+  for (const auto& row : rows)
+    for (const std::string& cell : row) partly |= !cell.empty() && cell.back() == '*';
+  if (partly) out += "* not reached by every seed\n";
+  return out + headline(run, views) + "\n";
+}
+
+}  // namespace contexture
