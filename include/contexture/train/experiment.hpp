@@ -1,0 +1,609 @@
+// The experiments: does pre-training help, with all, half and a tenth of the labels? For every seed the
+// training images are split, an encoder is pre-trained without labels, and per label fraction two
+// classifiers are trained that differ in nothing but where the encoder's weights come from: same
+// architecture, head initialisation, label subset, order of batches, augmentation, schedule, steps.
+// The test split is read once per classifier, at the end, with the weights that were best on validation.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/blas.hpp"
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/data/loader.hpp"
+#include "contexture/data/split.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/optim/optimizer.hpp"
+#include "contexture/optim/schedule.hpp"
+#include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/recalibrate.hpp"
+#include "contexture/train/checkpoint.hpp"
+#include "contexture/train/classifier.hpp"
+#include "contexture/train/config.hpp"
+#include "contexture/train/fit.hpp"
+#include "contexture/train/history.hpp"
+#include "contexture/train/metrics.hpp"
+#include "contexture/train/mirror_rule.hpp"
+#include "contexture/train/results.hpp"
+
+namespace contexture {
+
+/// A stop was requested and honoured; what() says where the run is and how to go on.
+class Stopped : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Where a run keeps its files.
+struct RunFiles {
+  std::filesystem::path out;  ///< an existing folder; empty: nothing is written
+  bool resume = false;        ///< continue from out/checkpoint.safetensors
+  double save_seconds = 30;   ///< at least this long between two checkpoints
+};
+
+/// Optimiser steps of a classifier trained on `fraction` of `images` labelled images:
+///   epochs * images / batch * sqrt(fraction),
+/// so the passes over the labelled images grow as 1 / sqrt(fraction): 1.4 times as many with half the
+/// labels, 3.2 times with a tenth. The scratch arm reaches its plateau at every fraction.
+[[nodiscard]] inline std::int64_t classifier_steps(const ExperimentConfig& config, std::int64_t images,
+                                                   double fraction) {
+  const double steps = config.epochs * static_cast<double>(images) / static_cast<double>(config.batch_size);
+  return std::max<std::int64_t>(1, std::llround(steps * std::sqrt(fraction)));
+}
+
+/// The patches of pre-training for images of this size: context_defaults(), and what the configuration sets.
+[[nodiscard]] inline ContextOptions context_options(const ExperimentConfig& config, const ImageSet& images) {
+  ContextOptions options = context_defaults(std::min(images.height, images.width), images.channels);
+  if (config.grid > 0) options.grid = static_cast<int>(config.grid);
+  if (config.patch > 0) options.patch = static_cast<int>(config.patch);
+  if (config.gap >= 0) options.gap = static_cast<int>(config.gap);
+  if (config.jitter >= 0) options.jitter = static_cast<int>(config.jitter);
+  return options;
+}
+
+namespace detail {
+
+// One supervised arm: labelled images `indices` of a set, validated on others of the same set.
+class ClassifierTask final : public FitTask<Batch> {
+ public:
+  ClassifierTask(ImageClassifier& model, const ImageSet& set, std::vector<Index> indices, std::vector<Index> validation,
+                 Index batch, const Augmentation& augmentation, double label_smoothing, const Rng& rng)
+      : model_(model),
+        set_(set),
+        sampler_(std::move(indices), batch, rng.split("order")),
+        validation_(std::move(validation)),
+        augmentation_(augmentation),
+        label_smoothing_(label_smoothing),
+        rng_(rng.split("augmentation")) {}
+
+  Module<float>& module() override { return model_; }
+
+  Batch make_batch(std::int64_t step) const override {
+    Batch batch;
+    contexture::make_batch(set_, sampler_.batch(step), model_.options().normalization, &augmentation_,
+                           rng_.split(static_cast<std::uint64_t>(step)), batch);
+    return batch;
+  }
+
+  BatchLoss loss(Batch& batch) override {
+    const Variable<float> logits = model_(Variable<float>(std::move(batch.images)));
+    return {softmax_cross_entropy<float>(logits, batch.labels, {.label_smoothing = label_smoothing_}),
+            count_correct(logits.value(), batch.labels), static_cast<std::int64_t>(batch.labels.size())};
+  }
+
+  Evaluation evaluate() override { return score(model_, set_, validation_).evaluation; }
+
+  [[nodiscard]] std::int64_t images_per_step() const override { return sampler_.batch_size(); }
+
+ private:
+  ImageClassifier& model_;
+  const ImageSet& set_;
+  EpochSampler sampler_;
+  std::vector<Index> validation_;
+  Augmentation augmentation_;
+  double label_smoothing_;
+  Rng rng_;
+};
+
+// Encoder and pretext head as one module to train.
+class PretrainModel final : public Module<float> {
+ public:
+  PretrainModel(Encoder<float>& encoder, Module<float>& head) : encoder_(encoder), head_(head) {}
+
+ protected:
+  void visit(ModuleVisitor<float>& v) override {
+    v.child("encoder", encoder_);
+    v.child("head", head_);
+  }
+
+ private:
+  Encoder<float>& encoder_;
+  Module<float>& head_;
+};
+
+// Pre-training on all training images and the unlabelled ones. A step takes its images from one of the
+// two sets; the steps of the smaller set are spread evenly among the other's. Validated on the images
+// held out for validation: these patches of them are new, the images themselves were seen.
+class PretrainTask final : public FitTask<PretextBatch> {
+ public:
+  PretrainTask(Encoder<float>& encoder, PretextTask<float>& pretext, const Dataset& data, std::vector<Index> validation,
+               Index batch, const Rng& rng)
+      : encoder_(encoder),
+        pretext_(pretext),
+        model_(encoder, pretext.head()),
+        data_(data),
+        validation_(std::move(validation)),
+        images_(data.train.count + data.unlabeled.count),
+        batch_(std::min(batch, data.train.count)),
+        labelled_(numbers(data.train.count), batch_, rng.split("order")),
+        rng_(rng.split("patches")),
+        validation_rng_(rng.split("validation patches")) {
+    if (data.unlabeled.count > 0)
+      unlabelled_.emplace(numbers(data.unlabeled.count), batch_, rng.split("order of unlabelled"));
+  }
+
+  Module<float>& module() override { return model_; }
+
+  PretextBatch make_batch(std::int64_t step) const override {
+    const Rng rng = rng_.split(static_cast<std::uint64_t>(step));
+    // Unlabelled steps before this one, and after it.
+    const std::int64_t before = unlabelled_before(step);
+    if (unlabelled_before(step + 1) > before)
+      return pretext_.make_batch(data_.unlabeled, unlabelled_->batch(before), rng);
+    return pretext_.make_batch(data_.train, labelled_.batch(step - before), rng);
+  }
+
+  BatchLoss loss(PretextBatch& batch) override {
+    const PretextLoss<float> result = pretext_.loss(encoder_, batch);
+    return {result.loss, result.correct, result.count};
+  }
+
+  Evaluation evaluate() override {
+    const PretextEvaluation result =
+        evaluate_pretext(pretext_, encoder_, data_.train, validation_, 256, validation_rng_);
+    return {result.loss, result.accuracy, 0};
+  }
+
+  [[nodiscard]] std::int64_t images_per_step() const override { return batch_; }
+  [[nodiscard]] Index images() const { return images_; }
+
+ private:
+  static std::vector<Index> numbers(Index count) {
+    std::vector<Index> all(static_cast<std::size_t>(count));
+    std::iota(all.begin(), all.end(), Index{0});
+    return all;
+  }
+
+  [[nodiscard]] std::int64_t unlabelled_before(std::int64_t step) const {
+    return static_cast<std::int64_t>(static_cast<double>(step) * static_cast<double>(data_.unlabeled.count) /
+                                     static_cast<double>(images_));
+  }
+
+  Encoder<float>& encoder_;
+  PretextTask<float>& pretext_;
+  PretrainModel model_;
+  const Dataset& data_;
+  std::vector<Index> validation_;
+  Index images_;
+  Index batch_;
+  EpochSampler labelled_;
+  std::optional<EpochSampler> unlabelled_;
+  Rng rng_;
+  Rng validation_rng_;
+};
+
+// A number that changes when the images or labels do.
+inline std::string fingerprint(const Dataset& data) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  const auto add = [&](const void* bytes, std::size_t size) {
+    const auto* p = static_cast<const unsigned char*>(bytes);
+    for (; size >= 8; size -= 8, p += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, p, 8);
+      hash = (hash ^ word) * 0x100000001b3ULL;
+      hash ^= hash >> 29;
+    }
+    for (; size > 0; --size, ++p) hash = (hash ^ *p) * 0x100000001b3ULL;
+  };
+  for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
+    for (const Index extent : {set->count, set->height, set->width, set->channels}) add(&extent, sizeof(extent));
+    add(set->pixels.data(), set->pixels.size());
+    add(set->labels.data(), set->labels.size() * sizeof(std::int32_t));
+  }
+  char text[24];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), hash, 16);
+  (void)error;
+  return {text, end};
+}
+
+inline double peak_rss_mib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+#if defined(__APPLE__)
+  return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
+#else
+  return static_cast<double>(usage.ru_maxrss) / 1024.0;  // KiB
+#endif
+}
+
+class ExperimentRun {
+ public:
+  ExperimentRun(const ExperimentConfig& config, const Dataset& data, const RunFiles& files, Progress& progress,
+                const StopToken* stop)
+      : config_(config), data_(data), files_(files), progress_(progress), stop_(stop) {
+    check_image_set("run_experiments", data.train);
+    require_input(data.train.count > 0, "run_experiments: data set ", data.name, " has no training images");
+    for (const double fraction : config.fractions)
+      require(fraction > 0 && fraction <= 1, "run_experiments: label fraction ", fraction,
+              ", expected more than 0 and at most 1");
+    if (!config.fractions.empty()) {
+      require_input(data.class_names.size() >= 2, "data set ", data.name, ": ", data.class_names.size(),
+                    " classes, expected at least 2");
+      require_input(data.test.count > 0, "data set ", data.name, ": no test images");
+      mirror_ =
+          config.mirror == Mirror::automatic ? mirror_test(data.train).keeps_classes() : config.mirror == Mirror::on;
+    }
+    std::vector<Index> all(static_cast<std::size_t>(data.train.count));
+    std::iota(all.begin(), all.end(), Index{0});
+    options_.height = data.train.height;
+    options_.width = data.train.width;
+    options_.class_names = data.class_names;
+    options_.normalization = channel_statistics(data.train, all);
+    options_.encoder.in_channels = data.train.channels;
+    options_.encoder.width = config.width;
+
+    identity_ = describe(config);
+    identity_.erase("threads");  // changes the last bits, not the run
+    identity_["images"] = fingerprint(data);
+    if (files.resume) {
+      state_ = read_checkpoint(checkpoint_path());
+      require_same_config(checkpoint_path(), state_.config, identity_);
+    }
+    state_.config = identity_;
+    seconds_before_ = state_.seconds;
+  }
+
+  RunSummary run() {
+    if (!config_.encoder.empty()) state_.encoder = load_encoder_file();
+    const bool pretraining = config_.encoder.empty();
+    phases_ =
+        static_cast<int>(config_.seeds) * ((pretraining ? 1 : 0) + 2 * static_cast<int>(config_.fractions.size()));
+    for (std::int64_t i = 0; i < config_.seeds; ++i) {
+      const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
+      if (pretraining) pretrain(seed);
+      if (config_.fractions.empty()) continue;
+      const Rng rng(seed);
+      const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
+      for (const double fraction : config_.fractions)
+        for (const Arm which : {Arm::scratch, Arm::pretrained}) train_arm(seed, split, fraction, which);
+    }
+    return summary();
+  }
+
+ private:
+  std::filesystem::path checkpoint_path() const { return files_.out / "checkpoint.safetensors"; }
+
+  double seconds_so_far() const {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
+    return seconds_before_ + passed.count();
+  }
+
+  // "" for the first seed, so that a run with one seed and the first of many name their files alike.
+  std::string file_suffix(std::uint64_t seed) const {
+    return seed == config_.seed ? std::string() : "_seed" + std::to_string(seed);
+  }
+
+  void save() {
+    if (files_.out.empty()) return;
+    state_.seconds = seconds_so_far();
+    write_checkpoint(checkpoint_path(), state_);
+  }
+
+  // Trains (or goes on training) one phase; afterwards its rows are in the history.
+  template <class B>
+  FitState run_phase(const std::string& key, PhaseInfo info, FitTask<B>& task, Optimizer<float>& optimizer,
+                     FitOptions options) {
+    FitState fit_state;
+    if (state_.phase == key) {
+      restore_tensors(state_.model, state_tensors(task.module()), checkpoint_path().string());
+      restore_tensors(state_.optimizer, state_tensors(optimizer), checkpoint_path().string());
+      fit_state = std::move(state_.fit);
+    }
+    clear_phase();
+    info.number = phase_;
+    info.of = phases_;
+    info.first_step = fit_state.step;
+    info.steps = options.steps;
+    info.images_per_step = task.images_per_step();
+    options.experiment = info.experiment;
+    options.arm = info.arm;
+    options.seed = info.seed;
+    options.save_seconds = files_.save_seconds;
+    FitHooks hooks{&progress_, stop_, [&](const FitState& now) {
+                     state_.phase = key;
+                     state_.fit = now;
+                     copy_tensors(state_tensors(task.module()), state_.model);
+                     copy_tensors(state_tensors(optimizer), state_.optimizer);
+                     save();
+                   }};
+    progress_.begin(info);
+    if (fit(task, optimizer, options, fit_state, hooks) == FitStatus::stopped) {
+      const std::string where = message("stopped at step ", fit_state.step, " of ", options.steps, " of ", info.title);
+      throw Stopped(files_.out.empty() ? where
+                                       : message(where, "; the same command with --resume continues from ",
+                                                 checkpoint_path().string()));
+    }
+    progress_.end(info);
+    clear_phase();
+    return fit_state;
+  }
+
+  void clear_phase() {
+    state_.phase.clear();
+    state_.fit = {};
+    state_.model.clear();
+    state_.optimizer.clear();
+  }
+
+  // Weights of --encoder FILE, checked against the architecture.
+  TensorMap load_encoder_file() const {
+    Encoder<float> encoder(options_.encoder, Rng(0));
+    load(encoder, std::filesystem::path(config_.encoder));
+    TensorMap tensors;
+    copy_tensors(state_tensors(encoder), tensors);
+    return tensors;
+  }
+
+  void pretrain(std::uint64_t seed) {
+    ++phase_;
+    const std::string key = "pretrain/" + std::to_string(seed);
+    if (state_.pretraining.contains(key)) return;
+    const Rng rng(seed);
+    Encoder<float> encoder(options_.encoder, encoder_stream(rng));
+    ContextPrediction<float> pretext(context_options(config_, data_.train), data_.train.height, data_.train.width,
+                                     encoder, {}, rng.split("pretext head"));
+    const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
+    PretrainTask task(encoder, pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
+    Sgd<float> optimizer(task.module().parameters(), {.weight_decay = config_.weight_decay});
+    FitOptions options;
+    options.steps_per_epoch = static_cast<double>(task.images()) / static_cast<double>(task.images_per_step());
+    options.steps = std::llround(config_.pretrain_epochs * options.steps_per_epoch);
+    options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
+    options.learning_rate =
+        schedule(config_.pretrain_learning_rate * static_cast<double>(task.images_per_step()) / 128, options.steps);
+    options.rng = rng.split("pretext dropout");
+
+    PhaseInfo info;
+    info.title = "pre-training by " + pretext.name() + ", no labels";
+    info.experiment = "pretrain";
+    info.arm = "pretext";
+    info.seed = seed;
+    const FitState fitted = run_phase(key, info, task, optimizer, options);
+
+    recalibrate_batch_norm(encoder, data_.train, split.train, options_.normalization);
+    state_.encoder.clear();
+    copy_tensors(state_tensors(encoder), state_.encoder);
+    PretrainResult result;
+    result.task = pretext.name();
+    result.seconds = fitted.seconds;
+    result.chance = pretext.chance();
+    result.steps = options.steps;
+    result.images_per_second =
+        static_cast<double>(options.steps * task.images_per_step()) / std::max(fitted.training_seconds, 1e-9);
+    for (const HistoryRow& row : fitted.rows) {
+      if (row.split != "validation") continue;
+      result.loss = row.loss;
+      result.accuracy = row.accuracy;
+    }
+    if (result.accuracy > pretext.suspicious_accuracy())
+      progress_.note(message("pretext accuracy ", std::lround(100 * result.accuracy), " % is more than natural images ",
+                             "give: look for what gives the answer away (docs/context-prediction.md)"));
+    if (!files_.out.empty())
+      contexture::save(encoder, files_.out / ("encoder" + file_suffix(seed) + ".safetensors"),
+                       encoder_metadata(options_.encoder));
+    state_.history.insert(state_.history.end(), fitted.rows.begin(), fitted.rows.end());
+    state_.pretraining[key] = result;
+    save();
+  }
+
+  void train_arm(std::uint64_t seed, const Split& split, double fraction, Arm which) {
+    ++phase_;
+    const std::string experiment = percent_name(fraction);
+    const std::string key = arm_key(experiment, which, seed);
+    if (state_.arms.contains(key)) return;
+    const Rng rng(seed);
+    const std::vector<Index> subset = label_subset(data_.train.labels, split.train, fraction, rng.split("labels"));
+    const auto images = static_cast<std::int64_t>(subset.size());
+    const std::int64_t batch = std::min(config_.batch_size, images);
+
+    // Scratch and pre-trained begin from the same numbers; the pre-trained ones then replace some.
+    ImageClassifier model(options_, rng.split("initialisation"));
+    if (which == Arm::pretrained) transfer(model.encoder());
+
+    const int padding = config_.crop_padding >= 0
+                            ? static_cast<int>(config_.crop_padding)
+                            : static_cast<int>(std::min(data_.train.height, data_.train.width) / 8);
+    ClassifierTask task(model, data_.train, subset, split.validation, batch, {.crop_padding = padding, .flip = mirror_},
+                        config_.label_smoothing, rng.split("batches").split(experiment));
+    Sgd<float> optimizer(model.parameters(), {.weight_decay = config_.weight_decay});
+    FitOptions options;
+    options.steps = classifier_steps(config_, static_cast<std::int64_t>(split.train.size()), fraction);
+    options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
+    options.learning_rate = schedule(config_.learning_rate * static_cast<double>(batch) / 128, options.steps);
+    options.steps_per_epoch = static_cast<double>(images) / static_cast<double>(batch);
+    options.rng = rng.split("dropout").split(experiment);
+
+    PhaseInfo info;
+    info.title = experiment + " % of labels, " + (which == Arm::scratch ? "from scratch" : "pre-trained");
+    info.experiment = experiment;
+    info.arm = to_string(which);
+    info.seed = seed;
+    const FitState fitted = run_phase(key, info, task, optimizer, options);
+
+    restore_tensors(fitted.best, state_tensors(model), "best weights");
+    std::vector<Index> test(static_cast<std::size_t>(data_.test.count));
+    std::iota(test.begin(), test.end(), Index{0});
+    Score tested = score(model, data_.test, test);
+    ArmResult result;
+    result.best_val_accuracy = fitted.best_accuracy;
+    result.test_accuracy = tested.evaluation.accuracy;
+    result.test_macro_f1 = tested.evaluation.macro_f1;
+    for (const HistoryRow& row : fitted.rows)
+      if (row.split == "train") result.final_train_loss = row.loss;
+    result.seconds = fitted.seconds;
+    result.training_seconds = fitted.training_seconds;
+    result.steps = options.steps;
+    result.images = options.steps * batch;
+    result.answers = std::move(tested.answers);
+    result.confusion = std::move(tested.confusion);
+    state_.history.insert(state_.history.end(), fitted.rows.begin(), fitted.rows.end());
+    HistoryRow row{experiment,
+                   info.arm,
+                   seed,
+                   fitted.best_step,
+                   static_cast<double>(fitted.best_step) / options.steps_per_epoch,
+                   fitted.seconds,
+                   "test",
+                   tested.evaluation.loss,
+                   tested.evaluation.accuracy,
+                   tested.evaluation.macro_f1};
+    state_.history.push_back(row);
+    progress_.row(row);
+    if (!files_.out.empty())
+      model.save(files_.out / ("classifier_" + experiment + "_" + info.arm + file_suffix(seed) + ".safetensors"));
+    state_.arms[key] = std::move(result);
+    save();
+  }
+
+  static std::string arm_key(const std::string& experiment, Arm which, std::uint64_t seed) {
+    return experiment + "/" + to_string(which) + "/" + std::to_string(seed);
+  }
+
+  static Rng encoder_stream(const Rng& rng) { return rng.split("initialisation").split("encoder"); }
+
+  static std::function<double(std::int64_t)> schedule(double peak, std::int64_t steps) {
+    return Schedule{.peak = peak, .total_steps = std::max<std::int64_t>(steps, 1)};
+  }
+
+  // Copies the pre-trained weights of the stem (stage 0) and of the stages up to config.transfer.
+  void transfer(Encoder<float>& encoder) const {
+    for (const auto& [name, tensor] : state_tensors(encoder)) {
+      const std::int64_t stage = name.rfind("stage", 0) == 0 ? std::atoll(name.c_str() + 5) : 0;
+      if (stage > config_.transfer) continue;
+      const auto found = state_.encoder.find(name);
+      require_state(found != state_.encoder.end() && found->second.shape() == tensor->shape(),
+                    "run_experiments: no pre-trained tensor '", name, "' ", tensor->shape());
+      std::copy(found->second.data(), found->second.data() + found->second.size(), tensor->data());
+    }
+  }
+
+  PretrainResult mean_pretraining() const {
+    PretrainResult mean;
+    const auto n = static_cast<double>(state_.pretraining.size());
+    for (const auto& [key, result] : state_.pretraining) {
+      mean.task = result.task;
+      mean.chance = result.chance;
+      mean.steps = result.steps;
+      mean.seconds += result.seconds / n;
+      mean.loss += result.loss / n;
+      mean.accuracy += result.accuracy / n;
+      mean.images_per_second += result.images_per_second / n;
+    }
+    return mean;
+  }
+
+  RunSummary summary() const {
+    RunSummary out;
+    out.dataset = data_.name;
+    out.class_names = data_.class_names;
+    out.test_images = data_.test.count;
+    out.unlabeled_images = data_.unlabeled.count;
+    out.height = data_.train.height;
+    out.width = data_.train.width;
+    out.channels = data_.train.channels;
+    const Split split = stratified_split(data_.train.labels, config_.validation, Rng(config_.seed).split("validation"));
+    out.train_images = static_cast<std::int64_t>(split.train.size());
+    out.validation_images = static_cast<std::int64_t>(split.validation.size());
+    out.config = describe(config_);
+    if (config_.mirror == Mirror::automatic) out.config["flip"] = mirror_ ? "auto (on)" : "auto (off)";
+    out.machine = cpu_report().line();
+    Encoder<float> encoder(options_.encoder, Rng(0));
+    out.encoder_parameters = static_cast<std::int64_t>(encoder.parameter_count());
+    out.encoder_multiply_adds = encoder.multiply_adds(out.height, out.width);
+    if (!state_.pretraining.empty()) out.pretrain = mean_pretraining();
+    double training_seconds = 0;
+    double images = 0;
+    for (const double fraction : config_.fractions) {
+      ExperimentResult experiment;
+      experiment.label_fraction = fraction;
+      const std::string name = percent_name(fraction);
+      for (std::int64_t i = 0; i < config_.seeds; ++i) {
+        const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
+        experiment.seeds.push_back(seed);
+        const double reference = smoothed_best(validation_curve(state_.history, name, to_string(Arm::scratch), seed));
+        for (const Arm which : {Arm::scratch, Arm::pretrained}) {
+          ArmResult arm = state_.arms.at(arm_key(name, which, seed));
+          fill_speed(arm, validation_curve(state_.history, name, to_string(which), seed), out.validation_images,
+                     reference);
+          training_seconds += arm.training_seconds;
+          images += static_cast<double>(arm.images);
+          (which == Arm::scratch ? experiment.scratch : experiment.pretrained).push_back(std::move(arm));
+        }
+      }
+      experiment.labels = static_cast<std::int64_t>(
+          label_subset(data_.train.labels, split.train, fraction, Rng(config_.seed).split("labels")).size());
+      out.experiments.push_back(std::move(experiment));
+    }
+    out.history = state_.history;
+    out.seconds_total = seconds_so_far();
+    out.peak_rss_mib = peak_rss_mib();
+    out.images_per_second = training_seconds > 0 ? images / training_seconds : 0;
+    return out;
+  }
+
+  const ExperimentConfig& config_;
+  const Dataset& data_;
+  const RunFiles& files_;
+  Progress& progress_;
+  const StopToken* stop_;
+  bool mirror_ = false;
+  ImageClassifierOptions options_;
+  std::map<std::string, std::string> identity_;
+  RunState state_;
+  double seconds_before_ = 0;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  int phase_ = 0;
+  int phases_ = 0;
+};
+
+}  // namespace detail
+
+/// Runs all of it. The summary's history is in the order in which the phases ran. Throws InputError for
+/// data, weights or a checkpoint that cannot be used, Diverged when a loss stops being finite, Stopped
+/// after a stop request, std::invalid_argument for a configuration that makes no sense.
+[[nodiscard]] inline RunSummary run_experiments(const ExperimentConfig& config, const Dataset& data,
+                                                const RunFiles& files, Progress& progress,
+                                                const StopToken* stop = nullptr) {
+  return detail::ExperimentRun(config, data, files, progress, stop).run();
+}
+
+}  // namespace contexture
