@@ -1,0 +1,339 @@
+// Folders of PNG and JPEG files: train/<class>/..., test/<class>/... and, if there, unlabeled/...; or
+// just <class>/..., from which a fifth of every class is kept for testing. Two passes: the first reads
+// headers only and settles the image size and whether the set is grey, the second decodes in parallel,
+// each image straight into its place.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/parallel.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/data/binary_formats.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/data/image_io.hpp"
+#include "contexture/data/split.hpp"
+
+namespace contexture::detail {
+
+struct ImageFile {
+  enum class State { kGood, kOther, kBroken };
+  std::filesystem::path path;
+  std::int32_t label = -1;
+  State state = State::kGood;
+  ImageHeader header;
+  std::string reason;  // why broken
+};
+
+inline bool is_hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }
+
+// Sub-folders by name, hidden ones left out.
+inline std::vector<std::filesystem::path> list_folders(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> folders;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_directory(ignored) && !is_hidden(it->path())) folders.push_back(it->path());
+  }
+  require_input(!error, folder.string(), ": cannot be listed: ", error.message());
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+// All files below the folder in the order of their paths, hidden ones left out.
+inline void append_files(const std::filesystem::path& folder, std::int32_t label, std::vector<ImageFile>& files) {
+  const std::size_t first = files.size();
+  std::error_code error;
+  using Walk = std::filesystem::recursive_directory_iterator;
+  for (Walk it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (is_hidden(it->path())) {
+      if (it->is_directory(ignored)) it.disable_recursion_pending();
+    } else if (it->is_regular_file(ignored)) {
+      ImageFile file;
+      file.path = it->path();
+      file.label = label;
+      files.push_back(std::move(file));
+    }
+  }
+  require_input(!error, folder.string(), ": cannot be listed: ", error.message());
+  std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end(),
+            [](const ImageFile& a, const ImageFile& b) { return a.path < b.path; });
+}
+
+// Fills in state and header from the first bytes of the file, of all its bytes if need be.
+inline void scan_image_file(ImageFile& file) {
+  constexpr std::size_t kFirstBytes = 16'384;
+  try {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file.path, error);
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(std::min<std::uintmax_t>(size, kFirstBytes)));
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.path.c_str(), "rb"), std::fclose);
+    require_input(!error && in != nullptr, "cannot be opened for reading");
+    bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in.get()));
+    switch (image_format(bytes)) {
+      case ImageHeader::Format::kPng: file.header = png_header(bytes); break;
+      case ImageHeader::Format::kJpeg: try { file.header = jpeg_header(bytes, false);
+        } catch (const InputError&) {  // a camera's preview may push the frame header far back
+          if (size <= bytes.size()) throw;
+          file.header = jpeg_header(read_bytes(file.path, kMostImageBytes), false);
+        }
+        break;
+      case ImageHeader::Format::kOther: {
+        const std::string extension = file.path.extension().string();
+        const bool claims = contains_ignoring_case(extension, ".png") || contains_ignoring_case(extension, ".jpg") ||
+                            contains_ignoring_case(extension, ".jpeg");
+        require_input(!claims, "neither PNG nor JPEG inside");
+        file.state = ImageFile::State::kOther;
+        break;
+      }
+    }
+  } catch (const InputError& error) {
+    file.state = ImageFile::State::kBroken;
+    file.reason = error.what();
+  }
+}
+
+// Decodes the good files among `files` to height x width x channels; files that turn out broken are
+// marked, and have no place in the result.
+inline ImageSet decode_files(std::vector<ImageFile>& files, Index height, Index width, Index channels) {
+  std::vector<ImageFile*> good;
+  for (ImageFile& file : files) {
+    if (file.state == ImageFile::State::kGood) good.push_back(&file);
+  }
+  ImageSet set;
+  set.height = height;
+  set.width = width;
+  set.channels = channels;
+  set.pixels.resize(good.size() * static_cast<std::size_t>(set.image_bytes()));
+  parallel_for(static_cast<Index>(good.size()), 16, [&](Index begin, Index end) {
+    std::optional<Fitter> fit;  // kept for as long as the images have the same size
+    Index fit_height = 0;
+    Index fit_width = 0;
+    for (Index i = begin; i < end; ++i) {
+      ImageFile& file = *good[static_cast<std::size_t>(i)];
+      try {
+        ImageSet image = decode_image(read_bytes(file.path, kMostImageBytes));
+        if (image.channels != channels) image = with_channels(image, channels);
+        if (image.height == height && image.width == width) {
+          std::copy(image.pixels.begin(), image.pixels.end(), set.image(i));
+          continue;
+        }
+        if (!fit || image.height != fit_height || image.width != fit_width) {
+          fit.emplace(image.height, image.width, channels, height, width);
+          fit_height = image.height;
+          fit_width = image.width;
+        }
+        (*fit)(image.image(0), set.image(i));
+      } catch (const InputError& error) {
+        file.state = ImageFile::State::kBroken;
+        file.reason = error.what();
+      }
+    }
+  });
+  // Close the gaps that broken files left.
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    if (good[i]->state != ImageFile::State::kGood) continue;
+    if (set.count != static_cast<Index>(i)) {
+      std::copy_n(set.image(static_cast<Index>(i)), set.image_bytes(), set.image(set.count));
+    }
+    if (good[i]->label >= 0) set.labels.push_back(good[i]->label);
+    ++set.count;
+  }
+  set.pixels.resize(static_cast<std::size_t>(set.count * set.image_bytes()));
+  return set;
+}
+
+// Notes what was left out; throws InputError when more than 1 % of the images are broken.
+inline void report_left_out(const std::filesystem::path& folder, const std::vector<std::vector<ImageFile>*>& parts,
+                            std::vector<std::string>* notes) {
+  constexpr std::size_t kNamed = 10;
+  std::size_t images = 0;
+  std::size_t others = 0;
+  std::vector<const ImageFile*> broken;
+  const ImageFile* other = nullptr;
+  for (const std::vector<ImageFile>* part : parts) {
+    for (const ImageFile& file : *part) {
+      images += file.state != ImageFile::State::kOther;
+      if (file.state == ImageFile::State::kBroken) broken.push_back(&file);
+      if (file.state == ImageFile::State::kOther) {
+        ++others;
+        if (other == nullptr) other = &file;
+      }
+    }
+  }
+  const auto reason = [](const ImageFile& file) {  // a reading error names the file already
+    const std::string name = file.path.string();
+    return file.reason.starts_with(name) ? file.reason : name + ": " + file.reason;
+  };
+  require_input(broken.size() * 100 <= images, folder.string(), ": ", broken.size(), " of ", images,
+                " images are broken, expected at most 1 %; the first: ", broken.empty() ? "" : reason(*broken[0]));
+  if (notes == nullptr) return;
+  for (std::size_t i = 0; i < std::min(kNamed, broken.size()); ++i) {
+    notes->push_back(message("skipped a broken image: ", reason(*broken[i])));
+  }
+  if (broken.size() > kNamed) notes->push_back(message("and ", broken.size() - kNamed, " more broken images"));
+  if (others > 0) {
+    notes->push_back(message("skipped ", others, others == 1 ? " file that is" : " files that are",
+                             " neither PNG nor JPEG: ", other->path.string(), others > 1 ? ", ..." : ""));
+  }
+}
+
+// True when every pixel of a colour set is grey.
+inline bool is_grey(const ImageSet& set) {
+  if (set.channels != 3) return false;
+  for (std::size_t i = 0; i < set.pixels.size(); i += 3) {
+    if (set.pixels[i] != set.pixels[i + 1] || set.pixels[i] != set.pixels[i + 2]) return false;
+  }
+  return true;
+}
+
+inline std::optional<std::filesystem::path> find_folder(const std::filesystem::path& folder,
+                                                        std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(folder / name, ignored)) return folder / name;
+  }
+  return std::nullopt;
+}
+
+// Images of at most this side are used as stored; larger or mixed ones become kUsualSide squares, which
+// a CPU trains on in reasonable time.
+inline constexpr Index kMostStoredSide = 128;
+inline constexpr Index kUsualSide = 64;
+
+inline std::pair<Index, Index> choose_size(const std::vector<std::vector<ImageFile>*>& parts, Index image_size) {
+  if (image_size > 0) return {image_size, image_size};
+  std::vector<Index> sides;
+  Index height = 0;
+  Index width = 0;
+  bool uniform = true;
+  for (const auto* part : parts) {
+    for (const ImageFile& file : *part) {
+      if (file.state != ImageFile::State::kGood) continue;
+      sides.push_back(std::min(file.header.height, file.header.width));
+      if (height == 0) {
+        height = file.header.height;
+        width = file.header.width;
+      }
+      uniform = uniform && file.header.height == height && file.header.width == width;
+    }
+  }
+  if (uniform && std::max(height, width) <= kMostStoredSide) return {height, width};
+  const auto middle = sides.begin() + static_cast<std::ptrdiff_t>(sides.size() / 2);
+  std::nth_element(sides.begin(), middle, sides.end());
+  const Index side = std::min(*middle, kUsualSide);
+  return {side, side};
+}
+
+inline Dataset load_image_folder(const std::filesystem::path& folder, const DataOptions& options) {
+  Dataset data;
+  data.name = folder_name(folder);
+  std::vector<ImageFile> train;
+  std::vector<ImageFile> test;
+  std::vector<ImageFile> unlabeled;
+  const auto train_folder = find_folder(folder, {"train"});
+  const auto test_folder = find_folder(folder, {"test", "val", "validation"});
+  const auto unlabeled_folder = find_folder(folder, {"unlabeled", "unlabelled"});
+  require_input(train_folder || !find_folder(folder, {"test"}), folder.string(), ": has test/ but no train/");
+  const bool split_here = !train_folder || !test_folder;
+
+  const std::filesystem::path class_root = train_folder.value_or(folder);
+  std::vector<std::filesystem::path> class_folders = list_folders(class_root);
+  if (!train_folder && unlabeled_folder) std::erase(class_folders, *unlabeled_folder);
+  require_input(!class_folders.empty(), folder.string(),
+                ": expected IDX, CIFAR or STL-10 files, or folders of PNG or JPEG images, one for each class");
+  std::map<std::string, std::int32_t> numbers;
+  for (const auto& path : class_folders) {
+    const auto label = static_cast<std::int32_t>(numbers.size());
+    numbers.emplace(path.filename().string(), label);
+    data.class_names.push_back(path.filename().string());
+    append_files(path, label, train);
+  }
+  require_input(class_folders.size() >= 2, class_root.string(), ": one class folder, ", data.class_names[0],
+                "/, expected at least 2");
+  if (!split_here) {
+    for (const auto& path : list_folders(*test_folder)) {
+      const auto found = numbers.find(path.filename().string());
+      require_input(found != numbers.end(), path.string(), ": a class that ", class_root.string(), " does not have");
+      append_files(path, found->second, test);
+    }
+  }
+  if (unlabeled_folder) append_files(*unlabeled_folder, -1, unlabeled);
+
+  const std::vector<std::vector<ImageFile>*> parts = {&train, &test, &unlabeled};
+  for (std::vector<ImageFile>* part : parts) {
+    parallel_for(static_cast<Index>(part->size()), 16, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) scan_image_file((*part)[static_cast<std::size_t>(i)]);
+    });
+  }
+  report_left_out(folder, parts, nullptr);
+
+  const auto check_classes = [&] {
+    std::vector<Index> counts(class_folders.size(), 0);
+    for (const ImageFile& file : train) {
+      if (file.state == ImageFile::State::kGood) ++counts[static_cast<std::size_t>(file.label)];
+    }
+    // One to learn from, one to validate on, one to test on where we make the split.
+    const Index least = split_here ? 3 : 2;
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+      require_input(counts[c] >= least, class_folders[c].string(), ": ", counts[c],
+                    counts[c] == 1 ? " image" : " images", " (PNG or JPEG), expected at least ", least, " in a class");
+    }
+  };
+  check_classes();
+  if (split_here) {
+    std::erase_if(train, [](const ImageFile& file) { return file.state == ImageFile::State::kOther; });
+    std::vector<std::int32_t> labels;
+    for (const ImageFile& file : train) labels.push_back(file.label);
+    const Split split = stratified_split(labels, 0.2, Rng(options.seed).split("test split"));
+    std::vector<ImageFile> kept;
+    for (const Index i : split.train) kept.push_back(std::move(train[static_cast<std::size_t>(i)]));
+    for (const Index i : split.validation) test.push_back(std::move(train[static_cast<std::size_t>(i)]));
+    train = std::move(kept);
+    data.notes.push_back(message("no test/ folder: ", test.size(), " of ", labels.size(),
+                                 " images (a fifth of every class, by seed) are kept for testing"));
+  }
+  const auto any_good = [](const std::vector<ImageFile>& files) {
+    return std::any_of(files.begin(), files.end(),
+                       [](const ImageFile& f) { return f.state == ImageFile::State::kGood; });
+  };
+  require_input(any_good(test), test_folder.value_or(folder).string(), ": no PNG or JPEG image for testing");
+
+  bool grey = true;
+  bool fitted = false;
+  const auto [height, width] = choose_size(parts, options.image_size);
+  for (const auto* part : parts) {
+    for (const ImageFile& file : *part) {
+      if (file.state != ImageFile::State::kGood) continue;
+      grey = grey && file.header.grey;
+      fitted = fitted || file.header.height != height || file.header.width != width;
+    }
+  }
+  const Index channels = grey ? 1 : 3;
+  data.train = decode_files(train, height, width, channels);
+  data.test = decode_files(test, height, width, channels);
+  data.unlabeled = decode_files(unlabeled, height, width, channels);
+  report_left_out(folder, parts, &data.notes);
+  if (fitted) data.notes.push_back(message("images of other sizes were resized and cropped to ", width, " x ", height));
+  if (is_grey(data.train) && is_grey(data.test) && is_grey(data.unlabeled)) {
+    data.train = with_channels(data.train, 1);
+    data.test = with_channels(data.test, 1);
+    data.unlabeled = with_channels(data.unlabeled, 1);
+    data.notes.push_back("all images are grey, though stored in colour: one channel is used");
+  }
+  return data;
+}
+
+}  // namespace contexture::detail
