@@ -72,10 +72,12 @@ TEST_CASE("parallel_chunks cuts by n and chunks only, evenly and in order") {
   parallel_chunks(4, 0, [&](Index, Index, Index) { ++calls; });
   CHECK(calls == 0);
   std::atomic<int> chunks{0};
+  std::atomic<bool> single{true};  // Catch2's own checks are for one thread only
   parallel_chunks(3, 100, [&](Index, Index begin, Index end) {
     ++chunks;
-    CHECK(end == begin + 1);
+    if (end != begin + 1) single = false;
   });
+  CHECK(single);
   CHECK(chunks == 3);
 }
 
