@@ -43,10 +43,12 @@ TEST_CASE("elementwise ops have the right gradients") {
   const GradcheckOptions full{.full_jacobian = true};
   CHECK(gradcheck([](Inputs in) { return relu(in[0]); }, {random_off_zero({2, 3}, 1)}, full) == "");
   CHECK(gradcheck([](Inputs in) { return gelu(in[0]); }, {random_input({2, 3}, 2)}, full) == "");
-  CHECK(gradcheck([](Inputs in) { return add(in[0], in[1]); }, {random_input({5}, 1), random_input({5}, 2)}, full) == "");
-  CHECK(gradcheck([](Inputs in) { return subtract(in[0], in[1]); }, {random_input({5}, 1), random_input({5}, 2)}, full) ==
+  CHECK(gradcheck([](Inputs in) { return add(in[0], in[1]); }, {random_input({5}, 1), random_input({5}, 2)}, full) ==
         "");
-  CHECK(gradcheck([](Inputs in) { return mul(in[0], in[1]); }, {random_input({5}, 1), random_input({5}, 2)}, full) == "");
+  CHECK(gradcheck([](Inputs in) { return subtract(in[0], in[1]); }, {random_input({5}, 1), random_input({5}, 2)},
+                  full) == "");
+  CHECK(gradcheck([](Inputs in) { return mul(in[0], in[1]); }, {random_input({5}, 1), random_input({5}, 2)}, full) ==
+        "");
   CHECK(gradcheck([](Inputs in) { return mul(in[0], in[0]); }, {random_input({5}, 1)}, full) == "");
   CHECK(gradcheck([](Inputs in) { return scale(in[0], -2.5); }, {random_input({4}, 1)}, full) == "");
   CHECK(gradcheck([](Inputs in) { return sum(in[0]); }, {random_input({2, 2}, 1)}, full) == "");
@@ -64,8 +66,11 @@ TEST_CASE("shape ops have the right gradients") {
     Shape b = a;
     b[static_cast<std::size_t>(axis < 0 ? axis + 3 : axis)] = 5;
     CAPTURE(axis);
-    CHECK(gradcheck([axis](Inputs in) { return concat({in[0], in[1], in[0]}, axis); },
-                    {random_input(a, 1), random_input(b, 2)}) == "");
+    CHECK(gradcheck(
+              [axis](Inputs in) {
+                return concat({in[0], in[1], in[0]}, axis);
+              },
+              {random_input(a, 1), random_input(b, 2)}) == "");
   }
 }
 
@@ -73,8 +78,8 @@ TEST_CASE("linear has the right gradients, with and without bias") {
   CHECK(gradcheck([](Inputs in) { return linear(in[0], in[1], in[2]); },
                   {random_input({3, 4}, 1), random_input({4, 2}, 2), random_input({2}, 3)},
                   {.full_jacobian = true}) == "");
-  CHECK(gradcheck([](Inputs in) { return linear(in[0], in[1]); }, {random_input({65, 7}, 1), random_input({7, 33}, 2)}) ==
-        "");
+  CHECK(gradcheck([](Inputs in) { return linear(in[0], in[1]); },
+                  {random_input({65, 7}, 1), random_input({7, 33}, 2)}) == "");
 }
 
 TEST_CASE("conv2d has the right gradients over kernel, stride, padding, dilation and groups") {
@@ -143,8 +148,8 @@ TEST_CASE("losses have the right gradients") {
       CrossEntropyOptions<double> options;
       options.label_smoothing = smoothing;
       if (weighted) options.class_weights = weights;
-      CHECK(gradcheck([&](Inputs in) { return softmax_cross_entropy(in[0], labels, options); }, {random_input({4, 3}, 5)},
-                      {.full_jacobian = true}) == "");
+      CHECK(gradcheck([&](Inputs in) { return softmax_cross_entropy(in[0], labels, options); },
+                      {random_input({4, 3}, 5)}, {.full_jacobian = true}) == "");
     }
   CHECK(gradcheck([](Inputs in) { return mse_loss(in[0], in[1]); }, {random_input({2, 3}, 1), random_input({2, 3}, 2)},
                   {.full_jacobian = true}) == "");

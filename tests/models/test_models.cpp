@@ -1,0 +1,115 @@
+// The encoder and its heads: shapes at any input size, counted work, gradients end to end, learning.
+#include <cmath>
+
+#include "contexture/autograd/gradcheck.hpp"
+#include "contexture/models/heads.hpp"
+#include "contexture/optim/optimizer.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+
+namespace {
+template <class T>
+Tensor<T> random_tensor(const Shape& shape, std::uint64_t seed) {
+  Rng rng(seed);
+  Tensor<T> t = empty<T>(shape);
+  for (T& x : t.storage()) x = static_cast<T>(rng.normal());
+  return t;
+}
+}  // namespace
+
+TEST_CASE("patches and whole images share the encoder's weights") {
+  Encoder<float> encoder({.in_channels = 3, .width = 4}, Rng(1));
+  CHECK(encoder.feature_channels() == 32);
+  for (const std::size_t extent : {1U, 6U, 8U, 12U, 28U, 32U, 33U}) {
+    const auto out = static_cast<std::size_t>(encoder.feature_extent(static_cast<Index>(extent)));
+    CHECK(encoder(Variable<float>(random_tensor<float>({2, extent, extent, 3}, 1))).shape() == Shape{2, out, out, 32});
+  }
+  const auto maps = encoder.forward_stages(Variable<float>(random_tensor<float>({2, 32, 16, 3}, 1)));
+  REQUIRE(maps.size() == 4);
+  CHECK(maps[0].shape() == Shape{2, 32, 16, 4});
+  CHECK(maps[3].shape() == Shape{2, 4, 2, 32});
+}
+
+TEST_CASE("depth, names and counted work") {
+  Encoder<float> plain({.width = 16}, Rng(1));
+  CHECK(plain.parameters()[0].name == "stem.weight");
+  CHECK(plain.parameters()[3].name == "stage1.conv1.weight");
+  // By hand: stem 1024*27*16; stages 256*32*(9*16+9*32+16), 64*64*(9*32+9*64+32), 16*128*(9*64+9*128+64).
+  CHECK(plain.multiply_adds(32, 32) ==
+        1024 * 27 * 16 + 256 * 32 * (144 + 288 + 16) + 64 * 64 * (288 + 576 + 32) + 16 * 128 * (576 + 1152 + 64));
+  Encoder<float> deep({.width = 4, .stages = 2, .blocks_per_stage = 2, .affine = false}, Rng(1));
+  CHECK(deep.parameters()[1].name == "stage1.block0.conv1.weight");
+  CHECK(deep.feature_channels() == 16);
+  CHECK(deep(Variable<float>(random_tensor<float>({1, 9, 9, 3}, 1))).shape() == Shape{1, 3, 3, 16});
+  CHECK_THROWS_AS(Encoder<float>({.width = 0}, Rng(1)), std::invalid_argument);
+}
+
+TEST_CASE("the default encoder costs 10 to 45 million multiply-adds at 32x32") {
+  Encoder<float> encoder({}, Rng(1));
+  CHECK(encoder.multiply_adds(32, 32) >= 10'000'000);
+  CHECK(encoder.multiply_adds(32, 32) <= 45'000'000);
+}
+
+TEST_CASE("gradients are right through encoder and classifier") {
+  Classifier<double> model(Encoder<double>({.in_channels = 2, .width = 3, .stages = 2}, Rng(1)),
+                           ClassifierHead<double>(12, 3, {}, Rng(2)));
+  const std::vector<std::int32_t> labels{0, 2, 1};
+  std::vector<Variable<double>> inputs{Variable<double>(random_tensor<double>({3, 6, 5, 2}, 3), true)};
+  for (const auto& p : model.parameters()) inputs.push_back(p.variable);
+  const auto f = [&](std::span<const Variable<double>> in) {
+    return softmax_cross_entropy(model(in[0]), std::span<const std::int32_t>(labels));
+  };
+  CHECK(gradcheck(f, inputs, {.step = 1e-6, .tolerance = 2e-5, .directions = 2}) == "");
+}
+
+TEST_CASE("the context head equals a linear layer on concatenated pairs") {
+  ContextHead<double> head(5, {.hidden = 7, .dropout = 0.0F}, Rng(1));
+  const Variable<double> features(random_tensor<double>({6, 5}, 2), true);
+  const std::vector<std::int32_t> first{0, 1, 4, 5, 2};
+  const std::vector<std::int32_t> second{1, 0, 3, 2, 2};
+  const Variable<double> logits = head.forward(features, first, second);
+  REQUIRE(logits.shape() == Shape{5, 8});
+  auto p = head.parameters();
+  REQUIRE(p.size() == 4);
+  const Variable<double> pairs = concat({gather_rows(features, std::span<const std::int32_t>(first)),
+                                         gather_rows(features, std::span<const std::int32_t>(second))},
+                                        1);
+  Tensor<double> mean = zeros<double>({7}), variance = full<double>({7}, 1.0);
+  const Variable<double> hidden =
+      batch_norm(linear(pairs, concat({p[0].variable, p[1].variable}, 0)), {}, {}, mean, variance, {.relu = true});
+  const Variable<double> expected = linear(hidden, p[2].variable, p[3].variable);
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    CHECK(logits.value().data()[i] == Approx(expected.value().data()[i]).margin(1e-12));
+  CHECK_THROWS_AS(head.forward(features, first, std::span<const std::int32_t>(second).first(3)), std::invalid_argument);
+}
+
+TEST_CASE("order of a pair matters to the context head") {
+  ContextHead<float> head(5, {.hidden = 7}, Rng(1));
+  head.set_training(false);
+  const Variable<float> features(random_tensor<float>({2, 5}, 2));
+  const std::vector<std::int32_t> a{0}, b{1};
+  CHECK(head.forward(features, a, b).value() != head.forward(features, b, a).value());
+}
+
+TEST_CASE("a classifier fits a handful of random images; a steady step takes no memory from the system") {
+  Classifier<float> model(Encoder<float>({.width = 4}, Rng(1)), ClassifierHead<float>(32, 4, {}, Rng(2)));
+  Sgd<float> optimizer(model.parameters(), {.weight_decay = 0});
+  const Variable<float> images(random_tensor<float>({16, 12, 12, 3}, 3));
+  std::vector<std::int32_t> labels(16);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 4);
+  double loss = 0;
+  std::uint64_t allocations = 0;
+  for (int step = 0; step < 60; ++step) {
+    if (step == 20) allocations = memory_stats().system_allocations;
+    optimizer.zero_grad();
+    const Variable<float> l = softmax_cross_entropy(model(images), std::span<const std::int32_t>(labels));
+    l.backward();
+    optimizer.step(0.05);
+    loss = static_cast<double>(l.item());
+  }
+  CHECK(loss < 0.05);
+#if !defined(CONTEXTURE_POOL_BYPASS)
+  CHECK(memory_stats().system_allocations == allocations);
+#endif
+}

@@ -1,0 +1,101 @@
+// Modules: path names, modes, freezing, reseeding; layers against hand-computed values.
+#include <cmath>
+
+#include "contexture/nn/layers.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+
+namespace {
+std::vector<std::string> names_of(Module<float>& module) {
+  std::vector<std::string> names;
+  for (const auto& p : module.parameters()) names.push_back(p.name);
+  return names;
+}
+}  // namespace
+
+TEST_CASE("parameters and buffers have path names") {
+  ResidualBlock<float> block(4, 8, {.stride = 2}, Rng(1));
+  CHECK(names_of(block) == std::vector<std::string>{"conv1.weight", "norm1.gamma", "norm1.beta", "conv2.weight",
+                                                    "norm2.gamma", "norm2.beta", "shortcut.weight",
+                                                    "shortcut_norm.gamma", "shortcut_norm.beta"});
+  CHECK(block.buffers().size() == 6);
+  CHECK(block.buffers()[0].name == "norm1.running_mean");
+  Sequential<float> net;
+  net.add(Conv2d<float>(3, 4, {.kernel = 3}, Rng(1))).add(Relu<float>()).add(BatchNorm<float>(4));
+  CHECK(names_of(net) == std::vector<std::string>{"0.weight", "0.bias", "2.gamma", "2.beta"});
+  CHECK(net.parameter_count() == 3 * 3 * 3 * 4 + 4 + 4 + 4);
+}
+
+TEST_CASE("an identity shortcut where nothing changes, a projection where stride or channels do") {
+  CHECK(names_of(*std::make_unique<ResidualBlock<float>>(8, 8, ResidualBlockOptions{}, Rng(1))).size() == 6);
+  ResidualBlock<float> wider(8, 16, {}, Rng(1));
+  CHECK(wider(Variable<float>(full<float>({2, 5, 5, 8}, 1.0F))).shape() == Shape{2, 5, 5, 16});
+  ResidualBlock<float> strided(8, 8, {.stride = 2}, Rng(1));
+  CHECK(strided(Variable<float>(full<float>({2, 5, 5, 8}, 1.0F))).shape() == Shape{2, 3, 3, 8});
+}
+
+TEST_CASE("training mode reaches every child; freezing stops gradients") {
+  Sequential<float> net;
+  net.add(Linear<float>(4, 4, Rng(1))).add(BatchNorm<float>(4)).add(Dropout<float>(0.5F));
+  const Variable<float> x(full<float>({8, 4}, 1.0F));
+  net.set_training(false);
+  CHECK(net(x).value() == net(x).value());
+  CHECK((net.buffers()[0].tensor->data()[0]) == 0.0F);  // running mean untouched in evaluation
+  net.set_training(true);
+  net.set_requires_grad(false);
+  CHECK_FALSE(net(x).requires_grad());
+  net.set_requires_grad(true);
+  CHECK(net(x).requires_grad());
+}
+
+TEST_CASE("reseed makes dropout a function of the stream") {
+  Sequential<float> net;
+  net.add(Dropout<float>(0.5F)).add(Dropout<float>(0.5F));
+  const Variable<float> x(full<float>({1000}, 1.0F));
+  net.reseed(Rng(1).split(7));
+  const Tensor<float> first = net(x).value();
+  const Tensor<float> second = net(x).value();
+  CHECK(first != second);
+  net.reseed(Rng(1).split(7));
+  CHECK(net(x).value() == first);
+  net.reseed(Rng(1).split(8));
+  CHECK(net(x).value() != first);
+}
+
+TEST_CASE("a small network computed by hand") {
+  Conv2d<float> conv(1, 1, {.kernel = 3}, Rng(1));
+  auto p = conv.parameters();
+  for (float& w : p[0].variable.mutable_value().storage()) w = 1.0F;
+  p[1].variable.mutable_value()(0) = 0.5F;
+  Tensor<float> image = zeros<float>({1, 3, 3, 1});
+  for (std::size_t i = 0; i < 9; ++i) image.data()[i] = static_cast<float>(i);
+  const Tensor<float> y = conv(Variable<float>(image)).value();
+  CHECK(y(0, 1, 1, 0) == 36.5F);                 // all nine
+  CHECK(y(0, 0, 0, 0) == 0 + 1 + 3 + 4 + 0.5F);  // a corner, zeros outside
+  CHECK(y(0, 2, 2, 0) == 4 + 5 + 7 + 8 + 0.5F);
+}
+
+TEST_CASE("initialisers have the variance of their papers") {
+  const Tensor<float> he = he_normal<float>({3, 3, 64, 64}, 576, Rng(1));
+  double squares = 0;
+  for (const float w : he.storage()) squares += static_cast<double>(w) * static_cast<double>(w);
+  CHECK(squares / static_cast<double>(he.size()) == Approx(2.0 / 576).epsilon(0.03));
+  const Tensor<float> xavier = xavier_uniform<float>({200, 100}, 200, 100, Rng(2));
+  const double bound = std::sqrt(6.0 / 300);
+  squares = 0;
+  for (const float w : xavier.storage()) {
+    REQUIRE(std::abs(static_cast<double>(w)) <= bound);
+    squares += static_cast<double>(w) * static_cast<double>(w);
+  }
+  CHECK(squares / static_cast<double>(xavier.size()) == Approx(bound * bound / 3).epsilon(0.03));
+  CHECK_THROWS_AS(he_normal<float>({1}, 0, Rng(1)), std::invalid_argument);
+}
+
+TEST_CASE("layers reject nonsense") {
+  CHECK_THROWS_AS(Conv2d<float>(0, 4, {}, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(Conv2d<float>(3, 4, {.groups = 2}, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(Linear<float>(3, 0, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(BatchNorm<float>(0), std::invalid_argument);
+  CHECK_THROWS_AS(Dropout<float>(-0.1F), std::invalid_argument);
+}
