@@ -32,7 +32,7 @@ namespace contexture::detail::report {
 /// 18000 -> "18,000".
 [[nodiscard]] inline std::string grouped(std::int64_t value) {
   std::string out = std::to_string(value);
-  for (std::size_t i = out.size(); i > 3 + (value < 0 ? 1U : 0U); i -= 3) out.insert(i - 3, ",");
+  for (std::size_t i = out.size(); i > 3 + (value < 0 ? 1U : 0U); i -= 3) out.insert(i - 3, 1, ',');
   return out;
 }
 
