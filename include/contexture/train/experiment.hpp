@@ -47,12 +47,6 @@
 
 namespace contexture {
 
-/// A stop was requested and honoured; what() says where the run is and how to go on.
-class Stopped : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 /// Where a run keeps its files.
 struct RunFiles {
   std::filesystem::path out;  ///< an existing folder; empty: nothing is written

@@ -52,6 +52,12 @@ class Diverged : public std::runtime_error {
   std::int64_t step_;
 };
 
+/// A stop was requested and honoured; what() says where the run is and how to go on.
+class Stopped : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// One phase of a run: pre-training, or one arm of one experiment, with one seed.
 struct PhaseInfo {
   std::string title;            ///< "pre-training", "10 % of labels, from scratch"

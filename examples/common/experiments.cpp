@@ -1,0 +1,155 @@
+// One translation unit for all experiment programs: what they share is compiled once.
+#include "common/experiments.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <utility>
+
+#include "common/options.hpp"
+#include "common/program.hpp"
+#include "common/progress.hpp"
+#include "contexture/core/blas.hpp"
+#include "contexture/core/parallel.hpp"
+#include "contexture/data/load.hpp"
+#include "contexture/report/report.hpp"
+#include "contexture/ssl/patch_sampler.hpp"
+#include "contexture/train/experiment.hpp"
+
+namespace programs {
+namespace {
+
+using contexture::Index;
+
+// A random part of a set, always the same; all of it where `count` is 0 or larger than the set.
+contexture::ImageSet part_of(contexture::ImageSet set, Index count, const contexture::Rng& rng) {
+  if (count == 0 || count >= set.count) return set;
+  std::vector<Index> order(static_cast<std::size_t>(set.count));
+  std::iota(order.begin(), order.end(), Index{0});
+  contexture::Rng stream = rng;
+  stream.shuffle(order);
+  contexture::ImageSet part{count, set.height, set.width, set.channels, {}, {}};
+  for (Index i = 0; i < count; ++i) {
+    const Index from = order[static_cast<std::size_t>(i)];
+    part.pixels.insert(part.pixels.end(), set.image(from), set.image(from) + set.image_bytes());
+    if (!set.labels.empty()) part.labels.push_back(set.labels[static_cast<std::size_t>(from)]);
+  }
+  return part;
+}
+
+// The folder exists and takes files, or InputError says why not: before anything is computed.
+void prepare_folder(const std::filesystem::path& out) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  contexture::require_input(std::filesystem::is_directory(out), "--out ", out.string(),
+                            ": cannot be created: ", error ? error.message() : "a file is in the way");
+  const std::filesystem::path probe = out / (".writable" + std::to_string(::getpid()));
+  errno = 0;
+  std::ofstream file(probe);
+  file << "contexture" << std::flush;
+  const bool good = file.good();
+  const int reason = errno;
+  file.close();
+  std::filesystem::remove(probe, error);
+  contexture::require_input(good, "--out ", out.string(), ": cannot write there: ", std::strerror(reason));
+}
+
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  contexture::detail::write_atomically(path, [&](std::ostream& out) { out << text; });
+}
+
+void print_header(const Options& options, const contexture::Dataset& data, const contexture::CpuReport& machine) {
+  const contexture::ExperimentConfig& c = options.config;
+  const contexture::ImageSet& train = data.train;
+  const contexture::Encoder<float> encoder({.in_channels = train.channels, .width = c.width}, contexture::Rng(0));
+  contexture::Encoder<float> counted = encoder;
+  std::printf("data     %s: %lld training images (%.0f %% held out for validation), %lld test images",
+              data.name.c_str(), static_cast<long long>(train.count), 100 * c.validation,
+              static_cast<long long>(data.test.count));
+  if (data.unlabeled.count > 0) std::printf(", %lld unlabelled", static_cast<long long>(data.unlabeled.count));
+  std::printf("; %zu classes; %lld x %lld x %lld\n", data.class_names.size(), static_cast<long long>(train.height),
+              static_cast<long long>(train.width), static_cast<long long>(train.channels));
+  for (const std::string& note : data.notes) std::printf("         %s\n", note.c_str());
+  std::printf("network  width %lld: %.2f million parameters, %.1f million multiply-adds an image\n",
+              static_cast<long long>(c.width), static_cast<double>(counted.parameter_count()) / 1e6,
+              static_cast<double>(encoder.multiply_adds(train.height, train.width)) / 1e6);
+  std::printf("machine  %s\n", machine.line().c_str());
+  std::fflush(stdout);
+}
+
+contexture::Picture picture_in(const contexture::ImageSet& set, Index i) { return contexture::picture_of(set, i); }
+
+// A few images as pre-training sees them.
+std::vector<contexture::PretextPicture> pretext_pictures(const contexture::ExperimentConfig& config,
+                                                         const contexture::Dataset& data) {
+  const contexture::ContextOptions context = contexture::context_options(config, data.train);
+  const contexture::PatchSampler sampler(context, data.train.height, data.train.width, data.train.channels);
+  std::vector<contexture::PretextPicture> pictures;
+  const contexture::Rng rng = contexture::Rng(config.seed).split("pictures");
+  for (Index i = 0; i < std::min<Index>(3, data.train.count); ++i) {
+    const contexture::ContextIllustration shown =
+        sampler.illustrate(data.train, i, rng.split(static_cast<std::uint64_t>(i)));
+    contexture::PretextPicture picture{picture_in(shown.scaled, 0), {}};
+    for (Index p = 0; p < shown.cut.count; ++p) {
+      const contexture::PatchCorner& corner = shown.placement.patches[static_cast<std::size_t>(p)];
+      picture.patches.push_back(
+          {p / shown.grid, p % shown.grid, corner.y, corner.x, picture_in(shown.cut, p), picture_in(shown.seen, p)});
+    }
+    pictures.push_back(std::move(picture));
+  }
+  return pictures;
+}
+
+int run(const ExperimentProgram& program, int argc, char** argv) {
+  std::optional<Options> options = parse_options(program.name, program.purpose, program.out, argc, argv);
+  if (!options) return 0;
+  contexture::ExperimentConfig& config = options->config;
+  config.fractions = program.fractions;
+  if (config.threads > 0) contexture::set_num_threads(static_cast<int>(config.threads));
+  config.threads = contexture::num_threads();
+
+  prepare_folder(options->out);
+  const contexture::Dataset data = load_data(config);
+  const contexture::CpuReport machine = contexture::cpu_report();
+  if (!machine.warning.empty())
+    std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
+  if (!options->quiet) print_header(*options, data, machine);
+  write_text(options->out / "config.ini", config_file(*options, machine.line()));
+
+  stop_on_signals();
+  TerminalProgress progress(options->quiet);
+  const contexture::RunSummary summary = contexture::run_experiments(
+      config, data, {.out = options->out, .resume = options->resume}, progress, &stop_token());
+  contexture::write_report(summary, {.test = &data.test, .pretext = pretext_pictures(config, data)}, options->out);
+  if (!options->quiet && !summary.experiments.empty())
+    std::printf("\n%s\n", contexture::summary_table(summary).c_str());
+  std::printf("Report: %s\n", (options->out / "report.html").string().c_str());
+  return 0;
+}
+
+}  // namespace
+
+contexture::Dataset load_data(const contexture::ExperimentConfig& config) {
+  contexture::DataOptions options;
+  options.image_size = config.image_size;
+  if (config.train_images > 0) options.builtin_train = config.train_images;
+  if (config.test_images > 0) options.builtin_test = config.test_images;
+  contexture::Dataset data = contexture::load_dataset(config.data, options);
+  if (config.data != "builtin") {
+    const contexture::Rng rng(0);
+    data.train = part_of(std::move(data.train), config.train_images, rng.split("training part"));
+    data.test = part_of(std::move(data.test), config.test_images, rng.split("test part"));
+  }
+  return data;
+}
+
+int run_experiment_program(const ExperimentProgram& program, int argc, char** argv) {
+  return run_program(program.name.c_str(), argc, argv, [&](int c, char** v) { return run(program, c, v); });
+}
+
+}  // namespace programs

@@ -1,0 +1,27 @@
+// What the experiment programs share: options, loading the data, the header of a run, the run itself,
+// its report.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "contexture/data/dataset.hpp"
+#include "contexture/train/config.hpp"
+
+namespace programs {
+
+/// How the programs differ.
+struct ExperimentProgram {
+  std::string name;               ///< of the program
+  std::string purpose;            ///< first line of --help
+  std::string out;                ///< default of --out
+  std::vector<double> fractions;  ///< label fractions, one experiment each; empty: pre-training only
+};
+
+/// Loads config.data, cut down to config.train_images and config.test_images.
+contexture::Dataset load_data(const contexture::ExperimentConfig& config);
+
+/// The whole program; returns its exit status.
+int run_experiment_program(const ExperimentProgram& program, int argc, char** argv);
+
+}  // namespace programs

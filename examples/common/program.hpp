@@ -1,0 +1,81 @@
+// What every program does around its own work: exceptions become one line on stderr and an exit
+// status (1 failure, 2 wrong use, 130 stopped), Ctrl-C becomes a stop request.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "contexture/train/fit.hpp"
+
+namespace programs {
+
+/// Wrong use of the command line.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Parses the command line. Returns an exit status after --help; throws UsageError with one line.
+inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::printf("%s", app.help().c_str());
+    return 0;
+  } catch (const CLI::Error& error) {
+    throw UsageError(std::string(error.what()) + " (--help lists the options)");
+  }
+  return std::nullopt;
+}
+
+inline contexture::StopToken& stop_token() {
+  static contexture::StopToken token;
+  return token;
+}
+
+// The first Ctrl-C asks for a stop after the current step, the second one ends the program.
+inline void stop_on_signals() {
+  stop_token();  // constructed now, not in the handler
+  const auto handler = [](int number) {
+    if (stop_token().requested()) {
+      std::signal(number, SIG_DFL);
+      std::raise(number);
+    }
+    stop_token().request();
+  };
+  std::signal(SIGINT, handler);
+  std::signal(SIGTERM, handler);
+}
+
+/// Runs the program; returns its exit status.
+template <class Body>
+int run_program(const char* name, int argc, char** argv, Body body) {
+  int status = 1;
+  std::string text;
+  try {
+    return body(argc, argv);
+  } catch (const UsageError& error) {
+    text = error.what();
+    status = 2;
+  } catch (const contexture::Stopped& stopped) {
+    text = stopped.what();
+    status = 130;
+  } catch (const std::bad_alloc&) {
+    text = "out of memory; a smaller --batch-size, --width or --image-size needs less";
+  } catch (const std::exception& error) {
+    text = error.what();
+  }
+  for (char& c : text)
+    if (c == '\n') c = ' ';
+  std::fflush(stdout);
+  std::fprintf(stderr, "%s: %s\n", name, text.c_str());
+  return status;
+}
+
+}  // namespace programs

@@ -1,0 +1,135 @@
+// What a person sees while a program computes: on a terminal one line that is rewritten, with a bar,
+// loss, accuracy, images/s and the time left; elsewhere a plain line per evaluation, for log files.
+#pragma once
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "contexture/train/fit.hpp"
+
+namespace programs {
+
+/// "7 s", "3 min 05 s", "2 h 07 min".
+inline std::string duration(double seconds) {
+  const auto total = static_cast<long>(std::max(0.0, seconds) + 0.5);
+  char text[48];
+  if (total < 60) {
+    std::snprintf(text, sizeof(text), "%ld s", total);
+  } else if (total < 3600) {
+    std::snprintf(text, sizeof(text), "%ld min %02ld s", total / 60, total % 60);
+  } else {
+    std::snprintf(text, sizeof(text), "%ld h %02ld min", total / 3600, total / 60 % 60);
+  }
+  return text;
+}
+
+class TerminalProgress : public contexture::Progress {
+ public:
+  explicit TerminalProgress(bool quiet) : quiet_(quiet), terminal_(::isatty(STDOUT_FILENO) == 1) {}
+
+  ~TerminalProgress() override { clear(); }
+
+  void begin(const contexture::PhaseInfo& phase) override {
+    phase_ = phase;
+    step_ = phase.first_step;
+    began_ = std::chrono::steady_clock::now();
+    smooth_loss_ = -1;
+    if (quiet_) return;
+    clear();
+    std::printf("[%d/%d] %s, seed %llu, %lld steps of %lld images%s\n", phase.number, phase.of, phase.title.c_str(),
+                static_cast<unsigned long long>(phase.seed), static_cast<long long>(phase.steps),
+                static_cast<long long>(phase.images_per_step),
+                phase.first_step > 0 ? (", from step " + std::to_string(phase.first_step)).c_str() : "");
+    std::fflush(stdout);
+  }
+
+  void step(std::int64_t step, double loss, double, double images_per_second) override {
+    step_ = step;
+    speed_ = images_per_second;
+    smooth_loss_ = smooth_loss_ < 0 ? loss : 0.95 * smooth_loss_ + 0.05 * loss;
+    if (quiet_ || !terminal_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - drawn_ < std::chrono::milliseconds(100)) return;  // the terminal need not keep up with the steps
+    drawn_ = now;
+    draw(std::chrono::duration<double>(now - began_).count());
+  }
+
+  void row(const contexture::HistoryRow& row) override {
+    if (row.split == "train") train_loss_ = row.loss;
+    if (row.split != "validation") return;
+    accuracy_ = row.accuracy;
+    if (quiet_ || terminal_) return;
+    std::printf("  step %lld/%lld  epoch %.2f  train loss %s  validation loss %.4f  accuracy %.2f %%  %.0f images/s\n",
+                static_cast<long long>(row.step), static_cast<long long>(phase_.steps), row.epoch,
+                row.step == 0 ? "-" : number(train_loss_).c_str(), row.loss, 100 * row.accuracy, speed_);
+    std::fflush(stdout);
+  }
+
+  void end(const contexture::PhaseInfo& phase) override {
+    if (quiet_) return;
+    clear();
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
+    std::printf("  done in %s, validation accuracy %.2f %%, %.0f images/s\n", duration(passed.count()).c_str(),
+                100 * accuracy_, speed_);
+    std::fflush(stdout);
+    (void)phase;
+  }
+
+  void note(std::string_view text) override {
+    if (quiet_) return;
+    clear();
+    std::printf("  %.*s\n", static_cast<int>(text.size()), text.data());
+    std::fflush(stdout);
+  }
+
+ private:
+  static std::string number(double value) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.4f", value);
+    return text;
+  }
+
+  void draw(double passed) {
+    const double share = phase_.steps > 0 ? static_cast<double>(step_) / static_cast<double>(phase_.steps) : 1;
+    const auto taken = static_cast<double>(step_ - phase_.first_step);
+    const double left = taken > 0 ? passed / taken * static_cast<double>(phase_.steps - step_) : 0;
+    constexpr int kBar = 24;
+    const int full = static_cast<int>(share * kBar);
+    const std::string bar =
+        std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(kBar - full), '.');
+    char text[256];
+    std::snprintf(text, sizeof(text), "  [%s] %3.0f %%  loss %.4f  val acc %.2f %%  %.0f images/s  %s left",
+                  bar.c_str(), 100 * share, smooth_loss_, 100 * accuracy_, speed_, duration(left).c_str());
+    winsize window{};
+    const std::size_t columns =
+        ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
+    std::string line = text;
+    if (line.size() >= columns) line.resize(columns - 1);  // a wrapped line could not be rewritten
+    std::printf("\r\033[K%s", line.c_str());
+    std::fflush(stdout);
+    drawn_line_ = true;
+  }
+
+  void clear() {
+    if (!drawn_line_) return;
+    std::printf("\r\033[K");
+    std::fflush(stdout);
+    drawn_line_ = false;
+  }
+
+  bool quiet_;
+  bool terminal_;
+  bool drawn_line_ = false;
+  contexture::PhaseInfo phase_;
+  std::int64_t step_ = 0;
+  double speed_ = 0, smooth_loss_ = -1, train_loss_ = 0, accuracy_ = 0;
+  std::chrono::steady_clock::time_point began_, drawn_;
+};
+
+}  // namespace programs

@@ -1,0 +1,16 @@
+// Experiment 1: from scratch against pre-trained, with all labels.
+//
+//   experiment1_all_labels                              built-in images, preset quick
+//
+// EXPECTED
+#include "common/experiments.hpp"
+
+int main(int argc, char** argv) {
+  return programs::run_experiment_program(
+      {.name = "experiment1_all_labels",
+       .purpose = "Trains a classifier with all labels, from scratch and from an encoder that was pre-trained by "
+                  "context prediction, and reports the difference.",
+       .out = "results-all-labels",
+       .fractions = {1.0}},
+      argc, argv);
+}

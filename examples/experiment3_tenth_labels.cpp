@@ -1,0 +1,16 @@
+// Experiment 3: from scratch against pre-trained, with a tenth of the labels.
+//
+//   experiment3_tenth_labels                            built-in images, preset quick
+//
+// EXPECTED
+#include "common/experiments.hpp"
+
+int main(int argc, char** argv) {
+  return programs::run_experiment_program(
+      {.name = "experiment3_tenth_labels",
+       .purpose = "Trains a classifier with a tenth of the labels, from scratch and from an encoder that was "
+                  "pre-trained by context prediction on all images, and reports the difference.",
+       .out = "results-tenth-labels",
+       .fractions = {0.1}},
+      argc, argv);
+}

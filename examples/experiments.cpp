@@ -1,0 +1,18 @@
+// All three experiments with one pre-training: what does pre-training without labels buy when a
+// classifier then gets all, half or a tenth of the labels?
+//
+//   experiments                                        built-in images, preset quick
+//   experiments --data ~/fashion-mnist --preset standard --out results-fashion
+//
+// EXPECTED
+#include "common/experiments.hpp"
+
+int main(int argc, char** argv) {
+  return programs::run_experiment_program(
+      {.name = "experiments",
+       .purpose = "Pre-trains an encoder by context prediction, then trains classifiers with 100 %, 50 % and 10 % of "
+                  "the labels, from scratch and from the pre-trained encoder, and reports the difference.",
+       .out = "results-experiments",
+       .fractions = {1.0, 0.5, 0.1}},
+      argc, argv);
+}

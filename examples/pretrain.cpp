@@ -1,0 +1,17 @@
+// Pre-training alone: trains an encoder by context prediction and writes encoder.safetensors, which the
+// experiments take with --encoder.
+//
+//   pretrain --data ~/my-images --preset standard --out results-encoder
+//   experiments --data ~/my-images --preset standard --encoder results-encoder/encoder.safetensors
+//
+// EXPECTED
+#include "common/experiments.hpp"
+
+int main(int argc, char** argv) {
+  return programs::run_experiment_program(
+      {.name = "pretrain",
+       .purpose = "Pre-trains an encoder by context prediction, without labels, and writes encoder.safetensors.",
+       .out = "results-pretrain",
+       .fractions = {}},
+      argc, argv);
+}
