@@ -49,26 +49,59 @@ struct CurveFigure {
   std::string level_name;
 };
 
-/// Size and lettering of the figure, in pixels.
+/// Size of the figure and of its panels, in pixels.
 struct FigureSize {
-  int width, height, panel_width;
+  int width, height, panel_width, top;
 };
 
 namespace curve_layout {
-inline constexpr int kPanelHeight = 232, kLeft = 84, kRight = 24, kTop = 44, kRowTitle = 30, kBottom = 50;
+inline constexpr int kPanelHeight = 232, kLeft = 84, kRight = 24, kRowTitle = 34, kBottom = 56;
+inline constexpr int kLegend = 26, kSample = 26;
 constexpr int panel_width(std::size_t columns) {
   return columns <= 1 ? 640 : columns == 2 ? 440 : columns == 3 ? 312 : 250;
 }
-constexpr int gap(bool shared_y) { return shared_y ? 24 : 84; }
+constexpr int gap(bool shared_y) { return shared_y ? 36 : 88; }
+inline int figure_width(const CurveFigure& f) {
+  const std::size_t columns = f.rows.empty() ? 1 : f.rows[0].size();
+  const int n = static_cast<int>(columns);
+  return kLeft + n * panel_width(columns) + (n - 1) * gap(f.shared_y) + kRight;
+}
 }  // namespace curve_layout
+
+/// One entry of the legend: a line of `style`, or a box of `opacity` where the style is empty.
+struct LegendItem {
+  std::string words, style;
+  Ink ink = Ink::muted;
+  double opacity = 1;
+  int x = 0, line = 0;  ///< place: pixels from the left, line from the top
+};
+
+[[nodiscard]] inline std::vector<LegendItem> legend_of(const CurveFigure& f) {
+  using namespace curve_layout;
+  std::vector<LegendItem> out;
+  for (const auto& [ink, name] : f.lines) out.push_back({name, "lw 2.4", ink});
+  if (f.show_band) out.push_back({"range of the seeds", "", Ink::muted, 0.3});
+  if (f.show_raw) out.push_back({"before smoothing", "lw 0.8"});
+  if (f.show_plateau) out.push_back({"plateau reached", "lw 1.2 dt (3,3)"});
+  if (!f.level_name.empty()) out.push_back({f.level_name, "lw 1.2 dt (7,4)"});
+  if (f.show_shade) out.push_back({"time of pre-training", "", Ink::shade});
+  int x = kLeft, line = 0;
+  for (LegendItem& item : out) {
+    const int width = kSample + 8 + static_cast<int>(7.8 * static_cast<double>(columns(item.words)));
+    if (x > kLeft && x + width > figure_width(f) - 8) x = kLeft, ++line;
+    item.x = x;
+    item.line = line;
+    x += width + 16;
+  }
+  return out;
+}
 
 [[nodiscard]] inline FigureSize figure_size(const CurveFigure& f) {
   using namespace curve_layout;
-  std::size_t columns = 1;
-  for (const auto& row : f.rows) columns = std::max(columns, row.size());
-  const int n = static_cast<int>(columns);
-  return {kLeft + n * panel_width(columns) + (n - 1) * gap(f.shared_y) + kRight,
-          kTop + static_cast<int>(f.rows.size()) * (kRowTitle + kPanelHeight + kBottom), panel_width(columns)};
+  const std::vector<LegendItem> legend = legend_of(f);
+  const int top = 18 + kLegend * (legend.empty() ? 0 : legend.back().line + 1);
+  return {figure_width(f), top + static_cast<int>(f.rows.size()) * (kRowTitle + kPanelHeight + kBottom),
+          panel_width(f.rows.empty() ? 1 : f.rows[0].size()), top};
 }
 
 struct AxisRange {
@@ -87,7 +120,8 @@ struct AxisRange {
       break;
     }
   std::vector<double> out;
-  for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) out.push_back(i * step);
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i)
+    out.push_back(i * step + 0.0);  // never -0
   return out;
 }
 
@@ -122,6 +156,26 @@ struct AxisRange {
   return out;
 }
 
+/// The legend: a strip above all panels, in as many lines as it needs.
+[[nodiscard]] inline std::string legend_commands(const CurveFigure& f, const FigureSize& size) {
+  using namespace curve_layout;
+  std::string gp;
+  for (const LegendItem& item : legend_of(f)) {
+    const auto across = [&](double x) { return fixed((item.x + x) / size.width, 6); };
+    const auto up = [&](double y) { return fixed(1 - (kLegend * item.line + 22 + y) / size.height, 6); };
+    const std::string colour = std::string("rgb '") + light(item.ink) + "'";
+    if (item.style.empty())
+      gp += "set object rectangle from screen " + across(0) + "," + up(7) + " to screen " + across(kSample) + "," +
+            up(-7) + " fs solid " + fixed(item.opacity, 2) + " noborder fc " + colour + "\n";
+    else
+      gp += "set arrow from screen " + across(0) + "," + up(0) + " to screen " + across(kSample) + "," + up(0) +
+            " nohead " + item.style + " lc " + colour + "\n";
+    gp += "set label " + gnuplot_quoted(item.words) + " at screen " + across(kSample + 8) + "," + up(0) +
+          " left textcolor rgb '" + light(Ink::text) + "'\n";
+  }
+  return gp;
+}
+
 /// The commands that draw the figure on the terminal set before; data files are named
 /// `folder`/`name`_<n>.dat and written here.
 [[nodiscard]] inline std::string figure_commands(const CurveFigure& f, const std::filesystem::path& folder) {
@@ -135,32 +189,11 @@ struct AxisRange {
                    "\nset grid front lw 0.7 lt 1 dt solid lc " + colour(Ink::line) +
                    "\nset grid back\nset xlabel textcolor " + colour(Ink::text) + " offset 0,0.4\n";
 
-  // The legend: a strip above all panels, set with the first of them.
-  double x = kLeft;
-  const auto sample = [&](const std::string& line, const std::string& words, double length = 26) {
-    gp += line;
-    gp += "set label " + gnuplot_quoted(words) + " at screen " + across(x + length + 8) + "," + up(20) +
-          " left textcolor " + colour(Ink::text) + "\n";
-    x += length + 8 + 7.2 * static_cast<double>(columns(words)) + 20;
-  };
-  const auto stroke = [&](Ink ink, const std::string& style) {
-    return "set arrow from screen " + across(x) + "," + up(20) + " to screen " + across(x + 26) + "," + up(20) +
-           " nohead " + style + " lc " + colour(ink) + "\n";
-  };
-  const auto swatch = [&](Ink ink, double opacity) {
-    return "set object rectangle from screen " + across(x) + "," + up(27) + " to screen " + across(x + 26) + "," +
-           up(13) + " fs solid " + fixed(opacity, 2) + " noborder fc " + colour(ink) + "\n";
-  };
-  for (const auto& [ink, name] : f.lines) sample(stroke(ink, "lw 2.4"), name);
-  if (f.show_band) sample(swatch(Ink::muted, 0.3), "range of the seeds");
-  if (f.show_raw) sample(stroke(Ink::muted, "lw 0.8"), "before smoothing");
-  if (f.show_plateau) sample(stroke(Ink::muted, "lw 1.2 dt (3,3)"), "plateau reached");
-  if (!f.level_name.empty()) sample(stroke(Ink::muted, "lw 1.2 dt (7,4)"), f.level_name);
-  if (f.show_shade) sample(swatch(Ink::shade, 1), "time of pre-training");
+  gp += legend_commands(f, size);
 
   int file_number = 0;
   for (std::size_t r = 0; r < f.rows.size(); ++r) {
-    const double top = kTop + static_cast<double>(r) * (kRowTitle + kPanelHeight + kBottom) + kRowTitle;
+    const double top = size.top + static_cast<double>(r) * (kRowTitle + kPanelHeight + kBottom) + kRowTitle;
     for (std::size_t c = 0; c < f.rows[r].size(); ++c) {
       const Panel& panel = f.rows[r][c];
       const AxisRange y = y_range(f.shared_y ? f.rows[r] : std::vector<Panel>{panel}, f.log_if_wide[r], panel.percent);
@@ -169,8 +202,9 @@ struct AxisRange {
       const double left = kLeft + static_cast<double>(c) * (size.panel_width + gap(f.shared_y));
       gp += "set lmargin at screen " + across(left) + "\nset rmargin at screen " + across(left + size.panel_width) +
             "\nset tmargin at screen " + up(top) + "\nset bmargin at screen " + up(top + kPanelHeight) + "\n";
-      gp += "set label 999 " + gnuplot_quoted(panel.title) + " at screen " + across(left) + "," + up(top - 14) +
-            " left textcolor " + colour(Ink::text) + "\nset xlabel " + gnuplot_quoted(panel.x_label) + "\n";
+      gp += "set label 999 " + gnuplot_quoted(panel.title) + " at screen " + across(left) + "," + up(top - 15) +
+            " left font 'DejaVu Sans:Bold' textcolor " + colour(Ink::text) + "\nset xlabel " +
+            gnuplot_quoted(panel.x_label) + "\n";
       if (labelled)
         gp += "set label 997 " + gnuplot_quoted(panel.y_label) + " at screen " + across(left - kLeft + 16) + "," +
               up(top + kPanelHeight / 2.0) + " center rotate by 90 textcolor " + colour(Ink::text) + "\n";
@@ -232,10 +266,12 @@ struct AxisRange {
       int tag = 800;
       for (const PanelCurve& curve : panel.curves) {
         if (!curve.mark || curve.points.empty()) continue;
-        double height = curve.points.back()[1];
-        for (std::size_t k = curve.points.size(); k-- > 0;) {  // the line's height at the mark
-          if (curve.points[k][0] < *curve.mark) break;
-          height = curve.points[k][1];
+        double height = curve.points.back()[1];  // the line's height at the mark
+        for (std::size_t k = 1; k < curve.points.size(); ++k) {
+          const auto &a = curve.points[k - 1], &b = curve.points[k];
+          if (*curve.mark < a[0] || *curve.mark > b[0] || !(b[0] > a[0])) continue;
+          height = a[1] + (b[1] - a[1]) * (*curve.mark - a[0]) / (b[0] - a[0]);
+          break;
         }
         marks += "set arrow " + std::to_string(tag++) + " from " + exact(*curve.mark) + ", graph 0 to " +
                  exact(*curve.mark) + "," + exact(height) + " nohead lw 1.2 dt (3,3) lc " + colour(curve.ink) + "\n";
@@ -261,12 +297,17 @@ struct AxisRange {
     return "set terminal " + kind + " noenhanced size " + std::to_string(size.width * scale) + "," +
            std::to_string(size.height * scale) + " font 'DejaVu Sans," + fixed(points, 1) + "' " + more + "\n";
   };
-  const std::string gp = "set encoding utf8\n" + terminal("svg", 1, 12, "dynamic name '" + f.name + "'") +
+  const std::string gp = "set encoding utf8\n" + terminal("svg", 1, 13, "dynamic name '" + f.name + "'") +
                          "set output " + gnuplot_quoted(svg.string()) + "\n" + commands + "unset output\nreset\n" +
                          terminal("pngcairo", 2, 19.2, "background '#ffffff' linewidth 2 pointscale 2 dashlength 2") +
                          "set output " + gnuplot_quoted(png.string()) + "\n" + commands + "unset output\n";
   const std::string trouble = run_gnuplot(folder, f.name, gp);
   if (!trouble.empty()) return trouble;
+  if (auto text = read_file(svg)) {  // gnuplot names one family and no weight; readers may not have it
+    constexpr const char* kFamily = "DejaVu Sans,Verdana,sans-serif\"";
+    *text = replaced(std::move(*text), "DejaVu Sans:Bold\"", std::string(kFamily) + " font-weight=\"bold\"");
+    write_file(svg, replaced(std::move(*text), "\"DejaVu Sans\"", "\"" + std::string(kFamily)));
+  }
   return read_file(svg) && read_file(png) ? std::string() : "gnuplot wrote no figure";
 }
 

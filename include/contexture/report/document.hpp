@@ -95,7 +95,10 @@ struct Document {
   const std::size_t box = svg.find("viewBox=\"");
   if (root_end == std::string::npos || box > root_end) return {};
   const std::string view = svg.substr(box, svg.find('"', box + 9) + 1 - box);
-  svg = "<svg " + view + " role=\"img\" aria-label=\"" + html_escaped(description) + "\">" + svg.substr(root_end + 1);
+  int width = 0;
+  std::sscanf(view.c_str(), "viewBox=\"%*d %*d %d", &width);
+  svg = "<svg " + view + " style=\"max-width:" + std::to_string(width) + "px\" role=\"img\" aria-label=\"" +
+        html_escaped(description) + "\">" + svg.substr(root_end + 1);
   for (const std::string_view tag : {"title", "desc"}) {
     const std::size_t from = svg.find("<" + std::string(tag) + ">"), to = svg.find("</" + std::string(tag) + ">");
     if (from != std::string::npos && to != std::string::npos) svg.erase(from, to + tag.size() + 3 - from);
@@ -104,7 +107,7 @@ struct Document {
   svg = replaced(std::move(svg), " id='", " id='" + prefix + "_");
   svg = replaced(std::move(svg), " id=\"", " id=\"" + prefix + "_");
   svg = replaced(std::move(svg), "url(#", "url(#" + prefix + "_");
-  svg = replaced(std::move(svg), " font-family=\"DejaVu Sans\"", "");
+  svg = replaced(std::move(svg), " font-family=\"DejaVu Sans,Verdana,sans-serif\"", "");
   svg = replaced(std::move(svg), "\t", "");
   std::string out;
   std::size_t at = 0;
@@ -223,19 +226,24 @@ summary{cursor:pointer;font-size:17px;font-weight:600}
 )";
 }
 
+/// Escaped for the page, with numbers kept on one line with their percent sign.
+[[nodiscard]] inline std::string page_text(std::string_view text) {
+  return replaced(html_escaped(text), " %", "\u00a0%");
+}
+
 [[nodiscard]] inline std::string to_html(const Document& doc) {
   std::string out =
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\">\n<title>" +
-      html_escaped(doc.title) + "</title>\n<style>\n" + page_style() +
-      "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>" + html_escaped(doc.title) + "</h1>\n";
+      page_text(doc.title) + "</title>\n<style>\n" + page_style() +
+      "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>" + page_text(doc.title) + "</h1>\n";
   bool in_header = true, in_section = false;
   const auto leave_header = [&] {
     if (in_header) out += "</header>\n";
     in_header = false;
   };
   const auto cell_of = [](const Cell& cell, const char* tag) {
-    std::string words = html_escaped(cell.text);
+    std::string words = page_text(cell.text);
     if (cell.arm != Ink::none)
       words = std::string("<i class=\"dot\" style=\"background:var(") + colours(cell.arm).variable + ")\"></i>" + words;
     if (cell.strong) words = "<strong>" + words + "</strong>";
@@ -243,7 +251,7 @@ summary{cursor:pointer;font-size:17px;font-weight:600}
   };
   for (const Block& b : doc.blocks) {
     if (b.kind != Block::Kind::lead && b.kind != Block::Kind::paragraph) leave_header();
-    const std::string text = html_escaped(b.text);
+    const std::string text = page_text(b.text);
     switch (b.kind) {
       case Block::Kind::heading:
         out += std::string(in_section ? "</section>\n" : "") + "<section>\n<h2>" + text + "</h2>\n";
@@ -252,12 +260,12 @@ summary{cursor:pointer;font-size:17px;font-weight:600}
       case Block::Kind::subheading: out += "<h3>" + text + "</h3>\n"; break;
       case Block::Kind::lead: out += "<p class=\"lead\">" + text + "</p>\n"; break;
       case Block::Kind::paragraph: out += (in_header ? "<p class=\"quiet\">" : "<p>") + text + "</p>\n"; break;
-      case Block::Kind::run_in: out += "<p><strong>" + html_escaped(b.label) + ".</strong> " + text + "</p>\n"; break;
+      case Block::Kind::run_in: out += "<p><strong>" + page_text(b.label) + ".</strong> " + text + "</p>\n"; break;
       case Block::Kind::cards:
         out += "<div class=\"cards\">\n";
         for (const Card& c : b.cards)
-          out += "<div class=\"card\"><span class=\"title\">" + html_escaped(c.title) + "</span><b style=\"color:var(" +
-                 colours(c.tone).variable + ")\">" + html_escaped(c.value) + "</b><span>" + html_escaped(c.note) +
+          out += "<div class=\"card\"><span class=\"title\">" + page_text(c.title) + "</span><b style=\"color:var(" +
+                 colours(c.tone).variable + ")\">" + page_text(c.value) + "</b><span>" + page_text(c.note) +
                  "</span></div>\n";
         out += "</div>\n";
         break;

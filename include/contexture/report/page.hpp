@@ -159,8 +159,8 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
                                               const DrawnFigures& figures) {
   using namespace page_parts;
   Document doc;
-  doc.title =
-      "What self-supervised pre-training buys on " + (run.dataset.empty() ? std::string("this data") : run.dataset);
+  doc.title = "What self-supervised pre\u2011training buys on " +
+              (run.dataset.empty() ? std::string("this data") : run.dataset);
   doc.lead(headline(run, views));
   doc.paragraph(
       "The question: an encoder is first trained on images without labels. Does a classifier that starts from it learn "
@@ -191,17 +191,31 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
               fixed(100 * test_se(0.9, run.test_images), 2) + " points.";
     doc.table(metrics_table(views), note, 2);
     figure("accuracy_curves",
-           "Validation accuracy of both arms. Above, by optimiser step; dots mark where an arm reached its plateau. "
-           "Below, by time, with the pre-trained arm starting only after pre-training.");
+           std::string("Validation accuracy of both arms. Above, by optimiser step; dots mark where an arm reached its "
+                       "plateau. ") +
+               (run.pretrain ? "Below, by time, with the pre-trained arm starting only after pre-training."
+                             : "Below, by time."));
     figure("loss_curves",
            "Cross-entropy of both arms by optimiser step: on the training images (mean since the evaluation before) "
            "and on the validation images.");
+    bool partly = false;
+    for (const ExperimentView& e : views)
+      for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+        const ArmView& a = e.arm(arm);
+        const auto see = [&](const Moment& m) { partly |= m.mean_reached && !m.mean; };
+        see(a.loss_half);
+        see(a.loss_ninety);
+        see(a.plateau_step);
+        for (const auto& [level, moment] : a.steps_to) see(moment);
+      }
     doc.subheading("How fast: optimiser steps");
-    doc.table(
-        steps_table(views),
-        "Steps until the training loss made half, or 90 %, of the fall that the scratch arm makes in all; until the "
-        "smoothed validation accuracy reached a share of the scratch arm's best; and until it stayed on its plateau.",
-        2);
+    doc.table(steps_table(views),
+              std::string("Steps until the training loss made half, or 90 %, of the fall that the scratch arm makes in "
+                          "all; until the "
+                          "smoothed validation accuracy reached a share of the scratch arm's best; and until it stayed "
+                          "on its plateau.") +
+                  (partly ? " (1/3): reached by 1 of 3 seeds only; the mean is of those." : ""),
+              2);
     doc.subheading("How fast: time, with and without pre-training");
     doc.table(time_table(run, views),
               run.pretrain
@@ -212,7 +226,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
               run.pretrain ? 3 : 2);
   }
 
-  doc.heading("What it means");
+  if (!views.empty()) doc.heading("What it means");
   for (const ExperimentView& e : views) {
     doc.subheading(e.key + " % of the labels: " + grouped(e.labels) + " images");
     doc.run_in("Best metrics", accuracy_sentence(e, run.test_images));
@@ -222,8 +236,8 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
     doc.run_in("With the time of pre-training", time_sentence(e, run.pretrain));
   }
 
-  doc.heading("Examples and errors");
   const auto shown = shown_experiment(run);
+  if (shown) doc.heading("Examples and errors");
   const std::string which = shown ? views[*shown].key + " % of the labels" : std::string();
   figure("predictions",
          "Ten test images, the first of each class in turn, and what both arms answer after training with " + which +
@@ -234,7 +248,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
       "Confusion with " + which +
           ", all seeds together, in percent of the true class. Green: right; red: wrong, deeper where more frequent.");
   if (shown) {
-    const auto name = [&](std::int64_t label) { return class_name(run, label); };
+    const auto name = [&](std::int64_t label) { return abridged(class_name(run, label), 40); };
     for (const Arm arm : {Arm::scratch, Arm::pretrained})
       if (const auto worst = worst_confusions(views[*shown].arm(arm).confusion, name); !worst.empty())
         doc.run_in(arm == Arm::scratch ? "Confused most from scratch" : "Confused most pre-trained",

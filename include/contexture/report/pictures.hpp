@@ -92,7 +92,7 @@ namespace contexture::detail::report {
     const int h = std::max(1, static_cast<int>(test.height) * kImage / longest);
     scene.fill(left, top, kCell, kRow - 20, Ink::shade);
     scene.image(left + (kCell - w) / 2, top + 14 + (kImage - h) / 2, w, h, picture_of(test, images[k]));
-    scene.text(left + kCell / 2, top + kImage + 32, abridged(class_name(run, test.labels[i]), 24),
+    scene.text(left + kCell / 2, top + kImage + 32, abridged(class_name(run, test.labels[i]), 19),
                {.size = 15, .anchor = Anchor::middle, .bold = true});
     int y = top + kImage + 60;
     for (const Arm arm : {Arm::scratch, Arm::pretrained}) {

@@ -75,11 +75,11 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
       drawn.svg[name] = r::embedded_svg(*r::read_file(folder.path() / (name + ".svg")), name, figure->description);
     keep(name, {".svg", ".png"}, trouble);
   };
-  const bool any = !views.empty();
+  bool any = false, pretrained_here = false;
+  for (const HistoryRow& row : run.history) (row.experiment == "pretrain" ? pretrained_here : any) = true;
+  any = any && !views.empty();
   curves(any ? std::optional(r::loss_figure(run, views)) : std::nullopt, "loss_curves");
   curves(any ? std::optional(r::accuracy_figure(run, views)) : std::nullopt, "accuracy_curves");
-  bool pretrained_here = false;
-  for (const HistoryRow& row : run.history) pretrained_here |= row.experiment == "pretrain";
   curves(pretrained_here ? std::optional(r::pretrain_figure(run)) : std::nullopt, "pretrain_curves");
   const auto picture = [&](const std::optional<r::Scene>& scene, const std::string& name, const char* description) {
     if (!scene) return keep(name, {".png"}, "");

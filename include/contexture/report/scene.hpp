@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/data/png.hpp"
 #include "contexture/report/gnuplot.hpp"
 #include "contexture/report/inputs.hpp"
 #include "contexture/report/palette.hpp"
-#include "contexture/report/png.hpp"
 #include "contexture/report/text.hpp"
 
 namespace contexture::detail::report {
@@ -51,6 +51,10 @@ class Scene {
   }
   /// A picture scaled to the box, every source pixel a sharp rectangle.
   void image(int x, int y, int w, int h, Picture picture) {
+    require(picture.height > 0 && picture.width > 0 && picture.channels > 0 &&
+                picture.pixels.size() == static_cast<std::size_t>(picture.height * picture.width * picture.channels),
+            "report: a picture of ", picture.height, " x ", picture.width, " x ", picture.channels, " with ",
+            picture.pixels.size(), " bytes");
     boxes_.push_back({x, y, w, h, Ink::none, 1, static_cast<int>(images_.size())});
     images_.push_back(std::move(picture));
   }
@@ -90,6 +94,19 @@ class Scene {
   const auto at = static_cast<std::size_t>((row * p.width + column) * p.channels);
   if (p.channels < 3) return {p.pixels[at], p.pixels[at], p.pixels[at]};
   return {p.pixels[at], p.pixels[at + 1], p.pixels[at + 2]};
+}
+
+/// The bytes of a PNG file with the picture, grey or RGB.
+[[nodiscard]] inline std::string png_bytes(const Picture& p) {
+  std::vector<std::uint8_t> kept;
+  const Index channels = p.channels < 3 ? 1 : 3;
+  for (Index y = 0; y < p.height; ++y)
+    for (Index x = 0; x < p.width; ++x) {
+      const auto pixel = pixel_of(p, y, x);
+      kept.insert(kept.end(), pixel.begin(), pixel.begin() + channels);
+    }
+  const std::vector<std::uint8_t> bytes = encode_png(kept.data(), p.height, p.width, channels);
+  return {bytes.begin(), bytes.end()};
 }
 
 inline std::string Scene::canvas(int scale) const {
@@ -150,8 +167,8 @@ inline std::string Scene::png(const std::filesystem::path& folder, const std::st
 inline std::string Scene::svg(std::string_view description) const {
   const auto paint = [](Ink ink) { return std::string("var(") + colours(ink).variable + "," + light(ink) + ")"; };
   std::string out = "<svg viewBox=\"0 0 " + std::to_string(width_) + " " + std::to_string(height_) +
-                    "\" role=\"img\" aria-label=\"" + html_escaped(description) +
-                    "\" font-family=\"DejaVu Sans,Verdana,sans-serif\">\n";
+                    "\" style=\"max-width:" + std::to_string(width_) + "px\" role=\"img\" aria-label=\"" +
+                    html_escaped(description) + "\" font-family=\"DejaVu Sans,Verdana,sans-serif\">\n";
   for (const Box& b : boxes_) {
     const std::string place = " x=\"" + std::to_string(b.x) + "\" y=\"" + std::to_string(b.y) + "\" width=\"" +
                               std::to_string(b.w) + "\" height=\"" + std::to_string(b.h) + "\"";

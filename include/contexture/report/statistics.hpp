@@ -263,6 +263,11 @@ inline void view_losses(const RunSummary& run, ExperimentView& view) {
   };
   fill(scratch, view.scratch);
   fill(pretrained, view.pretrained);
+  // Means over runs of different length do not compare: an arm stopped, or its loss left the numbers.
+  for (const auto* curves : {&scratch, &pretrained})
+    for (const SeedCurve& c : *curves)
+      if (c.step.back() != scratch[0].step.back())
+        view.scratch.mean_train_loss = view.pretrained.mean_train_loss = Stat{};
 }
 
 [[nodiscard]] inline ExperimentView view_of(const RunSummary& run, const ExperimentResult& experiment) {

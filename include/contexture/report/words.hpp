@@ -28,13 +28,14 @@ namespace contexture::detail::report {
   return std::to_string(n) + " " + std::string(word) + (n == 1 ? "" : "s");
 }
 
-/// A moment with its unit by `show`: "1,145", "1,145 (2 of 3 seeds)", "never"; an en dash without seeds.
+/// A moment with its unit by `show`: "1,145"; "1,145 (2/3)" where 2 of 3 seeds reached it; "never"; an en dash without
+/// seeds.
 template <class Show>
 [[nodiscard]] std::string moment_text(const Moment& m, Show show) {
   if (m.per_seed.empty()) return "\u2013";
   if (!m.mean_reached) return "never";
   if (m.mean) return show(*m.mean);
-  return show(*m.mean_reached) + " (" + std::to_string(m.reached()) + " of " + plural(m.per_seed.size(), "seed") + ")";
+  return show(*m.mean_reached) + " (" + std::to_string(m.reached()) + "/" + std::to_string(m.per_seed.size()) + ")";
 }
 [[nodiscard]] inline std::string steps_text(const Moment& m) {
   return moment_text(m, [](double v) { return grouped(std::llround(v)); });
@@ -97,6 +98,10 @@ template <class Show>
             " pre-trained (" + interval + ").";
       break;
     case Verdict::tie:
+      if (e.difference.mean == 0 && e.difference.half_width_95 == 0) {
+        out = "Test accuracy is the same in both arms: " + from + ".";
+        break;
+      }
       out = "Test accuracy is " + from + " from scratch and " + to + " pre-trained. The difference of " + change +
             " points is within the noise ";
       out += j.over_seeds ? "between seeds (" + interval + ")."
@@ -142,13 +147,11 @@ template <class Show>
   if (!e.complete()) return {};
   const Moment &a = e.scratch.plateau_step, &b = e.pretrained.plateau_step;
   const auto step = [](const Moment& m) { return grouped(std::llround(*m.mean_reached)); };
-  if (!a.mean_reached && !b.mean_reached)
-    return "Neither arm settled on a plateau: both were still changing when training ended.";
+  if (!a.mean_reached && !b.mean_reached) return "Neither arm had settled on a plateau when training ended.";
   if (!a.mean_reached)
-    return "Only the pre-trained arm settled, at step " + step(b) + "; scratch was still changing when training ended.";
+    return "Only the pre-trained arm settled, at step " + step(b) + "; the scratch arm had not when training ended.";
   if (!b.mean_reached)
-    return "Only the scratch arm settled, at step " + step(a) +
-           "; the pre-trained arm was still changing when training ended.";
+    return "Only the scratch arm settled, at step " + step(a) + "; the pre-trained arm had not when training ended.";
   const auto partly = [](const Moment& m) {
     return m.mean ? std::string()
                   : " (in " + std::to_string(m.reached()) + " of " + plural(m.per_seed.size(), "seed") + ")";
