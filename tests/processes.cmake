@@ -38,3 +38,17 @@ endfunction()
 contexture_add_consumer(find_package -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_PREFIX_PATH=${installed}")
 set_tests_properties(consumers.find_package PROPERTIES FIXTURES_REQUIRED installed)
 contexture_add_consumer(subdirectory -DCMAKE_BUILD_TYPE=Release "-DCONTEXTURE_SOURCE=${PROJECT_SOURCE_DIR}")
+
+# The example programs as processes on tiny data, one ctest entry per case of run.sh.
+if(CONTEXTURE_BUILD_EXAMPLES)
+  add_executable(check_outputs programs/check_outputs.cpp)
+  target_link_libraries(check_outputs PRIVATE contexture_developer)
+  file(STRINGS programs/run.sh cases REGEX "^case_[a-z_]+\\(\\)")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS programs/run.sh)
+  foreach(line IN LISTS cases)
+    string(REGEX REPLACE "^case_([a-z_]+).*" "\\1" case "${line}")
+    add_test(NAME programs.${case} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/programs/run.sh"
+      $<TARGET_FILE_DIR:experiments> $<TARGET_FILE:check_outputs> ${case})
+    set_tests_properties(programs.${case} PROPERTIES TIMEOUT 600 COST 300)
+  endforeach()
+endif()

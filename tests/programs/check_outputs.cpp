@@ -1,0 +1,356 @@
+// Looks into everything an experiment program leaves in its --out folder, by content:
+//   check_outputs OUT [--fractions 1,0.5,0.1] [--seeds 1] [--encoder-given] [--equal OTHER_OUT]
+// Prints one line per complaint; exit status 1 if there was any. --equal: the weights and the
+// history (seconds aside) of OTHER_OUT are the same bit by bit.
+#include <zlib.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "contexture/nn/serialize.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+int complaints = 0;
+
+template <class... Parts>
+void expect(bool ok, const Parts&... what) {
+  if (ok) return;
+  ++complaints;
+  std::printf("%s\n", contexture::message(what...).c_str());
+}
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  expect(file.good(), path.string(), ": missing");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+bool number_in(const json& object, const char* key, double low, double high) {
+  if (!object.contains(key) || !object[key].is_number()) return false;
+  const double value = object[key].get<double>();
+  return value >= low && value <= high;  // NaN is not
+}
+
+std::string percent(double fraction) { return std::to_string(static_cast<int>(std::lround(100 * fraction))); }
+
+struct Row {
+  std::vector<std::string> cells;
+  const std::string& operator[](const std::string& name) const {
+    static const std::vector<std::string> names{"experiment", "arm",   "seed", "step",     "epoch",
+                                                "seconds",    "split", "loss", "accuracy", "macro_f1"};
+    return cells[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())];
+  }
+};
+
+std::vector<Row> read_history(const fs::path& path) {
+  std::vector<Row> rows;
+  const std::vector<std::string> lines = split(read(path), '\n');
+  expect(!lines.empty() && lines[0] == "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1",
+         path.string(), ": wrong header line");
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    Row row{split(lines[i], ',')};
+    if (row.cells.size() != 10) {
+      expect(false, path.string(), ": line ", i + 1, " has ", row.cells.size(), " columns");
+      continue;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// A PNG that decodes: signature, checksums of all chunks, as many pixel bytes as its header says,
+// and more than one colour among them.
+void check_png(const fs::path& path) {
+  const std::string bytes = read(path);
+  const std::string name = path.string();
+  if (bytes.size() < 57 || bytes.compare(0, 8, "\x89PNG\r\n\x1a\n", 8) != 0) return expect(false, name, ": not a PNG");
+  const auto u32 = [&](std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    return value;
+  };
+  const std::uint32_t width = u32(16);
+  const std::uint32_t height = u32(20);
+  const unsigned depth = static_cast<unsigned char>(bytes[24]);
+  const unsigned colour = static_cast<unsigned char>(bytes[25]);
+  const unsigned channels = colour == 2 ? 3 : colour == 6 ? 4 : colour == 4 ? 2 : 1;
+  expect(width >= 100 && height >= 50 && width < 10000 && height < 10000, name, ": ", width, " x ", height, " pixels");
+  std::string packed;
+  bool ended = false;
+  for (std::size_t at = 8; at + 12 <= bytes.size();) {
+    const std::size_t length = u32(at);
+    if (at + 12 + length > bytes.size()) return expect(false, name, ": chunk beyond the end");
+    const auto* chunk = reinterpret_cast<const unsigned char*>(bytes.data() + at + 4);
+    expect(::crc32(0, chunk, static_cast<uInt>(length + 4)) == u32(at + 8 + length), name, ": wrong checksum");
+    const std::string type = bytes.substr(at + 4, 4);
+    if (type == "IDAT") packed += bytes.substr(at + 8, length);
+    ended = type == "IEND";
+    at += 12 + length;
+  }
+  expect(ended, name, ": no IEND");
+  std::string pixels(height * (1 + (width * std::size_t{depth} * channels + 7) / 8), '\0');
+  uLongf size = pixels.size();
+  const int status = ::uncompress(reinterpret_cast<Bytef*>(pixels.data()), &size,
+                                  reinterpret_cast<const Bytef*>(packed.data()), packed.size());
+  expect(status == Z_OK && size == pixels.size(), name, ": pixels do not unpack");
+  expect(std::set<char>(pixels.begin(), pixels.end()).size() > 8, name, ": blank");
+}
+
+void check_svg(const fs::path& path, std::size_t curves) {
+  const std::string text = read(path);
+  expect(text.find("<svg") != std::string::npos && text.find("</svg>") != std::string::npos, path.string(), ": no svg");
+  std::size_t drawn = 0;
+  for (const char* element : {"<path", "<polyline"})
+    for (std::size_t at = text.find(element); at != std::string::npos; at = text.find(element, at + 1)) ++drawn;
+  expect(drawn >= curves, path.string(), ": ", drawn, " lines, expected at least ", curves);
+  expect(text.find("<text") != std::string::npos, path.string(), ": no lettering");
+}
+
+// ARM of the summary, against the rows of the history that belong to it.
+void check_arm(const json& arm, const std::string& where, const std::string& experiment, const std::string& name,
+               const std::vector<Row>& history, std::size_t seeds) {
+  for (const char* key : {"best_val_accuracy", "test_accuracy", "test_macro_f1"})
+    expect(number_in(arm, key, 0, 1), where, ".", key, ": not a share");
+  expect(number_in(arm, "final_train_loss", 0, 100), where, ".final_train_loss");
+  expect(number_in(arm, "seconds", 0, 1e6), where, ".seconds");
+  expect(arm.contains("plateau_step") && (arm["plateau_step"].is_null() || arm["plateau_step"].is_number()), where,
+         ".plateau_step: expected a number or null");
+  if (arm.contains("steps_to") && arm["steps_to"].is_object()) {
+    double before = 0;
+    for (const char* key : {"80", "90", "95", "99"}) {
+      const bool there = arm["steps_to"].contains(key);
+      expect(there, where, ".steps_to has no \"", key, "\"");
+      if (!there || arm["steps_to"][key].is_null()) continue;
+      expect(arm["steps_to"][key].is_number() && arm["steps_to"][key].get<double>() >= before, where, ".steps_to.",
+             key);
+      before = arm["steps_to"][key].get<double>();
+    }
+  } else {
+    expect(false, where, ".steps_to: missing");
+  }
+
+  std::set<std::string> tested;
+  double test_accuracy = 0;
+  std::map<std::string, double> best;
+  long train_rows = 0;
+  for (const Row& row : history) {
+    if (row["experiment"] != experiment || row["arm"] != name) continue;
+    const double accuracy = std::stod(row["accuracy"]);
+    if (row["split"] == "test") {
+      expect(tested.insert(row["seed"]).second, where, ": the test split was read twice");
+      test_accuracy += accuracy / static_cast<double>(seeds);
+    } else if (row["split"] == "validation") {
+      best[row["seed"]] = std::max(best[row["seed"]], accuracy);
+    } else if (row["split"] == "train") {
+      ++train_rows;
+    } else {
+      expect(false, where, ": split '", row["split"], "'");
+    }
+  }
+  expect(tested.size() == seeds && best.size() == seeds, where, ": history has ", tested.size(), " tests and ",
+         best.size(), " validated runs, expected ", seeds);
+  expect(train_rows >= static_cast<long>(seeds), where, ": no training rows");
+  double best_mean = 0;
+  for (const auto& [seed, accuracy] : best) best_mean += accuracy / static_cast<double>(seeds);
+  if (arm.contains("test_accuracy") && arm["test_accuracy"].is_number())
+    expect(std::abs(arm["test_accuracy"].get<double>() - test_accuracy) < 1e-6, where, ".test_accuracy ",
+           arm["test_accuracy"].get<double>(), ", history says ", test_accuracy);
+  if (arm.contains("best_val_accuracy") && arm["best_val_accuracy"].is_number())
+    expect(std::abs(arm["best_val_accuracy"].get<double>() - best_mean) < 1e-6, where, ".best_val_accuracy ",
+           arm["best_val_accuracy"].get<double>(), ", history says ", best_mean);
+}
+
+void check_summary(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, bool pretrained_here) {
+  const fs::path path = out / "summary.json";
+  const json summary = json::parse(read(path), nullptr, false);
+  if (!summary.is_object()) return expect(false, path.string(), ": not a JSON object");
+  const std::vector<Row> history = read_history(out / "history.csv");
+  for (const Row& row : history)
+    for (const char* column : {"step", "epoch", "seconds", "loss", "accuracy", "macro_f1"}) {
+      char* end = nullptr;
+      const double value = std::strtod(row[column].c_str(), &end);
+      expect(end != row[column].c_str() && *end == '\0' && std::isfinite(value) && value >= 0, "history.csv: ", column,
+             " '", row[column], "'");
+    }
+  expect(summary.contains("dataset") && !summary["dataset"].empty(), "summary: no dataset");
+  expect(summary.contains("config") && summary["config"].is_object() && !summary["config"].empty(),
+         "summary: no config");
+  for (const char* key : {"seconds_total", "peak_rss_mib", "images_per_second"})
+    expect(number_in(summary, key, 1e-6, 1e9), "summary.", key, ": not a positive number");
+  if (pretrained_here) {
+    const json pretrain = summary.value("pretrain", json());
+    expect(number_in(pretrain, "seconds", 0, 1e6) && number_in(pretrain, "loss", 0, 100) &&
+               number_in(pretrain, "accuracy", 0, 1) && number_in(pretrain, "chance", 0.1, 0.5),
+           "summary.pretrain: ", pretrain.dump());
+    long rows = 0;
+    for (const Row& row : history) rows += row["experiment"] == "pretrain" && row["split"] == "validation";
+    expect(rows >= 1, "history.csv: no pre-training");
+  } else {
+    expect(!summary.contains("pretrain") || summary["pretrain"].is_null(), "summary.pretrain: expected null");
+  }
+
+  const json experiments = summary.value("experiments", json::array());
+  expect(experiments.size() == fractions.size(), "summary.experiments: ", experiments.size());
+  double labels_before = 1e18;
+  for (std::size_t i = 0; i < std::min(experiments.size(), fractions.size()); ++i) {
+    const json& experiment = experiments[i];
+    const std::string name = percent(fractions[i]);
+    expect(number_in(experiment, "label_fraction", fractions[i] - 1e-9, fractions[i] + 1e-9), "label_fraction of ",
+           name);
+    expect(number_in(experiment, "labels", 1, labels_before), "labels of ", name);
+    labels_before = experiment.value("labels", 0.0);
+    for (const char* arm : {"scratch", "pretrained"})
+      check_arm(experiment.value(arm, json::object()), name + "." + arm, name, arm, history, seeds);
+    const json difference = experiment.value("test_accuracy_difference", json::object());
+    expect(number_in(difference, "mean", -1, 1), name, ".test_accuracy_difference.mean");
+    expect(difference.contains("ci95") && difference.contains("seeds"), name, ".test_accuracy_difference");
+    if (number_in(difference, "mean", -1, 1))
+      expect(std::abs(difference["mean"].get<double>() - (experiment["pretrained"].value("test_accuracy", 0.0) -
+                                                          experiment["scratch"].value("test_accuracy", 0.0))) < 1e-6,
+             name, ".test_accuracy_difference.mean is not the difference of the means");
+  }
+}
+
+void check_report(const fs::path& out, const std::vector<double>& fractions) {
+  const std::string html = read(out / "report.html");
+  expect(html.find("<html") != std::string::npos && html.find("</html>") != std::string::npos, "report.html: cut off");
+  expect(html.find("<table") != std::string::npos, "report.html: no table");
+  expect(html.find("<svg") != std::string::npos || html.find("data:image/") != std::string::npos,
+         "report.html: no pictures inside");
+  for (const char* outside : {"<script src", "<link ", "src=\"http", "src=\"./", "@import", "url(http"})
+    expect(html.find(outside) == std::string::npos, "report.html: not self-contained: ", outside);
+  const std::string markdown = read(out / "report.md");
+  expect(markdown.rfind("# ", 0) == 0, "report.md: no title");
+  for (const double fraction : fractions)
+    for (const std::string* text : {&html, &markdown})
+      expect(text->find(percent(fraction)) != std::string::npos, "report: nothing about ", percent(fraction), " %");
+  for (const std::string* text : {&html, &markdown})
+    for (const char* bad : {">nan", " nan", " inf ", "-nan"})
+      expect(text->find(bad) == std::string::npos, "report: says '", bad, "'");
+}
+
+std::vector<std::string> weight_files(const fs::path& out) {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(out)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".safetensors") && name != "checkpoint.safetensors") names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void check_weights(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, bool pretrained_here) {
+  std::size_t expected = pretrained_here ? seeds : 0;
+  expected += 2 * fractions.size() * seeds;
+  const std::vector<std::string> names = weight_files(out);
+  expect(names.size() == expected, out.string(), ": ", names.size(), " weight files, expected ", expected);
+  if (pretrained_here) expect(fs::exists(out / "encoder.safetensors"), "encoder.safetensors: missing");
+  for (const double fraction : fractions)
+    for (const char* arm : {"scratch", "pretrained"})
+      expect(fs::exists(out / ("classifier_" + percent(fraction) + "_" + arm + ".safetensors")), "classifier_",
+             percent(fraction), "_", arm, ".safetensors: missing");
+  for (const std::string& name : names) {
+    const contexture::TensorFile file = contexture::read_safetensors(out / name);
+    expect(file.tensors.size() >= 10, name, ": ", file.tensors.size(), " tensors");
+    bool finite = true;
+    bool varied = false;
+    for (const auto& [tensor_name, tensor] : file.tensors)
+      for (const float x : tensor) {
+        finite = finite && std::isfinite(x);
+        varied = varied || (x != 0.0F && x != 1.0F);
+      }
+    expect(finite && varied, name, ": weights are not finite, or were never trained");
+  }
+}
+
+// Bit for bit, times aside.
+void check_equal(const fs::path& a, const fs::path& b) {
+  const std::vector<std::string> names = weight_files(a);
+  expect(!names.empty() && names == weight_files(b), "different weight files in ", a.string(), " and ", b.string());
+  for (const std::string& name : names) {
+    const contexture::TensorFile x = contexture::read_safetensors(a / name);
+    const contexture::TensorFile y = contexture::read_safetensors(b / name);
+    const bool same = std::equal(
+        x.tensors.begin(), x.tensors.end(), y.tensors.begin(), y.tensors.end(), [](const auto& p, const auto& q) {
+          return p.first == q.first && p.second.shape() == q.second.shape() &&
+                 std::memcmp(p.second.data(), q.second.data(), p.second.size() * sizeof(float)) == 0;
+        });
+    expect(same, name, ": different weights in ", a.string(), " and ", b.string());
+  }
+  std::vector<Row> x = read_history(a / "history.csv");
+  std::vector<Row> y = read_history(b / "history.csv");
+  expect(x.size() == y.size(), "history.csv: ", x.size(), " and ", y.size(), " rows");
+  for (std::size_t i = 0; i < std::min(x.size(), y.size()); ++i) {
+    x[i].cells[5] = y[i].cells[5] = "";  // seconds
+    expect(x[i].cells == y[i].cells, "history.csv: row ", i + 1, " differs");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<double> fractions{1.0, 0.5, 0.1};
+  std::size_t seeds = 1;
+  bool pretrained_here = true;
+  fs::path out;
+  fs::path other;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--fractions") {
+      fractions.clear();
+      for (const std::string& part : split(argv[++i], ',')) fractions.push_back(std::stod(part));
+    } else if (argument == "--seeds") {
+      seeds = std::stoul(argv[++i]);
+    } else if (argument == "--encoder-given") {
+      pretrained_here = false;
+    } else if (argument == "--equal") {
+      other = argv[++i];
+    } else {
+      out = argument;
+    }
+  }
+  try {
+    if (!other.empty()) {
+      check_equal(out, other);
+    } else {
+      check_summary(out, fractions, seeds, pretrained_here);
+      check_report(out, fractions);
+      check_weights(out, fractions, seeds, pretrained_here);
+      if (!fractions.empty()) {
+        for (const char* name : {"loss_curves", "accuracy_curves"}) {
+          check_svg(out / (std::string(name) + ".svg"), 2 * fractions.size());
+          check_png(out / (std::string(name) + ".png"));
+        }
+        check_png(out / "predictions.png");
+        check_png(out / "confusion.png");
+      }
+      check_png(out / "patches.png");
+    }
+  } catch (const std::exception& error) {
+    expect(false, error.what());
+  }
+  std::printf("%s: %d complaints\n", out.string().c_str(), complaints);
+  return complaints == 0 ? 0 : 1;
+}

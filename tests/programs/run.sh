@@ -1,0 +1,266 @@
+#!/usr/bin/env bash
+# The programs as a user starts them: run.sh PROGRAMS CHECKER CASE, where PROGRAMS is the folder of the built
+# programs, CHECKER is check_outputs, and CASE one of the functions below named case_*. Works in a folder of
+# its own, removed at the end. Bad input has to give one line on stderr and exit status 1 or 2.
+set -uo pipefail
+programs=$(cd -- "$1" && pwd -P)
+checker=$(cd -- "$(dirname -- "$2")" && pwd -P)/$(basename -- "$2")
+wanted=$3
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+export CONTEXTURE_NUM_THREADS=2
+
+wrong=0
+complain() {
+  printf 'FAILED: %s\n' "$*"
+  wrong=$((wrong + 1))
+}
+
+# A run of seconds: few, small images, a narrow network.
+tiny=(--preset quick --train-images 240 --test-images 48 --image-size 24 --width 4 --epochs 2 --pretrain-epochs 2
+  --batch-size 32 --pretrain-batch-size 32 --evaluations 4)
+
+# succeeds COMMAND...: exit status 0 and nothing on stderr.
+succeeds() {
+  local status=0
+  "$@" >stdout 2>stderr || status=$?
+  if ((status != 0)) || [[ -s stderr ]]; then
+    complain "status $status, stderr below: $*"
+    cat stderr
+  fi
+  return "$status"
+}
+
+# fails STATUSES PATTERN COMMAND...: exit status among STATUSES, one line on stderr that matches PATTERN
+# (extended, case-insensitive).
+fails() {
+  local statuses=$1 pattern=$2 status=0
+  shift 2
+  "$@" >stdout 2>stderr || status=$?
+  [[ " $statuses " == *" $status "* ]] || complain "exit status $status, expected $statuses: $*"
+  (($(wc -l <stderr) == 1)) || complain "$(wc -l <stderr) lines on stderr, expected 1: $*"
+  grep -qiE -- "$pattern" stderr || complain "stderr does not match '$pattern': $*"
+  sed 's/^/    /' stderr
+}
+
+# Nothing half-written: no temporary files, and what has its final name is whole.
+nothing_half_written() {
+  local file
+  while IFS= read -r file; do complain "left behind: $file"; done < <(
+    find "$1" \( -name '*.tmp*' -o -name '.*.??????' -o -name '*.part' -o -name '.writable*' \) 2>/dev/null)
+  while IFS= read -r file; do complain "left behind after a failure: $file"; done < <(
+    find "$1" -name 'report.html' 2>/dev/null)
+}
+
+check() { "$checker" "$@" >checked || { complain "check_outputs $*"; cat checked; }; }
+
+experiment_programs=(experiments experiment1_all_labels experiment2_half_labels experiment3_tenth_labels pretrain)
+
+case_help() {
+  local program option
+  for program in "${experiment_programs[@]}" predict; do
+    succeeds "$programs/$program" --help
+    (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
+  done
+  succeeds "$programs/experiments" --help
+  for option in data out preset seeds seed width image-size pretrain-epochs epochs encoder threads resume quiet help config; do
+    grep -q -- "--$option" stdout || complain "--help does not tell about --$option"
+  done
+  [[ -z $(find . -mindepth 1 ! -name stdout ! -name stderr) ]] || complain "--help leaves files"
+}
+
+# All outputs, then again from the configuration that was written: the same bits.
+case_outputs() {
+  succeeds "$programs/experiments" "${tiny[@]}" --out out || return
+  tail -n 1 stdout | grep -q 'out/report.html' || complain "the last line does not name the report"
+  check out
+  nothing=$(find out -name '*.tmp*' -o -name '.writable*')
+  [[ -z $nothing ]] || complain "left behind: $nothing"
+  succeeds "$programs/experiments" --config out/config.ini --out again --quiet || return
+  (($(wc -l <stdout) == 1)) || complain "--quiet prints $(wc -l <stdout) lines"
+  check out --equal again
+}
+
+case_seeds_and_encoder() {
+  succeeds "$programs/pretrain" "${tiny[@]}" --out pretrained || return
+  check pretrained --fractions ''
+  succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --encoder pretrained/encoder.safetensors --seeds 2 --out out ||
+    return
+  check out --fractions 0.1 --seeds 2 --encoder-given
+}
+
+case_single_experiments() {
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out all && check all --fractions 1
+  succeeds "$programs/experiment2_half_labels" "${tiny[@]}" --out half && check half --fractions 0.5
+}
+
+# Other seeds give other weights: otherwise "the same bits" above would say nothing.
+case_seed_matters() {
+  succeeds "$programs/pretrain" "${tiny[@]}" --seed 1 --out one || return
+  succeeds "$programs/pretrain" "${tiny[@]}" --seed 2 --out two || return
+  if cmp -s one/encoder.safetensors two/encoder.safetensors; then complain "--seed changes nothing"; fi
+}
+
+# Stopped in pre-training, in the first arm and in a later one, continued each time: the same bits as in one go.
+case_stop_and_resume() {
+  local long=("${tiny[@]}" --train-images 600 --epochs 4 --pretrain-epochs 6) resume=() phase pid status
+  succeeds "$programs/experiment3_tenth_labels" "${long[@]}" --out whole || return
+  for phase in 1 2 3; do
+    "$programs/experiment3_tenth_labels" "${long[@]}" --out parts "${resume[@]}" >stdout 2>stderr &
+    pid=$!
+    # Until the phase has begun and, so that something is to be resumed, has taken steps.
+    for _ in {1..3000}; do
+      if sed -n "/^\[$phase\//,\$p" stdout | grep -qE 'step [1-9]' || ! kill -0 "$pid" 2>/dev/null; then break; fi
+      sleep 0.01
+    done
+    kill -INT "$pid" 2>/dev/null
+    status=0
+    wait "$pid" || status=$?
+    if ((status == 0)); then
+      echo "phase $phase: was done before the signal came"
+      continue
+    fi
+    ((status == 130)) || complain "stopped in phase $phase: exit status $status, expected 130"
+    grep -q -- '--resume' stderr || complain "stopped in phase $phase: does not say how to resume"
+    sed 's/^/    /' stderr
+    [[ -f parts/checkpoint.safetensors ]] || complain "stopped in phase $phase: no checkpoint"
+    resume=(--resume)
+  done
+  succeeds "$programs/experiment3_tenth_labels" "${long[@]}" --out parts "${resume[@]}" || return
+  check parts --fractions 0.1
+  check whole --equal parts
+  # A resumed run must be the same run.
+  cp parts/config.ini before
+  fails "1 2" 'width' "$programs/experiment3_tenth_labels" "${long[@]}" --width 8 --out parts --resume
+  fails "1 2" 'checkpoint' "$programs/experiments" "${tiny[@]}" --out nothing-here --resume
+}
+
+case_predict() {
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out out || return
+  local weights=out/classifier_100_pretrained.safetensors
+  succeeds "$programs/predict" --weights "$weights" out/patches.png out/predictions.png
+  (($(wc -l <stdout) == 2)) || complain "predict: expected one line an image"
+  grep -qE '^out/patches\.png.*[0-9]' stdout || complain "predict: no answer for patches.png"
+  echo 'not an image' >text.png
+  head -c 300 out/patches.png >cut.png
+  fails 1 'text\.png' "$programs/predict" --weights "$weights" text.png
+  fails 1 'cut\.png' "$programs/predict" --weights "$weights" cut.png
+  fails 1 'missing\.png' "$programs/predict" --weights "$weights" missing.png out/patches.png
+  (($(wc -l <stdout) == 1)) || complain "predict: a bad image keeps it from answering the others"
+  fails "1 2" 'nowhere' "$programs/predict" --weights nowhere.safetensors out/patches.png
+  fails "1 2" 'encoder' "$programs/predict" --weights out/encoder.safetensors out/patches.png
+  fails 2 'image|required' "$programs/predict" --weights "$weights"
+}
+
+case_bad_options() {
+  local program bad
+  for program in "${experiment_programs[@]}" predict; do
+    fails 2 'frobnicate' "$programs/$program" --frobnicate
+  done
+  for bad in '--epochs -1' '--epochs nan' '--epochs inf' '--epochs 1e999' '--epochs 0' '--epochs' '--epochs 3x' '--epochs=' \
+    '--seeds 0' '--seeds -2' '--seeds 1.5' '--seeds 99999999999999999999' '--seed -1' '--seed 18446744073709551616' \
+    '--width 0' '--width -4' '--width 2147483648' '--image-size -32' '--image-size 1e3' '--threads -1' '--threads 2000' \
+    '--pretrain-epochs nan' '--learning-rate nan' '--learning-rate -0.1' '--validation 1.5' '--batch-size 0' \
+    '--preset fast' '--flip maybe' '--weight-decay -1' '--out='; do
+    # shellcheck disable=SC2086  # option and value are two words
+    fails 2 "$(sed -E 's/^--([a-z-]+).*/\1/' <<<"$bad")" "$programs/experiments" --out out $bad
+  done
+  fails 2 'config' "$programs/experiments" --config no-such-file.ini --out out
+  printf 'width=abc\n' >bad.ini
+  fails 2 'width' "$programs/experiments" --config bad.ini --out out
+  printf 'no-such-setting=1\n' >unknown.ini
+  fails 2 'no-such-setting' "$programs/experiments" --config unknown.ini --out out
+  [[ ! -e out ]] || complain "wrong use creates the --out folder"
+}
+
+case_bad_data() {
+  fails 1 'no-such-folder' "$programs/experiments" "${tiny[@]}" --data no-such-folder --out out
+  mkdir empty
+  fails 1 'empty' "$programs/experiments" "${tiny[@]}" --data empty --out out
+  mkdir -p one/a one/b
+  fails 1 'one' "$programs/experiments" "${tiny[@]}" --data one --out out
+  printf '\0\0\10\1\377\377\377\377' >train-labels-idx1-ubyte
+  printf '\0\0\10\3\0\0\0\2\0\0\0\34\0\0\0\34' >train-images-idx3-ubyte
+  mkdir idx
+  mv train-* idx/
+  fails 1 'idx' "$programs/experiments" "${tiny[@]}" --data idx --out out
+  echo 'hello' >plain.txt
+  fails 1 'plain.txt' "$programs/experiments" "${tiny[@]}" --data plain.txt --out out
+  nothing_half_written .
+}
+
+# Images of the built-in set smaller than the grid of patches; a grid that does not fit.
+case_too_small() {
+  fails "1 2" 'patch|grid|image' "$programs/experiments" "${tiny[@]}" --image-size 4 --out out
+  fails "1 2" 'patch|grid|image' "$programs/experiments" "${tiny[@]}" --grid 3 --patch 20 --out out
+  fails "1 2" 'jitter|gap|patch|overlap' "$programs/experiments" "${tiny[@]}" --jitter 30 --out out
+  # A tenth of the labels leaves classes without one.
+  fails "1 2" 'label|class' "$programs/experiment3_tenth_labels" "${tiny[@]}" --train-images 40 --out out
+  nothing_half_written .
+}
+
+case_unwritable_out() {
+  echo 'in the way' >file
+  fails "1 2" 'file' "$programs/experiments" "${tiny[@]}" --out file
+  fails "1 2" 'file/below' "$programs/experiments" "${tiny[@]}" --out file/below
+  fails "1 2" 'proc' "$programs/experiments" "${tiny[@]}" --out /proc/contexture
+  [[ $(cat file) == 'in the way' ]] || complain "a file in the way was overwritten"
+}
+
+# No file may grow over some size: as on a full disk, writing fails in the middle of a file.
+case_full_disk() {
+  local limit
+  for limit in 1 4 16; do
+    rm -rf out
+    # shellcheck disable=SC2016  # the inner shell expands it
+    fails 1 'out/' bash -c 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"' _ "$limit" \
+      "$programs/experiment1_all_labels" "${tiny[@]}" --out out
+    nothing_half_written out
+    find out -size "+${limit}k" | grep -q . && complain "a file grew over the limit"
+    local weights
+    for weights in out/*.safetensors; do
+      [[ -f $weights ]] && fails "0 1 2" '.*' "$programs/predict" --weights "$weights" nothing.png
+    done
+  done
+}
+
+case_bad_weights() {
+  succeeds "$programs/pretrain" "${tiny[@]}" --out good || return
+  local encoder=good/encoder.safetensors size run=("$programs/experiment1_all_labels" "${tiny[@]}" --out out)
+  size=$(wc -c <"$encoder")
+  fails 1 'missing' "${run[@]}" --encoder missing.safetensors
+  fails "1 2" 'width|shape|\(' "${run[@]}" --width 8 --encoder "$encoder"
+  : >zero
+  fails 1 'zero' "${run[@]}" --encoder zero
+  head -c $((size - 100)) "$encoder" >cut.bin
+  fails 1 'cut' "${run[@]}" --encoder cut.bin
+  { printf '\377\377\377\377\377\377\377\177' && tail -c +9 "$encoder"; } >header
+  fails 1 'header' "${run[@]}" --encoder header
+  sed 's/"F32"/"Q17"/' "$encoder" >dtype
+  fails 1 'dtype|Q17' "${run[@]}" --encoder dtype
+  sed 's/"shape":\[/"shape":[9/' "$encoder" >shape
+  fails 1 'shape' "${run[@]}" --encoder shape
+  # Two tensors over the same bytes.
+  local text='{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'
+  ((${#text} == 108)) || complain "the header below is wrong: ${#text}"
+  { printf '\154\0\0\0\0\0\0\0' && printf '%s' "$text" && head -c 12 /dev/zero; } >overlap
+  fails 1 'overlap' "${run[@]}" --encoder overlap
+  echo 'not weights at all, only some text that is long enough' >text
+  fails 1 'text' "${run[@]}" --encoder text
+  nothing_half_written out
+}
+
+# A loss that is no longer a number stops the run and says where; what was good stays.
+case_divergence() {
+  fails 1 'nan|not finite|finite' "$programs/experiment1_all_labels" "${tiny[@]}" --learning-rate 1e6 --epochs 20 --out out
+  grep -qE 'step [0-9]+' stderr || complain "does not say at which step"
+  nothing_half_written out
+}
+
+"case_$wanted"
+if ((wrong > 0)); then
+  echo "$wanted: $wrong complaints"
+  exit 1
+fi
+echo "$wanted: fine"
