@@ -6,6 +6,33 @@ namespace contexture::kernels::CONTEXTURE_ISA {
 // Accumulator registers that leave room for weights and one broadcast: 28 of 32, or 12 of 16.
 inline constexpr int kConvAccumulators = CONTEXTURE_VECTOR_BYTES == 64 ? 28 : 12;
 
+// Stores the first `count` elements, fewer than a vector, in pieces of fixed size.
+template <class T>
+CONTEXTURE_INLINE void store_part(T* to, Vec<T> v, Index count) {
+  T spill[kLanes<T>];
+  store(spill, v);
+  const T* from = spill;
+  if constexpr (kLanes < T >> 8)
+    if ((count & 8) != 0) {
+      __builtin_memcpy(to, from, 8 * sizeof(T));
+      to += 8;
+      from += 8;
+    }
+  if constexpr (kLanes < T >> 4)
+    if ((count & 4) != 0) {
+      __builtin_memcpy(to, from, 4 * sizeof(T));
+      to += 4;
+      from += 4;
+    }
+  if constexpr (kLanes < T >> 2)
+    if ((count & 2) != 0) {
+      __builtin_memcpy(to, from, 2 * sizeof(T));
+      to += 2;
+      from += 2;
+    }
+  if ((count & 1) != 0) *to = *from;
+}
+
 // One tile of the output: MR lanes (pixels at the same position of MR images) by NV vectors of
 // channels, summed over the taps and the source channels.
 template <class T, int MR, int NV>
@@ -34,10 +61,11 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
         store(call.out[i] + j * width, sum[i][j]);
     return;
   }
-  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
-    T spill[NV * width];
-    CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) store(spill + j * width, sum[i][j]);
-    for (Index k = 0; k < call.valid_channels; ++k) call.out[i][k] = spill[k];
+  // In each lane, whole vectors and then the first `part` elements of the next.
+  const Index part = call.valid_channels % width, whole = call.valid_channels / width;
+  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) {
+    if (j < whole) store(call.out[i] + j * width, sum[i][j]);
+    if (j == whole) store_part(call.out[i] + j * width, sum[i][j], part);
   }
 }
 

@@ -198,17 +198,31 @@ template <class T>
   return shape.groups == 1 && shape.s > 1 && shape.s * shape.c <= kBlock<T>;
 }
 
-// The convolution's input as a source of the forward and weight passes.
+// The same convolution without the input rows and columns that a strided 1x1 kernel never reads.
+[[nodiscard]] inline ConvShape compacted(ConvShape shape) {
+  if (shape.r == 1 && shape.pad_h == 0) {
+    shape.h = shape.out_h();
+    shape.stride_h = 1;
+  }
+  if (shape.s == 1 && shape.pad_w == 0) {
+    shape.w = shape.out_w();
+    shape.stride_w = 1;
+  }
+  return shape;
+}
+
+// The convolution's input as a source of the forward and weight passes, in compacted extents.
 template <class T>
 [[nodiscard]] Source<T> input_source(const ConvShape& shape, Index group, const T* x) {
   Source<T> source;
   source.data = x + group * shape.group_c();
-  source.rows = shape.h;
-  source.pixels = shape.w;
+  const ConvShape compact = compacted(shape);
+  source.rows = compact.h;
+  source.pixels = compact.w;
   source.channels = shape.group_c();
-  source.pixel_stride = shape.c;
-  source.row_stride = shape.w * shape.c;
-  source.image_stride = shape.h * source.row_stride;
+  source.pixel_stride = shape.stride_w / compact.stride_w * shape.c;
+  source.row_stride = shape.stride_h / compact.stride_h * shape.w * shape.c;
+  source.image_stride = shape.h * shape.w * shape.c;
   if (folds<T>(shape)) {
     source.folded = true;
     source.pixels = shape.out_w();
@@ -454,6 +468,16 @@ void pad_bias(const T* bias, const ChannelBlocks& channels, T* padded) {
   if (bias != nullptr) std::copy_n(bias, channels.channels, padded);
 }
 
+// Taps of the passes that read the convolution's input, in compacted extents.
+inline Axis input_rows(const ConvShape& compact, Index out_rows, bool unbounded) {
+  return forward_axis(out_rows, compact.h, compact.r, compact.stride_h, compact.pad_h, compact.dilation_h, unbounded);
+}
+inline Axis input_cols(const ConvShape& compact, bool folded) {
+  return folded ? identity_axis(compact.out_w())
+                : forward_axis(compact.out_w(), compact.w, compact.s, compact.stride_w, compact.pad_w,
+                               compact.dilation_w, false);
+}
+
 template <class T>
 void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
@@ -465,13 +489,12 @@ void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
     pad_bias(bias == nullptr ? nullptr : bias + group * shape.group_k(), channels, padded_bias.data());
     TilePass<T> pass;
     pass.source = input_source(shape, group, x);
+    const ConvShape compact = compacted(shape);
     const Index height = strip_rows(shape.n, shape.out_h(), 1, kernels.max_lanes);
     pass.strips = (shape.out_h() + height - 1) / height;
-    pass.strip_source_rows = height * shape.stride_h;
-    pass.rows = forward_axis(height, shape.h, shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, pass.strips > 1);
-    pass.cols = pass.source.folded ? identity_axis(shape.out_w())
-                                   : forward_axis(shape.out_w(), shape.w, shape.s, shape.stride_w, shape.pad_w,
-                                                  shape.dilation_w, false);
+    pass.strip_source_rows = height * compact.stride_h;
+    pass.rows = input_rows(compact, height, pass.strips > 1);
+    pass.cols = input_cols(compact, pass.source.folded);
     pass.kernel_w = pass.source.folded ? 1 : shape.s;
     pass.taps = shape.r * pass.kernel_w;
     pass.images = shape.n;
@@ -566,15 +589,14 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
   const Index padded_channels = probe.blocks() * kBlock<T>;
   const Index chunk_size = taps * padded_channels * channels.padded();
   const WeightUnits units(shape);
-  const Axis rows = forward_axis(shape.out_h(), shape.h, shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, false);
-  const Axis cols = probe.folded ? identity_axis(shape.out_w())
-                                 : forward_axis(shape.out_w(), shape.w, shape.s, shape.stride_w, shape.pad_w,
-                                                shape.dilation_w, false);
+  const ConvShape compact = compacted(shape);
+  const Axis rows = input_rows(compact, shape.out_h(), false);
+  const Axis cols = input_cols(compact, probe.folded);
   const RingPlan ring = plan_ring(rows, units.rows);
 
   // The chunks of the sum depend on the shape only; where they are fewer than the threads want,
   // the output channels are shared out as well, which leaves the bits alone.
-  constexpr Index budget = 8 * 1024 * 1024 / static_cast<Index>(sizeof(T));
+  constexpr Index budget = 3 * 512 * 1024 / static_cast<Index>(sizeof(T));
   const auto by_memory = static_cast<std::uint64_t>(std::clamp<Index>(budget / chunk_size, 2, 16));
   const Index chunks = std::min(units.count(), static_cast<Index>(std::bit_floor(by_memory)));
   const Index threads = num_threads();
