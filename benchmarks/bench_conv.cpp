@@ -1,0 +1,139 @@
+// The convolution kernels: algorithm x pass x shape x threads, in GFLOP/s and as a share of the
+// multiply-add peak measured at the start of the same run. GFLOP/s count every multiply-add of
+// the textbook loop, those with the zeros of the padding too, as other libraries count them;
+// the direct algorithm leaves these out and may therefore exceed the peak on small maps.
+//   bench_conv --benchmark_filter='direct/forward'       CONTEXTURE_ISA=avx2 bench_conv
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "contexture/core/blas.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/kernels/conv.hpp"
+#include "fma_peak.hpp"
+
+namespace {
+
+using namespace contexture;
+using namespace contexture::kernels;
+
+struct Case {
+  Index batch, size, c, k, kernel, stride;
+
+  [[nodiscard]] ConvShape shape() const {
+    ConvShape s;
+    s.n = batch;
+    s.h = s.w = size;
+    s.c = c;
+    s.k = k;
+    s.r = s.s = kernel;
+    s.stride_h = s.stride_w = stride;
+    s.pad_h = s.pad_w = kernel / 2;
+    return s;
+  }
+  [[nodiscard]] std::string name() const {
+    std::string text = std::to_string(c) + "to" + std::to_string(k) + "@" + std::to_string(size);
+    if (kernel != 3) text += "k" + std::to_string(kernel);
+    if (stride != 1) text += "s" + std::to_string(stride);
+    return text + "n" + std::to_string(batch);
+  }
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const Index batch : {128, 1}) {
+    for (const Case& c :
+         {Case{0, 32, 3, 32, 3, 1}, Case{0, 32, 32, 64, 3, 2}, Case{0, 16, 64, 64, 3, 1}, Case{0, 16, 64, 128, 3, 2},
+          Case{0, 8, 128, 128, 3, 1}, Case{0, 8, 128, 256, 3, 2}, Case{0, 4, 256, 256, 3, 1}, Case{0, 32, 64, 64, 3, 1},
+          Case{0, 32, 32, 64, 1, 2}, Case{0, 16, 64, 128, 1, 2}, Case{0, 16, 64, 64, 1, 1}})
+      all.push_back({batch, c.size, c.c, c.k, c.kernel, c.stride});
+  }
+  for (const Index width : {16, 24, 48, 96}) {  // an encoder's first two stages
+    all.push_back({128, 32, 3, width, 3, 1});
+    all.push_back({128, 32, width, 2 * width, 3, 2});
+    all.push_back({128, 16, 2 * width, 2 * width, 3, 1});
+  }
+  for (const Index width : {16, 24, 32}) {  // patches of 12 pixels, four an image
+    all.push_back({512, 12, 3, width, 3, 1});
+    all.push_back({512, 12, width, 2 * width, 3, 2});
+    all.push_back({512, 6, 2 * width, 2 * width, 3, 1});
+    all.push_back({512, 3, 4 * width, 4 * width, 3, 1});
+  }
+  return all;
+}
+
+double peak(int threads) {
+  static std::map<int, double> measured;
+  const auto [at, inserted] = measured.try_emplace(threads, 0.0);
+  if (inserted) at->second = benchmarks::fma_peak_gflops();
+  return at->second;
+}
+
+Tensor<float> random_tensor(Index size, const Rng& rng) {
+  Tensor<float> t = empty<float>({static_cast<std::size_t>(size)});
+  Rng stream = rng;
+  for (float& v : t) v = static_cast<float>(stream.uniform()) - 0.5f;
+  return t;
+}
+
+void run(benchmark::State& state, const Case& what, std::optional<ConvAlgorithm> algorithm, ConvPass pass,
+         int threads) {
+  set_num_threads(threads);
+  const double limit = peak(threads);
+  const ConvShape shape = what.shape();
+  const Rng rng(1);
+  const Tensor<float> x = random_tensor(shape.input_size(), rng.split(0));
+  const Tensor<float> w = random_tensor(shape.weight_size(), rng.split(1));
+  const Tensor<float> dy = random_tensor(shape.output_size(), rng.split(2));
+  Tensor<float> y = dy, dx = x, dw = w;
+  set_conv_algorithm(algorithm);
+  for (auto _ : state) {
+    switch (pass) {
+      case ConvPass::forward: conv2d_forward<float>(shape, x.data(), w.data(), nullptr, y.data()); break;
+      case ConvPass::backward_data: conv2d_backward_data<float>(shape, dy.data(), w.data(), dx.data()); break;
+      case ConvPass::backward_weights:
+        conv2d_backward_weights<float>(shape, x.data(), dy.data(), dw.data(), nullptr);
+        break;
+    }
+    benchmark::ClobberMemory();
+  }
+  set_conv_algorithm(std::nullopt);
+  const double gflop = 2e-9 * static_cast<double>(shape.multiply_adds());
+  using benchmark::Counter;
+  state.counters["GFLOP/s"] = Counter(gflop, Counter::kIsIterationInvariantRate);
+  state.counters["of_peak"] = Counter(gflop / limit, Counter::kIsIterationInvariantRate);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  const int most = num_threads();
+  std::vector<int> thread_counts{1};
+  if (most > 1) thread_counts.push_back(most);
+  for (const int threads : thread_counts) {
+    set_num_threads(threads);
+    benchmark::AddCustomContext("fma_peak_gflops_" + std::to_string(threads) + "_threads",
+                                std::to_string(peak(threads)));
+  }
+  benchmark::AddCustomContext("running_on", cpu_report().line());
+  for (const auto& what : cases())
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
+      if (what.c == 3 && pass == ConvPass::backward_data) continue;  // nobody wants the gradient of an image
+      for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct})
+        for (const int threads : thread_counts) {
+          const std::string name =
+              message(to_string(algorithm), '/', to_string(pass), '/', what.name(), "/threads:", threads);
+          auto* registered = benchmark::RegisterBenchmark(name.c_str(), run, what, algorithm, pass, threads);
+          registered->Unit(benchmark::kMillisecond);
+          if (threads > 1) registered->UseRealTime();  // one thread: its CPU time, whatever else runs
+        }
+    }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

@@ -1,0 +1,49 @@
+// What this machine can do at most, measured in the same run as what is compared with it.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+
+#include "contexture/core/cpu.hpp"
+#include "contexture/core/parallel.hpp"
+
+#define CONTEXTURE_KERNEL_SOURCE "fma_peak-inl.hpp"
+#include "contexture/kernels/for_each_isa.hpp"
+
+namespace contexture::benchmarks {
+
+namespace detail {
+inline float fma_chains(Index iterations) {
+  using namespace contexture::kernels;
+  CONTEXTURE_DISPATCH(fma_chains(iterations, 0.5f, 0.25f));
+}
+inline Index fma_chain_flops() {
+  using namespace contexture::kernels;
+  CONTEXTURE_DISPATCH(fma_chain_flops());
+}
+inline double seconds(bool of_this_thread) {
+  if (!of_this_thread)
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+}  // namespace detail
+
+/// Single-precision multiply-add peak of the active instruction set on num_threads() threads,
+/// in GFLOP/s: the best of five runs of about 20 ms. One thread is timed by its own CPU clock.
+inline double fma_peak_gflops() {
+  const Index threads = num_threads(), iterations = 1000000;
+  double best = 0;
+  for (int run = 0; run < 5; ++run) {
+    volatile float sink = 0;
+    const double start = detail::seconds(threads == 1);
+    parallel_chunks(threads, threads, [&](Index, Index, Index) { sink = detail::fma_chains(iterations); });
+    const double seconds = detail::seconds(threads == 1) - start;
+    best = std::max(best, static_cast<double>(threads * iterations * detail::fma_chain_flops()) / seconds * 1e-9);
+  }
+  return best;
+}
+
+}  // namespace contexture::benchmarks
