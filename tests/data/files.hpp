@@ -116,7 +116,7 @@ inline Bytes cifar_records(int count, int label_bytes, int classes) {
 struct PngOptions {
   int depth = 8;
   int color_type = 2;  // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
-  Bytes palette;
+  Bytes palette = {};
   std::uint32_t claimed_width = 0;  // in the header; 0: the truth
   std::uint32_t claimed_height = 0;
 };
@@ -185,7 +185,7 @@ inline Bytes jpeg(int blocks, const Bytes& components, bool adobe = true) {
   // DC: the twelve categories in codes of four bits; AC: nothing but "end of block", one bit.
   segment(0xC4, {0x00, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
   segment(0xC4, {0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
-  for (const std::uint8_t v : {0, 63, 0}) scan.push_back(v);
+  for (const int v : {0, 63, 0}) scan.push_back(static_cast<std::uint8_t>(v));
   segment(0xDA, scan);
   std::vector<bool> bits;
   const auto put = [&bits](int value, int length) {

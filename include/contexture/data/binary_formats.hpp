@@ -50,6 +50,12 @@ class ByteReader {
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] std::string name() const { return path_.string(); }
 
+  // Fills out[0, n). Throws InputError at the end of the file.
+  void read_all(std::uint8_t* out, std::size_t n) {
+    const std::size_t got = read(out, n);
+    require_input(got == n, path_.string(), ": truncated: ends at byte ", offset_);
+  }
+
   // Fills out[0, n) and returns how much of it: less than n only at the end.
   std::size_t read(std::uint8_t* out, std::size_t n) {
     std::size_t done = 0;
@@ -154,7 +160,8 @@ inline IdxArray read_idx(const std::filesystem::path& path, int rank) {
   require_input(got == count, reader.name(), ": truncated: ends at byte ", reader.offset(), ", expected ", count,
                 " values after the header of ", 4 + 4 * rank, " bytes");
   std::uint8_t extra = 0;
-  require_input(reader.read(&extra, 1) == 0, reader.name(), ": oversized: more data after byte ", reader.offset() - 1,
+  const bool ends_here = reader.read(&extra, 1) == 0;
+  require_input(ends_here, reader.name(), ": oversized: goes on at byte ", reader.offset() - 1,
                 ", where its header says that it ends");
   return array;
 }
@@ -291,8 +298,7 @@ inline void append_cifar(const std::filesystem::path& path, Index label_bytes, s
   ByteReader reader(path);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(record));
   for (Index i = 0; i < added; ++i) {
-    require_input(reader.read(bytes.data(), bytes.size()) == bytes.size(), path.string(), ": truncated: ends at byte ",
-                  reader.offset());
+    reader.read_all(bytes.data(), bytes.size());
     const std::uint8_t label = bytes[static_cast<std::size_t>(label_bytes - 1)];
     require_input(label < classes, path.string(), ": label ", static_cast<int>(label), " at byte ",
                   i * record + label_bytes - 1, ", expected 0 to ", classes - 1);
@@ -362,8 +368,7 @@ ImageSet load_stl10_images(const std::filesystem::path& path, const Fit& fit) {
   for (Index done = 0; done < count; done += block.count) {
     block.count = std::min(kBlock, count - done);
     bytes.resize(static_cast<std::size_t>(block.count * kRecord));
-    require_input(reader.read(bytes.data(), bytes.size()) == bytes.size(), path.string(), ": truncated: ends at byte ",
-                  reader.offset());
+    reader.read_all(bytes.data(), bytes.size());
     block.pixels.resize(bytes.size());
     parallel_for(block.count, 8, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) interleave(bytes.data() + i * kRecord, kSide, true, block.image(i));
@@ -387,8 +392,7 @@ inline void load_stl10_labels(const std::filesystem::path& path, ImageSet& set) 
                 ", one for each image");
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(count));
   ByteReader reader(path);
-  require_input(reader.read(labels.data(), labels.size()) == labels.size(), path.string(), ": truncated: ends at byte ",
-                reader.offset());
+  reader.read_all(labels.data(), labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
     require_input(labels[i] >= 1 && labels[i] <= 10, path.string(), ": label ", static_cast<int>(labels[i]),
                   " at byte ", i, ", expected 1 to 10");

@@ -1,0 +1,350 @@
+// PNG and JPEG files, sound and damaged; resizing; folders of images.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "contexture/data/load.hpp"
+#include "data/files.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+using Catch::Matchers::Contains;
+using files::Bytes;
+using files::TempFolder;
+
+namespace {
+
+template <class F>
+std::string error_of(F&& f) {
+  try {
+    (void)f();
+  } catch (const InputError& error) {
+    CHECK(std::string(error.what()).find('\n') == std::string::npos);
+    return error.what();
+  }
+  FAIL("no InputError");
+  return "";
+}
+
+// Decodes bytes by way of a file.
+ImageSet decoded(const Bytes& bytes) {
+  const TempFolder folder;
+  files::write(folder / "image", bytes);
+  return read_image_file(folder / "image");
+}
+
+std::vector<int> first_pixel(const ImageSet& set) { return {set.pixels.begin(), set.pixels.begin() + set.channels}; }
+
+bool near(const std::vector<int>& a, const std::vector<int>& b, int tolerance) {
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [&](int x, int y) { return std::abs(x - y) <= tolerance; });
+}
+
+}  // namespace
+
+TEST_CASE("PNGs that we write are read back") {
+  const Index channels = GENERATE(1, 3);
+  ImageSet set;
+  set.count = 1;
+  set.height = 21;
+  set.width = 33;
+  set.channels = channels;
+  Rng rng(1);
+  for (Index i = 0; i < set.image_bytes(); ++i) {
+    set.pixels.push_back(static_cast<std::uint8_t>(i / 7 + static_cast<Index>(rng.below(9))));
+  }
+  const TempFolder folder;
+  write_png(folder / "a.png", set.image(0), 21, 33, channels);
+  const ImageSet back = read_image_file(folder / "a.png");
+  CHECK(back.height == 21);
+  CHECK(back.width == 33);
+  CHECK(back.channels == channels);
+  CHECK(back.pixels == set.pixels);
+  CHECK_FALSE(std::filesystem::exists(folder / "a.png.part"));
+  CHECK_THAT(error_of([&] { return write_png(folder / "no/such/a.png", set.image(0), 21, 33, channels), 0; }),
+             Contains("cannot be written"));
+  CHECK_THROWS_AS(encode_png(set.image(0), 0, 5, 3), std::invalid_argument);
+  CHECK_THROWS_AS(encode_png(set.image(0), 5, 5, 5), std::invalid_argument);
+}
+
+TEST_CASE("grey, alpha, 16-bit and palette PNGs") {
+  CHECK(first_pixel(decoded(files::grey_png(9, 7, 77))) == std::vector<int>{77});
+  CHECK(first_pixel(decoded(files::rgb_png(9, 7, 1, 2, 3))) == std::vector<int>{1, 2, 3});
+  const auto flat = [](const Bytes& one_pixel, const files::PngOptions& options) {
+    return first_pixel(decoded(files::png(9, 7, files::flat_rows(9, 7, one_pixel), options)));
+  };
+  // 16 bits: the high byte counts.
+  CHECK(flat({200, 17}, {.depth = 16, .color_type = 0}) == std::vector<int>{200});
+  CHECK(flat({200, 17, 5, 9, 255, 255}, {.depth = 16, .color_type = 2}) == std::vector<int>{200, 5, 255});
+  // Alpha: over white.
+  CHECK(flat({100, 50, 0, 255}, {.color_type = 6}) == std::vector<int>{100, 50, 0});
+  CHECK(flat({100, 50, 0, 0}, {.color_type = 6}) == std::vector<int>{255, 255, 255});
+  CHECK(flat({0, 0, 0, 128}, {.color_type = 6}) == std::vector<int>{127, 127, 127});
+  CHECK(flat({100, 51}, {.color_type = 4}) == std::vector<int>{224});
+  CHECK(flat({1}, {.color_type = 3, .palette = {9, 9, 9, 10, 20, 30}}) == std::vector<int>{10, 20, 30});
+}
+
+TEST_CASE("grey, colour and CMYK JPEGs") {
+  const ImageSet grey = decoded(files::jpeg(2, {77}));
+  CHECK(grey.height == 16);
+  CHECK(grey.channels == 1);
+  CHECK(near(first_pixel(grey), {77}, 1));
+  CHECK(near(first_pixel(decoded(files::jpeg(3, {150, 128, 128}))), {150, 150, 150}, 1));
+  CHECK(near(first_pixel(decoded(files::jpeg(1, {76, 85, 255}))), {254, 0, 0}, 2));
+  // Adobe stores CMYK inverted: 255 is no ink.
+  CHECK(near(first_pixel(decoded(files::jpeg(1, {255, 100, 30, 255}))), {255, 100, 30}, 2));
+  CHECK(near(first_pixel(decoded(files::jpeg(1, {255, 100, 30, 128}))), {128, 50, 15}, 2));
+  CHECK_THAT(error_of([] {
+               return decoded(files::jpeg(1, {1, 2, 3, 4}, false));
+             }),
+             Contains("without the Adobe marker"));
+}
+
+TEST_CASE("a PNG that lies about its size") {
+  const auto claiming = [](std::uint32_t width, std::uint32_t height) {
+    return error_of([&] {
+      return decoded(
+          files::png(20, 10, files::flat_rows(20, 10, {1, 2, 3}), {.claimed_width = width, .claimed_height = height}));
+    });
+  };
+  CHECK_THAT(claiming(20, 11), Contains("need 671"));
+  CHECK_THAT(claiming(20, 9), Contains("more pixel data than its header's 20 x 9"));
+  CHECK_THAT(claiming(16'000, 16'000), Contains("cannot hold"));
+  CHECK_THAT(claiming(0x7fffffff, 0x7fffffff), Contains("expected 1 to 65535"));
+  CHECK_THAT(claiming(65'000, 65'000), Contains("at most"));
+}
+
+TEST_CASE("damaged PNGs") {
+  const Bytes good = files::rgb_png(40, 30, 10, 200, 30);
+  REQUIRE(decoded(good).width == 40);
+  for (std::size_t size = 8; size < good.size(); ++size) {
+    const Bytes cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
+    REQUIRE_THROWS_AS(decoded(cut), InputError);
+  }
+  for (std::size_t at = 8; at < good.size(); ++at) {
+    Bytes flipped = good;
+    flipped[at] ^= 0x10;
+    INFO("byte " << at);
+    try {
+      (void)decoded(flipped);
+      // Only the checksum of the data-less end chunk and case bits of chunk names could pass unnoticed.
+      REQUIRE(at >= good.size() - 12);
+    } catch (const InputError&) {
+    }
+  }
+}
+
+TEST_CASE("damaged JPEGs") {
+  const Bytes good = files::jpeg(4, {90, 100, 200});
+  REQUIRE(decoded(good).width == 32);
+  for (std::size_t size = 3; size < good.size(); ++size) {
+    const Bytes cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
+    REQUIRE_THROWS_AS(decoded(cut), InputError);
+  }
+  Bytes trailing = good;
+  trailing.insert(trailing.end(), 100, 0);
+  CHECK(decoded(trailing).width == 32);
+  for (std::size_t at = 3; at < good.size(); ++at) {  // must not crash; what is flipped may still decode
+    Bytes flipped = good;
+    flipped[at] ^= 0x21;
+    try {
+      (void)decoded(flipped);
+    } catch (const InputError&) {
+    }
+  }
+}
+
+TEST_CASE("the size of interlaced pixel data") {
+  CHECK(detail::png_raw_size(8, 8, 8, false) == 72);
+  CHECK(detail::png_raw_size(8, 8, 8, true) == 64 + 15);  // 15 rows in seven passes
+  CHECK(detail::png_raw_size(1, 1, 24, true) == 4);
+  CHECK(detail::png_raw_size(5, 3, 1, false) == 6);
+}
+
+TEST_CASE("resizing keeps means and flat colours, and copies where only cropping is due") {
+  ImageSet set;
+  set.count = 2;
+  set.height = 48;
+  set.width = 36;
+  set.channels = 3;
+  Rng rng(1);
+  for (Index i = 0; i < 2 * set.image_bytes(); ++i) set.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+  set.labels = {4, 5};
+
+  const ImageSet cropped = resize_and_crop(set, 24, 36);  // rows 12 to 35
+  CHECK(cropped.labels == set.labels);
+  CHECK(std::equal(cropped.image(1), cropped.image(1) + cropped.image_bytes(), set.image(1) + 12 * 36 * 3));
+
+  for (const auto& [h, w] : {std::pair<Index, Index>{12, 9}, {7, 5}, {96, 72}, {50, 50}}) {
+    const ImageSet small = resize_and_crop(set, h, w);
+    REQUIRE(small.height == h);
+    REQUIRE(small.width == w);
+    double mean = 0;
+    for (const auto v : small.pixels) mean += v / static_cast<double>(small.pixels.size());
+    CHECK(mean == Approx(127.5).margin(6));
+    ImageSet flat = set;
+    std::fill(flat.pixels.begin(), flat.pixels.end(), std::uint8_t{201});
+    for (const auto v : resize_and_crop(flat, h, w).pixels) REQUIRE(v == 201);
+  }
+  // Shrinking a fine checkerboard gives grey, not stripes.
+  ImageSet checks;
+  checks.count = checks.channels = 1;
+  checks.height = checks.width = 64;
+  for (int i = 0; i < 64 * 64; ++i) checks.pixels.push_back((i / 64 + i) % 2 == 0 ? 255 : 0);
+  for (const auto v : resize_and_crop(checks, 16, 16).pixels) REQUIRE(std::abs(v - 128) < 4);
+  CHECK_THROWS_AS(resize_and_crop(set, 0, 5), std::invalid_argument);
+}
+
+TEST_CASE("with_channels") {
+  ImageSet set;
+  set.count = set.height = 1;
+  set.width = 2;
+  set.channels = 3;
+  set.pixels = {255, 0, 0, 10, 10, 10};
+  set.labels = {3};
+  const ImageSet grey = with_channels(set, 1);
+  CHECK(grey.pixels == Bytes{76, 10});
+  CHECK(grey.labels == set.labels);
+  CHECK(with_channels(grey, 3).pixels == Bytes{76, 76, 76, 10, 10, 10});
+  CHECK_THROWS_AS(with_channels(set, 2), std::invalid_argument);
+}
+
+TEST_CASE("a folder with train, test and unlabeled") {
+  const TempFolder folder;
+  for (int i = 0; i < 5; ++i) {
+    const auto v = static_cast<std::uint8_t>(10 * i);
+    files::write(folder / ("train/dog/" + std::to_string(i) + ".png"), files::rgb_png(10, 8, v, 0, 1));
+    files::write(folder / ("train/cat/" + std::to_string(i) + ".png"), files::rgb_png(10, 8, v, 0, 2));
+    files::write(folder / ("unlabeled/deep/er/" + std::to_string(i) + ".png"), files::rgb_png(10, 8, v, 0, 3));
+  }
+  files::write(folder / "test/cat/x.jpeg", files::rgb_png(10, 8, 7, 7, 8));  // known by content, not by name
+  files::write(folder / "test/dog/y", files::rgb_png(10, 8, 9, 9, 1));
+  files::write(folder / "train/cat/notes.txt", "not an image");
+  files::write(folder / "train/cat/.hidden.png", "not looked at");
+  const Dataset data = load_dataset(folder.string());
+  CHECK(data.name == folder.path().filename().string());
+  CHECK(data.class_names == std::vector<std::string>{"cat", "dog"});
+  CHECK(data.train.count == 10);
+  CHECK(data.train.height == 8);
+  CHECK(data.train.width == 10);
+  CHECK(data.train.channels == 3);
+  CHECK(data.train.labels == std::vector<std::int32_t>{0, 0, 0, 0, 0, 1, 1, 1, 1, 1});
+  for (Index i = 0; i < 10; ++i) {
+    CHECK(data.train.image(i)[0] == 10 * (i % 5));
+    CHECK(data.train.image(i)[2] == (i < 5 ? 2 : 1));
+  }
+  CHECK(data.test.labels == std::vector<std::int32_t>{0, 1});
+  CHECK(data.unlabeled.count == 5);
+  CHECK(data.unlabeled.labels.empty());
+  REQUIRE(data.notes.size() == 1);
+  CHECK_THAT(data.notes[0], Contains("skipped 1 file") && Contains("notes.txt"));
+
+  files::write(folder / "test/zebra/z.png", files::rgb_png(10, 8, 9, 9, 1));
+  CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }), Contains("zebra: a class that"));
+}
+
+TEST_CASE("a folder of classes is split by seed, stratified") {
+  const TempFolder folder;
+  for (int i = 0; i < 20; ++i) {
+    const auto v = static_cast<std::uint8_t>(i);
+    files::write(folder / ("a/" + std::to_string(i) + ".png"), files::grey_png(8, 8, v));
+    if (i < 10) files::write(folder / ("b/" + std::to_string(i) + ".png"), files::grey_png(8, 8, v));
+  }
+  const Dataset data = load_dataset(folder.string(), {.seed = 1});
+  CHECK(data.train.channels == 1);
+  CHECK(class_counts(data.train.labels, 2) == std::vector<Index>{16, 8});
+  CHECK(class_counts(data.test.labels, 2) == std::vector<Index>{4, 2});
+  std::vector<std::pair<int, int>> all;  // class and value: every image in exactly one split
+  for (Index i = 0; i < 24; ++i) all.emplace_back(data.train.labels[static_cast<std::size_t>(i)], *data.train.image(i));
+  for (Index i = 0; i < 6; ++i) all.emplace_back(data.test.labels[static_cast<std::size_t>(i)], *data.test.image(i));
+  std::sort(all.begin(), all.end());
+  CHECK(std::unique(all.begin(), all.end()) == all.end());
+  CHECK(load_dataset(folder.string(), {.seed = 1}).test.pixels == data.test.pixels);
+  bool differs = false;
+  for (std::uint64_t seed = 2; seed < 6; ++seed) {
+    differs = differs || load_dataset(folder.string(), {.seed = seed}).test.pixels != data.test.pixels;
+  }
+  CHECK(differs);
+  REQUIRE_FALSE(data.notes.empty());
+  CHECK_THAT(data.notes[0], Contains("6 of 30"));
+}
+
+TEST_CASE("the image size of a folder") {
+  const TempFolder folder;
+  const auto fill = [&](std::uint32_t width, std::uint32_t height, std::uint32_t odd) {
+    for (int i = 0; i < 6; ++i) {
+      for (const char* c : {"a/", "b/"}) {
+        files::write(folder / (c + std::to_string(i) + ".png"),
+                     files::rgb_png(i == 3 ? odd : width, height, 40, 90, static_cast<std::uint8_t>(i)));
+      }
+    }
+  };
+  fill(20, 20, 20);
+  CHECK(load_dataset(folder.string()).train.width == 20);
+  CHECK(load_dataset(folder.string(), {.image_size = 16}).train.width == 16);
+  fill(20, 24, 50);  // mixed: the median of the short sides, as a square
+  const Dataset mixed = load_dataset(folder.string());
+  CHECK(mixed.train.width == 20);
+  CHECK(mixed.train.height == 20);
+  CHECK_THAT(mixed.notes.back(), Contains("resized and cropped to 20 x 20"));
+  fill(200, 150, 200);  // large: 64
+  CHECK(load_dataset(folder.string()).test.height == 64);
+  CHECK(load_dataset(folder.string(), {.image_size = 150}).test.height == 150);
+}
+
+TEST_CASE("colour files with grey pixels make a grey set, one colour image a colour set") {
+  const TempFolder folder;
+  for (int i = 0; i < 6; ++i) {
+    const auto v = static_cast<std::uint8_t>(i * 40);
+    files::write(folder / ("a/" + std::to_string(i) + ".png"), files::rgb_png(8, 8, v, v, v));
+    files::write(folder / ("b/" + std::to_string(i) + ".jpg"), files::jpeg(1, {v}));
+  }
+  CHECK(load_dataset(folder.string()).train.channels == 1);
+  files::write(folder / "b/colour.png", files::rgb_png(8, 8, 1, 2, 3));
+  const Dataset colour = load_dataset(folder.string());
+  CHECK(colour.train.channels == 3);
+  CHECK(colour.train.count + colour.test.count == 13);
+}
+
+TEST_CASE("broken images are named and skipped; more than 1 % of them stop the run") {
+  const TempFolder folder;
+  for (int i = 0; i < 150; ++i) {
+    files::write(folder / ("train/a/" + std::to_string(i) + ".png"), files::rgb_png(8, 8, 1, 2, 3));
+    files::write(folder / ("train/b/" + std::to_string(i) + ".png"), files::rgb_png(8, 8, 3, 2, 3));
+  }
+  files::write(folder / "test/a/1.png", files::rgb_png(8, 8, 3, 2, 3));
+  Bytes cut = files::rgb_png(8, 8, 3, 2, 3);
+  cut.resize(cut.size() - 20);
+  files::write(folder / "train/a/33.png", cut);
+  files::write(folder / "train/b/44.png", "words");
+  files::write(folder / "train/b/45.jpg", Bytes{});
+  const Dataset data = load_dataset(folder.string());  // 3 of 302
+  CHECK(data.train.count == 298);
+  CHECK(class_counts(data.train.labels, 2) == std::vector<Index>{149, 149});
+  for (Index i = 0; i < data.train.count; ++i) {
+    REQUIRE(data.train.image(i)[0] == (data.train.labels[static_cast<std::size_t>(i)] == 0 ? 1 : 3));
+  }
+  REQUIRE(data.notes.size() == 3);
+  CHECK_THAT(data.notes[0], Contains("a/33.png: PNG ends in the middle"));
+  CHECK_THAT(data.notes[1], Contains("b/44.png: neither PNG nor JPEG"));
+  files::write(folder / "train/b/46.jpg", "more");
+  CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
+             Contains("4 of 303 images are broken, expected at most 1 %; the first: ") && Contains("33.png"));
+}
+
+TEST_CASE("folders that cannot be learned from") {
+  const TempFolder folder;
+  const auto error = [&] { return error_of([&] { return load_dataset(folder.string()); }); };
+  for (int i = 0; i < 5; ++i) files::write(folder / ("a/" + std::to_string(i) + ".png"), files::rgb_png(8, 8, 1, 2, 3));
+  CHECK_THAT(error(), Contains("one class folder, a/, expected at least 2"));
+  std::filesystem::create_directories(folder / "b");
+  CHECK_THAT(error(), Contains("/b: 0 images (PNG or JPEG), expected at least 3"));
+  files::write(folder / "b/readme.md", "hello");
+  CHECK_THAT(error(), Contains("/b: 0 images (PNG or JPEG), expected at least 3"));
+  files::write(folder / "b/1.png", files::rgb_png(8, 8, 1, 2, 3));
+  CHECK_THAT(error(), Contains("/b: 1 image (PNG or JPEG), expected at least 3"));
+  std::filesystem::create_directories(folder / "test");
+  CHECK_THAT(error(), Contains("has test/ but no train/"));
+  std::filesystem::create_directories(folder / "train");
+  CHECK_THAT(error(), Contains("expected IDX, CIFAR or STL-10 files, or folders"));
+}
