@@ -132,6 +132,7 @@ inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::siz
       const auto curves = seed_curves(run, "pretrain", "pretext", split,
                                       [&](const HistoryRow& h) { return i == 0 ? h.loss : h.accuracy; });
       const Ink ink = split == std::string("train") ? Ink::muted : Ink::pretrained;
+      out.show_band |= curves.size() > 1;
       row[i].curves.push_back(
           figure_parts::curve_of(band_of(curves, false), ink, curves.size(), figure_parts::Axis::step));
     }

@@ -267,7 +267,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
   doc.paragraph(
       "Both arms of an experiment share the architecture, the initialisation of the head, the labelled images, "
       "augmentation, schedule and number of steps; they differ in the encoder's first weights only. The smaller "
-      "label sets are parts of the larger ones, with equal shares of every class. Pre-training sees the training "
+      "label sets are parts of the larger ones, with the same share of every class. Pre-training sees the training "
       "images without labels and never a test image.");
   doc.run_in(
       "Smoothing",

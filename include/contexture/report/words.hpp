@@ -98,7 +98,7 @@ template <class Show>
             " pre-trained (" + interval + ").";
       break;
     case Verdict::tie:
-      if (e.difference.mean == 0 && e.difference.half_width_95 == 0) {
+      if (e.difference.mean == 0 && !(e.difference.half_width_95 > 0)) {
         out = "Test accuracy is the same in both arms: " + from + ".";
         break;
       }
@@ -112,6 +112,12 @@ template <class Show>
       out = "Test accuracy is " + from + " from scratch and " + to +
             " pre-trained; how certain the difference is cannot be told.";
   }
+  const double sampling = 2 * std::hypot(test_se(e.scratch.test_accuracy.mean, test_images),
+                                         test_se(e.pretrained.test_accuracy.mean, test_images));
+  if (j.over_seeds && (j.verdict == Verdict::gain || j.verdict == Verdict::loss) &&
+      std::abs(e.difference.mean) <= sampling)
+    out += " The interval is over seeds that share one test set; drawing other " + grouped(test_images) +
+           " test images could move the difference by " + fixed(100 * sampling, 1) + " points.";
   return out + " Macro-F1: " + percent(e.scratch.test_macro_f1.mean) + " and " +
          percent(e.pretrained.test_macro_f1.mean) +
          "; best validation accuracy: " + percent(e.scratch.best_val_accuracy.mean) + " and " +

@@ -1,0 +1,410 @@
+// write_report as a whole: every file is there, reads back and says what the run measured; names from
+// outside stay text; a missing or failing gnuplot costs the figures only; a failing disk costs no
+// half-written file.
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "contexture/data/image_io.hpp"
+#include "contexture/report/report.hpp"
+#include "made_up_run.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+namespace fs = std::filesystem;
+using detail::report::TemporaryFolder;
+
+namespace {
+
+std::string text_of(const fs::path& file) {
+  INFO(file);
+  const auto text = detail::report::read_file(file);
+  REQUIRE(text);
+  return *text;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::set<std::string> files_in(const fs::path& folder) {
+  std::set<std::string> out;
+  for (const auto& entry : fs::directory_iterator(folder)) out.insert(entry.path().filename().string());
+  return out;
+}
+
+const std::set<std::string> kFigures = {"loss_curves.svg",     "loss_curves.png",     "accuracy_curves.svg",
+                                        "accuracy_curves.png", "pretrain_curves.svg", "pretrain_curves.png",
+                                        "predictions.png",     "confusion.png",       "patches.png"};
+const std::set<std::string> kTexts = {"history.csv", "summary.json", "report.md", "report.html"};
+
+// Collects what goes to std::cerr.
+class Stderr {
+ public:
+  Stderr() : before_(std::cerr.rdbuf(text_.rdbuf())) {}
+  ~Stderr() { std::cerr.rdbuf(before_); }
+  Stderr(const Stderr&) = delete;
+  Stderr& operator=(const Stderr&) = delete;
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::streambuf* before_;
+};
+
+class Path {
+ public:
+  explicit Path(const std::string& value) : before_(std::getenv("PATH") ? std::getenv("PATH") : "") {
+    setenv("PATH", value.c_str(), 1);
+  }
+  ~Path() { setenv("PATH", before_.c_str(), 1); }
+  Path(const Path&) = delete;
+  Path& operator=(const Path&) = delete;
+
+ private:
+  std::string before_;
+};
+
+// Every element of the page is closed in the order it was opened.
+void check_balanced(const std::string& html) {
+  std::vector<std::string> open;
+  for (std::size_t at = 0; (at = html.find('<', at)) != std::string::npos;) {
+    const std::size_t end = html.find('>', at);
+    REQUIRE(end != std::string::npos);
+    const std::string tag = html.substr(at + 1, end - at - 1);
+    at = end + 1;
+    if (tag[0] == '!' || tag.back() == '/' || tag.rfind("meta", 0) == 0) continue;
+    if (tag == "style") at = html.find("</style>", at);
+    if (tag[0] == '/') {
+      REQUIRE_FALSE(open.empty());
+      REQUIRE(open.back() == tag.substr(1));
+      open.pop_back();
+    } else {
+      open.push_back(tag.substr(0, tag.find_first_of(" \n")));
+    }
+  }
+  CHECK(open.empty());
+}
+
+void check_self_contained(const std::string& html) {
+  for (const char* outside : {"http:", "https:", "<script", "<link", "<iframe", "@import", " src=", "url("}) {
+    INFO(outside);
+    CHECK_FALSE(contains(html, outside));
+  }
+  for (std::size_t at = 0; (at = html.find("href=", at)) != std::string::npos; at += 5) {
+    const std::string target = html.substr(at + 6, 22);
+    INFO(target);
+    CHECK((target[0] == '#' || target.rfind("data:image/png;base64,", 0) == 0));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a report has every file, and each holds what the run measured", "[report]") {
+  const TemporaryFolder folder;
+  const fs::path out = folder.path() / "new" / "results";
+  const made_up::Run run = made_up::make();
+  Stderr err;
+  write_report(run.summary, run.inputs(), out);
+  CHECK(err.text().empty());
+  std::set<std::string> expected = kFigures;
+  expected.insert(kTexts.begin(), kTexts.end());
+  CHECK(files_in(out) == expected);
+
+  SECTION("history.csv reads back exactly") {
+    std::istringstream lines(text_of(out / "history.csv"));
+    std::string line;
+    std::getline(lines, line);
+    CHECK(line == "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1");
+    std::size_t count = 0;
+    for (; std::getline(lines, line); ++count) {
+      std::vector<std::string> fields;
+      std::istringstream cells(line);
+      for (std::string cell; std::getline(cells, cell, ',');) fields.push_back(cell);
+      REQUIRE(fields.size() == 10);
+      const HistoryRow& row = run.summary.history[count];
+      REQUIRE(fields[0] == row.experiment);
+      REQUIRE(fields[1] == row.arm);
+      REQUIRE(std::stoull(fields[2]) == row.seed);
+      REQUIRE(std::stoll(fields[3]) == row.step);
+      REQUIRE(std::stod(fields[4]) == row.epoch);
+      REQUIRE(std::stod(fields[5]) == row.seconds);
+      REQUIRE(fields[6] == row.split);
+      REQUIRE(std::stod(fields[7]) == row.loss);
+      REQUIRE(std::stod(fields[8]) == row.accuracy);
+      REQUIRE(std::stod(fields[9]) == row.macro_f1);
+    }
+    CHECK(count == run.summary.history.size());
+
+    // summary.json has the schema of the issue, unrounded.
+    const auto json = nlohmann::ordered_json::parse(text_of(out / "summary.json"));
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : json.items()) keys.push_back(key);
+    CHECK(keys == std::vector<std::string>{"dataset", "config", "pretrain", "experiments", "seconds_total",
+                                           "peak_rss_mib", "images_per_second", "machine"});
+    CHECK(json["dataset"] == "made-up");
+    CHECK(json["config"]["width"] == "24");
+    CHECK(json["pretrain"]["seconds"] == 90.0);
+    CHECK(json["pretrain"]["chance"] == 0.167);
+    CHECK(json["seconds_total"] == 330.25);
+    REQUIRE(json["experiments"].size() == 3);
+    const auto& e = json["experiments"][2];
+    const ExperimentResult& measured = run.summary.experiments[2];
+    CHECK(e["label_fraction"] == 0.1);
+    CHECK(e["labels"] == 400);
+    CHECK(e["seeds"] == std::vector<int>{0, 1, 2});
+    for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+      const auto& a = e[to_string(arm)];
+      const std::vector<ArmResult>& results = arm == Arm::scratch ? measured.scratch : measured.pretrained;
+      for (const char* name :
+           {"best_val_accuracy", "test_accuracy", "test_macro_f1", "final_train_loss", "plateau_step", "seconds"}) {
+        INFO(name);
+        REQUIRE(a.contains(name));
+        REQUIRE(a[std::string(name) + "_per_seed"].size() == 3);
+      }
+      double sum = 0;
+      for (std::size_t s = 0; s < 3; ++s) {
+        CHECK(a["test_accuracy_per_seed"][s] == results[s].test_accuracy);
+        CHECK(a["best_val_accuracy_per_seed"][s] == results[s].best_val_accuracy);
+        sum += results[s].test_accuracy;
+      }
+      CHECK(a["test_accuracy"].get<double>() == Approx(sum / 3).epsilon(1e-14));
+      for (const char* level : {"80", "90", "95", "99"}) {
+        REQUIRE(a["steps_to"].contains(level));
+        REQUIRE(a["steps_to_per_seed"][level].size() == 3);
+        bool all = true;
+        for (std::size_t s = 0; s < 3; ++s) {
+          const auto& step = results[s].steps_to.at(level);
+          all = all && step;
+          if (step)
+            CHECK(a["steps_to_per_seed"][level][s] == *step);
+          else
+            CHECK(a["steps_to_per_seed"][level][s].is_null());
+        }
+        CHECK(a["steps_to"][level].is_null() == !all);
+      }
+    }
+    const auto& difference = e["test_accuracy_difference"];
+    CHECK(difference["mean"].get<double>() == Approx(0.1).margin(0.02));
+    CHECK(difference["seeds"] == 3);
+    REQUIRE(difference["ci95"].size() == 2);
+    CHECK(difference["ci95"][0].get<double>() < difference["mean"].get<double>());
+    CHECK(difference["ci95"][1].get<double>() > difference["mean"].get<double>());
+
+    // The pictures decode, at twice the layout's size.
+    for (const std::string& name : kFigures) {
+      if (name.substr(name.size() - 4) != ".png") continue;
+      INFO(name);
+      const ImageSet picture = read_image_file(out / name);
+      CHECK(picture.width >= 1200);
+      CHECK(picture.height >= 600);
+      const auto [low, high] = std::minmax_element(picture.pixels.begin(), picture.pixels.end());
+      CHECK(*low < 60);     // lettering
+      CHECK(*high == 255);  // paper
+    }
+    using detail::report::views_of;
+    const auto views = views_of(run.summary);
+    const auto size = detail::report::figure_size(detail::report::loss_figure(run.summary, views));
+    CHECK(read_image_file(out / "loss_curves.png").width == 2 * size.width);
+    CHECK(read_image_file(out / "loss_curves.png").height == 2 * size.height);
+    const auto scene = detail::report::predictions_scene(run.summary, run.inputs());
+    REQUIRE(scene);
+    CHECK(read_image_file(out / "predictions.png").width == 2 * scene->width());
+
+    const std::string svg = text_of(out / "accuracy_curves.svg");
+    for (const char* words : {"optimiser steps", "validation accuracy", "from scratch", "pre-trained",
+                              "10 % of the labels (400)", "seconds, pre-training included", "plateau reached"})
+      CHECK(contains(svg, words));
+
+    // The page needs nothing beside it, is well-formed, and has tables, curves and words.
+    const std::string html = text_of(out / "report.html"), markdown = text_of(out / "report.md");
+    check_balanced(html);
+    check_self_contained(html);
+    std::size_t figures = 0;
+    for (std::size_t at = 0; (at = html.find("<figure>", at)) != std::string::npos; ++at) ++figures;
+    CHECK(figures == 6);
+    CHECK(contains(html, "prefers-color-scheme:dark"));
+    CHECK(contains(html, "@media print"));
+    for (const std::string& text : {html, markdown})
+      for (const char* words :
+           {"What self-supervised", "Best metrics", "Losses", "Metrics", "Plateau", "With the time of pre-training",
+            "made-up", "two cores", "310.0 k parameters", "house, car and tree"}) {
+        INFO(words);
+        CHECK(contains(text, words));
+      }
+    CHECK(contains(markdown, "](accuracy_curves.png)"));
+    CHECK(contains(markdown, "raised test accuracy"));
+  }
+
+  SECTION("without gnuplot the figures are missing, named and explained; the rest is there") {
+    const Path nowhere("/nonexistent");
+    write_report(run.summary, run.inputs(), out);  // over the report with figures
+    CHECK(files_in(out) == kTexts);
+    const std::string warning = err.text();
+    CHECK(contains(warning, "contexture: warning: gnuplot was not found"));
+    CHECK(contains(warning, "loss_curves, accuracy_curves, pretrain_curves, predictions, confusion and patches"));
+    CHECK(std::count(warning.begin(), warning.end(), '\n') == 1);
+    const std::string html = text_of(out / "report.html");
+    check_balanced(html);
+    check_self_contained(html);
+    CHECK(contains(html, "could not be drawn: gnuplot was not found"));
+    CHECK(contains(html, "data:image/png;base64,"));  // the pictures need no gnuplot in the page
+  }
+
+  SECTION("a gnuplot that fails is quoted") {
+    const fs::path bin = folder.path() / "bin";
+    fs::create_directory(bin);
+    std::ofstream(bin / "gnuplot") << "#!/bin/sh\necho '\"x.gp\" line 7: no such terminal' >&2\nexit 1\n";
+    fs::permissions(bin / "gnuplot", fs::perms::owner_all);
+    const Path only(bin.string());
+    write_report(run.summary, run.inputs(), out);
+    CHECK(contains(err.text(), "gnuplot failed with status 1: \"x.gp\" line 7: no such terminal"));
+    CHECK(files_in(out) == kTexts);
+  }
+}
+
+TEST_CASE("one seed, a given encoder, names that are markup, NaN: all come out readable", "[report]") {
+  made_up::Options options;
+  options.seeds = 1;
+  options.pretrain = false;
+  options.fractions = {0.1};
+  options.class_names = {"<script>alert(1)</script>", "a|b & \"c\" 'd' with a name that goes on and on", "\xff\xfe"};
+  made_up::Run run = made_up::make(options);
+  run.summary.dataset = "</title><img src=x onerror=1>";
+  run.summary.config["data"] = "/tmp/<dir>&\"'";
+  run.summary.experiments[0].pretrained[0].final_train_loss = std::numeric_limits<double>::quiet_NaN();
+  for (HistoryRow& row : run.summary.history)
+    if (row.arm == "pretrained" && row.step > 500) row.loss = row.accuracy = std::numeric_limits<double>::quiet_NaN();
+  const TemporaryFolder out;
+  Stderr err;
+  write_report(run.summary, run.inputs(), out.path());
+  CHECK(err.text().empty());
+  const std::set<std::string> files = files_in(out.path());
+  CHECK(files.count("pretrain_curves.png") == 0);
+  CHECK(files.count("predictions.png") == 1);
+
+  const std::string html = text_of(out.path() / "report.html");
+  check_balanced(html);
+  CHECK_FALSE(contains(html, "<script"));
+  CHECK_FALSE(contains(html, "<img"));
+  CHECK(contains(html, "&lt;script&gt;alert(1)&lt;/script&gt;"));
+  CHECK(contains(html, "The encoder was given"));
+  CHECK(contains(html, "This rests on one seed"));
+  CHECK(contains(text_of(out.path() / "report.md"), "\\<script\\>"));
+  CHECK(contains(text_of(out.path() / "history.csv"), ",nan,"));
+
+  const auto json = nlohmann::ordered_json::parse(text_of(out.path() / "summary.json"));
+  CHECK(json["pretrain"].is_null());
+  const auto& e = json["experiments"][0];
+  CHECK(e["test_accuracy_difference"]["ci95"] == nlohmann::ordered_json::array({nullptr, nullptr}));
+  CHECK(e["test_accuracy_difference"]["seeds"] == 1);
+  CHECK(e["pretrained"]["final_train_loss"].is_null());
+}
+
+TEST_CASE("a run without anything still gives a report", "[report]") {
+  const TemporaryFolder out;
+  RunSummary partial = made_up::make({.seeds = 1, .fractions = {0.5}}).summary;
+  partial.experiments[0].pretrained.clear();  // stopped between the arms
+  partial.history.clear();
+  const Path nowhere("/nonexistent");
+  for (const RunSummary& run : {RunSummary{}, partial}) {
+    write_report(run, {}, out.path());
+    CHECK(files_in(out.path()) == kTexts);
+    check_balanced(text_of(out.path() / "report.html"));
+    CHECK(contains(text_of(out.path() / "report.md"), "nothing to compare"));
+    CHECK(nlohmann::ordered_json::parse(text_of(out.path() / "summary.json")).contains("experiments"));
+  }
+}
+
+TEST_CASE("a file that cannot be written is named, and nothing is left half-written", "[report]") {
+  const TemporaryFolder folder;
+  const RunSummary run = made_up::make({.fractions = {0.1}}).summary;
+  const Stderr err;
+  const Path nowhere("/nonexistent");
+
+  SECTION("a file where the folder should be") {
+    std::ofstream(folder.path() / "file") << "x";
+    CHECK_THROWS_AS(write_report(run, {}, folder.path() / "file"), InputError);
+    CHECK_THROWS_WITH(write_report(run, {}, folder.path() / "file" / "out"), Catch::Matchers::Contains("file/out"));
+  }
+  SECTION("a folder where a file should be") {
+    fs::create_directories(folder.path() / "summary.json" / "in the way");
+    CHECK_THROWS_WITH(write_report(run, {}, folder.path()),
+                      Catch::Matchers::Contains("cannot write") && Catch::Matchers::Contains("summary.json"));
+    CHECK(files_in(folder.path()) == std::set<std::string>{"history.csv", "summary.json"});
+  }
+  SECTION("a full disk, here a limit on the size of files") {
+    write_report(run, {}, folder.path());
+    const std::string before = text_of(folder.path() / "history.csv");
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    const rlimit small{1000, limit.rlim_max};
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    std::string what;
+    try {
+      write_report(run, {}, folder.path());
+    } catch (const InputError& error) {
+      what = error.what();
+    }
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    std::signal(SIGXFSZ, handler);
+    CHECK(contains(what, "history.csv: File too large"));
+    CHECK(text_of(folder.path() / "history.csv") == before);
+    CHECK(files_in(folder.path()) == kTexts);
+  }
+}
+
+TEST_CASE("the gallery takes the classes in turn and does not look at the answers", "[report]") {
+  using detail::report::gallery_images;
+  const std::vector<std::int32_t> labels = {2, 2, 0, 1, 0, 1, 1};
+  CHECK(gallery_images(labels, 3) == std::vector<Index>{2, 3, 0});
+  CHECK(gallery_images(labels, 5) == std::vector<Index>{2, 4, 3, 0, 1});
+  CHECK(gallery_images(labels, 100).size() == 7);
+  CHECK(gallery_images({}, 10).empty());
+}
+
+TEST_CASE("float images become pictures", "[report]") {
+  const float values[] = {-10.0F, -2.5F, 0.0F, 2.5F, std::numeric_limits<float>::quiet_NaN(), 1.0F};
+  const Picture p = picture_of(values, 1, 2, 3);
+  CHECK(p.pixels == std::vector<std::uint8_t>{0, 0, 128, 255, 0, 179});
+  CHECK_THROWS_AS(picture_of(values, 1, 2, 3, 1.0F, 1.0F), std::invalid_argument);
+}
+
+TEST_CASE("pictures of damaged runs are left out or refused", "[report]") {
+  made_up::Run run = made_up::make({.seeds = 1, .fractions = {0.1}});
+  ReportInputs inputs = run.inputs();
+  using namespace detail::report;
+  CHECK(predictions_scene(run.summary, inputs));
+  run.summary.experiments[0].scratch[0].answers.predicted.pop_back();  // answers of another test set
+  CHECK_FALSE(predictions_scene(run.summary, inputs));
+  inputs.pretext[0].image.pixels.pop_back();
+  CHECK_THROWS_AS(patches_scene(inputs), std::invalid_argument);
+  inputs.pretext.clear();
+  CHECK_FALSE(patches_scene(inputs));
+  run.summary.experiments[0].pretrained[0].confusion = {};
+  CHECK_FALSE(confusion_scene(run.summary, views_of(run.summary)));
+}
+
+TEST_CASE("axes: round ticks, logarithm where values span much", "[report]") {
+  using namespace detail::report;
+  CHECK(linear_ticks(0, 1, 5) == std::vector<double>{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1});
+  CHECK(linear_ticks(0, 1400, 6, true) == std::vector<double>{0, 250, 500, 750, 1000, 1250});
+  Panel panel;
+  panel.curves.emplace_back();
+  panel.curves[0].points = {{0, 2.0, 2.0, 2.0, 2.0}, {1, 0.02, 0.01, 0.03, 0.02}};
+  const AxisRange log = y_range({panel}, true, false);
+  CHECK(log.log);
+  CHECK(log.low < 0.01);
+  CHECK(log.high > 2.0);
+  CHECK(log.ticks == std::vector<double>{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2});
+  CHECK_FALSE(y_range({panel}, false, false).log);
+  CHECK_FALSE(y_range({Panel{}}, true, true).log);
+}
