@@ -113,13 +113,17 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   if (config.threads > 0) contexture::set_num_threads(static_cast<int>(config.threads));
   config.threads = contexture::num_threads();
 
+  const std::filesystem::path checkpoint = options->out / "checkpoint.safetensors";
+  contexture::require_input(!options->resume || std::filesystem::exists(checkpoint), "--resume: no checkpoint ",
+                            checkpoint.string(), " to continue from");
   prepare_folder(options->out);
   const contexture::Dataset data = load_data(config);
   const contexture::CpuReport machine = contexture::cpu_report();
   if (!machine.warning.empty())
     std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
   if (!options->quiet) print_header(*options, data, machine);
-  write_text(options->out / "config.ini", config_file(*options, machine.line()));
+  if (!options->resume)  // else it is there, and right only if run_experiments accepts the checkpoint
+    write_text(options->out / "config.ini", config_file(*options, machine.line()));
 
   stop_on_signals();
   TerminalProgress progress(options->quiet);

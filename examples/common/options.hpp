@@ -30,8 +30,8 @@ inline std::optional<Options> parse_options(const std::string& program, const st
   CLI::App app(purpose, program);
   app.set_config("--config", "", "read options from a file, for instance a former run's OUT/config.ini");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.allow_config_extras(false);
   Options options;
-  options.out = default_out;
   std::string out = default_out;
   app.add_option("--preset", options.preset, "quick, standard or thorough: how much is computed")
       ->capture_default_str();

@@ -76,6 +76,13 @@ struct RunFiles {
 
 namespace detail {
 
+// 0, 1, ... count - 1.
+inline std::vector<Index> numbered(Index count) {
+  std::vector<Index> all(static_cast<std::size_t>(count));
+  std::iota(all.begin(), all.end(), Index{0});
+  return all;
+}
+
 // One supervised arm: labelled images `indices` of a set, validated on others of the same set.
 class ClassifierTask final : public FitTask<Batch> {
  public:
@@ -148,11 +155,11 @@ class PretrainTask final : public FitTask<PretextBatch> {
         validation_(std::move(validation)),
         images_(data.train.count + data.unlabeled.count),
         batch_(std::min(batch, data.train.count)),
-        labelled_(numbers(data.train.count), batch_, rng.split("order")),
+        labelled_(numbered(data.train.count), batch_, rng.split("order")),
         rng_(rng.split("patches")),
         validation_rng_(rng.split("validation patches")) {
     if (data.unlabeled.count > 0)
-      unlabelled_.emplace(numbers(data.unlabeled.count), batch_, rng.split("order of unlabelled"));
+      unlabelled_.emplace(numbered(data.unlabeled.count), batch_, rng.split("order of unlabelled"));
   }
 
   Module<float>& module() override { return model_; }
@@ -181,12 +188,6 @@ class PretrainTask final : public FitTask<PretextBatch> {
   [[nodiscard]] Index images() const { return images_; }
 
  private:
-  static std::vector<Index> numbers(Index count) {
-    std::vector<Index> all(static_cast<std::size_t>(count));
-    std::iota(all.begin(), all.end(), Index{0});
-    return all;
-  }
-
   [[nodiscard]] std::int64_t unlabelled_before(std::int64_t step) const {
     return static_cast<std::int64_t>(static_cast<double>(step) * static_cast<double>(data_.unlabeled.count) /
                                      static_cast<double>(images_));
@@ -256,12 +257,10 @@ class ExperimentRun {
       mirror_ =
           config.mirror == Mirror::automatic ? mirror_test(data.train).keeps_classes() : config.mirror == Mirror::on;
     }
-    std::vector<Index> all(static_cast<std::size_t>(data.train.count));
-    std::iota(all.begin(), all.end(), Index{0});
     options_.height = data.train.height;
     options_.width = data.train.width;
     options_.class_names = data.class_names;
-    options_.normalization = channel_statistics(data.train, all);
+    options_.normalization = channel_statistics(data.train, numbered(data.train.count));
     options_.encoder.in_channels = data.train.channels;
     options_.encoder.width = config.width;
 
@@ -393,7 +392,7 @@ class ExperimentRun {
     info.seed = seed;
     const FitState fitted = run_phase(key, info, task, optimizer, options);
 
-    recalibrate_batch_norm(encoder, data_.train, split.train, options_.normalization);
+    recalibrate_batch_norm(encoder, data_.train, numbered(data_.train.count), options_.normalization);
     state_.encoder.clear();
     copy_tensors(state_tensors(encoder), state_.encoder);
     PretrainResult result;
@@ -454,9 +453,7 @@ class ExperimentRun {
     const FitState fitted = run_phase(key, info, task, optimizer, options);
 
     restore_tensors(fitted.best, state_tensors(model), "best weights");
-    std::vector<Index> test(static_cast<std::size_t>(data_.test.count));
-    std::iota(test.begin(), test.end(), Index{0});
-    Score tested = score(model, data_.test, test);
+    Score tested = score(model, data_.test, numbered(data_.test.count));
     ArmResult result;
     result.best_val_accuracy = fitted.best_accuracy;
     result.test_accuracy = tested.evaluation.accuracy;

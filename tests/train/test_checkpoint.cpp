@@ -1,0 +1,175 @@
+// Checkpoints: what goes in comes out, bit by bit; damaged, foreign and mismatching files are refused.
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "contexture/train/checkpoint.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  Folder() : path(fs::temp_directory_path() / ("contexture_checkpoint_" + std::to_string(::getpid()))) {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+Tensor<float> numbers(const Shape& shape, std::uint64_t seed) {
+  Tensor<float> t = empty<float>(shape);
+  Rng rng(seed);
+  for (std::size_t i = 0; i < t.size(); ++i) t.data()[i] = rng.normal();
+  return t;
+}
+
+RunState example() {
+  RunState state;
+  state.config = {{"epochs", "10"}, {"width", "16"}};
+  state.seconds = 0.1 + 0.2;
+  state.history = {{"pretrain", "pretext", 18446744073709551615U, 12, 0.3, 1.0 / 3, "validation", 2.1, 0.125, 0}};
+  state.pretraining["pretrain/1"] = {"context prediction", 1.5, 1.9, 0.41, 1.0 / 6, 120, 512.25};
+  ArmResult arm;
+  arm.best_val_accuracy = 0.1 * 3;
+  arm.test_accuracy = 2.0 / 3;
+  arm.steps = 77;
+  arm.images = 770;
+  arm.seconds = 3.25;
+  arm.training_seconds = 3;
+  arm.answers = {{1, 0, 2}, {0.5F, 0.1F, 1.0F / 3}};
+  arm.confusion = {2, {1, 2, 3, 4}};
+  state.arms["100/scratch/1"] = arm;
+  state.encoder["stem.weight"] = numbers({3, 3, 1, 2}, 1);
+  state.phase = "100/pretrained/1";
+  state.fit.step = 41;
+  state.fit.evaluations = 5;
+  state.fit.loss_sum = 1.0 / 7;
+  state.fit.correct = 3;
+  state.fit.examples = 9;
+  state.fit.best_accuracy = 0.7;
+  state.fit.best_step = 40;
+  state.fit.rows = {{"100", "pretrained", 1, 40, 2.5, 9.75, "train", 0.5, 0.6, 0.7}};
+  state.fit.best["head.bias"] = numbers({4}, 2);
+  state.model["head.bias"] = numbers({4}, 3);
+  state.optimizer["velocity.head.bias"] = numbers({4}, 4);
+  return state;
+}
+
+bool same(const TensorMap& a, const TensorMap& b) {
+  if (a.size() != b.size()) return false;
+  for (const auto& [name, tensor] : a)
+    if (!b.contains(name) || b.at(name).shape() != tensor.shape() ||
+        std::memcmp(b.at(name).data(), tensor.data(), tensor.size() * sizeof(float)) != 0)
+      return false;
+  return true;
+}
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+void write_bytes(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint gives back everything, bit by bit") {
+  const Folder folder;
+  const fs::path path = folder.path / "checkpoint.safetensors";
+  const RunState in = example();
+  write_checkpoint(path, in);
+  const RunState out = read_checkpoint(path);
+  CHECK(out.config == in.config);
+  CHECK(out.seconds == in.seconds);
+  REQUIRE(out.history.size() == 1);
+  CHECK(out.history[0].seed == in.history[0].seed);
+  CHECK(out.history[0].seconds == in.history[0].seconds);
+  CHECK(out.history[0].split == "validation");
+  CHECK(out.pretraining.at("pretrain/1").chance == 1.0 / 6);
+  CHECK(out.pretraining.at("pretrain/1").task == "context prediction");
+  const ArmResult& arm = out.arms.at("100/scratch/1");
+  CHECK(arm.best_val_accuracy == 0.1 * 3);
+  CHECK(arm.answers.predicted == std::vector<std::int32_t>{1, 0, 2});
+  CHECK(arm.answers.confidence == std::vector<float>{0.5F, 0.1F, 1.0F / 3});
+  CHECK(arm.confusion.counts == std::vector<std::int64_t>{1, 2, 3, 4});
+  CHECK(arm.images == 770);
+  CHECK(out.phase == in.phase);
+  CHECK(out.fit.step == 41);
+  CHECK(out.fit.evaluations == 5);
+  CHECK(out.fit.loss_sum == in.fit.loss_sum);
+  CHECK(out.fit.best_step == 40);
+  REQUIRE(out.fit.rows.size() == 1);
+  CHECK(out.fit.rows[0].seconds == 9.75);
+  CHECK(same(out.encoder, in.encoder));
+  CHECK(same(out.model, in.model));
+  CHECK(same(out.optimizer, in.optimizer));
+  CHECK(same(out.fit.best, in.fit.best));
+}
+
+TEST_CASE("a checkpoint cut anywhere, or with a flipped header, is refused with its name") {
+  const Folder folder;
+  const fs::path path = folder.path / "checkpoint.safetensors";
+  write_checkpoint(path, example());
+  const std::string good = bytes_of(path);
+  for (std::size_t keep = 0; keep < good.size(); keep += 1 + good.size() / 40) {
+    write_bytes(path, good.substr(0, keep));
+    try {
+      (void)read_checkpoint(path);
+      FAIL("accepted " << keep << " of " << good.size() << " bytes");
+    } catch (const InputError& error) {
+      const std::string what = error.what();
+      CHECK(what.find("checkpoint.safetensors") != std::string::npos);
+      CHECK(what.find('\n') == std::string::npos);
+    }
+  }
+  // Any byte of the header changed: either refused as input, or harmless; never another exception.
+  for (std::size_t at = 0; at < good.size() - 100; at += 7) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x15);
+    write_bytes(path, bad);
+    try {
+      (void)read_checkpoint(path);
+    } catch (const InputError&) {
+    }
+  }
+  SUCCEED();
+}
+
+TEST_CASE("a missing file, other weights and an unwritable place are told apart") {
+  const Folder folder;
+  CHECK_THROWS_WITH(read_checkpoint(folder.path / "nothing.safetensors"), Catch::Matchers::Contains("no checkpoint"));
+  const fs::path weights = folder.path / "weights.safetensors";
+  const Tensor<float> tensor = numbers({2}, 1);
+  write_safetensors(weights, {{"a", &tensor}});
+  CHECK_THROWS_WITH(read_checkpoint(weights), Catch::Matchers::Contains("not a checkpoint"));
+  write_safetensors(weights, {{"stray", &tensor}}, {{"state", "{}"}});
+  CHECK_THROWS_AS(read_checkpoint(weights), InputError);
+  CHECK_THROWS_AS(write_checkpoint(folder.path / "no" / "such" / "folder", example()), InputError);
+}
+
+TEST_CASE("a failed write leaves the checkpoint that was there") {
+  const Folder folder;
+  const fs::path path = folder.path / "checkpoint.safetensors";
+  write_checkpoint(path, example());
+  const std::string good = bytes_of(path);
+  RunState twice = example();
+  twice.fit.step = 42;
+  write_checkpoint(path, twice);
+  CHECK(read_checkpoint(path).fit.step == 42);
+  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);  // no temporary file stays
+}
+
+TEST_CASE("another configuration is refused, naming the option and both values") {
+  const std::map<std::string, std::string> stored{{"epochs", "10"}, {"width", "16"}};
+  CHECK_NOTHROW(require_same_config("c", stored, stored));
+  CHECK_THROWS_WITH(require_same_config("c", stored, {{"epochs", "10"}, {"width", "24"}}),
+                    Catch::Matchers::Contains("width 16") && Catch::Matchers::Contains("24"));
+  CHECK_THROWS_AS(require_same_config("c", stored, {{"epochs", "10"}}), InputError);
+  CHECK_THROWS_AS(require_same_config("c", stored, {{"epochs", "10"}, {"width", "16"}, {"new", "1"}}), InputError);
+}
