@@ -26,7 +26,7 @@ misuse() {
   exit 2
 }
 
-mirror= checksums=
+mirror='' checksums=''
 words=()
 while (($#)); do
   case $1 in
@@ -126,7 +126,7 @@ fetch() {
     status=0
     curl --fail --location --retry 3 --connect-timeout 30 "${progress[@]}" --continue-at - --output "$part" -- "$url" ||
       status=$?
-    got=
+    got=''
     ((status != 0)) || got=$(md5_of "$part")
     [[ $got != "$md5" ]] || break
     # A server that cannot resume (33), nothing after what we had (22, or success in newer curls), or

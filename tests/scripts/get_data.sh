@@ -5,10 +5,10 @@ set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 script=$root/scripts/get-data.sh
-command -v python3 >/dev/null && command -v curl >/dev/null || {
+if ! command -v python3 >/dev/null || ! command -v curl >/dev/null; then
   echo 'skipped: needs python3 and curl'
   exit 77
-}
+fi
 work=$(mktemp -d)
 server=
 finish() {
@@ -100,7 +100,7 @@ serve
 check 'fetches the four files' run 0 fashion-mnist "$work/a" --mirror "$url/" --checksums "$work/sums"
 check 'names the folder for --data' says "ready: --data $work/a/fashion-mnist"
 check 'says whose checksums they are' says 'not from the data set'
-check 'the files are those of the server' diff -r <(cd "$home" && md5sum *ubyte.gz) <(cd "$work/a/fashion-mnist" && md5sum *)
+check 'the files are those of the server' diff <(cd "$home" && md5sum -- *ubyte.gz) <(cd "$work/a/fashion-mnist" && md5sum -- *)
 : >"$work/log"
 check 'a second run' run 0 fashion-mnist "$work/a" --mirror "$url" --checksums "$work/sums"
 check 'fetches nothing' test ! -s "$work/log"
