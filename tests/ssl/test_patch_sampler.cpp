@@ -256,8 +256,7 @@ TEST_CASE("a patch never leaves the image, and gap and jitter are exact", "[ssl]
             if (step != 0) spaced = spaced && std::abs(to - from) - g.patch >= g.gap - 2 * g.jitter;
           }
         }
-        // The corner patch against the grid's origin, which is the same for a column's patches only
-        // up to jitter: collect the spread of differences instead.
+        // Two patches of a row differ in y by the difference of their jitters.
         const Index spread = placement.patches[1].y - placement.patches[0].y;
         if (spread >= 0 && spread <= 2 * g.jitter) ++offsets[static_cast<std::size_t>(spread)];
       }

@@ -93,13 +93,14 @@ struct ShortcutCheck {
   touching.gap = touching.jitter = 0;
   widest = base;
   widest.gap = 2 * options.gap;
-  return {{"gap 0", "how far continuing edges get: far above the others", touching, Tampering::none},
-          {"gap " + std::to_string(base.gap), "the task as it is trained", base, Tampering::none},
-          {"gap " + std::to_string(widest.gap), "little below the task: no border effects are left", widest,
-           Tampering::none},
-          {"foreign partner", "what one patch gives away by its position alone: little above chance", base,
-           Tampering::foreign_partner},
-          {"shuffled targets", "must be chance", base, Tampering::shuffled_targets}};
+  return {
+      {"gap 0", "continuing edges: what it gains over the task is what the gap takes away", touching, Tampering::none},
+      {"gap " + std::to_string(base.gap), "the task as it is trained", base, Tampering::none},
+      {"gap " + std::to_string(widest.gap), "little below the task: no border effects are left", widest,
+       Tampering::none},
+      {"foreign partner", "what one patch gives away by its position alone: little above chance", base,
+       Tampering::foreign_partner},
+      {"shuffled targets", "must be chance", base, Tampering::shuffled_targets}};
 }
 
 }  // namespace contexture
