@@ -87,7 +87,7 @@ serve() {
   [[ -z $server ]] || kill "$server" 2>/dev/null || true
   rm -f "$work/port"
   : >"$work/log"
-  python3 "$work/server.py" "$home" "$work/log" "$@" >"$work/port" &
+  python3 "$work/server.py" "$home" "$work/log" "$@" >"$work/port" 2>"$work/server.err" &
   server=$!
   for _ in $(seq 100); do
     [[ -s $work/port ]] && break
