@@ -29,7 +29,6 @@ inline std::optional<Options> parse_options(const std::string& program, const st
                                             const std::string& default_out, int argc, char** argv) {
   CLI::App app(purpose, program);
   app.set_config("--config", "", "read options from a file, for instance a former run's OUT/config.ini");
-  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt setting is not ignored
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.allow_config_extras(false);
   Options options;
