@@ -1,0 +1,402 @@
+// Whole experiments in seconds: tiny images, a tiny network. Determinism, resuming, and that the two arms
+// differ in nothing but the encoder's weights.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "contexture/data/builtin.hpp"
+#include "contexture/train/experiment.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  explicit Folder(const std::string& name)
+      : path(fs::temp_directory_path() / ("contexture_" + name + "_" + std::to_string(::getpid()))) {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+const Dataset& tiny_data() {
+  static const Dataset data = builtin_dataset(240, 48, 16);
+  return data;
+}
+
+ExperimentConfig tiny_config() {
+  ExperimentConfig config;
+  config.width = 2;
+  config.epochs = 2;
+  config.pretrain_epochs = 1;
+  config.batch_size = 32;
+  config.pretrain_batch_size = 32;
+  config.evaluations = 4;
+  config.fractions = {1.0, 0.5};
+  return config;
+}
+
+RunSummary run(const ExperimentConfig& config, const fs::path& out = {}, const Dataset& data = tiny_data()) {
+  Progress silent;
+  return run_experiments(config, data, {.out = out}, silent);
+}
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  REQUIRE(in.good());
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+// Files of weights of a run, by name.
+std::map<std::string, std::string> weights_in(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename() != "checkpoint.safetensors") files[entry.path().filename()] = bytes_of(entry.path());
+  return files;
+}
+
+// Everything but the clock.
+bool same_rows(const std::vector<HistoryRow>& a, const std::vector<HistoryRow>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const HistoryRow& x, const HistoryRow& y) {
+    return x.experiment == y.experiment && x.arm == y.arm && x.seed == y.seed && x.step == y.step &&
+           x.epoch == y.epoch && x.split == y.split && x.loss == y.loss && x.accuracy == y.accuracy &&
+           x.macro_f1 == y.macro_f1;
+  });
+}
+
+std::vector<HistoryRow> rows_of(const RunSummary& summary, const std::string& experiment, const std::string& arm,
+                                const std::string& split) {
+  std::vector<HistoryRow> rows;
+  for (const HistoryRow& row : summary.history)
+    if (row.experiment == experiment && row.arm == arm && row.split == split) rows.push_back(row);
+  return rows;
+}
+
+// Requests a stop after so many steps of the whole run.
+struct StopAfter : Progress {
+  StopAfter(StopToken& token, int steps) : token_(token), left_(steps) {}
+  void step(std::int64_t, double, double, double) override {
+    if (--left_ == 0) token_.request();
+  }
+  StopToken& token_;
+  int left_;
+};
+
+}  // namespace
+
+TEST_CASE("experiments: the same seed twice gives the same files and rows, another seed does not") {
+  const Folder first("first"), second("second"), third("third");
+  const RunSummary a = run(tiny_config(), first.path);
+  const RunSummary b = run(tiny_config(), second.path);
+  CHECK(weights_in(first.path) == weights_in(second.path));
+  CHECK(weights_in(first.path).size() == 5);  // encoder, two arms of two experiments
+  CHECK(same_rows(a.history, b.history));
+  ExperimentConfig other = tiny_config();
+  other.seed = 2;
+  const RunSummary c = run(other, third.path);
+  CHECK_FALSE(same_rows(a.history, c.history));
+  CHECK(weights_in(first.path) != weights_in(third.path));
+
+  REQUIRE(a.experiments.size() == 2);
+  for (const ExperimentResult& e : a.experiments) {
+    REQUIRE(e.scratch.size() == 1);
+    REQUIRE(e.pretrained.size() == 1);
+    for (const ArmResult* arm : {&e.scratch[0], &e.pretrained[0]}) {
+      CHECK(arm->answers.predicted.size() == 48);
+      CHECK(arm->test_accuracy == accuracy(arm->confusion));
+      CHECK(arm->steps_to.size() == 4);
+      CHECK(arm->steps > 0);
+    }
+    CHECK(e.scratch[0].steps_to.at("99").has_value());
+  }
+  CHECK(a.experiments[0].labels == a.train_images);
+  CHECK(std::abs(2 * a.experiments[1].labels - a.train_images) <= 12);
+  CHECK(a.train_images + a.validation_images == 240);
+  REQUIRE(a.pretrain.has_value());
+  CHECK(a.pretrain->chance == Approx(1.0 / 6));
+  CHECK(a.images_per_second > 0);
+  CHECK(a.peak_rss_mib > 0);
+}
+
+TEST_CASE("experiments: stopped in any phase and resumed, they give the same files and rows") {
+  const Folder whole("whole");
+  const RunSummary expected = run(tiny_config(), whole.path);
+  const auto files = weights_in(whole.path);
+  // 8 steps of pre-training, then 14 + 14 and 10 + 10.
+  for (const int stop_after : {1, 7, 11, 25, 40, 54}) {
+    CAPTURE(stop_after);
+    const Folder parts("parts");
+    StopToken stop;
+    StopAfter progress(stop, stop_after);
+    try {
+      (void)run_experiments(tiny_config(), tiny_data(), {.out = parts.path}, progress, &stop);
+      FAIL("was not stopped");
+    } catch (const Stopped& stopped) {
+      CHECK(std::string(stopped.what()).find("--resume") != std::string::npos);
+    }
+    Progress silent;
+    const RunSummary resumed = run_experiments(tiny_config(), tiny_data(), {.out = parts.path, .resume = true}, silent);
+    CHECK(same_rows(expected.history, resumed.history));
+    CHECK(files == weights_in(parts.path));
+  }
+}
+
+TEST_CASE("experiments: a finished run resumed computes nothing and gives the same summary") {
+  const Folder folder("finished");
+  const RunSummary once = run(tiny_config(), folder.path);
+  struct Counting : Progress {
+    void begin(const PhaseInfo&) override { ++phases; }
+    int phases = 0;
+  } counting;
+  const RunSummary again = run_experiments(tiny_config(), tiny_data(), {.out = folder.path, .resume = true}, counting);
+  CHECK(counting.phases == 0);
+  CHECK(same_rows(once.history, again.history));
+  CHECK(again.experiments[1].pretrained[0].test_accuracy == once.experiments[1].pretrained[0].test_accuracy);
+  CHECK(again.experiments[1].pretrained[0].steps_to == once.experiments[1].pretrained[0].steps_to);
+
+  ExperimentConfig other = tiny_config();
+  other.width = 3;
+  Progress silent;
+  CHECK_THROWS_WITH(run_experiments(other, tiny_data(), {.out = folder.path, .resume = true}, silent),
+                    Catch::Matchers::Contains("width 2") && Catch::Matchers::Contains("has 3"));
+  const Dataset other_data = builtin_dataset(240, 48, 16, 1);
+  CHECK_THROWS_WITH(run_experiments(tiny_config(), other_data, {.out = folder.path, .resume = true}, silent),
+                    Catch::Matchers::Contains("images"));
+}
+
+TEST_CASE("experiments: without pre-training steps both arms train identically") {
+  ExperimentConfig config = tiny_config();
+  config.pretrain_epochs = 0;
+  const RunSummary summary = run(config);
+  for (const char* experiment : {"100", "50"}) {
+    const auto scratch = rows_of(summary, experiment, "scratch", "train");
+    const auto pretrained = rows_of(summary, experiment, "pretrained", "train");
+    REQUIRE(scratch.size() == pretrained.size());
+    REQUIRE_FALSE(scratch.empty());
+    // Same initialisation, subset, batches, augmentation and schedule: the same losses to the last bit.
+    for (std::size_t i = 0; i < scratch.size(); ++i) {
+      CHECK(scratch[i].step == pretrained[i].step);
+      CHECK(scratch[i].loss == pretrained[i].loss);
+    }
+  }
+}
+
+TEST_CASE("experiments: pre-training changes the pre-trained arm, and both are measured at the same steps") {
+  const RunSummary summary = run(tiny_config());
+  for (const char* experiment : {"100", "50"}) {
+    const auto scratch = rows_of(summary, experiment, "scratch", "validation");
+    const auto pretrained = rows_of(summary, experiment, "pretrained", "validation");
+    REQUIRE(scratch.size() == pretrained.size());
+    CHECK(scratch.front().step == 0);
+    for (std::size_t i = 0; i < scratch.size(); ++i) CHECK(scratch[i].step == pretrained[i].step);
+    CHECK(scratch.front().loss != pretrained.front().loss);
+    CHECK(rows_of(summary, experiment, "scratch", "test").size() == 1);
+  }
+}
+
+TEST_CASE("experiments: the test split decides nothing") {
+  Dataset other = tiny_data();
+  for (std::uint8_t& pixel : other.test.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
+  const Folder a("test_a"), b("test_b");
+  (void)run(tiny_config(), a.path);
+  (void)run(tiny_config(), b.path, other);
+  CHECK(weights_in(a.path) == weights_in(b.path));
+}
+
+TEST_CASE("pre-training does not look at labels") {
+  ExperimentConfig config = tiny_config();
+  config.fractions.clear();
+  Dataset other = tiny_data();
+  std::rotate(other.train.labels.begin(), other.train.labels.begin() + 77, other.train.labels.end());
+  const Folder a("labels_a"), b("labels_b");
+  (void)run(config, a.path);
+  (void)run(config, b.path, other);
+  CHECK(weights_in(a.path) == weights_in(b.path));
+}
+
+TEST_CASE("an encoder from a file gives what pre-training in the same run gives") {
+  const Folder joint("joint"), first("pretrained"), second("given");
+  ExperimentConfig config = tiny_config();
+  (void)run(config, joint.path);
+  config.fractions.clear();
+  const RunSummary pretraining = run(config, first.path);
+  CHECK(pretraining.experiments.empty());
+  config = tiny_config();
+  config.encoder = first.path / "encoder.safetensors";
+  const RunSummary given = run(config, second.path);
+  CHECK_FALSE(given.pretrain.has_value());
+  auto expected = weights_in(joint.path);
+  CHECK(expected.erase("encoder.safetensors") == 1);
+  CHECK(expected == weights_in(second.path));
+  config.width = 3;
+  CHECK_THROWS_WITH(run(config), Catch::Matchers::Contains("another architecture"));
+}
+
+TEST_CASE("more seeds: each with a pre-training and files of its own") {
+  const Folder folder("seeds");
+  ExperimentConfig config = tiny_config();
+  config.fractions = {0.5};
+  config.epochs = 1;
+  config.seeds = 2;
+  config.seed = 5;
+  const RunSummary summary = run(config, folder.path);
+  REQUIRE(summary.experiments.size() == 1);
+  CHECK(summary.experiments[0].seeds == std::vector<std::uint64_t>{5, 6});
+  CHECK(summary.experiments[0].scratch.size() == 2);
+  const auto files = weights_in(folder.path);
+  CHECK(files.size() == 6);
+  CHECK(files.contains("encoder_seed6.safetensors"));
+  CHECK(files.contains("classifier_50_pretrained_seed6.safetensors"));
+  CHECK(files.at("encoder.safetensors") != files.at("encoder_seed6.safetensors"));
+}
+
+TEST_CASE("unlabelled images take part in pre-training, in their share of the steps") {
+  Dataset data = tiny_data();
+  data.unlabeled = builtin_dataset(480, 0, 16, 9).train;
+  data.unlabeled.labels.clear();
+  Encoder<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
+  ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
+  detail::PretrainTask task(encoder, pretext, data, {0, 1, 2, 3}, 32, Rng(3));
+  CHECK(task.images() == 720);
+  std::int64_t labelled_steps = 0;
+  const auto same = [](const Tensor<float>& a, const Tensor<float>& b) {
+    return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  };
+  for (std::int64_t step = 0; step < 30; ++step) {
+    const Tensor<float> inputs = task.make_batch(step).inputs;
+    CHECK(same(inputs, task.make_batch(step).inputs));
+    // Where the step reads labelled images, it draws them and their patches as a run without others does.
+    const Rng patches = Rng(3).split("patches").split(static_cast<std::uint64_t>(step));
+    const EpochSampler order(detail::numbered(240), 32, Rng(3).split("order"));
+    if (same(inputs, pretext.make_batch(data.train, order.batch(labelled_steps), patches).inputs)) ++labelled_steps;
+  }
+  CHECK(labelled_steps == 10);
+}
+
+TEST_CASE("a configuration or data that make no sense are refused") {
+  ExperimentConfig config = tiny_config();
+  config.fractions = {1.5};
+  CHECK_THROWS_AS(run(config), std::invalid_argument);
+  config = tiny_config();
+  config.fractions = {0.001};  // leaves classes without a label
+  CHECK_THROWS_AS(run(config), InputError);
+  config = tiny_config();
+  config.patch = 15;  // does not fit twice into 16 px
+  CHECK_THROWS_AS(run(config), std::invalid_argument);
+  Dataset data = tiny_data();
+  data.test = {0, 16, 16, 3, {}, {}};
+  CHECK_THROWS_AS(run(tiny_config(), {}, data), InputError);
+}
+
+TEST_CASE("a diverging run says where and leaves its last checkpoint readable") {
+  const Folder folder("diverged");
+  ExperimentConfig config = tiny_config();
+  config.learning_rate = 1e9;
+  config.epochs = 20;
+  CHECK_THROWS_AS(run(config, folder.path), Diverged);
+  const RunState state = read_checkpoint(folder.path / "checkpoint.safetensors");
+  CHECK(state.pretraining.size() == 1);  // what was done is kept
+}
+
+TEST_CASE("a classifier's file needs nothing beside it") {
+  const Folder folder("classifier");
+  ExperimentConfig config = tiny_config();
+  config.fractions = {1.0};
+  const RunSummary summary = run(config, folder.path);
+  ImageClassifier classifier = ImageClassifier::load(folder.path / "classifier_100_pretrained.safetensors");
+  CHECK(classifier.options().class_names == tiny_data().class_names);
+  const Score again = score(classifier, tiny_data().test, detail::numbered(48), 7);
+  CHECK(again.answers.predicted == summary.experiments[0].pretrained[0].answers.predicted);
+  CHECK(again.answers.confidence == summary.experiments[0].pretrained[0].answers.confidence);
+  CHECK_THROWS_WITH(ImageClassifier::load(folder.path / "encoder.safetensors"),
+                    Catch::Matchers::Contains("classifier"));
+  const Dataset other = builtin_dataset(12, 12, 24);
+  CHECK_THROWS_AS(score(classifier, other.test, detail::numbered(12)), std::invalid_argument);
+}
+
+TEST_CASE("score: loss and accuracy as computed by hand") {
+  ImageClassifierOptions options{2, 2, {.in_channels = 1, .width = 1, .stages = 1}, {"a", "b", "c"}, {{0.5F}, {0.25F}}};
+  ImageClassifier classifier(options, Rng(4));
+  ImageSet set{3, 2, 2, 1, {0, 50, 100, 150, 200, 250, 30, 60, 90, 120, 5, 6}, {0, 1, 2}};
+  const Score whole = score(classifier, set, detail::numbered(3));
+  Batch batch;
+  make_batch(set, detail::numbered(3), options.normalization, nullptr, Rng(0), batch);
+  const NoGrad no_grad;
+  const Variable<float> logits = classifier(Variable<float>(batch.images));
+  CHECK(whole.evaluation.loss ==
+        Approx(static_cast<double>(softmax_cross_entropy<float>(logits, set.labels).item())).epsilon(1e-5));
+  CHECK(whole.evaluation.accuracy == Approx(static_cast<double>(count_correct(logits.value(), set.labels)) / 3));
+  set.labels.clear();
+  const Score unlabelled = score(classifier, set, detail::numbered(3));
+  CHECK(unlabelled.answers.predicted == whole.answers.predicted);
+  CHECK(unlabelled.confusion.counts.empty());
+}
+
+TEST_CASE("mirroring: off where mirrored images look like other classes, on where not") {
+  // Class 0 is bright on the left, class 1 on the right: mirroring swaps them.
+  ImageSet sided{400, 6, 6, 1, {}, {}};
+  ImageSet layered = sided;  // class 0 is bright above, class 1 below
+  Rng rng(8);
+  for (Index i = 0; i < 400; ++i) {
+    const auto label = static_cast<std::int32_t>(i % 2);
+    sided.labels.push_back(label);
+    layered.labels.push_back(label);
+    for (Index y = 0; y < 6; ++y)
+      for (Index x = 0; x < 6; ++x) {
+        const auto noise = static_cast<int>(rng.below(60));
+        sided.pixels.push_back(static_cast<std::uint8_t>(noise + ((x < 3) == (label == 0) ? 150 : 0)));
+        layered.pixels.push_back(static_cast<std::uint8_t>(noise + ((y < 3) == (label == 0) ? 150 : 0)));
+      }
+  }
+  CHECK_FALSE(mirror_test(sided).keeps_classes());
+  CHECK(mirror_test(layered).keeps_classes());
+  CHECK(mirror_test(layered).accuracy == Approx(1.0));
+  CHECK(mirror_test(sided).mirrored_accuracy == Approx(0.0).margin(1e-9));
+  CHECK(mirror_test(tiny_data().train).keeps_classes());
+  ImageSet unlabelled = sided;
+  unlabelled.labels.clear();
+  CHECK_THROWS_AS(mirror_test(unlabelled), std::invalid_argument);
+}
+
+TEST_CASE("settings: every value is read back exactly, nonsense is refused in one line") {
+  const std::vector<Setting> settings = experiment_settings();
+  for (const Preset& p : kPresets) {
+    const ExperimentConfig config = preset_config(p, "builtin");
+    ExperimentConfig copy;
+    for (const Setting& setting : settings) setting.set(copy, setting.get(config));
+    CHECK(describe(copy) == describe(config));
+  }
+  CHECK_THROWS_AS(preset("fast"), std::invalid_argument);
+  for (const Setting& setting : settings) {
+    if (setting.name == "data" || setting.name == "encoder") continue;
+    for (const char* text :
+         {"", "nan", "-nan", "inf", "1e999", "-1e999", "x", "1x", " 1", "99999999999999999999999", "-7"}) {
+      ExperimentConfig config;
+      CAPTURE(setting.name, text);
+      try {
+        setting.set(config, text);
+        FAIL("accepted");
+      } catch (const std::invalid_argument& error) {
+        CHECK(std::string(error.what()).find("--" + setting.name) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("steps: in proportion to the root of the label fraction") {
+  ExperimentConfig config;
+  config.epochs = 10;
+  config.batch_size = 100;
+  CHECK(classifier_steps(config, 10'000, 1) == 1000);
+  CHECK(classifier_steps(config, 10'000, 0.25) == 500);
+  CHECK(classifier_steps(config, 1, 0.01) == 1);
+}
