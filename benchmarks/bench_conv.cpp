@@ -1,7 +1,7 @@
 // The convolution kernels: algorithm x pass x shape x threads, in GFLOP/s and as a share of the
 // multiply-add peak measured at the start of the same run. GFLOP/s count every multiply-add of
 // the textbook loop, those with the zeros of the padding too, as other libraries count them;
-// the direct algorithm leaves these out and may therefore exceed the peak on small maps.
+// the direct algorithm leaves these out, and Winograd needs fewer, so both may exceed the peak.
 //   bench_conv --benchmark_filter='direct/forward'       CONTEXTURE_ISA=avx2 bench_conv
 #include <benchmark/benchmark.h>
 
@@ -124,7 +124,12 @@ int main(int argc, char** argv) {
   for (const auto& what : cases())
     for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
       if (what.c == 3 && pass == ConvPass::backward_data) continue;  // nobody wants the gradient of an image
-      for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct})
+      for (const ConvAlgorithm algorithm :
+           {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
+        set_conv_algorithm(algorithm);
+        const bool applies = choose_algorithm(what.shape(), pass) == algorithm;
+        set_conv_algorithm(std::nullopt);
+        if (!applies) continue;
         for (const int threads : thread_counts) {
           const std::string name =
               message(to_string(algorithm), '/', to_string(pass), '/', what.name(), "/threads:", threads);
@@ -132,6 +137,7 @@ int main(int argc, char** argv) {
           registered->Unit(benchmark::kMillisecond);
           if (threads > 1) registered->UseRealTime();  // one thread: its CPU time, whatever else runs
         }
+      }
     }
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -223,13 +223,70 @@ TEST_CASE("conv2d: random shapes, direct") {
   check_random_shapes<double>(ConvAlgorithm::direct, 4000, 150, 60000);
 }
 
+// Winograd's errors follow the largest terms of a tile, not those of the element: shapes it can
+// compute against the direct algorithm in double, which the cases above check.
+void check_winograd(ConvAlgorithm algorithm, std::uint64_t seed, int count, double tolerance) {
+  const Settings settings;
+  for (int i = 0; i < count; ++i) {
+    Random random{seed + static_cast<std::uint64_t>(i)};
+    ConvShape shape;
+    shape.n = random.one_in(3) ? random.integer(6, 31) : random.integer(0, 5);
+    shape.h = random.integer(1, 13);
+    shape.w = random.integer(1, 13);
+    shape.c = random.one_in(3) ? random.integer(12, 70) : random.integer(1, 9);
+    shape.k = random.one_in(3) ? random.integer(14, 70) : random.integer(1, 17);
+    shape.r = shape.s = 3;
+    shape.pad_h = random.integer(0, 2);
+    shape.pad_w = random.integer(0, 2);
+    const Problem<float> problem(shape, random);
+    Random again = random;
+    Problem<double> exact(shape, again);
+    exact.x.assign(problem.x.begin(), problem.x.end());
+    exact.w.assign(problem.w.begin(), problem.w.end());
+    exact.dy.assign(problem.dy.begin(), problem.dy.end());
+    exact.bias.assign(problem.bias.begin(), problem.bias.end());
+    set_conv_algorithm(ConvAlgorithm::direct);
+    const Results<double> want(exact, false);
+    set_conv_algorithm(algorithm);
+    CHECK(choose_algorithm(shape, ConvPass::forward) == algorithm);
+    for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+      if (isa > supported_isa()) continue;
+      set_isa(isa);
+      set_num_threads(1 + i % 3);
+      INFO("seed " << seed + static_cast<std::uint64_t>(i) << ", " << to_string(algorithm) << ", " << to_string(isa)
+                   << ", " << describe(shape));
+      const Results<float> got(problem, i % 2 == 1);
+      // Largest error relative to the largest element; sums of few or cancelling terms are small.
+      const auto error = [](const std::vector<float>& a, const std::vector<double>& b, double least) {
+        double most = 0, scale = least;
+        for (std::size_t at = 0; at < a.size(); ++at) {
+          const double difference = std::abs(a[at] - b[at]);
+          if (!(difference <= most)) most = difference;
+          scale = std::max(scale, std::abs(b[at]));
+        }
+        return most / scale;
+      };
+      CHECK(error(got.y, want.y, 1.0) <= tolerance);
+      CHECK(error(got.dx, want.dx, 1.0) <= tolerance);
+      CHECK(error(got.dw, want.dw, 1.0) <= tolerance);
+    }
+  }
+}
+
+TEST_CASE("conv2d: random shapes, Winograd") {
+  check_winograd(ConvAlgorithm::winograd2, 5000, 300, 1e-5);
+  check_winograd(ConvAlgorithm::winograd4, 6000, 300, 1e-4);
+}
+
 TEST_CASE("conv2d: thousands of random shapes", "[.slow]") {
   check_random_shapes<float>(ConvAlgorithm::direct, 100000, 5000, 400000);
   check_random_shapes<float>(ConvAlgorithm::im2col, 200000, 2000, 400000);
   check_random_shapes<double>(ConvAlgorithm::direct, 300000, 1000, 400000);
+  check_winograd(ConvAlgorithm::winograd2, 400000, 2000, 1e-5);
+  check_winograd(ConvAlgorithm::winograd4, 500000, 2000, 1e-4);
 }
 
-TEST_CASE("conv2d: the shapes of training, direct against im2col") {
+TEST_CASE("conv2d: the shapes of training, against im2col") {
   const Settings settings;
   struct Layer {
     Index n, size, c, k, kernel, stride;
@@ -254,8 +311,6 @@ TEST_CASE("conv2d: the shapes of training, direct against im2col") {
     const Problem<float> problem(shape, random);
     set_conv_algorithm(ConvAlgorithm::im2col);
     const Results<float> want(problem, false);
-    set_conv_algorithm(ConvAlgorithm::direct);
-    const Results<float> got(problem, false);
     const auto relative_error = [](const std::vector<float>& a, const std::vector<float>& b) {
       double error = 0, norm = 0;
       for (std::size_t i = 0; i < a.size(); ++i) {
@@ -264,19 +319,37 @@ TEST_CASE("conv2d: the shapes of training, direct against im2col") {
       }
       return std::sqrt(error / norm);
     };
-    CHECK(relative_error(got.y, want.y) <= 1e-6);
-    CHECK(relative_error(got.dx, want.dx) <= 1e-6);
-    CHECK(relative_error(got.dw, want.dw) <= 2e-6);
-    CHECK(got.dbias == want.dbias);
+    struct Bound {
+      ConvAlgorithm algorithm;
+      double data, weights;
+    };
+    for (const Bound& bound : {Bound{ConvAlgorithm::direct, 1e-6, 2e-6}, Bound{ConvAlgorithm::winograd2, 1e-6, 4e-6},
+                               Bound{ConvAlgorithm::winograd4, 5e-6, 1e-5}}) {
+      set_conv_algorithm(bound.algorithm);
+      if (choose_algorithm(shape, ConvPass::forward) != bound.algorithm) continue;
+      INFO(to_string(bound.algorithm));
+      const Results<float> got(problem, false);
+      CHECK(relative_error(got.y, want.y) <= bound.data);
+      CHECK(relative_error(got.dx, want.dx) <= bound.data);
+      CHECK(relative_error(got.dw, want.dw) <= bound.weights);
+      CHECK(got.dbias == want.dbias);
+    }
   }
 }
 
 TEST_CASE("conv2d: the same bits with any number of threads") {
   const Settings settings;
-  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct})
+  for (const ConvAlgorithm algorithm :
+       {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4})
     for (int i = 0; i < 40; ++i) {
       Random random{500 + static_cast<std::uint64_t>(i)};
-      const Problem<float> problem(random_shape(random, 400000), random);
+      ConvShape shape = random_shape(random, 400000);
+      if (algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4) {
+        shape.r = shape.s = 3;
+        shape.stride_h = shape.stride_w = shape.dilation_h = shape.dilation_w = shape.groups = 1;
+        shape.pad_h = shape.pad_w = 1;
+      }
+      const Problem<float> problem(shape, random);
       INFO("seed " << 500 + i << ", " << to_string(algorithm) << ", " << describe(problem.shape));
       set_conv_algorithm(algorithm);
       set_num_threads(1);
@@ -422,7 +495,14 @@ TEST_CASE("conv2d: impossible shapes are refused") {
 
 TEST_CASE("conv2d: the algorithm is chosen by shape and can be forced") {
   const Settings settings;
-  const ConvShape dense{.n = 8, .h = 8, .w = 8, .c = 32, .k = 32, .r = 3, .s = 3};
+  const ConvShape dense{.n = 8, .h = 8, .w = 8, .c = 32, .k = 32, .r = 3, .s = 3, .stride_h = 2, .stride_w = 2};
+  const ConvShape stage{.n = 128, .h = 8, .w = 8, .c = 96, .k = 96, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
+  const ConvShape patch{.n = 512, .h = 6, .w = 6, .c = 48, .k = 48, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
+  const ConvShape tiny{.n = 512, .h = 2, .w = 2, .c = 192, .k = 192, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
+  CHECK(choose_algorithm(stage, ConvPass::forward) == ConvAlgorithm::winograd4);
+  CHECK(choose_algorithm<double>(stage, ConvPass::forward) == ConvAlgorithm::direct);
+  CHECK(choose_algorithm(patch, ConvPass::backward_weights) == ConvAlgorithm::winograd2);
+  CHECK(choose_algorithm(tiny, ConvPass::forward) == ConvAlgorithm::direct);
   const ConvShape stem{.n = 8, .h = 8, .w = 8, .c = 3, .k = 32, .r = 3, .s = 3};
   CHECK(choose_algorithm(dense, ConvPass::forward) == ConvAlgorithm::direct);
   CHECK(choose_algorithm(stem, ConvPass::forward) == ConvAlgorithm::direct);
@@ -440,7 +520,8 @@ TEST_CASE("conv2d: a repeated call takes no memory from the system") {
   Random random{5};
   const Problem<float> problem(
       ConvShape{.n = 20, .h = 8, .w = 8, .c = 24, .k = 40, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1}, random);
-  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct}) {
+  for (const ConvAlgorithm algorithm :
+       {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
     set_conv_algorithm(algorithm);
     const Results<float> warm(problem, false);
     const std::uint64_t before = memory_stats().system_allocations;

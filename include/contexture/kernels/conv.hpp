@@ -2,6 +2,7 @@
 // shape. Plain functions on pointers; shapes are checked, pointers are not.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -13,17 +14,24 @@
 #include "contexture/kernels/conv_direct.hpp"
 #include "contexture/kernels/conv_im2col.hpp"
 #include "contexture/kernels/conv_shape.hpp"
+#include "contexture/kernels/conv_winograd.hpp"
 
 namespace contexture::kernels {
 
-/// How a convolution is computed. CONTEXTURE_CONV=im2col|direct forces one for the process.
-enum class ConvAlgorithm { im2col, direct };
+/// How a convolution is computed. CONTEXTURE_CONV=im2col|direct|winograd2|winograd4
+/// forces one for the process; shapes that it cannot compute fall back to direct.
+enum class ConvAlgorithm {
+  im2col,     ///< matrix multiplication by BLAS
+  direct,     ///< register tiles, any shape
+  winograd2,  ///< F(2x2,3x3): 3x3 kernels, stride 1, no groups
+  winograd4   ///< F(4x4,3x3): the same, fewer multiply-adds, larger rounding errors
+};
 
 /// The three passes of training.
 enum class ConvPass { forward, backward_data, backward_weights };
 
 [[nodiscard]] constexpr std::string_view to_string(ConvAlgorithm algorithm) {
-  constexpr std::array<std::string_view, 2> names{"im2col", "direct"};
+  constexpr std::array<std::string_view, 4> names{"im2col", "direct", "winograd2", "winograd4"};
   return names[static_cast<std::size_t>(algorithm)];
 }
 
@@ -43,10 +51,32 @@ using kernels::ConvPass;
 inline int initial_forced_algorithm() {
   const char* text = std::getenv("CONTEXTURE_CONV");
   if (text == nullptr || *text == '\0') return -1;
-  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct})
+  for (const ConvAlgorithm algorithm :
+       {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4})
     if (to_string(algorithm) == text) return static_cast<int>(algorithm);
-  require(false, "CONTEXTURE_CONV: '", text, "', expected im2col or direct");
+  require(false, "CONTEXTURE_CONV: '", text, "', expected im2col, direct, winograd2 or winograd4");
   return -1;
+}
+
+// Cost of one image in multiply-adds that run at full speed. Direct: those that meet no padding.
+inline double direct_cost(const ConvShape& shape) {
+  const auto taps = [](Index out, Index in, Index pad) {
+    double count = 0;
+    for (Index o = 0; o < out; ++o)
+      for (Index tap = 0; tap < 3; ++tap) count += o - pad + tap >= 0 && o - pad + tap < in ? 1 : 0;
+    return count;
+  };
+  return taps(shape.out_h(), shape.h, shape.pad_h) * taps(shape.out_w(), shape.w, shape.pad_w) *
+         static_cast<double>(shape.c * shape.k);
+}
+
+// F(m,3): the products of all tiles, the transforms of every tile's channels (measured: this
+// many multiply-adds' time a channel, input and output alike), and that of the weights, once.
+inline double winograd_cost(const ConvShape& shape, Index m, double transforms) {
+  const auto tiles = static_cast<double>(((shape.out_h() + m - 1) / m) * ((shape.out_w() + m - 1) / m));
+  const auto products = static_cast<double>((m + 2) * (m + 2) * shape.c * shape.k);
+  return tiles * (products + transforms * static_cast<double>(shape.c + shape.k)) +
+         250.0 * static_cast<double>(shape.c * shape.k) / static_cast<double>(std::max<Index>(shape.n, 1));
 }
 
 inline std::atomic<int>& forced_algorithm() {
@@ -64,14 +94,32 @@ inline void set_conv_algorithm(std::optional<ConvAlgorithm> algorithm) {
   detail::conv::forced_algorithm().store(algorithm ? static_cast<int>(*algorithm) : -1, std::memory_order_relaxed);
 }
 
-/// The algorithm that computes a pass of this shape.
-[[nodiscard]] inline ConvAlgorithm choose_algorithm(const ConvShape& shape, ConvPass pass) {
+/// The algorithm that computes a pass of this shape with elements of type T.
+///
+/// | shape                                                           | algorithm |
+/// |-----------------------------------------------------------------|-----------|
+/// | fewer than 4 channels a group to run the vectors over           | im2col    |
+/// | float, 3x3, stride 1, where the cost model below favours a tile | winograd4, winograd2 |
+/// | everything else, and double always                              | direct    |
+///
+/// The vectors run over K, in backward-data over C. In practice Winograd takes the 3x3 layers
+/// with at least 16 channels on maps of 6x6 (winograd2), 4x4, 7x7 and up (winograd4).
+template <class T = float>
+[[nodiscard]] ConvAlgorithm choose_algorithm(const ConvShape& shape, ConvPass pass) {
   const int forced = detail::conv::forced_algorithm().load(std::memory_order_relaxed);
-  if (forced >= 0) return static_cast<ConvAlgorithm>(forced);
-  // Direct wins everywhere its vectors are not mostly empty: the vector runs over the channels
-  // that the pass computes, K or, in backward-data, C.
+  if (forced >= 0) {
+    const auto algorithm = static_cast<ConvAlgorithm>(forced);
+    const bool winograd = algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
+    return winograd && !detail::conv::winograd_applies(shape) ? ConvAlgorithm::direct : algorithm;
+  }
   const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();
-  return vectorised >= 4 ? ConvAlgorithm::direct : ConvAlgorithm::im2col;
+  if (vectorised < 4) return ConvAlgorithm::im2col;
+  if (!std::is_same_v<T, float> || !detail::conv::winograd_applies(shape)) return ConvAlgorithm::direct;
+  const double direct = detail::conv::direct_cost(shape);
+  const double small = detail::conv::winograd_cost(shape, 2, 172.0);
+  const double large = detail::conv::winograd_cost(shape, 4, 675.0);
+  if (std::min(small, large) * 1.1 > direct) return ConvAlgorithm::direct;
+  return small <= large ? ConvAlgorithm::winograd2 : ConvAlgorithm::winograd4;
 }
 
 /// y (N,P,Q,K) = x (N,H,W,C) convolved with w (R,S,C/groups,K), plus bias (K) where it is not
@@ -80,10 +128,12 @@ template <class T>
 void conv2d_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   shape.validate();
   if (shape.output_size() == 0) return;
-  if (choose_algorithm(shape, ConvPass::forward) == ConvAlgorithm::direct)
-    detail::conv::direct_forward(shape, x, w, bias, y);
-  else
-    detail::conv::im2col_forward(shape, x, w, bias, y);
+  switch (choose_algorithm<T>(shape, ConvPass::forward)) {
+    case ConvAlgorithm::im2col: return detail::conv::im2col_forward(shape, x, w, bias, y);
+    case ConvAlgorithm::direct: return detail::conv::direct_forward(shape, x, w, bias, y);
+    case ConvAlgorithm::winograd2: return detail::conv::winograd_forward<T, 2>(shape, x, w, bias, y);
+    case ConvAlgorithm::winograd4: return detail::conv::winograd_forward<T, 4>(shape, x, w, bias, y);
+  }
 }
 
 /// dx (N,H,W,C), the gradient with respect to the input, from dy (N,P,Q,K). Overwrites dx.
@@ -92,10 +142,12 @@ void conv2d_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx
   shape.validate();
   if (shape.input_size() == 0) return;
   if (shape.output_size() == 0) return detail::conv::fill_zero(dx, shape.input_size());
-  if (choose_algorithm(shape, ConvPass::backward_data) == ConvAlgorithm::direct)
-    detail::conv::direct_backward_data(shape, dy, w, dx);
-  else
-    detail::conv::im2col_backward_data(shape, dy, w, dx);
+  switch (choose_algorithm<T>(shape, ConvPass::backward_data)) {
+    case ConvAlgorithm::im2col: return detail::conv::im2col_backward_data(shape, dy, w, dx);
+    case ConvAlgorithm::direct: return detail::conv::direct_backward_data(shape, dy, w, dx);
+    case ConvAlgorithm::winograd2: return detail::conv::winograd_backward_data<T, 2>(shape, dy, w, dx);
+    case ConvAlgorithm::winograd4: return detail::conv::winograd_backward_data<T, 4>(shape, dy, w, dx);
+  }
 }
 
 /// dw (R,S,C/groups,K) and, where it is not null, dbias (K), summed over the batch. Overwrites
@@ -106,10 +158,12 @@ void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
   if (dbias != nullptr) detail::conv::bias_gradient(dy, shape.out_pixels(), shape.k, dbias);
   if (shape.weight_size() == 0) return;
   if (shape.output_size() == 0) return detail::conv::fill_zero(dw, shape.weight_size());
-  if (choose_algorithm(shape, ConvPass::backward_weights) == ConvAlgorithm::direct)
-    detail::conv::direct_backward_weights(shape, x, dy, dw);
-  else
-    detail::conv::im2col_backward_weights(shape, x, dy, dw);
+  switch (choose_algorithm<T>(shape, ConvPass::backward_weights)) {
+    case ConvAlgorithm::im2col: return detail::conv::im2col_backward_weights(shape, x, dy, dw);
+    case ConvAlgorithm::direct: return detail::conv::direct_backward_weights(shape, x, dy, dw);
+    case ConvAlgorithm::winograd2: return detail::conv::winograd_backward_weights<T, 2>(shape, x, dy, dw);
+    case ConvAlgorithm::winograd4: return detail::conv::winograd_backward_weights<T, 4>(shape, x, dy, dw);
+  }
 }
 
 }  // namespace contexture::kernels

@@ -540,6 +540,25 @@ void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx
   }
 }
 
+// Covers the `filled` channels of one block of the source with register tiles of about equal
+// height; call.source is the block, sums its rows of the weight gradient. Up to one row more is
+// computed than there are channels.
+template <class T>
+void run_weight_tiles(const DirectKernels<T>& kernels, WeightTileCall<T>& call, Index nv, Index wide, Index filled,
+                      T* sums) {
+  const bool at_once = nv == 1 && filled > 14 && kBlock<T> == 16 && kernels.weight_tile[0][7] != nullptr;
+  const Index most = at_once ? 16 : kernels.max_rows[nv - 1];
+  const T* source = call.source;
+  for (Index c = 0, tiles = (filled + most - 1) / most; tiles > 0; --tiles) {
+    const Index rows = ((filled - c + tiles - 1) / tiles + 1) / 2 * 2;
+    call.source = source + c;
+    call.out = sums + c * wide;
+    kernels.weight_tile[nv - 1][rows / 2 - 1](call);
+    c += rows;
+  }
+  call.source = source;
+}
+
 // dw (R,S,C/groups,K) of one group: sum of the partial gradients [chunk][block][tap][c][NV vectors].
 template <class T>
 void unpack_weight_gradient(const ConvShape& shape, Index group, const ChannelBlocks& channels, const T* partial,
@@ -678,16 +697,9 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
               call.position_count = found;
               T* tap_sums = block_sums + (r * kernel_w + s) * padded_channels * wide;
               for (Index c0 = 0; c0 < source.channels; c0 += kBlock<T>) {
-                const Index filled = std::min(kBlock<T>, source.channels - c0);
-                const bool whole = filled > 14 && nv == 1 && kernels.weight_tile[0][7] != nullptr && kBlock<T> == 16;
-                const Index most = whole ? 16 : kernels.max_rows[nv - 1];
-                for (Index c = 0, tiles = (filled + most - 1) / most; tiles > 0; --tiles) {
-                  const Index cr = ((filled - c + tiles - 1) / tiles + 1) / 2 * 2;
-                  call.source = packed.data() + c0 / kBlock<T> * lanes * kBlock<T> + c;
-                  call.out = tap_sums + (c0 + c) * wide;
-                  kernels.weight_tile[nv - 1][cr / 2 - 1](call);
-                  c += cr;
-                }
+                call.source = packed.data() + c0 * lanes;
+                run_weight_tiles(kernels, call, nv, wide, std::min(kBlock<T>, source.channels - c0),
+                                 tap_sums + c0 * wide);
               }
             }
         }
