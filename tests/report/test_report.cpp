@@ -258,6 +258,14 @@ TEST_CASE("a report has every file, and each holds what the run measured", "[rep
     CHECK(contains(html, "data:image/png;base64,"));  // the pictures need no gnuplot in the page
   }
 
+  SECTION("without a temporary folder likewise") {
+    setenv("TMPDIR", "/nonexistent", 1);
+    write_report(run.summary, run.inputs(), out);
+    unsetenv("TMPDIR");
+    CHECK(contains(err.text(), "warning: no temporary folder"));
+    CHECK(files_in(out) == kTexts);
+  }
+
   SECTION("a gnuplot that fails is quoted") {
     const fs::path bin = folder.path() / "bin";
     fs::create_directory(bin);

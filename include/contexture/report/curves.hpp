@@ -32,6 +32,7 @@ struct Panel {
 
   std::vector<PanelCurve> curves;
   bool percent = false;  ///< y is a share, shown in percent
+  bool whole_x = false;  ///< x counts: no ticks between whole numbers
 
   std::optional<double> shade_until;  ///< grey from 0: the time that pre-training took
   std::optional<double> level;        ///< horizontal dashed line: chance
@@ -111,7 +112,8 @@ struct AxisRange {
 };
 
 /// Round numbers (1, 2 or 5 times a power of ten) that cover [low, high] in about `wanted` steps.
-[[nodiscard]] inline std::vector<double> linear_ticks(double low, double high, int wanted, bool quarters = false) {
+[[nodiscard]] inline std::vector<double> linear_ticks(double low, double high, int wanted, bool quarters = false,
+                                                      bool whole = false) {
   const double raw = std::max(high - low, 1e-12) / wanted, magnitude = std::pow(10, std::floor(std::log10(raw)));
   double step = 10 * magnitude;
   for (const double factor : {1.0, 2.0, 2.5, 5.0})
@@ -119,6 +121,7 @@ struct AxisRange {
       step = factor * magnitude;
       break;
     }
+  if (whole) step = std::max(step, 1.0);
   std::vector<double> out;
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i)
     out.push_back(i * step + 0.0);  // never -0
@@ -216,7 +219,8 @@ struct AxisRange {
       gp += "set xrange [0:" + exact(x_max * 1.02) + "]\nset yrange [" + exact(y.low) + ":" + exact(y.high) + "]\n";
       gp += y.log ? "set logscale y\n" : "unset logscale y\n";
       gp += "set xtics (";
-      const std::vector<double> x_ticks = linear_ticks(0, x_max * 1.02, size.panel_width > 400 ? 8 : 6, x_max > 100);
+      const std::vector<double> x_ticks =
+          linear_ticks(0, x_max * 1.02, size.panel_width > 400 ? 8 : 6, x_max > 100, panel.whole_x);
       for (std::size_t i = 0; i < x_ticks.size(); ++i)
         gp += (i > 0 ? ", " : "") +
               gnuplot_quoted(x_max >= 10 ? grouped(std::llround(x_ticks[i]))
@@ -259,8 +263,8 @@ struct AxisRange {
       for (std::size_t i = 0; i < panel.curves.size(); ++i) {
         const PanelCurve& curve = panel.curves[i];
         if (curve.points.empty()) continue;
-        add(files[i] + " using 1:2 with " + (curve.points.size() > 12 ? "lines" : "linespoints pt 7 ps 0.4") +
-            " lw 2.4 lc " + colour(curve.ink));
+        add(files[i] + " using 1:2 with " + (curve.points.size() > 12 ? "lines" : "linespoints pt 7 ps 0.4") + " lw " +
+            (i == 0 ? "3" : "2.2") + " lc " + colour(curve.ink));
       }
       std::string marks;
       int tag = 800;

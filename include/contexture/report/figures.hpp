@@ -57,6 +57,7 @@ inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::siz
       Panel panel;
       panel.title = panel_title(e);
       panel.x_label = "optimiser steps";
+      panel.whole_x = true;
       panel.y_label = std::string(split == std::string("train") ? "training" : "validation") + " loss (nats)";
       for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
         const auto curves = seed_curves(run, e.key, to_string(arm), split, [](const HistoryRow& h) { return h.loss; });
@@ -92,6 +93,7 @@ inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::siz
                               : std::string(unit.name) + (run.pretrain ? ", pre-training included" : " of training");
       panel.y_label = "validation accuracy";
       panel.percent = true;
+      panel.whole_x = by_step;
       for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
         const auto curves =
             seed_curves(run, e.key, to_string(arm), "validation", [](const HistoryRow& h) { return h.accuracy; });
@@ -128,6 +130,7 @@ inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::siz
   row[1].percent = true;
   for (std::size_t i = 0; i < 2; ++i) {
     row[i].x_label = "optimiser steps";
+    row[i].whole_x = true;
     for (const char* split : {"train", "validation"}) {
       const auto curves = seed_curves(run, "pretrain", "pretext", split,
                                       [&](const HistoryRow& h) { return i == 0 ? h.loss : h.accuracy; });

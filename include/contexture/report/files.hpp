@@ -76,7 +76,9 @@ inline void make_folder(const std::filesystem::path& folder) {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "contexture-report-XXXXXX").string();
+    std::error_code error;
+    std::string name = (std::filesystem::temp_directory_path(error) / "contexture-report-XXXXXX").string();
+    require_input(!error, "no temporary folder: ", error.message());
     require_input(::mkdtemp(name.data()) != nullptr, "cannot create a temporary folder ", name, ": ",
                   std::strerror(errno));
     path_ = name;

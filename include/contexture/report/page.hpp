@@ -40,8 +40,10 @@ inline std::vector<Card> cards(const RunSummary& run, const std::vector<Experime
     Card card;
     card.title = e.key + " % of the labels";
     card.value = points(e.difference.mean);
-    card.note = "points of test accuracy: " + percent(e.scratch.test_accuracy.mean) + " from scratch, " +
-                percent(e.pretrained.test_accuracy.mean) + " pre-trained. ";
+    card.note = std::string(j.verdict == Verdict::tie ? "points of test accuracy, within the noise: "
+                                                      : "points of test accuracy: ") +
+                percent(e.scratch.test_accuracy.mean) + " from scratch, " + percent(e.pretrained.test_accuracy.mean) +
+                " pre-trained. ";
     if (j.over_seeds)
       card.note += "95 % interval " + points(e.difference.low()) + " to " + points(e.difference.high()) + ", " +
                    plural(e.difference.per_seed.size(), "seed");
@@ -159,8 +161,10 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
                                               const DrawnFigures& figures) {
   using namespace page_parts;
   Document doc;
-  doc.title = "What self-supervised pre\u2011training buys on " +
-              (run.dataset.empty() ? std::string("this data") : run.dataset);
+  const std::string data = run.dataset.empty()        ? "unnamed data"
+                           : run.dataset == "builtin" ? "the built-in data set"
+                                                      : run.dataset;
+  doc.title = "What self-supervised pre\u2011training buys on " + data;  // a hyphen that does not break
   doc.lead(headline(run, views));
   doc.paragraph(
       "The question: an encoder is first trained on images without labels. Does a classifier that starts from it learn "

@@ -39,8 +39,8 @@ namespace detail::report {
 /// Writes the report of a run into the folder `out` (created where needed): history.csv, summary.json,
 /// {loss,accuracy,pretrain}_curves.{svg,png}, predictions.png, patches.png, confusion.png, report.md and report.html.
 /// Each file appears complete or not at all; figures of an earlier report that cannot be drawn again are removed.
-/// The figures need gnuplot on the PATH: without it, or where it fails, one warning line on stderr says
-/// so, and so does the report. Throws InputError naming the file that cannot be written and why.
+/// The figures need gnuplot on the PATH and a temporary folder: without them, or where gnuplot fails, one warning
+/// line on stderr says so, and so does the report. Throws InputError naming the file that cannot be written and why.
 inline void write_report(const RunSummary& run, const ReportInputs& inputs, const std::filesystem::path& out) {
   namespace r = detail::report;
   r::make_folder(out);
@@ -48,7 +48,16 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
   r::write_file(out / "summary.json", r::summary_json(run));
 
   const std::vector<r::ExperimentView> views = r::views_of(run);
-  const r::TemporaryFolder folder;
+  // What goes wrong while drawing is told in the report; the numbers above are safe already.
+  std::optional<r::TemporaryFolder> folder;
+  const auto attempt = [&](auto&& draw) -> std::string {
+    try {
+      if (!folder) folder.emplace();
+      return draw(folder->path());
+    } catch (const InputError& error) {
+      return error.what();
+    }
+  };
   r::DrawnFigures drawn;
   std::string first_trouble;
   std::vector<std::string> missing;
@@ -56,7 +65,7 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
   const auto keep = [&](const std::string& name, const std::vector<std::string>& endings, const std::string& trouble) {
     for (const std::string& ending : endings) {
       const std::string file = name + ending;
-      if (const auto bytes = trouble.empty() ? r::read_file(folder.path() / file) : std::nullopt) {
+      if (const auto bytes = trouble.empty() && folder ? r::read_file(folder->path() / file) : std::nullopt) {
         r::write_file(out / file, *bytes);
       } else {
         std::error_code ignored;
@@ -70,9 +79,10 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
   };
   const auto curves = [&](const std::optional<r::CurveFigure>& figure, const std::string& name) {
     if (!figure) return keep(name, {".svg", ".png"}, "");
-    const std::string trouble = r::draw_figure(*figure, folder.path());
+    const std::string trouble = attempt([&](const auto& where) { return r::draw_figure(*figure, where); });
     if (trouble.empty())
-      drawn.svg[name] = r::embedded_svg(*r::read_file(folder.path() / (name + ".svg")), name, figure->description);
+      drawn.svg[name] =
+          r::embedded_svg(r::read_file(folder->path() / (name + ".svg")).value_or(""), name, figure->description);
     keep(name, {".svg", ".png"}, trouble);
   };
   bool any = false, pretrained_here = false;
@@ -84,7 +94,7 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
   const auto picture = [&](const std::optional<r::Scene>& scene, const std::string& name, const char* description) {
     if (!scene) return keep(name, {".png"}, "");
     drawn.svg[name] = scene->svg(description);
-    keep(name, {".png"}, scene->png(folder.path(), name));
+    keep(name, {".png"}, attempt([&](const auto& where) { return scene->png(where, name); }));
   };
   picture(r::predictions_scene(run, inputs), "predictions", "Test images with the answers of both arms");
   picture(r::confusion_scene(run, views), "confusion", "Confusion matrices of both arms");

@@ -49,10 +49,10 @@ namespace contexture::detail::report {
   return text.find_first_not_of("0.") == std::string::npos ? text : "+" + text;
 }
 
-/// Seconds as "0.8 s", "41 s", "3 min 20 s", "1 h 5 min".
+/// Seconds as "0.84 s", "2.5 s", "41 s", "3 min 20 s", "1 h 5 min".
 [[nodiscard]] inline std::string duration(double seconds) {
   if (!std::isfinite(seconds)) return "n/a";
-  if (seconds < 9.95) return fixed(seconds, 1) + " s";
+  if (seconds < 9.95) return fixed(seconds, seconds < 0.995 ? 2 : 1) + " s";
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
   if (whole < 100) return std::to_string(whole) + " s";
   const auto pair = [](std::int64_t big, const char* big_unit, std::int64_t small, const char* small_unit) {

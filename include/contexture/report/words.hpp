@@ -44,16 +44,16 @@ template <class Show>
   return moment_text(m, [&](double v) { return duration(v + offset); });
 }
 
-/// How the pre-trained moment compares with the scratch moment: "3.4 times sooner", "1.2 times later", "as soon".
+/// How the pre-trained moment compares with the scratch moment: "3.4 times sooner", "1.2 times later", "no difference".
 /// Empty where one of them is not known for every seed.
 [[nodiscard]] inline std::string sooner(const std::optional<double>& scratch, const std::optional<double>& pretrained) {
   if (!scratch || !pretrained) return {};
   const double a = std::max(*scratch, 0.0), b = std::max(*pretrained, 0.0);
-  if (a == b) return "as soon";
+  if (a == b) return "no difference";
   if (b == 0) return "from the start";
   if (a == 0) return "later";
   const double ratio = b < a ? a / b : b / a;
-  if (ratio < 1.05) return "about as soon";
+  if (ratio < 1.05) return "about the same";
   return fixed(ratio, ratio < 10 ? 1 : 0) + (b < a ? " times sooner" : " times later");
 }
 
