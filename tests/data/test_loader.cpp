@@ -83,31 +83,33 @@ TEST_CASE("a batch without augmentation is the normalised images") {
 }
 
 TEST_CASE("a random crop is one of the shifts of the padded image, mirrored or not") {
-  const ImageSet set = random_set(1, 5, 6, 1);
+  const Index channels = GENERATE(1, 3, 4);
+  const ImageSet set = random_set(1, 5, 6, channels);
+  const Normalization plain = {std::vector<float>(static_cast<std::size_t>(channels), 0.0F),
+                               std::vector<float>(static_cast<std::size_t>(channels), 1.0F)};
   const auto border = GENERATE(Augmentation::Border::kReflect, Augmentation::Border::kZero);
   const Augmentation augmentation{.crop_padding = 2, .flip = true, .border = border};
-  const auto padded = [&](Index y, Index x) -> float {
+  const auto padded = [&](Index y, Index x, Index c) -> float {
     if (border == Augmentation::Border::kZero && (y < 0 || y >= 5 || x < 0 || x >= 6)) return 0;
     y = y < 0 ? -y : (y >= 5 ? 8 - y : y);
     x = x < 0 ? -x : (x >= 6 ? 10 - x : x);
-    return static_cast<float>(set.pixels[static_cast<std::size_t>(y * 6 + x)]) / 255.0F;
+    return static_cast<float>(set.pixels[static_cast<std::size_t>((y * 6 + x) * channels + c)]) / 255.0F;
   };
   std::map<int, int> seen;
   const std::vector<Index> indices(400, 0);
   Batch batch;
-  make_batch(set, indices, kPlain1, &augmentation, Rng(4), batch);
+  make_batch(set, indices, plain, &augmentation, Rng(4), batch);
   for (std::size_t k = 0; k < indices.size(); ++k) {
-    const float* image = batch.images.data() + k * 30;
+    const float* image = batch.images.data() + static_cast<Index>(k) * 30 * channels;
     int matches = 0;
     for (int variant = 0; variant < 50; ++variant) {
       const Index dy = variant / 10 - 2;
       const Index dx = variant / 2 % 5 - 2;
       bool same = true;
-      for (Index y = 0; y < 5 && same; ++y) {
-        for (Index x = 0; x < 6 && same; ++x) {
-          const float expected = padded(y + dy, (variant % 2 == 1 ? 5 - x : x) + dx);
-          same = std::abs(image[y * 6 + x] - expected) < 1e-5F;
-        }
+      for (Index i = 0; i < 30 * channels && same; ++i) {
+        const Index x = i / channels % 6;
+        const float expected = padded(i / channels / 6 + dy, (variant % 2 == 1 ? 5 - x : x) + dx, i % channels);
+        same = std::abs(image[i] - expected) < 1e-5F;
       }
       if (same) {
         ++matches;

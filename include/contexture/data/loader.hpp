@@ -106,17 +106,34 @@ inline Index reflected(Index i, Index n) {
 // One row of the image shifted by dx (columns outside: reflected, or 0) and mirrored on demand.
 inline void shifted_row(const std::uint8_t* source, Index width, Index channels, Index dx, bool flip, bool reflect,
                         std::uint8_t* out) {
-  for (Index x = 0; x < width; ++x, out += channels) {
-    Index sx = (flip ? width - 1 - x : x) + dx;
-    if (sx < 0 || sx >= width) {
-      if (!reflect) {
-        std::memset(out, 0, static_cast<std::size_t>(channels));
-        continue;
-      }
-      sx = reflected(sx, width);
+  const auto bytes = static_cast<std::size_t>(channels);
+  const Index first = std::clamp<Index>(flip ? dx : -dx, 0, width);  // [first, last): inside the image
+  const Index last = std::clamp<Index>(flip ? width + dx : width - dx, first, width);
+  const auto border = [&](Index x) {
+    const Index sx = (flip ? width - 1 - x : x) + dx;
+    if (reflect) {
+      std::memcpy(out + x * channels, source + reflected(sx, width) * channels, bytes);
+    } else {
+      std::memset(out + x * channels, 0, bytes);
     }
-    for (Index c = 0; c < channels; ++c) out[c] = source[sx * channels + c];
+  };
+  for (Index x = 0; x < first; ++x) border(x);
+  if (!flip) {
+    if (last > first) {
+      std::memcpy(out + first * channels, source + (first + dx) * channels,
+                  bytes * static_cast<std::size_t>(last - first));
+    }
+  } else if (channels == 3) {
+    const std::uint8_t* p = source + (width - 1 - first + dx) * 3;
+    for (Index x = first; x < last; ++x, p -= 3) {
+      for (Index c = 0; c < 3; ++c) out[x * 3 + c] = p[c];
+    }
+  } else {
+    for (Index x = first; x < last; ++x) {
+      std::memcpy(out + x * channels, source + (width - 1 - x + dx) * channels, bytes);
+    }
   }
+  for (Index x = last; x < width; ++x) border(x);
 }
 
 }  // namespace detail
