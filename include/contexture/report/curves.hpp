@@ -264,7 +264,7 @@ struct AxisRange {
         const PanelCurve& curve = panel.curves[i];
         if (curve.points.empty()) continue;
         add(files[i] + " using 1:2 with " + (curve.points.size() > 12 ? "lines" : "linespoints pt 7 ps 0.4") + " lw " +
-            (i == 0 ? "3" : "2.2") + " lc " + colour(curve.ink));
+            (i == 0 ? "2.8" : "2.2") + " lc " + colour(curve.ink));
       }
       std::string marks;
       int tag = 800;
