@@ -48,7 +48,7 @@ void prepare_folder(const std::filesystem::path& out) {
   std::filesystem::create_directories(out, error);
   contexture::require_input(std::filesystem::is_directory(out), "--out ", out.string(),
                             ": cannot be created: ", error ? error.message() : "a file is in the way");
-  const std::filesystem::path probe = out / (".writable" + std::to_string(::getpid()));
+  const std::filesystem::path probe = out / contexture::message(".writable", ::getpid());
   errno = 0;
   std::ofstream file(probe);
   file << "contexture" << std::flush;

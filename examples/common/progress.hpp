@@ -45,7 +45,7 @@ class TerminalProgress : public contexture::Progress {
     std::printf("[%d/%d] %s, seed %llu, %lld steps of %lld images%s\n", phase.number, phase.of, phase.title.c_str(),
                 static_cast<unsigned long long>(phase.seed), static_cast<long long>(phase.steps),
                 static_cast<long long>(phase.images_per_step),
-                phase.first_step > 0 ? (", from step " + std::to_string(phase.first_step)).c_str() : "");
+                phase.first_step > 0 ? contexture::message(", from step ", phase.first_step).c_str() : "");
     std::fflush(stdout);
   }
 

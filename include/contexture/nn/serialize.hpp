@@ -3,6 +3,7 @@
 // keep this library's layouts ((R,S,C,K) for convolutions); the metadata key "layout" says so.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,6 +62,12 @@ void write_atomically(const std::filesystem::path& path, Write write) {
     require_input(out.good(), path.string(), ": writing failed: ", std::strerror(errno != 0 ? errno : ENOSPC));
     out.close();
     require_input(!out.fail(), path.string(), ": writing failed: ", std::strerror(errno != 0 ? errno : ENOSPC));
+    // On the disk before it takes the old file's name: a power cut leaves one or the other.
+    const int written = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool synced = written >= 0 && (::fsync(written) == 0 || errno == EINVAL || errno == EROFS);
+    const int reason = errno;
+    if (written >= 0) ::close(written);
+    require_input(synced, path.string(), ": writing failed: ", std::strerror(reason));
     std::filesystem::rename(temporary, path);
   } catch (const std::filesystem::filesystem_error& e) {
     std::error_code ignored;

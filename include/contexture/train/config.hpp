@@ -200,7 +200,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
   for (const Setting& setting : experiment_settings()) out[setting.name] = setting.get(config);
   std::string fractions;
   for (const double fraction : config.fractions)
-    fractions += (fractions.empty() ? "" : " ") + detail::to_text(fraction);
+    fractions.append(fractions.empty() ? "" : " ").append(detail::to_text(fraction));
   out["fractions"] = fractions;
   return out;
 }

@@ -302,7 +302,7 @@ class ExperimentRun {
 
   // "" for the first seed, so that a run with one seed and the first of many name their files alike.
   std::string file_suffix(std::uint64_t seed) const {
-    return seed == config_.seed ? std::string() : "_seed" + std::to_string(seed);
+    return seed == config_.seed ? std::string() : message("_seed", seed);
   }
 
   void save() {
@@ -368,7 +368,7 @@ class ExperimentRun {
 
   void pretrain(std::uint64_t seed) {
     ++phase_;
-    const std::string key = "pretrain/" + std::to_string(seed);
+    const std::string key = message("pretrain/", seed);
     if (state_.pretraining.contains(key)) return;
     const Rng rng(seed);
     Encoder<float> encoder(options_.encoder, encoder_stream(rng));
@@ -411,7 +411,7 @@ class ExperimentRun {
       progress_.note(message("pretext accuracy ", std::lround(100 * result.accuracy), " % is more than natural images ",
                              "give: look for what gives the answer away (docs/context-prediction.md)"));
     if (!files_.out.empty())
-      contexture::save(encoder, files_.out / ("encoder" + file_suffix(seed) + ".safetensors"),
+      contexture::save(encoder, files_.out / message("encoder", file_suffix(seed), ".safetensors"),
                        encoder_metadata(options_.encoder));
     state_.history.insert(state_.history.end(), fitted.rows.begin(), fitted.rows.end());
     state_.pretraining[key] = result;
@@ -480,13 +480,13 @@ class ExperimentRun {
     state_.history.push_back(row);
     progress_.row(row);
     if (!files_.out.empty())
-      model.save(files_.out / ("classifier_" + experiment + "_" + info.arm + file_suffix(seed) + ".safetensors"));
+      model.save(files_.out / message("classifier_", experiment, "_", info.arm, file_suffix(seed), ".safetensors"));
     state_.arms[key] = std::move(result);
     save();
   }
 
   static std::string arm_key(const std::string& experiment, Arm which, std::uint64_t seed) {
-    return experiment + "/" + to_string(which) + "/" + std::to_string(seed);
+    return message(experiment, "/", to_string(which), "/", seed);
   }
 
   static Rng encoder_stream(const Rng& rng) { return rng.split("initialisation").split("encoder"); }
