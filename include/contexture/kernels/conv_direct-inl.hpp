@@ -7,10 +7,10 @@ namespace contexture::kernels::CONTEXTURE_ISA {
 inline constexpr int kConvAccumulators = CONTEXTURE_VECTOR_BYTES == 64 ? 28 : 12;
 
 // Stores the first `count` elements, fewer than a vector, in pieces of fixed size.
-template <class T>
-CONTEXTURE_INLINE void store_part(T* to, Vec<T> v, Index count) {
-  T spill[kLanes<T>];
-  store(spill, v);
+template <class T, int N = kLanes<T>>
+CONTEXTURE_INLINE void store_part(T* to, VecN<T, N> v, Index count) {
+  T spill[N];
+  store<T, N>(spill, v);
   const T* from = spill;
   if constexpr (kLanes < T >> 8)
     if ((count & 8) != 0) {
@@ -33,75 +33,104 @@ CONTEXTURE_INLINE void store_part(T* to, Vec<T> v, Index count) {
   if ((count & 1) != 0) *to = *from;
 }
 
-// One tile of the output: MR lanes (pixels at the same position of MR images) by NV vectors of
-// channels, summed over the taps and the source channels.
-template <class T, int MR, int NV>
+// One tile of the output: MR lanes (pixels at the same position of MR images) by NV vectors and HALF
+// half vectors of channels, summed over the taps and the source channels.
+template <class T, int MR, int NV, int HALF = 0>
 CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
   constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
+  constexpr int half_width = kLanes<T> / 2;
   Vec<T> sum[MR][NV];
-  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] =
-      load(call.bias + j * width);
+  VecN<T, half_width> half_sum[MR];
+  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
+    CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] = load(call.bias + j * width);
+    if constexpr (HALF == 1) half_sum[i] = load<T, half_width>(call.bias + NV * width);
+  }
   for (Index t = 0; t < call.tap_count; ++t) {
     const T* a = call.source + call.taps[t].source;
     const T* b = call.weights + call.taps[t].weights * call.weights_step;
     for (Index left = call.channels; left > 0; left -= block, a += MR * block) {
       const Index steps = left < block ? left : block;
-      for (Index c = 0; c < steps; ++c, b += NV * width) {
+      for (Index c = 0; c < steps; ++c, b += NV * width + HALF * half_width) {
         Vec<T> w[NV];
+        VecN<T, half_width> half_w{};
         CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) w[j] = load(b + j * width);
+        if constexpr (HALF == 1) half_w = load<T, half_width>(b + NV * width);
         CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
           const T x = a[i * block + c];
           CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] += x * w[j];
+          if constexpr (HALF == 1) half_sum[i] += x * half_w;
         }
       }
     }
   }
-  if (call.valid_channels == NV * width) {
-    CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j)
-        store(call.out[i] + j * width, sum[i][j]);
+  if (call.valid_channels == NV * width + HALF * half_width) {
+    CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
+      CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) store(call.out[i] + j * width, sum[i][j]);
+      if constexpr (HALF == 1) store<T, half_width>(call.out[i] + NV * width, half_sum[i]);
+    }
     return;
   }
   // In each lane, whole vectors and then the first `part` elements of the next.
   const Index part = call.valid_channels % width, whole = call.valid_channels / width;
-  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) {
-    if (j < whole) store(call.out[i] + j * width, sum[i][j]);
-    if (j == whole) store_part(call.out[i] + j * width, sum[i][j], part);
+  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
+    CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) {
+      if (j < whole) store(call.out[i] + j * width, sum[i][j]);
+      if (j == whole) store_part<T>(call.out[i] + j * width, sum[i][j], part);
+    }
+    if constexpr (HALF == 1)
+      if (whole == NV) store_part<T, half_width>(call.out[i] + NV * width, half_sum[i], part);
   }
 }
 
-// Adds to CR rows by NV vectors of the weight gradient the outer products of source pixels and
-// output-gradient pixels, over positions and lanes.
-template <class T, int CR, int NV>
+// Adds to CR rows by NV vectors and HALF half vectors of the weight gradient the outer products of
+// source pixels and output-gradient pixels, over positions and lanes.
+template <class T, int CR, int NV, int HALF = 0>
 CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& call) {
   constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
+  constexpr int half_width = kLanes<T> / 2;
+  constexpr Index wide = NV * width + HALF * half_width;
   Vec<T> sum[CR][NV];
-  CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] =
-      load(call.out + (i * NV + j) * width);
+  VecN<T, half_width> half_sum[CR];
+  CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) {
+    CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] = load(call.out + i * wide + j * width);
+    if constexpr (HALF == 1) half_sum[i] = load<T, half_width>(call.out + i * wide + NV * width);
+  }
   for (Index p = 0; p < call.position_count; ++p) {
     const T* x = call.source + call.positions[p].source;
     const T* dy = call.gradient + call.positions[p].gradient * call.gradient_step;
-    for (Index lane = 0; lane < call.lanes; ++lane, x += block, dy += NV * width) {
+    for (Index lane = 0; lane < call.lanes; ++lane, x += block, dy += wide) {
       Vec<T> g[NV];
+      VecN<T, half_width> half_g{};
       CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) g[j] = load(dy + j * width);
-      CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] +=
-          x[i] * g[j];
+      if constexpr (HALF == 1) half_g = load<T, half_width>(dy + NV * width);
+      CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) {
+        CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] += x[i] * g[j];
+        if constexpr (HALF == 1) half_sum[i] += x[i] * half_g;
+      }
     }
   }
-  CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j)
-      store(call.out + (i * NV + j) * width, sum[i][j]);
+  CONTEXTURE_UNROLL for (int i = 0; i < CR; ++i) {
+    CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) store(call.out + i * wide + j * width, sum[i][j]);
+    if constexpr (HALF == 1) store<T, half_width>(call.out + i * wide + NV * width, half_sum[i]);
+  }
 }
 
 // Copies `channels` elements of each of `pixels` pixels to `to`, in pieces of `piece` elements
-// (a multiple of the vector) that lie piece_step apart; the last piece is filled up with zeros.
+// (a multiple of half a vector) that lie piece_step apart; the last piece is filled up with zeros.
 template <class T>
 CONTEXTURE_KERNEL void conv_pack(const T* from, Index pixels, Index pixel_stride, Index channels, Index piece, T* to,
                                  Index pixel_step, Index piece_step) {
   constexpr Index width = kLanes<T>;
+  constexpr int half = kLanes<T> / 2;
   for (Index pixel = 0; pixel < pixels; ++pixel, from += pixel_stride, to += pixel_step) {
     T* out = to;
     Index c = 0;
     for (; c + piece <= channels; c += piece, out += piece_step)
-      for (Index i = 0; i < piece; i += width) store(out + i, load(from + c + i));
+      for (Index i = 0; i < piece; i += width)
+        if (i + width <= piece)
+          store(out + i, load(from + c + i));
+        else
+          store<T, half>(out + i, load<T, half>(from + c + i));
     if (c == channels) continue;
     Index i = 0;
     for (; c + i + width <= channels; i += width) store(out + i, load(from + c + i));
@@ -144,6 +173,20 @@ CONTEXTURE_KERNEL detail::conv::DirectKernels<T> direct_kernels() {
     table.weight_tile[0][7] = &conv_weight_tile<T, 16, 1>;
     table.weight_tile[1][3] = &conv_weight_tile<T, 8, 2>;
     table.weight_tile[1][4] = &conv_weight_tile<T, 10, 2>;
+    table.tile[2][0] = &conv_tile<T, 2, 1, 1>;
+    table.tile[2][1] = &conv_tile<T, 4, 1, 1>;
+    table.tile[2][2] = &conv_tile<T, 6, 1, 1>;
+    table.tile[2][3] = &conv_tile<T, 8, 1, 1>;
+    table.tile[2][4] = &conv_tile<T, 10, 1, 1>;
+    table.tile[2][5] = &conv_tile<T, 12, 1, 1>;
+    table.tile[2][6] = &conv_tile<T, 14, 1, 1>;
+    table.weight_tile[2][0] = &conv_weight_tile<T, 2, 1, 1>;
+    table.weight_tile[2][1] = &conv_weight_tile<T, 4, 1, 1>;
+    table.weight_tile[2][2] = &conv_weight_tile<T, 6, 1, 1>;
+    table.weight_tile[2][3] = &conv_weight_tile<T, 8, 1, 1>;
+    table.weight_tile[2][4] = &conv_weight_tile<T, 10, 1, 1>;
+    table.max_rows[2] = 10;
+    table.half_vectors = true;
     table.max_lanes = 14;
     table.max_rows[0] = 10;  // and 16, for a whole block at once
     table.max_rows[1] = 10;

@@ -67,14 +67,19 @@ struct WeightTileCall {
   T* out;  // [CR][NV vectors]
 };
 
-// The kernels of one instruction set. tile[NV - 1][MR / 2 - 1], weight_tile[NV - 1][CR / 2 - 1].
+// Register tiles are one vector of channels wide, two, or one and a half: 24 channels are a
+// common width, and processors that split 512-bit vectors do a half in half the time.
+enum TileKind { kOneVector, kTwoVectors, kOneAndAHalf };
+
+// The kernels of one instruction set. tile[kind][MR / 2 - 1], weight_tile[kind][CR / 2 - 1].
 template <class T>
 struct DirectKernels {
   Index width;        // elements in a vector
   Index max_lanes;    // largest MR
-  Index max_rows[2];  // largest CR for NV = 1, 2
-  void (*tile[2][kMaxLanes / 2])(const TileCall<T>&);
-  void (*weight_tile[2][8])(const WeightTileCall<T>&);
+  Index max_rows[3];  // largest CR of a kind
+  bool half_vectors;  // whether kOneAndAHalf exists
+  void (*tile[3][kMaxLanes / 2])(const TileCall<T>&);
+  void (*weight_tile[3][8])(const WeightTileCall<T>&);
   void (*pack)(const T* from, Index pixels, Index pixel_stride, Index channels, Index piece, T* to, Index pixel_step,
                Index piece_step);
 };
@@ -279,19 +284,31 @@ inline RingPlan plan_ring(const Axis& axis, Index group) {
   return plan;
 }
 
-// How the channels that a pass computes are cut into tiles of two vectors, the last of one
-// where their number of vectors is odd.
+// How the channels that a pass computes are cut into blocks of two vectors, the last of two, one
+// and a half, or one.
 struct ChannelBlocks {
-  Index channels, width, vectors;
+  Index channels, width;
+  Index halves;  // half vectors that hold all channels; an odd number only before kOneAndAHalf
 
-  ChannelBlocks(Index count, Index vector_width)
-      : channels(count), width(vector_width), vectors((count + vector_width - 1) / vector_width) {}
+  template <class T>
+  ChannelBlocks(Index count, const DirectKernels<T>& kernels) : channels(count), width(kernels.width) {
+    const Index half = width / 2;
+    halves = (count + half - 1) / half;
+    if (halves % 4 != 3 || !kernels.half_vectors) halves = (halves + 1) / 2 * 2;
+  }
 
-  [[nodiscard]] Index count() const { return (vectors + 1) / 2; }
+  [[nodiscard]] Index count() const { return (halves + 3) / 4; }
   [[nodiscard]] Index first(Index block) const { return block * 2 * width; }  // channel
-  [[nodiscard]] Index nv(Index block) const { return std::min<Index>(2, vectors - 2 * block); }
-  [[nodiscard]] Index valid(Index block) const { return std::min(nv(block) * width, channels - first(block)); }
-  [[nodiscard]] Index padded() const { return vectors * width; }
+  // Elements of a row of the block: whole vectors and a half one.
+  [[nodiscard]] Index wide(Index block) const { return std::min<Index>(4, halves - 4 * block) * width / 2; }
+  [[nodiscard]] TileKind kind(Index block) const {
+    const Index left = halves - 4 * block;
+    return left >= 4 ? kTwoVectors : left == 3 ? kOneAndAHalf : kOneVector;
+  }
+  [[nodiscard]] Index valid(Index block) const { return std::min(wide(block), channels - first(block)); }
+  [[nodiscard]] Index padded() const { return halves * width / 2; }
+  // Channels in the leading blocks that are two vectors wide.
+  [[nodiscard]] Index doubled() const { return halves / 4 * 2 * width; }
 };
 
 // packed [block][tap][c][NV vectors of k] from w (taps,C/groups,K).
@@ -304,7 +321,7 @@ void pack_weights(const ConvShape& shape, Index group, const ChannelBlocks& bloc
                  for (Index item = begin; item < end; ++item) {
                    const Index block = item / taps, tap = item % taps;
                    const Index first = blocks.first(block), valid = blocks.valid(block);
-                   const Index wide = blocks.nv(block) * blocks.width;
+                   const Index wide = blocks.wide(block);
                    T* to = packed + taps * cg * first + tap * cg * wide;
                    for (Index c = 0; c < cg; ++c, to += wide) {
                      const T* from = w + (tap * cg + c) * shape.k + first;
@@ -326,7 +343,7 @@ void pack_weights_transposed(const ConvShape& shape, Index group, const ChannelB
                  for (Index item = begin; item < end; ++item) {
                    const Index block = item / taps, tap = item % taps;
                    const Index first = blocks.first(block), valid = blocks.valid(block);
-                   const Index wide = blocks.nv(block) * blocks.width;
+                   const Index wide = blocks.wide(block);
                    T* to = packed + taps * kg * first + tap * kg * wide;
                    for (Index k0 = 0; k0 < kg; k0 += piece) {
                      const Index k1 = std::min(kg, k0 + piece);
@@ -429,9 +446,9 @@ void run_tiles(const DirectKernels<T>& kernels, const TilePass<T>& pass, const C
         }
       }
       for (Index block = block_begin; block < block_end; ++block) {
-        const Index nv = channels.nv(block), first = channels.first(block);
-        const auto tile = kernels.tile[nv - 1][mr / 2 - 1];
-        call.weights_step = source.channels * nv * channels.width;
+        const Index first = channels.first(block);
+        const auto tile = kernels.tile[channels.kind(block)][mr / 2 - 1];
+        call.weights_step = source.channels * channels.wide(block);
         call.weights = weights + first * source.channels * pass.taps;  // the blocks before are full
         call.bias = bias + first;
         call.valid_channels = channels.valid(block);
@@ -481,7 +498,7 @@ inline Axis input_cols(const ConvShape& compact, bool folded) {
 template <class T>
 void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
-  const ChannelBlocks channels(shape.group_k(), kernels.width);
+  const ChannelBlocks channels(shape.group_k(), kernels);
   Workspace<T> weights(static_cast<std::size_t>(shape.patch() * channels.padded()));
   Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded()));
   for (Index group = 0; group < shape.groups; ++group) {
@@ -509,7 +526,7 @@ void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
 template <class T>
 void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
-  const ChannelBlocks channels(shape.group_c(), kernels.width);
+  const ChannelBlocks channels(shape.group_c(), kernels);
   Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * shape.group_k() * channels.padded()));
   Workspace<T> zeros(static_cast<std::size_t>(channels.padded()));
   pad_bias<T>(nullptr, channels, zeros.data());
@@ -544,16 +561,17 @@ void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx
 // height; call.source is the block, sums its rows of the weight gradient. Up to one row more is
 // computed than there are channels.
 template <class T>
-void run_weight_tiles(const DirectKernels<T>& kernels, WeightTileCall<T>& call, Index nv, Index wide, Index filled,
+void run_weight_tiles(const DirectKernels<T>& kernels, WeightTileCall<T>& call, TileKind kind, Index wide, Index filled,
                       T* sums) {
-  const bool at_once = nv == 1 && filled > 14 && kBlock<T> == 16 && kernels.weight_tile[0][7] != nullptr;
-  const Index most = at_once ? 16 : kernels.max_rows[nv - 1];
+  const bool at_once =
+      kind == kOneVector && filled > 14 && kBlock<T> == 16 && kernels.weight_tile[kOneVector][7] != nullptr;
+  const Index most = at_once ? 16 : kernels.max_rows[kind];
   const T* source = call.source;
   for (Index c = 0, tiles = (filled + most - 1) / most; tiles > 0; --tiles) {
     const Index rows = ((filled - c + tiles - 1) / tiles + 1) / 2 * 2;
     call.source = source + c;
     call.out = sums + c * wide;
-    kernels.weight_tile[nv - 1][rows / 2 - 1](call);
+    kernels.weight_tile[kind][rows / 2 - 1](call);
     c += rows;
   }
   call.source = source;
@@ -569,7 +587,7 @@ void unpack_weight_gradient(const ConvShape& shape, Index group, const ChannelBl
                  for (Index item = begin; item < end; ++item) {
                    const Index tap = item / tap_channels, c = item % tap_channels;
                    for (Index block = 0; block < channels.count(); ++block) {
-                     const Index wide = channels.nv(block) * channels.width;
+                     const Index wide = channels.wide(block);
                      const T* from =
                          partial + taps * padded_channels * channels.first(block) + (tap * padded_channels + c) * wide;
                      T* to = dw + item * shape.k + group * shape.group_k() + channels.first(block);
@@ -602,7 +620,7 @@ struct WeightUnits {
 template <class T>
 void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
-  const ChannelBlocks channels(shape.group_k(), kernels.width);
+  const ChannelBlocks channels(shape.group_k(), kernels);
   const Source<T> probe = input_source(shape, 0, x);
   const Index kernel_w = probe.folded ? 1 : shape.s, taps = shape.r * kernel_w;
   const Index padded_channels = probe.blocks() * kBlock<T>;
@@ -635,9 +653,8 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
       const Index first_k = channels.first(block_begin);
       const Index end_k = block_end == channels.count() ? channels.channels : channels.first(block_end);
       const Index padded_k = (block_end == channels.count() ? channels.padded() : end_k) - first_k;
-      // Channels in blocks of two vectors; an odd last vector is packed on its own.
-      const Index single = block_end == channels.count() && channels.nv(block_end - 1) == 1 ? 1 : 0;
-      const Index double_k = channels.first(block_end - single) - first_k;  // where the odd vector starts
+      // Channels in blocks of two vectors; a narrower last block is packed on its own.
+      const Index double_k = std::min(channels.doubled(), channels.first(block_end)) - first_k;
 
       T* sums = partial.data() + chunk * chunk_size;
       fill_zero(sums + taps * padded_channels * first_k, taps * padded_channels * padded_k);
@@ -667,13 +684,14 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
           if (double_k > 0)
             kernels.pack(from, count, shape.k, std::min(double_k, end_k - first_k), wide, gradient.data() + i * wide,
                          lanes * wide, count * lanes * wide);
-          if (single == 1)
-            kernels.pack(from + double_k, count, shape.k, end_k - first_k - double_k, channels.width,
-                         gradient.data() + count * lanes * double_k + i * channels.width, lanes * channels.width, 0);
+          if (padded_k > double_k)
+            kernels.pack(from + double_k, count, shape.k, end_k - first_k - double_k, padded_k - double_k,
+                         gradient.data() + count * lanes * double_k + i * (padded_k - double_k),
+                         lanes * (padded_k - double_k), 0);
         }
 
         for (Index block = block_begin; block < block_end; ++block) {
-          const Index nv = channels.nv(block), wide = nv * channels.width;
+          const Index wide = channels.wide(block);
           WeightTileCall<T> call{};
           call.gradient = gradient.data() + count * lanes * (channels.first(block) - first_k);
           call.gradient_step = lanes * wide;
@@ -698,7 +716,7 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
               T* tap_sums = block_sums + (r * kernel_w + s) * padded_channels * wide;
               for (Index c0 = 0; c0 < source.channels; c0 += kBlock<T>) {
                 call.source = packed.data() + c0 * lanes;
-                run_weight_tiles(kernels, call, nv, wide, std::min(kBlock<T>, source.channels - c0),
+                run_weight_tiles(kernels, call, channels.kind(block), wide, std::min(kBlock<T>, source.channels - c0),
                                  tap_sums + c0 * wide);
               }
             }

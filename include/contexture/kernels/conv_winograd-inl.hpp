@@ -172,10 +172,15 @@ CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T>& til
     CONTEXTURE_UNROLL for (int i = 0; i < out; ++i) {
       Vec<T> o[out];
       Op::apply(half[i], o);
-      CONTEXTURE_UNROLL for (int j = 0; j < out; ++j) store(to + piece_at + (i * out + j) * tile.point_step, o[j]);
+      T* row = to + piece_at + i * out * tile.point_step;
+      if (piece_at + width <= tile.piece) {
+        CONTEXTURE_UNROLL for (int j = 0; j < out; ++j) store(row + j * tile.point_step, o[j]);
+      } else {  // a piece of one vector and a half
+        for (int j = 0; j < out; ++j) store_part<T>(row + j * tile.point_step, o[j], width / 2);
+      }
     }
     piece_at += width;
-    if (piece_at == tile.piece) {
+    if (piece_at >= tile.piece) {
       piece_at = 0;
       to += tile.piece_step;
     }
@@ -220,7 +225,10 @@ CONTEXTURE_KERNEL void winograd_gather(const detail::conv::WinogradTile<T>& tile
 template <class T, class Op>
 CONTEXTURE_KERNEL void winograd_weights(const T* taps, T* points, Index count, bool flipped) {
   constexpr int out = Op::kOut;
-  for (Index at = 0; at < count; at += kLanes<T>) {
+  constexpr Index width = kLanes<T>;
+  for (Index next = 0; next < count; next += width) {
+    // The last vector is moved back where it would be half empty (there are at least two halves).
+    const Index at = next + width <= count ? next : count - width;
     alignas(CONTEXTURE_VECTOR_BYTES) Vec<T> half[out][3];
     CONTEXTURE_UNROLL for (int j = 0; j < 3; ++j) {
       Vec<T> g[3], o[out];

@@ -111,8 +111,8 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
   parallel_for(channels.count(), 1, [&](Index begin, Index end) {
     for (Index block = begin; block < end; ++block) {
       const Index before = channels_in * channels.first(block);
-      transforms.weights(taps + 9 * before, weights.data() + points * before,
-                         channels_in * channels.nv(block) * channels.width, flipped);
+      transforms.weights(taps + 9 * before, weights.data() + points * before, channels_in * channels.wide(block),
+                         flipped);
     }
   });
   const Index zero_count = std::max(channels_in, 2 * channels.width);
@@ -134,7 +134,7 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
     const Index wide_most = 2 * channels.width;
     const Index product_size = kernels.max_lanes * points * wide_most;
     Workspace<T> sources(static_cast<std::size_t>((last_block - first_block) * block_size));
-    Workspace<T> products(static_cast<std::size_t>((last_block - first_block) * product_size));
+    Workspace<T> products(static_cast<std::size_t>((last_block - first_block) * product_size + channels.width));
     const auto first_tile = [&](Index lane_block) { return 2 * (lane_block * pairs / lane_blocks); };
 
     for (Index b = first_block; b < last_block; ++b) {
@@ -156,7 +156,7 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
       }
     }
     for (Index block = 0; block < channels.count(); ++block) {
-      const Index nv = channels.nv(block), wide = nv * channels.width;
+      const Index wide = channels.wide(block);
       const Tap tap{0, 0};
       T* to[kMaxLanes];
       TileCall<T> call{};
@@ -173,7 +173,7 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
           call.source = sources.data() + (b - first_block) * block_size + point * blocks_in * lanes * kBlock<T>;
           T* product = products.data() + (b - first_block) * product_size + point * wide;
           for (Index i = 0; i < lanes; ++i) to[i] = product + i * points * wide;
-          kernels.tile[nv - 1][lanes / 2 - 1](call);
+          kernels.tile[channels.kind(block)][lanes / 2 - 1](call);
         }
       }
       for (Index b = first_block; b < last_block; ++b) {
@@ -197,9 +197,9 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
 template <class T, int M>
 void winograd_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
-  const ChannelBlocks channels(shape.k, kernels.width);
+  const ChannelBlocks channels(shape.k, kernels);
   Workspace<T> taps(static_cast<std::size_t>(shape.patch() * channels.padded()));
-  Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded()));
+  Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded() + channels.width));
   pack_weights(shape, 0, channels, w, taps.data());
   pad_bias(bias, channels, padded_bias.data());
   winograd_data<T, M>(kernels, shape, x, shape.h, shape.w, shape.c, shape.pad_h, shape.pad_w, channels, taps.data(),
@@ -210,9 +210,9 @@ void winograd_forward(const ConvShape& shape, const T* x, const T* w, const T* b
 template <class T, int M>
 void winograd_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
-  const ChannelBlocks channels(shape.c, kernels.width);
+  const ChannelBlocks channels(shape.c, kernels);
   Workspace<T> taps(static_cast<std::size_t>(9 * shape.k * channels.padded()));
-  Workspace<T> zeros(static_cast<std::size_t>(channels.padded()));
+  Workspace<T> zeros(static_cast<std::size_t>(channels.padded() + channels.width));
   pack_weights_transposed(shape, 0, channels, w, taps.data());
   pad_bias<T>(nullptr, channels, zeros.data());
   winograd_data<T, M>(kernels, shape, dy, shape.out_h(), shape.out_w(), shape.k, 2 - shape.pad_h, 2 - shape.pad_w,
@@ -224,7 +224,7 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
   constexpr Index extent = M + 2, points = extent * extent;
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const WinogradKernels<T> transforms = kernels::select_winograd_kernels<T, M>();
-  const ChannelBlocks channels(shape.k, kernels.width);
+  const ChannelBlocks channels(shape.k, kernels);
   const TileGrid<M> grid(shape.n, shape.out_h(), shape.out_w());
   const Index blocks_in = (shape.c + kBlock<T> - 1) / kBlock<T>, padded_in = blocks_in * kBlock<T>;
 
@@ -240,7 +240,7 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
   Workspace<T> sources(static_cast<std::size_t>(points * padded_in * room + kBlock<T>));
   Workspace<T> gradients(static_cast<std::size_t>(points * channels.padded() * room));
   const Index point_sums = padded_in * channels.padded();
-  Workspace<T> sums(static_cast<std::size_t>(points * point_sums));
+  Workspace<T> sums(static_cast<std::size_t>(points * point_sums + channels.width));
   const Index zero_count = std::max({shape.c, shape.k, 2 * channels.width});
   Workspace<T> zeros(static_cast<std::size_t>(zero_count));
   fill_zero(zeros.data(), zero_count);
@@ -259,8 +259,8 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
         tile.piece = kBlock<T>;
         tile.piece_step = room * kBlock<T>;
         transforms.input(tile);
-        // Blocks of two vectors, then the odd one.
-        const Index wide = 2 * channels.width, paired = channels.vectors / 2 * wide;
+        // Blocks of two vectors, then a narrower one.
+        const Index wide = 2 * channels.width, paired = channels.doubled(), rest = channels.padded() - paired;
         place_square(tile, dy + at.image * grid.out_h * grid.out_w * shape.k, grid.out_h, grid.out_w, shape.k, at.y,
                      at.x, Index{M});
         tile.point_step = channels.padded() * room;
@@ -274,8 +274,8 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
         if (shape.k > paired) {
           tile.pixels += paired;
           tile.channels = shape.k - paired;
-          tile.points = gradients.data() + paired * room + t * channels.width;
-          tile.piece = channels.width;
+          tile.points = gradients.data() + paired * room + t * rest;
+          tile.piece = rest;
           tile.piece_step = 0;
           transforms.gradient(tile);
         }
@@ -285,7 +285,7 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
       const Position origin{0, 0};
       for (Index item = first; item < last; ++item) {
         const Index point = item / channels.count(), block = item % channels.count();
-        const Index nv = channels.nv(block), wide = nv * channels.width;
+        const Index wide = channels.wide(block);
         WeightTileCall<T> call{};
         call.gradient = gradients.data() + (point * channels.padded() + channels.first(block)) * room;
         call.positions = &origin;
@@ -295,7 +295,8 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
         if (round == 0) fill_zero(block_sums, padded_in * wide);
         for (Index c0 = 0; c0 < shape.c; c0 += kBlock<T>) {
           call.source = sources.data() + (point * padded_in + c0) * room;
-          run_weight_tiles(kernels, call, nv, wide, std::min(kBlock<T>, shape.c - c0), block_sums + c0 * wide);
+          run_weight_tiles(kernels, call, channels.kind(block), wide, std::min(kBlock<T>, shape.c - c0),
+                           block_sums + c0 * wide);
         }
       }
     });
@@ -303,7 +304,7 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
   parallel_for(shape.c, 4, [&](Index first, Index last) {
     for (Index c = first; c < last; ++c)
       for (Index block = 0; block < channels.count(); ++block) {
-        const Index wide = channels.nv(block) * channels.width;
+        const Index wide = channels.wide(block);
         WinogradTile<T> tile{};
         tile.pixels = dw + c * shape.k + channels.first(block);
         tile.row_stride = 3 * shape.c * shape.k;
