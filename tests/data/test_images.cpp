@@ -287,7 +287,27 @@ TEST_CASE("the image size of a folder") {
   CHECK(mixed.train.width == 20);
   CHECK(mixed.train.height == 20);
   CHECK_THAT(mixed.notes.back(), Contains("resized and cropped to 20 x 20"));
-  fill(200, 150, 200);  // large: 64
+  for (int i = 6; i < 100; ++i) {  // one image of another size among 200 changes nothing
+    for (const char* c : {"a/", "b/"}) {
+      files::write(folder / (c + std::to_string(i) + ".png"), files::rgb_png(20, 24, 40, 90, 1));
+    }
+  }
+  fill(20, 24, 20);
+  files::write(folder / "a/3.png", files::rgb_png(99, 70, 1, 1, 2));
+  const Dataset stray = load_dataset(folder.string());
+  CHECK(stray.train.height == 24);
+  CHECK(stray.train.width == 20);
+  CHECK(stray.train.count + stray.test.count == 200);
+  CHECK_THAT(stray.notes.back(), Contains("resized and cropped to 20 x 24"));
+}
+
+TEST_CASE("large images become 64 pixels a side unless asked otherwise") {
+  const TempFolder folder;
+  for (int i = 0; i < 3; ++i) {
+    for (const char* c : {"a/", "b/"}) {
+      files::write(folder / (c + std::to_string(i) + ".png"), files::rgb_png(200, 150, 40, 90, 1));
+    }
+  }
   CHECK(load_dataset(folder.string()).test.height == 64);
   CHECK(load_dataset(folder.string(), {.image_size = 150}).test.height == 150);
 }

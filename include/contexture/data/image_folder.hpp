@@ -208,29 +208,27 @@ inline std::optional<std::filesystem::path> find_folder(const std::filesystem::p
   return std::nullopt;
 }
 
-// Images of at most this side are used as stored; larger or mixed ones become kUsualSide squares, which
-// a CPU trains on in reasonable time.
+// Images of at most this side are used as stored; larger or mixed ones become squares of at most
+// kUsualSide, which a CPU trains on in reasonable time.
 inline constexpr Index kMostStoredSide = 128;
 inline constexpr Index kUsualSide = 64;
 
+// Height and width for all images: what was asked for; else the size that all but 1 % of them have
+// (a stray or lying file must not change everybody's size); else a square of the median shorter side.
 inline std::pair<Index, Index> choose_size(const std::vector<std::vector<ImageFile>*>& parts, Index image_size) {
   if (image_size > 0) return {image_size, image_size};
   std::vector<Index> sides;
-  Index height = 0;
-  Index width = 0;
-  bool uniform = true;
+  std::map<std::pair<Index, Index>, std::size_t> sizes;
   for (const auto* part : parts) {
     for (const ImageFile& file : *part) {
       if (file.state != ImageFile::State::kGood) continue;
       sides.push_back(std::min(file.header.height, file.header.width));
-      if (height == 0) {
-        height = file.header.height;
-        width = file.header.width;
-      }
-      uniform = uniform && file.header.height == height && file.header.width == width;
+      ++sizes[{file.header.height, file.header.width}];
     }
   }
-  if (uniform && std::max(height, width) <= kMostStoredSide) return {height, width};
+  for (const auto& [size, count] : sizes) {
+    if (count * 100 >= sides.size() * 99 && std::max(size.first, size.second) <= kMostStoredSide) return size;
+  }
   const auto middle = sides.begin() + static_cast<std::ptrdiff_t>(sides.size() / 2);
   std::nth_element(sides.begin(), middle, sides.end());
   const Index side = std::min(*middle, kUsualSide);
