@@ -117,14 +117,17 @@ CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& c
 
 // Copies `channels` elements of each of `pixels` pixels to `to`, in pieces of `piece` elements
 // (a multiple of half a vector) that lie piece_step apart; the last piece is filled up with zeros.
+// What lies `ahead` elements on is what will be packed next: it is fetched into L2.
 template <class T>
 CONTEXTURE_KERNEL void conv_pack(const T* from, Index pixels, Index pixel_stride, Index channels, Index piece, T* to,
-                                 Index pixel_step, Index piece_step) {
+                                 Index pixel_step, Index piece_step, Index ahead) {
   constexpr Index width = kLanes<T>;
   constexpr int half = kLanes<T> / 2;
   for (Index pixel = 0; pixel < pixels; ++pixel, from += pixel_stride, to += pixel_step) {
     T* out = to;
     Index c = 0;
+    for (Index line = 0; line < channels; line += detail::conv::kBlock<T>)
+      __builtin_prefetch(from + line + ahead, 0, 2);
     for (; c + piece <= channels; c += piece, out += piece_step)
       for (Index i = 0; i < piece; i += width)
         if (i + width <= piece)

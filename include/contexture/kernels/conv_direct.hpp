@@ -81,7 +81,7 @@ struct DirectKernels {
   void (*tile[3][kMaxLanes / 2])(const TileCall<T>&);
   void (*weight_tile[3][8])(const WeightTileCall<T>&);
   void (*pack)(const T* from, Index pixels, Index pixel_stride, Index channels, Index piece, T* to, Index pixel_step,
-               Index piece_step);
+               Index piece_step, Index ahead);
 };
 
 }  // namespace contexture::detail::conv
@@ -174,7 +174,8 @@ struct Source {
   void pack(const DirectKernels<T>& kernels, Index image, Index row, Index lanes, T* to) const {
     const T* from = data + image * image_stride + row * row_stride;
     if (!folded) {
-      kernels.pack(from, pixels, pixel_stride, channels, kBlock<T>, to, packed_pixel(lanes), lanes * kBlock<T>);
+      kernels.pack(from, pixels, pixel_stride, channels, kBlock<T>, to, packed_pixel(lanes), lanes * kBlock<T>,
+                   row_stride);
       return;
     }
     const Index step = lanes * kBlock<T>;
@@ -683,11 +684,11 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
           const T* from = group_dy + ((image0 + i) * shape.out_h() + row0) * shape.out_w() * shape.k + first_k;
           if (double_k > 0)
             kernels.pack(from, count, shape.k, std::min(double_k, end_k - first_k), wide, gradient.data() + i * wide,
-                         lanes * wide, count * lanes * wide);
+                         lanes * wide, count * lanes * wide, count * shape.k);
           if (padded_k > double_k)
             kernels.pack(from + double_k, count, shape.k, end_k - first_k - double_k, padded_k - double_k,
                          gradient.data() + count * lanes * double_k + i * (padded_k - double_k),
-                         lanes * (padded_k - double_k), 0);
+                         lanes * (padded_k - double_k), 0, count * shape.k);
         }
 
         for (Index block = block_begin; block < block_end; ++block) {
