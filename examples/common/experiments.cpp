@@ -42,6 +42,21 @@ contexture::ImageSet part_of(contexture::ImageSet set, Index count, const contex
   return part;
 }
 
+// Loads config.data, cut down to config.train_images and config.test_images.
+contexture::Dataset load_data(const contexture::ExperimentConfig& config) {
+  contexture::DataOptions options;
+  options.image_size = config.image_size;
+  if (config.train_images > 0) options.builtin_train = config.train_images;
+  if (config.test_images > 0) options.builtin_test = config.test_images;
+  contexture::Dataset data = contexture::load_dataset(config.data, options);
+  if (config.data != "builtin") {
+    const contexture::Rng rng(0);
+    data.train = part_of(std::move(data.train), config.train_images, rng.split("training part"));
+    data.test = part_of(std::move(data.test), config.test_images, rng.split("test part"));
+  }
+  return data;
+}
+
 // The folder exists and takes files, or InputError says why not: before anything is computed.
 void prepare_folder(const std::filesystem::path& out) {
   std::error_code error;
@@ -137,20 +152,6 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
 }
 
 }  // namespace
-
-contexture::Dataset load_data(const contexture::ExperimentConfig& config) {
-  contexture::DataOptions options;
-  options.image_size = config.image_size;
-  if (config.train_images > 0) options.builtin_train = config.train_images;
-  if (config.test_images > 0) options.builtin_test = config.test_images;
-  contexture::Dataset data = contexture::load_dataset(config.data, options);
-  if (config.data != "builtin") {
-    const contexture::Rng rng(0);
-    data.train = part_of(std::move(data.train), config.train_images, rng.split("training part"));
-    data.test = part_of(std::move(data.test), config.test_images, rng.split("test part"));
-  }
-  return data;
-}
 
 int run_experiment_program(const ExperimentProgram& program, int argc, char** argv) {
   return run_program(program.name.c_str(), argc, argv, [&](int c, char** v) { return run(program, c, v); });

@@ -1,12 +1,9 @@
 // What the experiment programs share: options, loading the data, the header of a run, the run itself,
-// its report.
+// its report. Light to include: the library is compiled once, in experiments.cpp.
 #pragma once
 
 #include <string>
 #include <vector>
-
-#include "contexture/data/dataset.hpp"
-#include "contexture/train/config.hpp"
 
 namespace programs {
 
@@ -17,9 +14,6 @@ struct ExperimentProgram {
   std::string out;                ///< default of --out
   std::vector<double> fractions;  ///< label fractions, one experiment each; empty: pre-training only
 };
-
-/// Loads config.data, cut down to config.train_images and config.test_images.
-contexture::Dataset load_data(const contexture::ExperimentConfig& config);
 
 /// The whole program; returns its exit status.
 int run_experiment_program(const ExperimentProgram& program, int argc, char** argv);

@@ -359,8 +359,16 @@ class ExperimentRun {
 
   // Weights of --encoder FILE, checked against the architecture.
   TensorMap load_encoder_file() const {
+    const TensorFile file = read_safetensors(config_.encoder);
+    if (file.metadata.contains("encoder")) {  // a shorter line than load()'s list of all tensors
+      const EncoderOptions made = encoder_options(file.metadata, config_.encoder);
+      require_input(made.width == options_.encoder.width && made.in_channels == options_.encoder.in_channels,
+                    config_.encoder, ": weights of another architecture: width ", made.width, " for images of ",
+                    made.in_channels, " channels, this run has width ", options_.encoder.width, " and ",
+                    options_.encoder.in_channels, " channels");
+    }
     Encoder<float> encoder(options_.encoder, Rng(0));
-    load(encoder, std::filesystem::path(config_.encoder));
+    load(encoder, file, config_.encoder);
     TensorMap tensors;
     copy_tensors(state_tensors(encoder), tensors);
     return tensors;
