@@ -33,6 +33,33 @@ CONTEXTURE_INLINE void store_part(T* to, VecN<T, N> v, Index count) {
   if ((count & 1) != 0) *to = *from;
 }
 
+// The first `count` elements, fewer than a vector; the rest are zero.
+template <class T, int N = kLanes<T>>
+CONTEXTURE_INLINE VecN<T, N> load_part(const T* from, Index count) {
+  T spill[N] = {};
+  T* to = spill;
+  if constexpr (N > 8)
+    if ((count & 8) != 0) {
+      __builtin_memcpy(to, from, 8 * sizeof(T));
+      to += 8;
+      from += 8;
+    }
+  if constexpr (N > 4)
+    if ((count & 4) != 0) {
+      __builtin_memcpy(to, from, 4 * sizeof(T));
+      to += 4;
+      from += 4;
+    }
+  if constexpr (N > 2)
+    if ((count & 2) != 0) {
+      __builtin_memcpy(to, from, 2 * sizeof(T));
+      to += 2;
+      from += 2;
+    }
+  if ((count & 1) != 0) *to = *from;
+  return load<T, N>(spill);
+}
+
 // One tile of the output: MR lanes (pixels at the same position of MR images) by NV vectors and HALF
 // half vectors of channels, summed over the taps and the source channels.
 template <class T, int MR, int NV, int HALF = 0>
@@ -134,11 +161,15 @@ CONTEXTURE_KERNEL void conv_pack(const T* from, Index pixels, Index pixel_stride
           store(out + i, load(from + c + i));
         else
           store<T, half>(out + i, load<T, half>(from + c + i));
-    if (c == channels) continue;
-    Index i = 0;
-    for (; c + i + width <= channels; i += width) store(out + i, load(from + c + i));
-    for (; c + i < channels; ++i) out[i] = from[c + i];
-    for (; i < piece; ++i) out[i] = T(0);
+    for (Index i = 0; c < channels && i < piece; i += half) {  // the last piece, half a vector at a time
+      const Index left = channels - c - i;
+      VecN<T, half> v{};
+      if (left >= half)
+        v = load<T, half>(from + c + i);
+      else if (left > 0)
+        v = load_part<T, half>(from + c + i, left);
+      store<T, half>(out + i, v);
+    }
   }
 }
 

@@ -631,6 +631,13 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
   const Axis rows = input_rows(compact, shape.out_h(), false);
   const Axis cols = input_cols(compact, probe.folded);
   const RingPlan ring = plan_ring(rows, units.rows);
+  struct TapColumn {
+    Index col, source;
+  };
+  std::vector<std::vector<TapColumn>> tap_columns(static_cast<std::size_t>(kernel_w));
+  for (Index col = 0; col < shape.out_w(); ++col)
+    for (const auto* e = cols.begin(col); e != cols.end(col); ++e)
+      tap_columns[static_cast<std::size_t>(e->tap)].push_back({col, e->source});
 
   // The chunks of the sum depend on the shape only; where they are fewer than the threads want,
   // the output channels are shared out as well, which leaves the bits alone.
@@ -705,12 +712,10 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
               for (Index row = row0; row < row1; ++row)
                 for (const auto* e = rows.begin(row); e != rows.end(row); ++e) {
                   if (e->tap != r) continue;
-                  for (Index col = 0; col < shape.out_w(); ++col)
-                    for (const auto* f = cols.begin(col); f != cols.end(col); ++f)
-                      if (f->tap == s)
-                        positions[static_cast<std::size_t>(found++)] = {
-                            ring.slot(e->source) * packed_row + f->source * pixel_size,
-                            (row - row0) * shape.out_w() + col};
+                  const Index row_at = ring.slot(e->source) * packed_row, first_col = (row - row0) * shape.out_w();
+                  for (const TapColumn& at : tap_columns[static_cast<std::size_t>(s)])
+                    positions[static_cast<std::size_t>(found++)] = {row_at + at.source * pixel_size,
+                                                                    first_col + at.col};
                 }
               if (found == 0) continue;
               call.position_count = found;

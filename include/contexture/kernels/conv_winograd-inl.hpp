@@ -131,14 +131,6 @@ struct WinogradWeightGradient<T, 4> {
   }
 };
 
-// The first `count` elements, fewer than a vector; the rest are zero.
-template <class T>
-CONTEXTURE_INLINE Vec<T> load_part(const T* from, Index count) {
-  T spill[kLanes<T>] = {};
-  for (Index i = 0; i < count; ++i) spill[i] = from[i];
-  return load(spill);
-}
-
 // In the transforms of squares below, columns come first, then rows. The array between the two is
 // aligned, since 36 vectors do not fit into registers.
 
@@ -164,7 +156,7 @@ CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T>& til
       if (valid >= width) {
         CONTEXTURE_UNROLL for (int i = 0; i < in; ++i) d[i] = load(from[i * in + j] + c);
       } else {
-        for (int i = 0; i < in; ++i) d[i] = load_part(from[i * in + j] + c, valid);
+        for (int i = 0; i < in; ++i) d[i] = load_part<T>(from[i * in + j] + c, valid);
       }
       Op::apply(d, o);
       CONTEXTURE_UNROLL for (int i = 0; i < out; ++i) half[i][j] = o[i];
