@@ -1,15 +1,18 @@
 # Flags of this project's own programs, tests and benchmarks, on the target contexture_developer.
-add_library(contexture_developer INTERFACE)
-target_link_libraries(contexture_developer INTERFACE contexture::contexture)
-target_compile_options(contexture_developer INTERFACE
+add_library(contexture_flags INTERFACE)
+target_compile_options(contexture_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion
   $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-sign-conversion>
   $<$<BOOL:${CONTEXTURE_WERROR}>:-Werror>)
 if(CONTEXTURE_SANITIZE)
-  target_compile_options(contexture_developer INTERFACE
+  target_compile_options(contexture_flags INTERFACE
     -fsanitize=${CONTEXTURE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  target_link_options(contexture_developer INTERFACE -fsanitize=${CONTEXTURE_SANITIZE})
+  target_link_options(contexture_flags INTERFACE -fsanitize=${CONTEXTURE_SANITIZE})
 endif()
+
+add_library(contexture_developer INTERFACE)
+target_link_libraries(contexture_developer INTERFACE contexture::compiled contexture_flags)
+target_link_libraries(contexture_compiled PRIVATE contexture_flags)
 
 # Through ccache, g++ has to keep the include of a precompiled header in its preprocessed output.
 set(contexture_pch_options

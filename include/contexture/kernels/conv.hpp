@@ -166,4 +166,13 @@ void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
   }
 }
 
+#if defined(CONTEXTURE_COMPILED)  // set by the CMake target contexture::compiled; src/compiled.cpp has the code
+extern template void conv2d_forward<float>(const ConvShape&, const float*, const float*, const float*, float*);
+extern template void conv2d_forward<double>(const ConvShape&, const double*, const double*, const double*, double*);
+extern template void conv2d_backward_data<float>(const ConvShape&, const float*, const float*, float*);
+extern template void conv2d_backward_data<double>(const ConvShape&, const double*, const double*, double*);
+extern template void conv2d_backward_weights<float>(const ConvShape&, const float*, const float*, float*, float*);
+extern template void conv2d_backward_weights<double>(const ConvShape&, const double*, const double*, double*, double*);
+#endif
+
 }  // namespace contexture::kernels
