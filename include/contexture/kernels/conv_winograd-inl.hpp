@@ -146,6 +146,11 @@ CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T>& til
       const bool inside = i >= tile.row_begin && i < tile.row_end && j >= tile.col_begin && j < tile.col_end;
       from[i * in + j] = inside ? tile.pixels + i * tile.row_stride + j * tile.pixel_stride : tile.zeros;
     }
+  // The tile to the right comes next: its new columns are fetched meanwhile.
+  for (int i = 0; i < in; ++i) {
+    const T* ahead = tile.pixels + i * tile.row_stride + in * tile.pixel_stride;
+    for (Index e = 0; e < (out - 2) * tile.pixel_stride; e += detail::conv::kBlock<T>) __builtin_prefetch(ahead + e);
+  }
   Index piece_at = 0;
   T* to = tile.points;
   for (Index c = 0; c < tile.channels; c += width) {

@@ -122,9 +122,9 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
   const Index pairs = (grid.count() + 1) / 2;
   const Index lane_blocks = (grid.count() + kernels.max_lanes - 1) / kernels.max_lanes;
   const Index threads = num_threads();
-  // Blocks of lanes that share one pass over the weights: as many as a third of L2 holds.
+  // Blocks of lanes that share one pass over the weights: as many as an eighth of L2 holds.
   const Index block_size = points * blocks_in * kBlock<T> * kernels.max_lanes;
-  constexpr Index budget = 400 * 1024 / static_cast<Index>(sizeof(T));
+  constexpr Index budget = 128 * 1024 / static_cast<Index>(sizeof(T));
   Index together = std::clamp<Index>(budget / block_size, 1, 8);
   if (threads > 1) together = std::min(together, std::max<Index>(1, lane_blocks / (4 * threads)));
   const Index tasks = (lane_blocks + together - 1) / together;
