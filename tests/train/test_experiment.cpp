@@ -392,11 +392,13 @@ TEST_CASE("settings: every value is read back exactly, nonsense is refused in on
   }
 }
 
-TEST_CASE("steps: in proportion to the root of the label fraction") {
+TEST_CASE("steps: in proportion to the root of the label fraction, at least half") {
   ExperimentConfig config;
   config.epochs = 10;
   config.batch_size = 100;
   CHECK(classifier_steps(config, 10'000, 1) == 1000);
+  CHECK(classifier_steps(config, 10'000, 0.36) == 600);
   CHECK(classifier_steps(config, 10'000, 0.25) == 500);
+  CHECK(classifier_steps(config, 10'000, 0.1) == 500);
   CHECK(classifier_steps(config, 1, 0.01) == 1);
 }

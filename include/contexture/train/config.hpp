@@ -58,7 +58,7 @@ struct ExperimentConfig {
   double label_smoothing = 0;
   Mirror mirror = Mirror::automatic;
   std::int64_t crop_padding = -1;  ///< pixels; -1: an eighth of the image's side
-  std::int64_t evaluations = 30;   ///< of the validation split, during one arm
+  std::int64_t evaluations = 24;   ///< of the validation split, during one arm
 
   std::int64_t threads = 0;  ///< recorded; the caller sets them. 0: all processors
 };
@@ -75,7 +75,7 @@ struct Preset {
 // clang-format off
 inline constexpr std::array<Preset, 3> kPresets{{
     // name      width  epochs  pre-training  seeds  built-in images
-    {"quick",       16,     10,            8,     1,  10'000,  2'000},
+    {"quick",       16,     14,           10,     1,  10'000,  2'000},
     {"standard",    24,     20,           15,     1,  30'000,  5'000},
     {"thorough",    32,     40,           60,     5,  50'000, 10'000},
 }};
