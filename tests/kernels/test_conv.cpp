@@ -65,6 +65,7 @@ ConvShape random_shape(Random& random, Index most_multiply_adds) {
     shape.w = random.integer(1, 13);
     shape.c = shape.groups * (random.one_in(3) ? random.integer(12, 70) : random.integer(1, 9));
     shape.k = shape.groups * (random.one_in(3) ? random.integer(14, 70) : random.integer(1, 17));
+    if (random.one_in(8)) shape.c = shape.k = shape.groups = random.integer(1, 40);  // depthwise
     shape.r = kernels[random.integer(0, 5)];
     shape.s = random.one_in(4) ? kernels[random.integer(0, 5)] : shape.r;
     shape.stride_h = random.integer(1, 3);

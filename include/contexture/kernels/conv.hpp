@@ -19,7 +19,7 @@
 namespace contexture::kernels {
 
 /// How a convolution is computed. CONTEXTURE_CONV=im2col|direct|winograd2|winograd4
-/// forces one for the process; shapes that it cannot compute fall back to direct.
+/// (winograd: winograd4) forces one for the process; shapes that it cannot compute fall back to direct.
 enum class ConvAlgorithm {
   im2col,     ///< matrix multiplication by BLAS
   direct,     ///< register tiles, any shape
@@ -54,7 +54,8 @@ inline int initial_forced_algorithm() {
   for (const ConvAlgorithm algorithm :
        {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4})
     if (to_string(algorithm) == text) return static_cast<int>(algorithm);
-  require(false, "CONTEXTURE_CONV: '", text, "', expected im2col, direct, winograd2 or winograd4");
+  if (std::string_view(text) == "winograd") return static_cast<int>(ConvAlgorithm::winograd4);
+  require(false, "CONTEXTURE_CONV: '", text, "', expected im2col, direct, winograd, winograd2 or winograd4");
   return -1;
 }
 
@@ -98,7 +99,7 @@ inline void set_conv_algorithm(std::optional<ConvAlgorithm> algorithm) {
 ///
 /// | shape                                                           | algorithm |
 /// |-----------------------------------------------------------------|-----------|
-/// | fewer than 4 channels a group to run the vectors over           | im2col    |
+/// | fewer than 4 channels a group to run the vectors over, save depthwise | im2col |
 /// | float, 3x3, stride 1, where the cost model below favours a tile | winograd4, winograd2 |
 /// | everything else, and double always                              | direct    |
 ///
@@ -113,7 +114,7 @@ template <class T = float>
     return winograd && !detail::conv::winograd_applies(shape) ? ConvAlgorithm::direct : algorithm;
   }
   const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();
-  if (vectorised < 4) return ConvAlgorithm::im2col;
+  if (vectorised < 4 && !detail::conv::is_depthwise(shape)) return ConvAlgorithm::im2col;
   if (!std::is_same_v<T, float> || !detail::conv::winograd_applies(shape)) return ConvAlgorithm::direct;
   const double direct = detail::conv::direct_cost(shape);
   const double small = detail::conv::winograd_cost(shape, 2, 172.0);

@@ -22,6 +22,8 @@
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/kernels/conv_axis.hpp"
+#include "contexture/kernels/conv_depthwise.hpp"
 #include "contexture/kernels/conv_im2col.hpp"
 #include "contexture/kernels/conv_shape.hpp"
 
@@ -33,14 +35,9 @@ inline constexpr Index kBlock = static_cast<Index>(64 / sizeof(T));
 
 inline constexpr int kMaxLanes = 14;
 
-struct Tap {
-  Index source;   // offset into the packed source
-  Index weights;  // index of the kernel tap
-};
-
 template <class T>
 struct TileCall {
-  const T* source;
+  const T* source;   // taps hold offsets into it, and indices of kernel taps
   const T* weights;  // [tap][channel][NV vectors]
   Index weights_step;
   const Tap* taps;
@@ -97,60 +94,6 @@ detail::conv::DirectKernels<T> select_direct_kernels() {
 }  // namespace contexture::kernels
 
 namespace contexture::detail::conv {
-
-// For every output coordinate of one axis, the taps that count and the source coordinate each
-// reads, in rising order of the source.
-struct Axis {
-  struct Entry {
-    Index tap, source;
-  };
-  std::vector<Index> first;  // entries of output o are [first[o], first[o + 1])
-  std::vector<Entry> entries;
-
-  [[nodiscard]] Index size() const { return static_cast<Index>(first.size()) - 1; }
-  [[nodiscard]] const Entry* begin(Index o) const { return entries.data() + first[static_cast<std::size_t>(o)]; }
-  [[nodiscard]] const Entry* end(Index o) const { return entries.data() + first[static_cast<std::size_t>(o) + 1]; }
-};
-
-// Source coordinates outside [0, in) are dropped unless `unbounded`.
-inline Axis forward_axis(Index out, Index in, Index kernel, Index stride, Index pad, Index dilation, bool unbounded) {
-  Axis axis;
-  axis.first.push_back(0);
-  for (Index o = 0; o < out; ++o) {
-    for (Index tap = 0; tap < kernel; ++tap) {
-      const Index source = o * stride - pad + tap * dilation;
-      if (unbounded || (source >= 0 && source < in)) axis.entries.push_back({tap, source});
-    }
-    axis.first.push_back(static_cast<Index>(axis.entries.size()));
-  }
-  return axis;
-}
-
-// The transpose: `out` runs over the convolution's input, sources over its `in` outputs.
-inline Axis backward_axis(Index out, Index in, Index kernel, Index stride, Index pad, Index dilation, bool unbounded) {
-  Axis axis;
-  axis.first.push_back(0);
-  for (Index o = 0; o < out; ++o) {
-    for (Index tap = kernel - 1; tap >= 0; --tap) {
-      const Index scaled = o + pad - tap * dilation;
-      if (scaled % stride != 0) continue;
-      const Index source = scaled / stride;
-      if (unbounded || (source >= 0 && source < in)) axis.entries.push_back({tap, source});
-    }
-    axis.first.push_back(static_cast<Index>(axis.entries.size()));
-  }
-  return axis;
-}
-
-inline Axis identity_axis(Index out) {
-  Axis axis;
-  for (Index o = 0; o < out; ++o) {
-    axis.first.push_back(o);
-    axis.entries.push_back({0, o});
-  }
-  axis.first.push_back(out);
-  return axis;
-}
 
 // Images as they are packed: rows of `pixels` pixels of `channels` channels. Where the taps of a
 // kernel row fit into one block (the 3-channel stem), they are folded into the channels: a packed
@@ -498,6 +441,7 @@ inline Axis input_cols(const ConvShape& compact, bool folded) {
 
 template <class T>
 void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
+  if (is_depthwise(shape)) return depthwise_forward(shape, x, w, bias, y);
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
   Workspace<T> weights(static_cast<std::size_t>(shape.patch() * channels.padded()));
@@ -526,6 +470,7 @@ void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
 
 template <class T>
 void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
+  if (is_depthwise(shape)) return depthwise_backward_data(shape, dy, w, dx);
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const ChannelBlocks channels(shape.group_c(), kernels);
   Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * shape.group_k() * channels.padded()));
@@ -620,6 +565,7 @@ struct WeightUnits {
 
 template <class T>
 void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
+  if (is_depthwise(shape)) return depthwise_backward_weights(shape, x, dy, dw);
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
   const Source<T> probe = input_source(shape, 0, x);
