@@ -103,8 +103,9 @@ inline void set_conv_algorithm(std::optional<ConvAlgorithm> algorithm) {
 /// | float, 3x3, stride 1, where the cost model below favours a tile | winograd4, winograd2 |
 /// | everything else, and double always                              | direct    |
 ///
-/// The vectors run over K, in backward-data over C. In practice Winograd takes the 3x3 layers
-/// with at least 16 channels on maps of 6x6 (winograd2), 4x4, 7x7 and up (winograd4).
+/// The vectors run over K, in backward-data over C. In practice Winograd takes the 3x3 layers with
+/// at least 16 channels; not the stem, not maps of 2x2 and less, and 3x3 maps only from about 80
+/// channels on.
 template <class T = float>
 [[nodiscard]] ConvAlgorithm choose_algorithm(const ConvShape& shape, ConvPass pass) {
   const int forced = detail::conv::forced_algorithm().load(std::memory_order_relaxed);
@@ -117,9 +118,9 @@ template <class T = float>
   if (vectorised < 4 && !detail::conv::is_depthwise(shape)) return ConvAlgorithm::im2col;
   if (!std::is_same_v<T, float> || !detail::conv::winograd_applies(shape)) return ConvAlgorithm::direct;
   const double direct = detail::conv::direct_cost(shape);
-  const double small = detail::conv::winograd_cost(shape, 2, 172.0);
-  const double large = detail::conv::winograd_cost(shape, 4, 675.0);
-  if (std::min(small, large) * 1.1 > direct) return ConvAlgorithm::direct;
+  const double small = detail::conv::winograd_cost(shape, 2, 120.0);
+  const double large = detail::conv::winograd_cost(shape, 4, 400.0);
+  if (std::min(small, large) * 1.05 > direct) return ConvAlgorithm::direct;
   return small <= large ? ConvAlgorithm::winograd2 : ConvAlgorithm::winograd4;
 }
 
