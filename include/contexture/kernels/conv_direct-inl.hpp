@@ -72,6 +72,9 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
     CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] = load(call.bias + j * width);
     if constexpr (HALF == 1) half_sum[i] = load<T, half_width>(call.bias + NV * width);
   }
+  // The output's lines arrive while the tile is computed.
+  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV + HALF; ++j)
+      __builtin_prefetch(call.out[i] + j * width, 1);
   for (Index t = 0; t < call.tap_count; ++t) {
     const T* a = call.source + call.taps[t].source;
     const T* b = call.weights + call.taps[t].weights * call.weights_step;
@@ -125,7 +128,7 @@ CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& c
   for (Index p = 0; p < call.position_count; ++p) {
     const T* x = call.source + call.positions[p].source;
     const T* dy = call.gradient + call.positions[p].gradient * call.gradient_step;
-    for (Index lane = 0; lane < call.lanes; ++lane, x += block, dy += wide) {
+    for (Index lane = 0; lane < call.lanes; ++lane, x += block, dy += call.lane_step) {
       Vec<T> g[NV];
       VecN<T, half_width> half_g{};
       CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) g[j] = load(dy + j * width);

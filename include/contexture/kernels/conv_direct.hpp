@@ -57,7 +57,7 @@ template <class T>
 struct WeightTileCall {
   const T* source;
   const T* gradient;  // [position][lane][NV vectors]
-  Index gradient_step;
+  Index gradient_step, lane_step;
   const Position* positions;
   Index position_count;
   Index lanes;
@@ -553,9 +553,9 @@ void unpack_weight_gradient(const ConvShape& shape, Index group, const ChannelBl
 struct WeightUnits {
   Index lanes, lane_blocks, rows, row_groups;
 
-  explicit WeightUnits(const ConvShape& shape) {
+  WeightUnits(const ConvShape& shape, bool one_lane) {
     const Index positions = shape.weight_size() > (1 << 16) ? 256 : 128;
-    lanes = std::clamp<Index>(positions / shape.out_w(), 1, std::min<Index>(16, shape.n));
+    lanes = one_lane ? 1 : std::clamp<Index>(positions / shape.out_w(), 1, std::min<Index>(16, shape.n));
     lane_blocks = (shape.n + lanes - 1) / lanes;
     rows = std::clamp<Index>(positions / (shape.out_w() * lanes), 1, shape.out_h());
     row_groups = (shape.out_h() + rows - 1) / rows;
@@ -572,7 +572,10 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
   const Index kernel_w = probe.folded ? 1 : shape.s, taps = shape.r * kernel_w;
   const Index padded_channels = probe.blocks() * kBlock<T>;
   const Index chunk_size = taps * padded_channels * channels.padded();
-  const WeightUnits units(shape);
+  // Where the packed pixels of a row lie as closely as those of dy do, lanes are the pixels of a
+  // row, and dy need not be packed: the stem.
+  const bool in_place = probe.folded && channels.padded() == shape.k;
+  const WeightUnits units(shape, in_place);
   const ConvShape compact = compacted(shape);
   const Axis rows = input_rows(compact, shape.out_h(), false);
   const Axis cols = input_cols(compact, probe.folded);
@@ -614,7 +617,8 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
       fill_zero(sums + taps * padded_channels * first_k, taps * padded_channels * padded_k);
       // One block more than the ring: the rows of a tile may reach past the last channel's block.
       Workspace<T> packed(static_cast<std::size_t>(ring.rows * source.packed_row(units.lanes) + kBlock<T>));
-      Workspace<T> gradient(static_cast<std::size_t>(units.rows * shape.out_w() * units.lanes * padded_k));
+      Workspace<T> gradient(in_place ? 0
+                                     : static_cast<std::size_t>(units.rows * shape.out_w() * units.lanes * padded_k));
       std::vector<Position> positions(static_cast<std::size_t>(units.rows * shape.out_w()));
 
       Index packed_to = 0, packed_lane_block = -1;
@@ -632,7 +636,7 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
                         packed.data() + ring.slot(packed_to) * packed_row + i * kBlock<T>);
 
         const Index count = (row1 - row0) * shape.out_w();
-        for (Index i = 0; i < lanes; ++i) {
+        for (Index i = 0; i < (in_place ? 0 : lanes); ++i) {
           const Index wide = 2 * channels.width;
           const T* from = group_dy + ((image0 + i) * shape.out_h() + row0) * shape.out_w() * shape.k + first_k;
           if (double_k > 0)
@@ -647,10 +651,19 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
         for (Index block = block_begin; block < block_end; ++block) {
           const Index wide = channels.wide(block);
           WeightTileCall<T> call{};
-          call.gradient = gradient.data() + count * lanes * (channels.first(block) - first_k);
-          call.gradient_step = lanes * wide;
           call.positions = positions.data();
-          call.lanes = lanes;
+          if (in_place) {
+            call.gradient =
+                group_dy + (image0 * shape.out_h() + row0) * shape.out_w() * shape.k + channels.first(block);
+            call.gradient_step = shape.out_w() * shape.k;
+            call.lane_step = shape.k;
+            call.lanes = shape.out_w();
+          } else {
+            call.gradient = gradient.data() + count * lanes * (channels.first(block) - first_k);
+            call.gradient_step = lanes * wide;
+            call.lane_step = wide;
+            call.lanes = lanes;
+          }
           T* block_sums = sums + taps * padded_channels * channels.first(block);
           for (Index r = 0; r < shape.r; ++r)
             for (Index s = 0; s < kernel_w; ++s) {
@@ -659,6 +672,10 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
                 for (const auto* e = rows.begin(row); e != rows.end(row); ++e) {
                   if (e->tap != r) continue;
                   const Index row_at = ring.slot(e->source) * packed_row, first_col = (row - row0) * shape.out_w();
+                  if (in_place) {
+                    positions[static_cast<std::size_t>(found++)] = {row_at, row - row0};
+                    continue;
+                  }
                   for (const TapColumn& at : tap_columns[static_cast<std::size_t>(s)])
                     positions[static_cast<std::size_t>(found++)] = {row_at + at.source * pixel_size,
                                                                     first_col + at.col};
