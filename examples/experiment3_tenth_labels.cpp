@@ -2,7 +2,8 @@
 //
 //   experiment3_tenth_labels                            built-in images, preset quick
 //
-// EXPECTED
+// Expected with the defaults (1.5 minutes on 2 cores; test accuracy, one seed, to about a point):
+//   from scratch 75.6 %, pre-trained 92.2 %
 #include "common/experiments.hpp"
 
 int main(int argc, char** argv) {

@@ -4,7 +4,11 @@
 //   experiments                                        built-in images, preset quick
 //   experiments --data ~/fashion-mnist --preset standard --out results-fashion
 //
-// EXPECTED
+// Expected with the defaults (4 minutes on 2 cores; test accuracy, one seed, to about a point):
+//   labels   from scratch   pre-trained
+//   100 %       98.1 %         98.5 %
+//    50 %       95.5 %         97.8 %
+//    10 %       75.6 %         92.2 %
 #include "common/experiments.hpp"
 
 int main(int argc, char** argv) {
