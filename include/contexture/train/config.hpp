@@ -63,7 +63,9 @@ struct ExperimentConfig {
   std::int64_t threads = 0;  ///< recorded; the caller sets them. 0: all processors
 };
 
-/// A preset: how much is computed. Everything else is the same in all three.
+/// A preset: how much is computed. Everything else is the same in all three. All experiments take, on two
+/// cores with AVX-512: quick 4 minutes (built-in images), standard about an hour for 50,000 images of 32 x 32,
+/// thorough days.
 struct Preset {
   std::string_view name;
   Index width;
