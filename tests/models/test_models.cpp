@@ -99,7 +99,7 @@ TEST_CASE("a classifier fits a handful of random images; a steady step takes no 
   std::vector<std::int32_t> labels(16);
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 4);
   double loss = 0;
-  std::uint64_t allocations = 0;
+  [[maybe_unused]] std::uint64_t allocations = 0;
   for (int step = 0; step < 60; ++step) {
     if (step == 20) allocations = memory_stats().system_allocations;
     optimizer.zero_grad();
