@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Command 2: builds and runs every test: all of them optimised (preset test), then the rooms'
-# tests under AddressSanitizer and UBSan (preset sanitize), then, where clang++ is installed, the
-# rooms closest to the machine with clang (preset clang). clang is not among the requirements: it
-# costs half a gigabyte, and nobody needs it to use the library; developers and CI have it.
+# tests under AddressSanitizer and UBSan (preset sanitize), then, where clang++ is installed, with
+# clang (preset clang). clang is not among the requirements: it costs half a gigabyte, and nobody
+# needs it to use the library; developers and CI have it. About 13 minutes on 2 cores.
 # The last line is `N passed, N failed`; the exit status is 1 if anything failed.
 set -uo pipefail
 
@@ -46,7 +46,7 @@ run_preset() {
 run_preset test
 run_preset sanitize
 if command -v clang++ >/dev/null; then
-  run_preset clang --target test_core test_kernels test_autograd
+  run_preset clang
 else
   printf '\n== clang: skipped, no clang++ here\n'
 fi
