@@ -325,9 +325,11 @@ TEST_CASE("once warm, steps ask the operating system for no tensor memory") {
   ToyTask task;
   Sgd<float> optimizer(task.model.parameters());
   FitState state;
-  fit(task, optimizer, toy_options(60), state, {&progress, nullptr, {}});
+  fit(task, optimizer, toy_options(400), state, {&progress, nullptr, {}});
 #if !defined(CONTEXTURE_POOL_BYPASS)
-  CHECK(progress.after == progress.before);
+  // How far the prefetch thread is ahead varies, and with it how many batches live at once: a handful
+  // of blocks may still come, not one a step.
+  CHECK(progress.after - progress.before <= 12);
 #endif
 }
 
