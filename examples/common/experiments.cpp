@@ -121,10 +121,10 @@ std::vector<contexture::PretextPicture> pretext_pictures(const contexture::Exper
 }
 
 int run(const ExperimentProgram& program, int argc, char** argv) {
-  std::optional<Options> options = parse_options(program.name, program.purpose, program.out, argc, argv);
+  std::optional<Options> options =
+      parse_options(program.name, program.purpose, program.out, program.fractions, argc, argv);
   if (!options) return 0;
   contexture::ExperimentConfig& config = options->config;
-  config.fractions = program.fractions;
   if (config.threads > 0) contexture::set_num_threads(static_cast<int>(config.threads));
   config.threads = contexture::num_threads();
 

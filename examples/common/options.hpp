@@ -26,7 +26,8 @@ struct Options {
 
 /// Parses the command line. Empty after --help. Throws UsageError with one line.
 inline std::optional<Options> parse_options(const std::string& program, const std::string& purpose,
-                                            const std::string& default_out, int argc, char** argv) {
+                                            const std::string& default_out,
+                                            const std::vector<double>& default_fractions, int argc, char** argv) {
   CLI::App app(purpose, program);
   app.set_config("--config", "", "read options from a file, for instance a former run's OUT/config.ini");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -48,6 +49,7 @@ inline std::optional<Options> parse_options(const std::string& program, const st
   try {
     const std::string data = added["data"]->count() > 0 ? given["data"] : options.config.data;
     options.config = contexture::preset_config(contexture::preset(options.preset), data);
+    options.config.fractions = default_fractions;
     for (const contexture::Setting& setting : settings)
       if (added[setting.name]->count() > 0) setting.set(options.config, given[setting.name]);
   } catch (const std::invalid_argument& error) {

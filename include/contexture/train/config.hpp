@@ -49,6 +49,13 @@ struct ExperimentConfig {
   double pretrain_learning_rate = 0.1;                      ///< peak, at a batch of 128 images
   std::int64_t pretrain_batch_size = 128;                   ///< images
   std::int64_t grid = 0, patch = 0, gap = -1, jitter = -1;  ///< patches; 0 or -1: by image size
+  double min_scale = 0, max_scale = 0;  ///< random factor by which images are resized before cutting; 0: by image size
+  std::string colour = "auto";          ///< treatment of the patches' colours: auto, or a name of colour_treatment()
+  double colour_probability = -1;       ///< share of the grids whose colours are treated; -1: by rule
+  std::int64_t grids_per_image = 1;     ///< grids cut from an image each time it is seen
+  std::string readout = "average";      ///< of a patch's feature map: average or flatten
+  std::int64_t head_hidden = 512;       ///< units of the pretext head's hidden layer
+  double head_dropout = 0.5;            ///< in the pretext head
 
   // Classification, the same for both arms.
   double epochs = 20;          ///< passes over all labelled images; see classifier_steps() for fewer labels
@@ -145,6 +152,24 @@ inline Setting text_setting(std::string name, std::string help, std::string Expe
           [=](const ExperimentConfig& c) { return c.*member; }};
 }
 
+// "1 0.5 0.1" <-> {1, 0.5, 0.1}; commas do as well.
+inline std::vector<double> fractions_from(std::string text) {
+  std::replace(text.begin(), text.end(), ',', ' ');
+  std::vector<double> fractions;
+  for (std::size_t at = text.find_first_not_of(' '); at != std::string::npos; at = text.find_first_not_of(' ', at)) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    fractions.push_back(number_from<double>("fractions", std::string_view(text).substr(at, end - at), 1e-6, 1.0));
+    at = end;
+  }
+  return fractions;
+}
+
+inline std::string fractions_text(const std::vector<double>& fractions) {
+  std::string text;
+  for (const double fraction : fractions) text.append(text.empty() ? "" : " ").append(to_text(fraction));
+  return text;
+}
+
 inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off"};
 
 }  // namespace detail
@@ -162,6 +187,9 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("train-images", "use only so many training images; 0: all", &C::train_images, 0, kMany),
       number_setting<I>("test-images", "use only so many test images; 0: all", &C::test_images, 0, kMany),
       number_setting<double>("validation", "share of the training images held out", &C::validation, 0.001, 0.9),
+      {"fractions", "label fractions, one experiment each, e.g. \"1 0.5 0.1\"",
+       [](C& c, const std::string& text) { c.fractions = detail::fractions_from(text); },
+       [](const C& c) { return detail::fractions_text(c.fractions); }},
       number_setting<std::uint64_t>("seed", "seed of the first repetition", &C::seed, 0, ~0ULL >> 1),
       number_setting<I>("seeds", "repetitions, each with its own split, subset and weights", &C::seeds, 1, 1000),
       number_setting<I>("width", "channels of the network's first stage", &C::width, 1, 1024),
@@ -176,6 +204,16 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("patch", "side of a patch in pixels; 0: by image size", &C::patch, 0, 1024),
       number_setting<I>("gap", "pixels between patches; -1: by image size", &C::gap, -1, 1024),
       number_setting<I>("jitter", "pixels a patch may move; -1: by image size", &C::jitter, -1, 512),
+      number_setting<double>("min-scale", "smallest random factor of images in pre-training; 0: by rule", &C::min_scale,
+                             0.0, 64.0),
+      number_setting<double>("max-scale", "largest such factor; 0: by rule", &C::max_scale, 0.0, 64.0),
+      text_setting("colour", "of patches: auto, keep, grey, drop_channels or project", &C::colour),
+      number_setting<double>("colour-probability", "share of grids whose colours are treated; -1: by rule",
+                             &C::colour_probability, -1.0, 1.0),
+      number_setting<I>("grids-per-image", "grids of patches cut from an image at a time", &C::grids_per_image, 1, 64),
+      text_setting("readout", "of a patch's features: average or flatten", &C::readout),
+      number_setting<I>("head-hidden", "units in the pretext head", &C::head_hidden, 1, 65536),
+      number_setting<double>("head-dropout", "in the pretext head", &C::head_dropout, 0.0, 0.99),
       number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
       number_setting<double>("learning-rate", "peak, at a batch of 128", &C::learning_rate, 1e-9, 1e6),
       number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
@@ -196,14 +234,10 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
   return settings;
 }
 
-/// Every setting's value, and the label fractions: what a report lists and a resumed run must match.
+/// Every setting's value: what a report lists and a resumed run must match.
 [[nodiscard]] inline std::map<std::string, std::string> describe(const ExperimentConfig& config) {
   std::map<std::string, std::string> out;
   for (const Setting& setting : experiment_settings()) out[setting.name] = setting.get(config);
-  std::string fractions;
-  for (const double fraction : config.fractions)
-    fractions.append(fractions.empty() ? "" : " ").append(detail::to_text(fraction));
-  out["fractions"] = fractions;
   return out;
 }
 

@@ -72,6 +72,11 @@ struct RunFiles {
   if (config.patch > 0) options.patch = static_cast<int>(config.patch);
   if (config.gap >= 0) options.gap = static_cast<int>(config.gap);
   if (config.jitter >= 0) options.jitter = static_cast<int>(config.jitter);
+  if (config.min_scale > 0) options.min_scale = static_cast<float>(config.min_scale);
+  if (config.max_scale > 0) options.max_scale = static_cast<float>(config.max_scale);
+  if (config.colour != "auto") options.colour = colour_treatment(config.colour);
+  if (config.colour_probability >= 0) options.colour_probability = static_cast<float>(config.colour_probability);
+  options.grids_per_image = static_cast<int>(config.grids_per_image);
   return options;
 }
 
@@ -381,8 +386,11 @@ class ExperimentRun {
     if (state_.pretraining.contains(key)) return;
     const Rng rng(seed);
     Encoder<float> encoder(options_.encoder, encoder_stream(rng));
+    const ContextPredictionOptions head{
+        .readout = patch_readout(config_.readout),
+        .head = {.hidden = config_.head_hidden, .dropout = static_cast<float>(config_.head_dropout)}};
     ContextPrediction<float> pretext(context_options(config_, data_.train), data_.train.height, data_.train.width,
-                                     encoder, {}, rng.split("pretext head"));
+                                     encoder, head, rng.split("pretext head"));
     const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
     PretrainTask task(encoder, pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
     Sgd<float> optimizer(task.module().parameters(), {.weight_decay = config_.weight_decay});
