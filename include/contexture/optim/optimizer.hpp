@@ -6,6 +6,7 @@
 #include <cmath>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,11 +38,27 @@ class Optimizer {
     for (NamedParameter<T>& p : parameters_) p.variable.zero_grad();
   }
 
+  /// Multiplies the learning rate of the parameters whose path names begin with `prefix` by `factor`, from now
+  /// on: a pre-trained encoder may want smaller steps than a new head. Throws std::invalid_argument where
+  /// no parameter has such a name, or for a factor that is negative or not finite.
+  void scale_rate(std::string_view prefix, double factor) {
+    require(std::isfinite(factor) && factor >= 0, "Optimizer::scale_rate: factor ", factor,
+            ", expected a finite number >= 0");
+    bool found = false;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      if (!std::string_view(parameters_[i].name).starts_with(prefix)) continue;
+      rates_[i] *= factor;
+      found = true;
+    }
+    require(found, "Optimizer::scale_rate: no parameter is called ", prefix, "...");
+  }
+
   /// Momenta and the like, for saving and restoring in place.
   [[nodiscard]] virtual std::vector<NamedState<T>> state() = 0;
 
  protected:
-  explicit Optimizer(std::vector<NamedParameter<T>> parameters) : parameters_(std::move(parameters)) {}
+  explicit Optimizer(std::vector<NamedParameter<T>> parameters)
+      : parameters_(std::move(parameters)), rates_(parameters_.size(), 1.0) {}
   virtual void update(double lr) = 0;
 
   // Biases and the scales and shifts of normalisations (rank 0 and 1) are not decayed.
@@ -50,6 +67,7 @@ class Optimizer {
   }
 
   std::vector<NamedParameter<T>> parameters_;
+  std::vector<double> rates_;  // factors of the learning rate, one a parameter
 };
 
 struct SgdOptions {
@@ -84,7 +102,7 @@ class Sgd : public Optimizer<T> {
       if (!p.variable.has_grad()) continue;
       const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
       kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity_[i].data(),
-                          static_cast<Index>(velocity_[i].size()), static_cast<T>(lr),
+                          static_cast<Index>(velocity_[i].size()), static_cast<T>(lr * this->rates_[i]),
                           static_cast<T>(options_.momentum), static_cast<T>(decay), options_.nesterov);
     }
   }
@@ -136,11 +154,11 @@ class AdamW : public Optimizer<T> {
       NamedParameter<T>& p = this->parameters_[i];
       if (!p.variable.has_grad()) continue;
       const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
-      kernels::adamw_update(p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
-                            static_cast<Index>(m_[i].size()), static_cast<T>(lr), static_cast<T>(options_.beta1),
-                            static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon), static_cast<T>(decay),
-                            static_cast<T>(1 - std::pow(options_.beta1, t)),
-                            static_cast<T>(1 - std::pow(options_.beta2, t)));
+      kernels::adamw_update(
+          p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
+          static_cast<Index>(m_[i].size()), static_cast<T>(lr * this->rates_[i]), static_cast<T>(options_.beta1),
+          static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon), static_cast<T>(decay),
+          static_cast<T>(1 - std::pow(options_.beta1, t)), static_cast<T>(1 - std::pow(options_.beta2, t)));
     }
   }
 
