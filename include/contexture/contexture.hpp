@@ -25,4 +25,5 @@
 #include "contexture/ssl/diagnostics.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/ssl/recalibrate.hpp"

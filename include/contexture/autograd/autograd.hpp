@@ -2,10 +2,12 @@
 #pragma once
 
 #include "contexture/autograd/conv.hpp"
+#include "contexture/autograd/decorrelation.hpp"
 #include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/linear.hpp"
 #include "contexture/autograd/loss.hpp"
 #include "contexture/autograd/norm.hpp"
 #include "contexture/autograd/pool.hpp"
 #include "contexture/autograd/shape.hpp"
+#include "contexture/autograd/similarity.hpp"
 #include "contexture/autograd/variable.hpp"

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "contexture/models/encoder.hpp"
 #include "contexture/nn/layers.hpp"
@@ -55,6 +57,52 @@ class ContextHead : public Module<T> {
   BatchNorm<T> norm_;
   Dropout<T> dropout_;
   Linear<T> output_;
+};
+
+struct MlpHeadOptions {
+  Index hidden = 0;         ///< units of every hidden layer; 0: as many as the input has
+  Index hidden_layers = 1;  ///< 0: one linear layer and no more
+  Index output = 128;
+};
+
+/// Vectors (N,features) -> (N,output): hidden layers linear, batch-norm, ReLU, then a linear layer. The
+/// projection head of SimCLR has one hidden layer, VICReg's expander two.
+template <class T>
+class MlpHead : public UnaryModule<T> {
+ public:
+  MlpHead(Index features, const MlpHeadOptions& options, const Rng& rng) {
+    require(options.hidden >= 0 && options.hidden_layers >= 0 && options.output >= 1,
+            "MlpHead: ", options.hidden_layers, " hidden layers of ", options.hidden, " units, output ", options.output,
+            ", expected 0 or more, 0 or more, 1 or more");
+    const Index hidden = options.hidden > 0 ? options.hidden : features;
+    Index inputs = features;
+    for (Index layer = 0; layer < options.hidden_layers; ++layer) {
+      hidden_.emplace_back(inputs, hidden, rng.split("hidden" + std::to_string(layer)), false);
+      norms_.emplace_back(hidden, BatchNormLayerOptions{.relu = true});
+      inputs = hidden;
+    }
+    output_.emplace_back(inputs, options.output, rng.split("output"));
+  }
+
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
+    Variable<T> y = x;
+    for (std::size_t i = 0; i < hidden_.size(); ++i) y = norms_[i](hidden_[i](y));
+    return output_[0](y);
+  }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override {
+    for (std::size_t i = 0; i < hidden_.size(); ++i) {
+      v.child("hidden" + std::to_string(i), hidden_[i]);
+      v.child("norm" + std::to_string(i), norms_[i]);
+    }
+    v.child("output", output_[0]);
+  }
+
+ private:
+  std::vector<Linear<T>> hidden_;
+  std::vector<BatchNorm<T>> norms_;  // parallel to hidden_
+  std::vector<Linear<T>> output_;    // one
 };
 
 struct ClassifierHeadOptions {

@@ -331,14 +331,6 @@ inline void drop_channels(float* patch, Index pixels, Index channels, Rng& rng) 
   }
 }
 
-inline void mirror_columns(float* patch, Index height, Index width, Index channels) {
-  for (Index y = 0; y < height; ++y, patch += width * channels) {
-    for (Index left = 0, right = width - 1; left < right; ++left, --right) {
-      std::swap_ranges(patch + left * channels, patch + (left + 1) * channels, patch + right * channels);
-    }
-  }
-}
-
 }  // namespace detail
 
 /// Cuts batches of patches out of images of one size. Const and thread safe: all randomness comes

@@ -15,6 +15,7 @@
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/models/encoder.hpp"
+#include "contexture/models/heads.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
 
@@ -82,6 +83,16 @@ template <class T>
   }
   return right;
 }
+
+/// A head under a name of its own, so that its parameters do not clash with the encoder's.
+template <class T>
+struct NamedMlpHead final : Module<T> {
+  NamedMlpHead(const char* its_name, Index features, const MlpHeadOptions& options, const Rng& rng)
+      : name(its_name), head(features, options, rng) {}
+  void visit(ModuleVisitor<T>& v) override { v.child(name, head); }
+  const char* name;
+  MlpHead<T> head;
+};
 
 /// Sets a module's mode and gives it back on destruction.
 template <class T>

@@ -66,12 +66,11 @@ namespace detail {
 template <int kChannels>
 void resample_window_impl(const std::uint8_t* image, Index given_channels, const ResampleAxis& rows,
                           const ResampleAxis& columns, Index y0, Index x0, Index height, Index width,
-                          std::vector<float>& scratch, float* out) {
+                          std::vector<float>& scratch, float* out, Index stride) {
   const Index channels = kChannels > 0 ? kChannels : given_channels;
   const Index first = columns.start[static_cast<std::size_t>(x0)];
   const Index last = columns.start[static_cast<std::size_t>(x0 + width - 1)] + columns.taps;
   const Index span = (last - first) * channels;
-  const Index stride = columns.from * channels;
   if (static_cast<Index>(scratch.size()) < span) scratch.resize(static_cast<std::size_t>(span));
   float* row = scratch.data();
   constexpr float kUnit = 1.0F / 255.0F;
@@ -106,23 +105,34 @@ void resample_window_impl(const std::uint8_t* image, Index given_channels, const
   }
 }
 
+inline void mirror_columns(float* patch, Index height, Index width, Index channels) {
+  for (Index y = 0; y < height; ++y, patch += width * channels) {
+    for (Index left = 0, right = width - 1; left < right; ++left, --right) {
+      std::swap_ranges(patch + left * channels, patch + (left + 1) * channels, patch + right * channels);
+    }
+  }
+}
+
 }  // namespace detail
 
 /// Writes the window [y0, y0+height) x [x0, x0+width) of the resized image to `out`
 /// (height,width,channels), in units of 0 (black) to 1 (white). `image` is (rows.from,
-/// columns.from, channels). `scratch` is working memory, kept between calls. The window must lie
-/// inside the resized image; this is not checked.
+/// columns.from, channels), its rows `row_stride` bytes apart, 0: without a gap, so that it may be a part of
+/// a larger image. `scratch` is working memory, kept between calls. The window must lie inside the
+/// resized image; this is not checked.
 inline void resample_window(const std::uint8_t* image, Index channels, const ResampleAxis& rows,
                             const ResampleAxis& columns, Index y0, Index x0, Index height, Index width,
-                            std::vector<float>& scratch, float* out) {
+                            std::vector<float>& scratch, float* out, Index row_stride = 0) {
+  const Index stride = row_stride > 0 ? row_stride : columns.from * channels;
   switch (channels) {
     case 1:
-      detail::resample_window_impl<1>(image, channels, rows, columns, y0, x0, height, width, scratch, out);
+      detail::resample_window_impl<1>(image, channels, rows, columns, y0, x0, height, width, scratch, out, stride);
       return;
     case 3:
-      detail::resample_window_impl<3>(image, channels, rows, columns, y0, x0, height, width, scratch, out);
+      detail::resample_window_impl<3>(image, channels, rows, columns, y0, x0, height, width, scratch, out, stride);
       return;
-    default: detail::resample_window_impl<0>(image, channels, rows, columns, y0, x0, height, width, scratch, out);
+    default:
+      detail::resample_window_impl<0>(image, channels, rows, columns, y0, x0, height, width, scratch, out, stride);
   }
 }
 

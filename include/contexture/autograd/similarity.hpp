@@ -1,0 +1,81 @@
+// Similarity of the rows of a matrix to each other, as contrastive losses compare embeddings: rows
+// scaled to unit length, and all their scalar products at once, as one matrix product.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "contexture/autograd/variable.hpp"
+#include "contexture/kernels/matmul.hpp"
+
+namespace contexture {
+
+/// y[i] = x[i] / max(|x[i]|, epsilon), |.| the Euclidean length of row i of x (N,D).
+template <class T>
+[[nodiscard]] Variable<T> normalize_rows(const Variable<T>& x, double epsilon = 1e-8) {
+  require(x.value().dimension() == 2, "normalize_rows: input ", x.shape(), ", expected (N,D)");
+  require(epsilon > 0, "normalize_rows: epsilon ", epsilon, ", expected more than 0");
+  const Index rows = dim(x.value(), 0);
+  const Index width = dim(x.value(), 1);
+  const Index grain = std::max<Index>(1, 16384 / std::max<Index>(width, 1));
+  auto y = std::make_shared<Tensor<T>>(empty_like(x.value()));
+  // 1 / length of every row; negative where epsilon stood in for the length.
+  auto factor = std::make_shared<std::vector<T>>(static_cast<std::size_t>(rows));
+  parallel_for(rows, grain,
+               [in = x.value().data(), out = y->data(), f = factor->data(), width, epsilon](Index begin, Index end) {
+                 for (Index i = begin; i < end; ++i) {
+                   double square = 0;
+                   for (Index d = 0; d < width; ++d)
+                     square += static_cast<double>(in[i * width + d]) * static_cast<double>(in[i * width + d]);
+                   const double length = std::sqrt(square);
+                   const auto inverse = static_cast<T>(1.0 / std::max(length, epsilon));
+                   f[i] = length > epsilon ? inverse : -inverse;
+                   for (Index d = 0; d < width; ++d) out[i * width + d] = in[i * width + d] * inverse;
+                 }
+               });
+  return record<T>("normalize_rows", y, std::span(&x, 1), [=](Tensor<T> g, const detail::InputGradients<T>& in) {
+    parallel_for(rows, grain, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const T* const out = y->data() + i * width;
+        T* const row = g.data() + i * width;
+        const T inverse = (*factor)[static_cast<std::size_t>(i)];
+        T along = T(0);
+        if (inverse > T(0))
+          for (Index d = 0; d < width; ++d) along += row[d] * out[d];
+        for (Index d = 0; d < width; ++d) row[d] = (row[d] - along * out[d]) * std::abs(inverse);
+      }
+    });
+    in.add(0, std::move(g));
+  });
+}
+
+/// What self_similarity puts on the diagonal: finite, and without any weight in a softmax.
+template <class T>
+inline constexpr T kNotSimilar = T(-1e30);
+
+/// All scalar products of the rows of x (N,D) with each other, times `scale`: (N,N), its diagonal
+/// kNotSimilar, which no gradient passes. With unit rows, and scale = 1 / temperature, these are the logits of
+/// NT-Xent (Chen et al., arXiv 2002.05709): softmax_cross_entropy against each row's partner.
+template <class T>
+[[nodiscard]] Variable<T> self_similarity(const Variable<T>& x, std::type_identity_t<T> scale) {
+  require(x.value().dimension() == 2, "self_similarity: input ", x.shape(), ", expected (N,D)");
+  const Index n = dim(x.value(), 0);
+  const Index width = dim(x.value(), 1);
+  Tensor<T> y = empty<T>({x.shape()[0], x.shape()[0]});
+  kernels::matmul(Transpose::no, Transpose::yes, n, n, width, x.value().data(), x.value().data(), T(0), y.data());
+  kernels::scale(scale, y.data(), y.data(), n * n);
+  for (Index i = 0; i < n; ++i) y.data()[i * n + i] = kNotSimilar<T>;
+  return record<T>("self_similarity", std::move(y), {x},
+                   [x = x.saved(), scale, n, width](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     for (Index i = 0; i < n; ++i) g.data()[i * n + i] = T(0);
+                     Tensor<T> dx = empty_like(*x);
+                     kernels::matmul(Transpose::no, Transpose::no, n, width, n, g.data(), x->data(), T(0), dx.data());
+                     kernels::matmul(Transpose::yes, Transpose::no, n, width, n, g.data(), x->data(), T(1), dx.data());
+                     kernels::scale(scale, dx.data(), dx.data(), n * width);
+                     in.add(0, std::move(dx));
+                   });
+}
+
+}  // namespace contexture

@@ -1,0 +1,92 @@
+// Several pretext tasks on one encoder: every step answers each of them, and the losses are added up.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/autograd/autograd.hpp"
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/ssl/pretext.hpp"
+
+namespace contexture {
+
+/// One task of a JointTask.
+template <class T>
+struct JointPart {
+  std::unique_ptr<PretextTask<T>> task;
+  double weight = 1;  ///< of its loss in the sum
+};
+
+/// The weighted sum of the parts' losses, from the same images. Every part makes its own batch and runs the
+/// encoder on it, so that batch-norm takes its statistics part by part. Accuracy, chance and what would be
+/// suspicious are the first part's.
+template <class T>
+class JointTask final : public PretextTask<T> {
+ public:
+  /// Throws std::invalid_argument without parts, or for a weight that is not positive.
+  explicit JointTask(std::vector<JointPart<T>> parts) : head_(std::move(parts)) {
+    require(!head_.parts.empty(), "JointTask: no parts");
+    for (const JointPart<T>& part : head_.parts)
+      require(part.task != nullptr && part.weight > 0, "JointTask: part of weight ", part.weight,
+              ", expected a task and more than 0");
+  }
+
+  [[nodiscard]] std::string name() const override {
+    std::string names;
+    for (const JointPart<T>& part : head_.parts) names += (names.empty() ? "" : " + ") + part.task->name();
+    return names;
+  }
+  [[nodiscard]] double chance() const override { return head_.parts.front().task->chance(); }
+  [[nodiscard]] double suspicious_accuracy() const override { return head_.parts.front().task->suspicious_accuracy(); }
+
+  /// Part i's batch is parts[i], drawn from rng.split(i).
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+                                        const Rng& rng) const override {
+    PretextBatch batch;
+    batch.images = static_cast<Index>(indices.size());
+    for (std::size_t i = 0; i < head_.parts.size(); ++i) {
+      batch.parts.push_back(head_.parts[i].task->make_batch(images, indices, rng.split(i)));
+      batch.skipped += batch.parts.back().skipped;
+    }
+    return batch;
+  }
+
+  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+    require(batch.parts.size() == head_.parts.size(), "JointTask: a batch of ", batch.parts.size(), " parts for ",
+            head_.parts.size(), " tasks");
+    PretextLoss<T> total;
+    for (std::size_t i = 0; i < batch.parts.size(); ++i) {
+      const PretextLoss<T> part = head_.parts[i].task->loss(encoder, batch.parts[i]);
+      const Variable<T> weighted = scale(part.loss, static_cast<T>(head_.parts[i].weight));
+      if (i == 0) {
+        total = {weighted, part.correct, part.count};
+      } else {
+        total.loss = add(total.loss, weighted);
+      }
+    }
+    return total;
+  }
+
+  /// Part i's head is below "part<i>.", counted from 0.
+  [[nodiscard]] Module<T>& head() override { return head_; }
+  [[nodiscard]] std::size_t size() const { return head_.parts.size(); }
+  [[nodiscard]] PretextTask<T>& part(std::size_t i) { return *head_.parts.at(i).task; }
+
+ private:
+  struct Heads final : Module<T> {
+    explicit Heads(std::vector<JointPart<T>> given) : parts(std::move(given)) {}
+    void visit(ModuleVisitor<T>& v) override {
+      for (std::size_t i = 0; i < parts.size(); ++i) v.child("part" + std::to_string(i), parts[i].task->head());
+    }
+    std::vector<JointPart<T>> parts;
+  };
+
+  Heads head_;
+};
+
+}  // namespace contexture
