@@ -99,10 +99,12 @@ void print_header(const Options& options, const contexture::Dataset& data, const
 
 contexture::Picture picture_in(const contexture::ImageSet& set, Index i) { return contexture::picture_of(set, i); }
 
-// A few images as pre-training sees them.
+// A few images as context prediction sees them; nothing for other tasks.
 std::vector<contexture::PretextPicture> pretext_pictures(const contexture::ExperimentConfig& config,
                                                          const contexture::Dataset& data) {
-  const contexture::ContextOptions context = contexture::context_options(config, data.train);
+  if (config.pretext.find("context") == std::string::npos) return {};
+  const contexture::ContextOptions context =
+      contexture::pretext_options(config, data.train, contexture::Normalization{}, false).context;
   const contexture::PatchSampler sampler(context, data.train.height, data.train.width, data.train.channels);
   std::vector<contexture::PretextPicture> pictures;
   const contexture::Rng rng = contexture::Rng(config.seed).split("pictures");

@@ -44,6 +44,7 @@ struct ExperimentConfig {
   std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
 
   // Pre-training.
+  std::string pretext = "context";                          ///< a name of pretext_task_names()
   std::string encoder;                                      ///< weights to use instead of pre-training
   double pretrain_epochs = 10;                              ///< passes over the training (and unlabelled) images
   double pretrain_learning_rate = 0.1;                      ///< peak, at a batch of 128 images
@@ -60,6 +61,7 @@ struct ExperimentConfig {
   // Classification, the same for both arms.
   double epochs = 20;          ///< passes over all labelled images; see classifier_steps() for fewer labels
   double learning_rate = 0.1;  ///< peak, at a batch of 128 images
+  double encoder_rate = 1;     ///< factor of the learning rate for a pre-trained encoder's weights
   std::int64_t batch_size = 128;
   double weight_decay = 5e-4;
   double label_smoothing = 0;
@@ -194,6 +196,8 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("seeds", "repetitions, each with its own split, subset and weights", &C::seeds, 1, 1000),
       number_setting<I>("width", "channels of the network's first stage", &C::width, 1, 1024),
       number_setting<I>("transfer", "stages that start from pre-trained weights; 99: all", &C::transfer, 0, 99),
+      text_setting("pretext", "task of pre-training: context, rotation, context+rotation, jigsaw, simclr or vicreg",
+                   &C::pretext),
       text_setting("encoder", "pre-trained weights to use instead of pre-training", &C::encoder),
       number_setting<double>("pretrain-epochs", "passes over the images in pre-training", &C::pretrain_epochs, 0.0,
                              1e5),
@@ -216,6 +220,8 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<double>("head-dropout", "in the pretext head", &C::head_dropout, 0.0, 0.99),
       number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
       number_setting<double>("learning-rate", "peak, at a batch of 128", &C::learning_rate, 1e-9, 1e6),
+      number_setting<double>("encoder-rate", "factor of the learning rate for pre-trained weights", &C::encoder_rate,
+                             0.0, 100.0),
       number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
       number_setting<double>("weight-decay", "L2 penalty of both trainings", &C::weight_decay, 0.0, 1.0),
       number_setting<double>("label-smoothing", "share of the target spread over all classes", &C::label_smoothing, 0.0,

@@ -33,8 +33,7 @@
 #include "contexture/models/encoder.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
-#include "contexture/ssl/context_prediction.hpp"
-#include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/checkpoint.hpp"
 #include "contexture/train/classifier.hpp"
@@ -65,18 +64,25 @@ struct RunFiles {
   return std::max<std::int64_t>(1, std::llround(steps * std::max(std::sqrt(fraction), 0.5)));
 }
 
-/// The patches of pre-training for images of this size: context_defaults(), and what the configuration sets.
-[[nodiscard]] inline ContextOptions context_options(const ExperimentConfig& config, const ImageSet& images) {
-  ContextOptions options = context_defaults(std::min(images.height, images.width), images.channels);
-  if (config.grid > 0) options.grid = static_cast<int>(config.grid);
-  if (config.patch > 0) options.patch = static_cast<int>(config.patch);
-  if (config.gap >= 0) options.gap = static_cast<int>(config.gap);
-  if (config.jitter >= 0) options.jitter = static_cast<int>(config.jitter);
-  if (config.min_scale > 0) options.min_scale = static_cast<float>(config.min_scale);
-  if (config.max_scale > 0) options.max_scale = static_cast<float>(config.max_scale);
-  if (config.colour != "auto") options.colour = colour_treatment(config.colour);
-  if (config.colour_probability >= 0) options.colour_probability = static_cast<float>(config.colour_probability);
-  options.grids_per_image = static_cast<int>(config.grids_per_image);
+/// The options of the pretext task for images of this kind: the rules' defaults, and what the configuration sets.
+/// `flip`: mirrored images are as good as the others. Throws std::invalid_argument for settings that make
+/// no sense together.
+[[nodiscard]] inline PretextTaskOptions pretext_options(const ExperimentConfig& config, const ImageSet& images,
+                                                        const Normalization& normalization, bool flip) {
+  PretextTaskOptions options = pretext_task_defaults(images.height, images.width, images.channels, normalization, flip);
+  ContextOptions& context = options.context;
+  if (config.grid > 0) context.grid = static_cast<int>(config.grid);
+  if (config.patch > 0) context.patch = static_cast<int>(config.patch);
+  if (config.gap >= 0) context.gap = static_cast<int>(config.gap);
+  if (config.jitter >= 0) context.jitter = static_cast<int>(config.jitter);
+  if (config.min_scale > 0) context.min_scale = static_cast<float>(config.min_scale);
+  if (config.max_scale > 0) context.max_scale = static_cast<float>(config.max_scale);
+  if (config.colour != "auto") context.colour = colour_treatment(config.colour);
+  if (config.colour_probability >= 0) context.colour_probability = static_cast<float>(config.colour_probability);
+  context.grids_per_image = static_cast<int>(config.grids_per_image);
+  options.context_prediction.readout = patch_readout(config.readout);
+  options.context_prediction.head.hidden = config.head_hidden;
+  options.context_prediction.head.dropout = static_cast<float>(config.head_dropout);
   return options;
 }
 
@@ -260,9 +266,10 @@ class ExperimentRun {
       require_input(data.class_names.size() >= 2, "data set ", data.name, ": ", data.class_names.size(),
                     " classes, expected at least 2");
       require_input(data.test.count > 0, "data set ", data.name, ": no test images");
-      mirror_ =
-          config.mirror == Mirror::automatic ? mirror_test(data.train).keeps_classes() : config.mirror == Mirror::on;
     }
+    const bool labelled = !data.train.labels.empty() && data.class_names.size() >= 2;
+    mirror_ = config.mirror == Mirror::automatic ? labelled && mirror_test(data.train).keeps_classes()
+                                                 : config.mirror == Mirror::on;
     options_.height = data.train.height;
     options_.width = data.train.width;
     options_.class_names = data.class_names;
@@ -386,13 +393,11 @@ class ExperimentRun {
     if (state_.pretraining.contains(key)) return;
     const Rng rng(seed);
     Encoder<float> encoder(options_.encoder, encoder_stream(rng));
-    const ContextPredictionOptions head{
-        .readout = patch_readout(config_.readout),
-        .head = {.hidden = config_.head_hidden, .dropout = static_cast<float>(config_.head_dropout)}};
-    ContextPrediction<float> pretext(context_options(config_, data_.train), data_.train.height, data_.train.width,
-                                     encoder, head, rng.split("pretext head"));
+    const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
+        config_.pretext, pretext_options(config_, data_.train, options_.normalization, mirror_), data_.train.height,
+        data_.train.width, encoder, rng.split("pretext head"));
     const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
-    PretrainTask task(encoder, pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
+    PretrainTask task(encoder, *pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
     Sgd<float> optimizer(task.module().parameters(), {.weight_decay = config_.weight_decay});
     FitOptions options;
     options.steps_per_epoch = static_cast<double>(task.images()) / static_cast<double>(task.images_per_step());
@@ -403,7 +408,7 @@ class ExperimentRun {
     options.rng = rng.split("pretext dropout");
 
     PhaseInfo info;
-    info.title = "pre-training by " + pretext.name() + ", no labels";
+    info.title = "pre-training by " + pretext->name() + ", no labels";
     info.experiment = "pretrain";
     info.arm = "pretext";
     info.seed = seed;
@@ -413,9 +418,9 @@ class ExperimentRun {
     state_.encoder.clear();
     copy_tensors(state_tensors(encoder), state_.encoder);
     PretrainResult result;
-    result.task = pretext.name();
+    result.task = pretext->name();
     result.seconds = fitted.seconds;
-    result.chance = pretext.chance();
+    result.chance = pretext->chance();
     result.steps = options.steps;
     result.images_per_second =
         static_cast<double>(options.steps * task.images_per_step()) / std::max(fitted.training_seconds, 1e-9);
@@ -424,7 +429,7 @@ class ExperimentRun {
       result.loss = row.loss;
       result.accuracy = row.accuracy;
     }
-    if (result.accuracy > pretext.suspicious_accuracy())
+    if (result.accuracy > pretext->suspicious_accuracy())
       progress_.note(message("pretext accuracy ", std::lround(100 * result.accuracy), " % is more than natural images ",
                              "give: look for what gives the answer away (docs/context-prediction.md)"));
     if (!files_.out.empty())
@@ -455,6 +460,7 @@ class ExperimentRun {
     ClassifierTask task(model, data_.train, subset, split.validation, batch, {.crop_padding = padding, .flip = mirror_},
                         config_.label_smoothing, rng.split("batches").split(experiment));
     Sgd<float> optimizer(model.parameters(), {.weight_decay = config_.weight_decay});
+    if (which == Arm::pretrained && config_.encoder_rate != 1) optimizer.scale_rate("encoder.", config_.encoder_rate);
     FitOptions options;
     options.steps = classifier_steps(config_, static_cast<std::int64_t>(split.train.size()), fraction);
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
