@@ -104,7 +104,7 @@ std::vector<contexture::PretextPicture> pretext_pictures(const contexture::Exper
                                                          const contexture::Dataset& data) {
   if (config.pretext.find("context") == std::string::npos) return {};
   const contexture::ContextOptions context =
-      contexture::pretext_options(config, data.train, contexture::Normalization{}, false).context;
+      contexture::pretext_options(config, data.train, contexture::Normalization{}).context;
   const contexture::PatchSampler sampler(context, data.train.height, data.train.width, data.train.channels);
   std::vector<contexture::PretextPicture> pictures;
   const contexture::Rng rng = contexture::Rng(config.seed).split("pictures");

@@ -121,6 +121,31 @@ TEST_CASE("frozen parameters stay, and state has names") {
   CHECK_THROWS_AS(optimizer.step(-1), std::invalid_argument);
 }
 
+TEST_CASE("parameters by name have learning rates of their own") {
+  const auto stepped = [](auto make, double lr, double matrix_factor) {
+    Problem problem;
+    auto optimizer = make(problem.parameters);
+    if (matrix_factor != 1) optimizer.scale_rate("mat", matrix_factor);
+    for (int i = 0; i < 3; ++i) {
+      problem.backward();
+      optimizer.step(lr);
+    }
+    return std::pair(problem.parameters[0].variable.value(), problem.parameters[1].variable.value());
+  };
+  const auto check = [&](auto make) {
+    const auto plain = stepped(make, 0.1, 1), slow = stepped(make, 0.05, 1), mixed = stepped(make, 0.1, 0.5);
+    CHECK(mixed.first == slow.first);
+    CHECK(mixed.second == plain.second);
+    CHECK_FALSE(plain.first == slow.first);
+  };
+  check([](const auto& parameters) { return Sgd<double>(parameters); });
+  check([](const auto& parameters) { return AdamW<double>(parameters); });
+  Problem problem;
+  Sgd<double> optimizer(problem.parameters);
+  CHECK_THROWS_WITH(optimizer.scale_rate("encoder.", 0.5), Catch::Matchers::Contains("encoder."));
+  CHECK_THROWS_AS(optimizer.scale_rate("matrix", -1), std::invalid_argument);
+}
+
 TEST_CASE("gradient clipping scales the joint norm down to the bound, and only down") {
   Problem problem;
   problem.backward();

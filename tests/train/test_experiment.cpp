@@ -392,6 +392,56 @@ TEST_CASE("settings: every value is read back exactly, nonsense is refused in on
   }
 }
 
+TEST_CASE("settings: label fractions as a list") {
+  ExperimentConfig config;
+  const auto setting = [&](const std::string& text) {
+    for (const Setting& s : experiment_settings())
+      if (s.name == "fractions") {
+        s.set(config, text);
+        return s.get(config);
+      }
+    return std::string();
+  };
+  CHECK(setting("0.01 0.1,1") == "0.01,0.1,1");
+  CHECK(config.fractions == std::vector<double>{0.01, 0.1, 1});
+  CHECK(setting("none") == "none");
+  CHECK(config.fractions.empty());
+  for (const char* text : {"0", "1.5", "0.5,", ",0.5", "0.5,,1", "0.5,0.5"})
+    CHECK_THROWS_WITH(setting(text), Catch::Matchers::StartsWith("--fractions: '"));
+}
+
+TEST_CASE("every pretext task trains an encoder for the experiments") {
+  for (const std::string_view name : pretext_task_names()) {
+    CAPTURE(name);
+    ExperimentConfig config = tiny_config();
+    config.pretext = name;
+    config.fractions = {1.0};
+    config.epochs = 0.5;
+    config.pretrain_epochs = 0.5;
+    const RunSummary summary = run(config);
+    REQUIRE(summary.pretrain.has_value());
+    CHECK(std::isfinite(summary.pretrain->loss));
+    CHECK(summary.pretrain->chance > 0);
+    REQUIRE(summary.experiments.size() == 1);
+    CHECK_FALSE(summary.experiments[0].pretrained[0].answers.confidence ==
+                summary.experiments[0].scratch[0].answers.confidence);
+  }
+}
+
+TEST_CASE("the pre-trained encoder's learning rate: 0 keeps its weights, the head still learns") {
+  const Folder folder("frozen");
+  ExperimentConfig config = tiny_config();
+  config.fractions = {1.0};
+  config.encoder_rate = 0;
+  (void)run(config, folder.path);
+  const TensorFile encoder = read_safetensors(folder.path / "encoder.safetensors");
+  const TensorFile classifier = read_safetensors(folder.path / "classifier_100_pretrained.safetensors");
+  CHECK(encoder.tensors.at("stem.weight") == classifier.tensors.at("encoder.stem.weight"));
+  CHECK(encoder.tensors.at("stage3.conv2.weight") == classifier.tensors.at("encoder.stage3.conv2.weight"));
+  const TensorFile scratch = read_safetensors(folder.path / "classifier_100_scratch.safetensors");
+  CHECK_FALSE(scratch.tensors.at("head.output.weight") == classifier.tensors.at("head.output.weight"));
+}
+
 TEST_CASE("steps: in proportion to the root of the label fraction, at least half") {
   ExperimentConfig config;
   config.epochs = 10;

@@ -19,6 +19,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/ssl/pretext_tasks.hpp"
 
 namespace contexture {
 
@@ -51,7 +52,7 @@ struct ExperimentConfig {
   std::int64_t pretrain_batch_size = 128;                   ///< images
   std::int64_t grid = 0, patch = 0, gap = -1, jitter = -1;  ///< patches; 0 or -1: by image size
   double min_scale = 0, max_scale = 0;  ///< random factor by which images are resized before cutting; 0: by image size
-  std::string colour = "auto";          ///< treatment of the patches' colours: auto, or a name of colour_treatment()
+  std::string colour = "auto";          ///< treatment of the patches' colours: auto (by channels), or its name
   double colour_probability = -1;       ///< share of the grids whose colours are treated; -1: by rule
   std::int64_t grids_per_image = 1;     ///< grids cut from an image each time it is seen
   std::string readout = "average";      ///< of a patch's feature map: average or flatten
@@ -154,21 +155,39 @@ inline Setting text_setting(std::string name, std::string help, std::string Expe
           [=](const ExperimentConfig& c) { return c.*member; }};
 }
 
-// "1 0.5 0.1" <-> {1, 0.5, 0.1}; commas do as well.
-inline std::vector<double> fractions_from(std::string text) {
-  std::replace(text.begin(), text.end(), ',', ' ');
+// One of several names.
+inline Setting choice_setting(std::string name, const std::string& help, std::string ExperimentConfig::*member,
+                              std::vector<std::string> names) {
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    list.append(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ").append(names[i]);
+  return {name, message(help, ": ", list),
+          [=](ExperimentConfig& c, const std::string& text) {
+            require(std::find(names.begin(), names.end(), text) != names.end(), "--", name, ": '", text, "', expected ",
+                    list);
+            c.*member = text;
+          },
+          [=](const ExperimentConfig& c) { return c.*member; }};
+}
+
+// {1, 0.5, 0.1} <-> "1,0.5,0.1"; no fraction: "none".
+inline std::vector<double> fractions_from(std::string_view text) {
   std::vector<double> fractions;
-  for (std::size_t at = text.find_first_not_of(' '); at != std::string::npos; at = text.find_first_not_of(' ', at)) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    fractions.push_back(number_from<double>("fractions", std::string_view(text).substr(at, end - at), 1e-6, 1.0));
-    at = end;
+  if (text == "none") return fractions;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find_first_of(", ", at), text.size());
+    fractions.push_back(number_from<double>("fractions", text.substr(at, end - at), 1e-6, 1.0));
+    require(std::find(fractions.begin(), fractions.end() - 1, fractions.back()) == fractions.end() - 1,
+            "--fractions: '", text, "' has ", to_text(fractions.back()), " twice");
+    at = end + 1;
   }
   return fractions;
 }
 
 inline std::string fractions_text(const std::vector<double>& fractions) {
+  if (fractions.empty()) return "none";
   std::string text;
-  for (const double fraction : fractions) text.append(text.empty() ? "" : " ").append(to_text(fraction));
+  for (const double fraction : fractions) text.append(text.empty() ? "" : ",").append(to_text(fraction));
   return text;
 }
 
@@ -189,15 +208,15 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("train-images", "use only so many training images; 0: all", &C::train_images, 0, kMany),
       number_setting<I>("test-images", "use only so many test images; 0: all", &C::test_images, 0, kMany),
       number_setting<double>("validation", "share of the training images held out", &C::validation, 0.001, 0.9),
-      {"fractions", "label fractions, one experiment each, e.g. \"1 0.5 0.1\"",
+      {"fractions", "label fractions, one experiment each, e.g. 1,0.5,0.1; none: pre-training only",
        [](C& c, const std::string& text) { c.fractions = detail::fractions_from(text); },
        [](const C& c) { return detail::fractions_text(c.fractions); }},
       number_setting<std::uint64_t>("seed", "seed of the first repetition", &C::seed, 0, ~0ULL >> 1),
       number_setting<I>("seeds", "repetitions, each with its own split, subset and weights", &C::seeds, 1, 1000),
       number_setting<I>("width", "channels of the network's first stage", &C::width, 1, 1024),
       number_setting<I>("transfer", "stages that start from pre-trained weights; 99: all", &C::transfer, 0, 99),
-      text_setting("pretext", "task of pre-training: context, rotation, context+rotation, jigsaw, simclr or vicreg",
-                   &C::pretext),
+      choice_setting("pretext", "task of pre-training", &C::pretext,
+                     {pretext_task_names().begin(), pretext_task_names().end()}),
       text_setting("encoder", "pre-trained weights to use instead of pre-training", &C::encoder),
       number_setting<double>("pretrain-epochs", "passes over the images in pre-training", &C::pretrain_epochs, 0.0,
                              1e5),
@@ -211,11 +230,13 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<double>("min-scale", "smallest random factor of images in pre-training; 0: by rule", &C::min_scale,
                              0.0, 64.0),
       number_setting<double>("max-scale", "largest such factor; 0: by rule", &C::max_scale, 0.0, 64.0),
-      text_setting("colour", "of patches: auto, keep, grey, drop_channels or project", &C::colour),
+      choice_setting("colour", "treatment of the patches' colours", &C::colour,
+                     {"auto", "keep", "grey", "drop_channels", "project"}),
       number_setting<double>("colour-probability", "share of grids whose colours are treated; -1: by rule",
                              &C::colour_probability, -1.0, 1.0),
       number_setting<I>("grids-per-image", "grids of patches cut from an image at a time", &C::grids_per_image, 1, 64),
-      text_setting("readout", "of a patch's features: average or flatten", &C::readout),
+      choice_setting("readout", "what the pretext head gets of a patch's features", &C::readout,
+                     {"average", "flatten"}),
       number_setting<I>("head-hidden", "units in the pretext head", &C::head_hidden, 1, 65536),
       number_setting<double>("head-dropout", "in the pretext head", &C::head_dropout, 0.0, 0.99),
       number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),

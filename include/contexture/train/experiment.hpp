@@ -65,11 +65,12 @@ struct RunFiles {
 }
 
 /// The options of the pretext task for images of this kind: the rules' defaults, and what the configuration sets.
-/// `flip`: mirrored images are as good as the others. Throws std::invalid_argument for settings that make
-/// no sense together.
+/// Images are mirrored only where the configuration says so: the rule of Mirror::automatic looks at labels, and
+/// pre-training does not. Throws std::invalid_argument for settings that make no sense together.
 [[nodiscard]] inline PretextTaskOptions pretext_options(const ExperimentConfig& config, const ImageSet& images,
-                                                        const Normalization& normalization, bool flip) {
-  PretextTaskOptions options = pretext_task_defaults(images.height, images.width, images.channels, normalization, flip);
+                                                        const Normalization& normalization) {
+  PretextTaskOptions options =
+      pretext_task_defaults(images.height, images.width, images.channels, normalization, config.mirror == Mirror::on);
   ContextOptions& context = options.context;
   if (config.grid > 0) context.grid = static_cast<int>(config.grid);
   if (config.patch > 0) context.patch = static_cast<int>(config.patch);
@@ -266,10 +267,9 @@ class ExperimentRun {
       require_input(data.class_names.size() >= 2, "data set ", data.name, ": ", data.class_names.size(),
                     " classes, expected at least 2");
       require_input(data.test.count > 0, "data set ", data.name, ": no test images");
+      mirror_ =
+          config.mirror == Mirror::automatic ? mirror_test(data.train).keeps_classes() : config.mirror == Mirror::on;
     }
-    const bool labelled = !data.train.labels.empty() && data.class_names.size() >= 2;
-    mirror_ = config.mirror == Mirror::automatic ? labelled && mirror_test(data.train).keeps_classes()
-                                                 : config.mirror == Mirror::on;
     options_.height = data.train.height;
     options_.width = data.train.width;
     options_.class_names = data.class_names;
@@ -393,9 +393,9 @@ class ExperimentRun {
     if (state_.pretraining.contains(key)) return;
     const Rng rng(seed);
     Encoder<float> encoder(options_.encoder, encoder_stream(rng));
-    const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
-        config_.pretext, pretext_options(config_, data_.train, options_.normalization, mirror_), data_.train.height,
-        data_.train.width, encoder, rng.split("pretext head"));
+    const std::unique_ptr<PretextTask<float>> pretext =
+        make_pretext_task<float>(config_.pretext, pretext_options(config_, data_.train, options_.normalization),
+                                 data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
     const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
     PretrainTask task(encoder, *pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
     Sgd<float> optimizer(task.module().parameters(), {.weight_decay = config_.weight_decay});
