@@ -198,6 +198,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
 /// Every setting of ExperimentConfig, in the order of --help.
 [[nodiscard]] inline std::vector<Setting> experiment_settings() {
   using C = ExperimentConfig;
+  using detail::choice_setting;
   using detail::number_setting;
   using detail::text_setting;
   using I = std::int64_t;
