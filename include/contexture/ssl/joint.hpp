@@ -61,14 +61,12 @@ class JointTask final : public PretextTask<T> {
             head_.parts.size(), " tasks");
     PretextLoss<T> total;
     for (std::size_t i = 0; i < batch.parts.size(); ++i) {
-      const PretextLoss<T> part = head_.parts[i].task->loss(encoder, batch.parts[i]);
-      const Variable<T> weighted = scale(part.loss, static_cast<T>(head_.parts[i].weight));
-      if (i == 0) {
-        total = {weighted, part.correct, part.count};
-      } else {
-        total.loss = add(total.loss, weighted);
-      }
+      total.parts.push_back(head_.parts[i].task->loss(encoder, batch.parts[i]));
+      const Variable<T> weighted = scale(total.parts[i].loss, static_cast<T>(head_.parts[i].weight));
+      total.loss = i == 0 ? weighted : add(total.loss, weighted);
     }
+    total.correct = total.parts.front().correct;
+    total.count = total.parts.front().count;
     return total;
   }
 

@@ -162,16 +162,16 @@ struct ContextOptions {
   }
 };
 
-/// Options for square images of this side: 2 x 2 below 64 px, where the grid takes the whole side of
-/// the unscaled image, else 3 x 3 with an eighth of the side left free; gap half a patch; jitter a
-/// twelfth of a patch, at least 1; the largest patch with which that fits. 28 px: 10/5/1, 32 px:
-/// 12/6/1, 96 px: 20/10/2 (patch/gap/jitter). Colours are kept where there are not three channels.
-/// For images that are not square, give the shorter side. Throws std::invalid_argument under 13 px.
-[[nodiscard]] inline ContextOptions context_defaults(Index image_size, Index channels = 3) {
+/// Options for square images of this side: 2 x 2 below 64 px, else 3 x 3, unless `grid` says otherwise; below
+/// 64 px the grid takes the whole side of the unscaled image, else an eighth of the side is left free; gap
+/// half a patch; jitter a twelfth of a patch, at least 1; the largest patch with which that fits. 28 px:
+/// 10/5/1, 32 px: 12/6/1, 96 px: 20/10/2 (patch/gap/jitter). Colours are kept where there are not three
+/// channels. For images that are not square, give the shorter side. Throws std::invalid_argument under 13 px.
+[[nodiscard]] inline ContextOptions context_defaults(Index image_size, Index channels = 3, int grid = 0) {
   require(channels >= 1, "context_defaults: ", channels, " channels, expected 1 or more");
   constexpr Index kSmall = 64;
   ContextOptions options;
-  options.grid = image_size < kSmall ? 2 : 3;
+  options.grid = grid > 0 ? grid : image_size < kSmall ? 2 : 3;
   const Index room = image_size < kSmall ? image_size : image_size - image_size / 8;
   for (int patch = 4;; ++patch) {
     ContextOptions next = options;
@@ -390,12 +390,15 @@ class PatchSampler {
     return placement;
   }
 
-  /// The patches and pairs of images `indices`. Image k of the list draws from the stream
+  /// Cuts the grids of images `indices`, treats and standardises their patches, and calls
+  /// after_grid(row, blank, stream) behind each: the grid's first row in `inputs`, for each of its patches
+  /// whether it is blank, and the image's stream, to draw more from. Image k of the list draws from
   /// rng.split(k) alone: give rng.split(step), and step t's image k is a pure function of the seed.
-  ///   inputs (images * grids * n * n, patch, patch, channels), grids of an image one after the other;
-  ///   first, second: rows of inputs; targets: direction from first to second.
+  ///   inputs (images * grids * n * n, patch, patch, channels), grids of an image one after the other.
   /// Throws std::invalid_argument for images of another size or an index out of range.
-  void sample(const ImageSet& images, std::span<const Index> indices, const Rng& rng, PretextBatch& batch) const {
+  template <class AfterGrid>
+  void cut_grids(const ImageSet& images, std::span<const Index> indices, const Rng& rng, Tensor<float>& inputs,
+                 AfterGrid&& after_grid) const {
     check(images);
     const Index side = options_.patch;
     const Index count = patches_per_grid();
@@ -403,13 +406,10 @@ class PatchSampler {
     const Index grids = static_cast<Index>(indices.size()) * options_.grids_per_image;
     const auto extent = static_cast<std::size_t>(side);
     const Shape shape = {static_cast<std::size_t>(grids * count), extent, extent, static_cast<std::size_t>(channels_)};
-    if (batch.inputs.shape() != shape) batch.inputs = empty<float>(shape);
-    batch.parts.clear();
-    batch.images = static_cast<Index>(indices.size());
+    if (inputs.shape() != shape) inputs = empty<float>(shape);
     Scratch scratch;
-    scratch.blank.resize(static_cast<std::size_t>(count));
-    clear_pairs(batch);
-    float* out = batch.inputs.data();
+    std::vector<char> blank(static_cast<std::size_t>(count));
+    float* out = inputs.data();
     std::int32_t row = 0;
     for (std::size_t k = 0; k < indices.size(); ++k) {
       require(indices[k] >= 0 && indices[k] < images.count, "PatchSampler: image ", indices[k], " of ", images.count);
@@ -420,24 +420,37 @@ class PatchSampler {
         const bool treat_grid = stream.bernoulli(options_.colour_probability);
         for (Index p = 0; p < count; ++p, out += patch_size) {
           cut(image, scratch.placement, p, scratch, out);
-          scratch.blank[static_cast<std::size_t>(p)] = treat(treat_grid, stream, scratch, out);
+          blank[static_cast<std::size_t>(p)] = treat(treat_grid, stream, scratch, out);
         }
-        for (const NeighbourPair& pair : pairs_) {
-          const bool blank = scratch.blank[static_cast<std::size_t>(pair.first)] ||
-                             scratch.blank[static_cast<std::size_t>(pair.second)];
-          if (blank && !(options_.blank_pair_share > 0 && stream.bernoulli(options_.blank_pair_share))) {
-            ++batch.skipped;
-            continue;
-          }
-          add_pair(row, pair, batch);
-        }
+        after_grid(row, std::span<const char>(blank), stream);
         row += static_cast<std::int32_t>(count);
       }
     }
-    if (!batch.targets.empty() || grids == 0) return;
+  }
+
+  /// The patches and pairs of images `indices`, cut by cut_grids().
+  ///   first, second: rows of inputs; targets: direction from first to second.
+  void sample(const ImageSet& images, std::span<const Index> indices, const Rng& rng, PretextBatch& batch) const {
+    batch.parts.clear();
+    batch.images = static_cast<Index>(indices.size());
+    clear_pairs(batch);
+    const auto pairs_of = [&](std::int32_t row, std::span<const char> blank, Rng& stream) {
+      for (const NeighbourPair& pair : pairs_) {
+        const bool without =
+            blank[static_cast<std::size_t>(pair.first)] || blank[static_cast<std::size_t>(pair.second)];
+        if (without && !(options_.blank_pair_share > 0 && stream.bernoulli(options_.blank_pair_share))) {
+          ++batch.skipped;
+          continue;
+        }
+        add_pair(row, pair, batch);
+      }
+    };
+    cut_grids(images, indices, rng, batch.inputs, pairs_of);
+    if (!batch.targets.empty()) return;
     clear_pairs(batch);  // blank patches only: keep all pairs, so that the loss stays defined
-    for (Index g = 0; g < grids; ++g) {
-      for (const NeighbourPair& pair : pairs_) add_pair(static_cast<std::int32_t>(g * count), pair, batch);
+    const auto rows = static_cast<std::int32_t>(batch.inputs.shape()[0]);
+    for (std::int32_t row = 0; row < rows; row += static_cast<std::int32_t>(patches_per_grid())) {
+      for (const NeighbourPair& pair : pairs_) add_pair(row, pair, batch);
     }
   }
 
@@ -486,7 +499,6 @@ class PatchSampler {
     GridPlacement placement;
     std::vector<float> row;
     std::vector<float> sums;
-    std::vector<char> blank;  // one a patch of the grid
   };
 
   static Index scaled(Index length, Index shorter, Index side) {

@@ -24,9 +24,10 @@ namespace contexture {
 /// The loss of one batch, and how many of its examples were answered rightly.
 template <class T>
 struct PretextLoss {
-  Variable<T> loss;   ///< scalar, mean over the examples
-  Index correct = 0;  ///< examples whose most probable answer is the right one
-  Index count = 0;    ///< examples
+  Variable<T> loss;                     ///< scalar, mean over the examples
+  Index correct = 0;                    ///< examples whose most probable answer is the right one
+  Index count = 0;                      ///< examples
+  std::vector<PretextLoss> parts = {};  ///< one a part, of a task that is made of tasks
 };
 
 /// A task whose answers come with the images, and the head that answers it. The encoder belongs to
@@ -115,9 +116,31 @@ class ModeGuard {
 /// Mean loss and accuracy of a pretext task over some images.
 struct PretextEvaluation {
   double loss = 0;
-  double accuracy = 0;  ///< 0..1
-  Index count = 0;      ///< examples
+  double accuracy = 0;                        ///< 0..1
+  Index count = 0;                            ///< examples
+  std::vector<PretextEvaluation> parts = {};  ///< one a part, of a task that is made of tasks
 };
+
+namespace detail {
+
+// Adds a batch's answers to sums over examples: loss, and right answers in the place of accuracy.
+template <class T>
+void add_answers(const PretextLoss<T>& answer, PretextEvaluation& sums) {
+  sums.loss += static_cast<double>(answer.loss.item()) * static_cast<double>(answer.count);
+  sums.accuracy += static_cast<double>(answer.correct);
+  sums.count += answer.count;
+  sums.parts.resize(answer.parts.size());
+  for (std::size_t i = 0; i < answer.parts.size(); ++i) add_answers(answer.parts[i], sums.parts[i]);
+}
+
+inline void divide_by_count(PretextEvaluation& sums) {
+  const auto count = static_cast<double>(std::max<Index>(sums.count, 1));
+  sums.loss /= count;
+  sums.accuracy /= count;
+  for (PretextEvaluation& part : sums.parts) divide_by_count(part);
+}
+
+}  // namespace detail
 
 /// Answers the task on the images `indices` in evaluation mode and without a tape, `batch_size` images
 /// at a time, batch b drawn from rng.split(b): with the same stream, every call asks the same
@@ -131,20 +154,14 @@ template <class T>
   const detail::ModeGuard<T> encoder_mode(encoder, false);
   const detail::ModeGuard<T> head_mode(task.head(), false);
   PretextEvaluation result;
-  double loss = 0;
-  Index correct = 0;
   const auto total = static_cast<Index>(indices.size());
   for (Index begin = 0, b = 0; begin < total; begin += batch_size, ++b) {
     const auto part =
         indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(std::min(batch_size, total - begin)));
     const PretextBatch batch = task.make_batch(images, part, rng.split(static_cast<std::uint64_t>(b)));
-    const PretextLoss<T> answer = task.loss(encoder, batch);
-    loss += static_cast<double>(answer.loss.item()) * static_cast<double>(answer.count);
-    correct += answer.correct;
-    result.count += answer.count;
+    detail::add_answers(task.loss(encoder, batch), result);
   }
-  result.loss = loss / static_cast<double>(std::max<Index>(result.count, 1));
-  result.accuracy = static_cast<double>(correct) / static_cast<double>(std::max<Index>(result.count, 1));
+  detail::divide_by_count(result);
   return result;
 }
 

@@ -12,6 +12,7 @@ namespace contexture {
 /// One step's work of a pretext task. A task uses the fields that it needs:
 ///   one input, one answer (rotation)                inputs, targets
 ///   two inputs, one answer (context prediction)     inputs, first, second, targets
+///   four inputs in a row, one answer (jigsaw)       inputs, first, targets
 ///   two views that belong together (contrastive)    inputs, first, second
 ///   several tasks on one trunk                      parts, one batch a task
 struct PretextBatch {

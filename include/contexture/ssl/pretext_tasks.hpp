@@ -16,6 +16,7 @@
 #include "contexture/data/loader.hpp"
 #include "contexture/models/encoder.hpp"
 #include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/jigsaw.hpp"
 #include "contexture/ssl/joint.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -33,6 +34,7 @@ struct PretextTaskOptions {
   ContextPredictionOptions context_prediction;
   RotationOptions rotation;
   double rotation_weight = 1;  ///< of the rotation's loss beside context prediction's
+  JigsawOptions jigsaw;
   ViewOptions views;
   SimclrOptions simclr;
   VicregOptions vicreg;
@@ -48,13 +50,16 @@ struct PretextTaskOptions {
   options.context.flip = flip;
   options.rotation.augmentation.crop_padding = static_cast<int>(std::min(height, width) / 8);
   options.rotation.augmentation.flip = flip;
+  options.jigsaw = jigsaw_defaults(std::min(height, width), channels);
+  options.jigsaw.patches.flip = flip;
   options.views = view_defaults(channels, flip);
   return options;
 }
 
 /// The names that make_pretext_task() knows.
 [[nodiscard]] inline std::span<const std::string_view> pretext_task_names() {
-  static constexpr std::array<std::string_view, 5> names{"context", "rotation", "context+rotation", "simclr", "vicreg"};
+  static constexpr std::array<std::string_view, 6> names{"context", "rotation", "context+rotation",
+                                                         "jigsaw",  "simclr",   "vicreg"};
   return names;
 }
 
@@ -81,6 +86,7 @@ template <class T>
     parts.push_back({rotation(), options.rotation_weight});
     return std::make_unique<JointTask<T>>(std::move(parts));
   }
+  if (name == "jigsaw") return std::make_unique<Jigsaw<T>>(options.jigsaw, height, width, encoder, rng);
   if (name == "simclr") {
     return std::make_unique<Simclr<T>>(options.views, height, width, options.normalization, encoder, options.simclr,
                                        rng);
