@@ -3,6 +3,7 @@
 # programs, CHECKER is check_outputs, and CASE one of the functions below named case_*. Works in a folder of
 # its own, removed at the end. Bad input has to give one line on stderr and exit status 1 or 2.
 set -uo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 programs=$(cd -- "$1" && pwd -P)
 checker=$(cd -- "$(dirname -- "$2")" && pwd -P)/$(basename -- "$2")
 wanted=$3
@@ -250,6 +251,46 @@ case_bad_weights() {
   echo 'not weights at all, only some text that is long enough' >text
   fails 1 'text' "${run[@]}" --encoder text
   nothing_half_written out
+}
+
+# The README's program: pre-training and a classifier in 25 lines. Chance is 8 %.
+case_readme() {
+  succeeds "$programs/readme" || return
+  awk '{ exit !(NF == 2 && $1 > 45 && $1 < 100 && $2 == "%") }' stdout || complain "accuracy: $(cat stdout)"
+  echo 'not an image' >text.png
+  fails 1 'text\.png' "$programs/predict" --weights classifier.safetensors text.png
+}
+
+# scripts/reproduce.sh on the results of a run, in a copy of the pages.
+case_reproduce() {
+  local root page
+  root=$(cd -- "$here/../.." && pwd -P)
+  mkdir -p copy/scripts copy/docs
+  cp "$root/scripts/reproduce.sh" copy/scripts/
+  cp "$root/README.md" copy/
+  cp "$root/docs/results.md" copy/docs/
+  succeeds "$programs/experiments" "${tiny[@]}" --out out || return
+  for page in README.md docs/results.md; do
+    # Whatever stood between the markers goes, all else stays.
+    sed '/^<!-- begin builtin /,/^<!-- end builtin -->/{/^<!--/!d}' "copy/$page" >before
+    sed -i 's/^<!-- end builtin -->/an old table\n&/' "copy/$page"
+    succeeds copy/scripts/reproduce.sh builtin --from out || return
+    sed '/^<!-- begin builtin /,/^<!-- end builtin -->/{/^<!--/!d}' "copy/$page" | cmp -s - before ||
+      complain "$page: changed outside of the markers"
+    if grep -q 'an old table' "copy/$page"; then complain "$page: the old text is still there"; fi
+    grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" "copy/$page" || complain "$page: lacks the table"
+    grep -o '](\(docs/\)*images/builtin/[a-z_.]*)' "copy/$page" | tr -d '()]' | while read -r image; do
+      [[ -s copy/$(dirname "$page")/$image ]] || echo "$image"
+    done >missing
+    [[ ! -s missing ]] || complain "$page: shows pictures that are not there: $(tr '\n' ' ' <missing)"
+  done
+  cp copy/README.md before
+  fails 1 'nowhere/report\.md' copy/scripts/reproduce.sh builtin --from nowhere
+  sed -i 's/^## Results/## Something else/' out/report.md
+  fails 1 'no table' copy/scripts/reproduce.sh builtin --from out
+  fails 2 'path' copy/scripts/reproduce.sh cifar10
+  fails 2 'imagenet' copy/scripts/reproduce.sh imagenet
+  cmp -s copy/README.md before || complain "a failure changed README.md"
 }
 
 # A loss that is no longer a number stops the run and says where; what was good stays.
