@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The programs as a user starts them: run.sh PROGRAMS CHECKER CASE, where PROGRAMS is the folder of the built
-# programs, CHECKER is check_outputs, and CASE one of the functions below named case_*. Works in a folder of
+# programs, CHECKER is check_outputs (sample_files is beside it), and CASE one of the functions below named case_*. Works in a folder of
 # its own, removed at the end. Bad input has to give one line on stderr and exit status 1 or 2.
 set -uo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 programs=$(cd -- "$1" && pwd -P)
 checker=$(cd -- "$(dirname -- "$2")" && pwd -P)/$(basename -- "$2")
+samples=$(dirname -- "$checker")/sample_files
 wanted=$3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -175,20 +177,65 @@ case_bad_options() {
   [[ ! -e out ]] || complain "wrong use creates the --out folder"
 }
 
+# Every kind of bad data set: one line that says what, where and what was expected, and an empty --out.
 case_bad_data() {
-  fails 1 'no-such-folder' "$programs/experiments" "${tiny[@]}" --data no-such-folder --out out
-  mkdir empty
-  fails 1 'empty' "$programs/experiments" "${tiny[@]}" --data empty --out out
-  mkdir -p one/a one/b
-  fails 1 'one' "$programs/experiments" "${tiny[@]}" --data one --out out
-  printf '\0\0\10\1\377\377\377\377' >train-labels-idx1-ubyte
-  printf '\0\0\10\3\0\0\0\2\0\0\0\34\0\0\0\34' >train-images-idx3-ubyte
-  mkdir idx
-  mv train-* idx/
-  fails 1 'idx' "$programs/experiments" "${tiny[@]}" --data idx --out out
-  echo 'hello' >plain.txt
-  fails 1 'plain.txt' "$programs/experiments" "${tiny[@]}" --data plain.txt --out out
+  local name pattern
+  "$samples" . || complain "sample_files"
+  echo 'hello' >data/plain.txt
+  mkdir -p data/empty-classes/a data/empty-classes/b
+  while read -r name pattern; do
+    fails 1 "data/$name.*$pattern" "$programs/experiments" "${tiny[@]}" --data "data/$name" --out out
+    [[ -z $(ls -A out) ]] || complain "$name: left in --out: $(ls -A out)"
+  done <<'TABLE'
+no-such-folder       no such folder, expected
+nothing-inside       an empty folder, expected
+plain.txt            a file, expected
+empty-classes        /a: 0 images .*expected at least 3
+single-image         /pear: 1 image .*expected at least 3
+one-class            one class folder, apple/, expected at least 2
+broken-images        1 of 12 images are broken, expected at most 1 %; the first: .*/pear/3\.png: PNG ends in the middle
+lying-image          1 of 12 images are broken, .*/pear/3\.png: PNG holds .* its header's 16 x 17 need
+idx-truncated        /train-images-idx3-ubyte: truncated: ends at byte 909, expected 900 values
+idx-oversized        /train-images-idx3-ubyte: oversized: goes on at byte 916
+idx-magic            /train-images-idx3-ubyte: magic number 2057 at byte 0, expected 2051
+idx-huge             /train-images-idx3-ubyte: truncated: its header promises .* more than the file can hold
+idx-label            /train-labels-idx1-ubyte: label 10 at byte 13, expected 0 to 9
+idx-counts           /t10k-labels-idx1-ubyte: 19 labels, expected 20
+gz-truncated         /train-images-idx3-ubyte\.gz: truncated: its compressed data ends
+gz-oversized         /train-images-idx3-ubyte\.gz: other data follows
+gz-checksum          /train-images-idx3-ubyte\.gz: its compressed data is damaged
+cifar-truncated      /data_batch_3\.bin: 30729 bytes, expected a multiple of 3073
+cifar-oversized      /data_batch_3\.bin: 30731 bytes, expected a multiple of 3073
+cifar-label          /test_batch\.bin: label 77 at byte 3073, expected 0 to 9
+TABLE
   nothing_half_written .
+}
+
+# Image files of every kind are answered, damaged ones are named; paths may hold blanks and any script.
+case_image_kinds() {
+  local weights=out/classifier_100_pretrained.safetensors name pattern folder='small set ü 书' results='results ü/a b'
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --epochs 1 --pretrain-epochs 1 --out out || return
+  "$samples" . || complain "sample_files"
+  succeeds "$programs/predict" --weights "$weights" images/*
+  (($(grep -cE $'^images/.*\t[a-z]+\t[0-9.]+ %$' stdout) == $(find images -type f | wc -l))) ||
+    complain "predict does not answer every image: $(cat stdout)"
+  while read -r name pattern; do
+    fails 1 "bad-images/$name: $pattern" "$programs/predict" --weights "$weights" "bad-images/$name"
+  done <<'TABLE'
+too-tall.png         PNG holds 610 bytes of pixel data, its header's 20 x 11 need 671
+too-big.png          claims 60000 x 60000 pixels, expected
+truncated.png        PNG ends in the middle
+truncated.jpg        JPEG ends in the middle
+empty.png            neither PNG nor JPEG
+words.png            neither PNG nor JPEG
+TABLE
+  # Grey JPEGs, three a class.
+  mv data/smallest "$folder"
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --data "$folder" --out "$results" || return
+  check "$results" --fractions 1
+  succeeds "$programs/predict" --weights "$results/classifier_100_scratch.safetensors" images/*
+  succeeds "$programs/experiment1_all_labels" --config "$results/config.ini" --out again || return
+  check "$results" --equal again
 }
 
 # Images of the built-in set smaller than the grid of patches; a grid that does not fit.
@@ -230,26 +277,66 @@ case_bad_weights() {
   succeeds "$programs/pretrain" "${tiny[@]}" --out good || return
   local encoder=good/encoder.safetensors size run=("$programs/experiment1_all_labels" "${tiny[@]}" --out out)
   size=$(wc -c <"$encoder")
-  fails 1 'missing' "${run[@]}" --encoder missing.safetensors
-  fails "1 2" 'width|shape|\(' "${run[@]}" --width 8 --encoder "$encoder"
-  : >zero
-  fails 1 'zero' "${run[@]}" --encoder zero
-  head -c $((size - 100)) "$encoder" >cut.bin
-  fails 1 'cut' "${run[@]}" --encoder cut.bin
-  { printf '\377\377\377\377\377\377\377\177' && tail -c +9 "$encoder"; } >header
-  fails 1 'header' "${run[@]}" --encoder header
-  sed 's/"F32"/"Q17"/' "$encoder" >dtype
-  fails 1 'dtype|Q17' "${run[@]}" --encoder dtype
-  sed 's/"shape":\[/"shape":[9/' "$encoder" >shape
-  fails 1 'shape' "${run[@]}" --encoder shape
+  fails 1 'f0\.safetensors.*(No such file|cannot be)' "${run[@]}" --encoder f0.safetensors
+  fails 1 'another architecture: width 4 .* this run has width 8' "${run[@]}" --width 8 --encoder "$encoder"
+  : >f1
+  fails 1 'f1.*(empty|0 bytes|truncated|too short)' "${run[@]}" --encoder f1
+  head -c $((size - 100)) "$encoder" >f2
+  fails 1 'f2.*(truncated|beyond|bytes)' "${run[@]}" --encoder f2
+  { printf '\377\377\377\377\377\377\377\177' && tail -c +9 "$encoder"; } >f3
+  fails 1 'f3.*header' "${run[@]}" --encoder f3
+  sed 's/"F32"/"Q17"/' "$encoder" >f4
+  fails 1 'f4.*(dtype|Q17)' "${run[@]}" --encoder f4
+  sed 's/"shape":\[/"shape":[9/' "$encoder" >f5
+  fails 1 'f5.*shape' "${run[@]}" --encoder f5
   # Two tensors over the same bytes.
   local text='{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'
   ((${#text} == 108)) || complain "the header below is wrong: ${#text}"
-  { printf '\154\0\0\0\0\0\0\0' && printf '%s' "$text" && head -c 12 /dev/zero; } >overlap
-  fails 1 'overlap' "${run[@]}" --encoder overlap
-  echo 'not weights at all, only some text that is long enough' >text
-  fails 1 'text' "${run[@]}" --encoder text
+  { printf '\154\0\0\0\0\0\0\0' && printf '%s' "$text" && head -c 12 /dev/zero; } >f6
+  fails 1 'f6.*overlap' "${run[@]}" --encoder f6
+  echo 'not weights at all, only some text that is long enough' >f7
+  fails 1 'f7.*header' "${run[@]}" --encoder f7
   nothing_half_written out
+}
+
+# The README's program: pre-training and a classifier in 25 lines. Chance is 8 %.
+case_readme() {
+  succeeds "$programs/readme" || return
+  awk '{ exit !(NF == 2 && $1 > 45 && $1 < 100 && $2 == "%") }' stdout || complain "accuracy: $(cat stdout)"
+  echo 'not an image' >text.png
+  fails 1 'text\.png' "$programs/predict" --weights classifier.safetensors text.png
+}
+
+# scripts/reproduce.sh on the results of a run, in a copy of the pages.
+case_reproduce() {
+  local root page
+  root=$(cd -- "$here/../.." && pwd -P)
+  mkdir -p copy/scripts copy/docs
+  cp "$root/scripts/reproduce.sh" copy/scripts/
+  cp "$root/README.md" copy/
+  cp "$root/docs/results.md" copy/docs/
+  succeeds "$programs/experiments" "${tiny[@]}" --out out || return
+  for page in README.md docs/results.md; do
+    # Whatever stood between the markers goes, all else stays.
+    sed '/^<!-- begin builtin /,/^<!-- end builtin -->/{/^<!--/!d}' "copy/$page" >before
+    sed -i 's/^<!-- end builtin -->/an old table\n&/' "copy/$page"
+    succeeds copy/scripts/reproduce.sh builtin --from out || return
+    sed '/^<!-- begin builtin /,/^<!-- end builtin -->/{/^<!--/!d}' "copy/$page" | cmp -s - before ||
+      complain "$page: changed outside of the markers"
+    if grep -q 'an old table' "copy/$page"; then complain "$page: the old text is still there"; fi
+    grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" "copy/$page" || complain "$page: lacks the table"
+    grep -o '](\(docs/\)*images/builtin/[a-z_.]*)' "copy/$page" | tr -d '()]' | while read -r image; do
+      [[ -s copy/$(dirname "$page")/$image ]] || echo "$image"
+    done >missing
+    [[ ! -s missing ]] || complain "$page: shows pictures that are not there: $(tr '\n' ' ' <missing)"
+  done
+  cp copy/README.md before
+  fails 1 'nowhere/report\.md' copy/scripts/reproduce.sh builtin --from nowhere
+  sed -i 's/^## Results/## Something else/' out/report.md
+  fails 1 'no table' copy/scripts/reproduce.sh builtin --from out
+  fails 2 'path' copy/scripts/reproduce.sh cifar10
+  fails 2 'imagenet' copy/scripts/reproduce.sh imagenet
+  cmp -s copy/README.md before || complain "a failure changed README.md"
 }
 
 # A loss that is no longer a number stops the run and says where; what was good stays.
