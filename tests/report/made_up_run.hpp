@@ -92,6 +92,7 @@ inline Run make(const Options& o = {}) {
   s.train_images = 4000;
   s.validation_images = 500;
   s.test_images = 40;
+  s.test_labels = run.test.labels;
   s.height = s.width = 16;
   s.channels = 3;
   s.config = {{"data", "made-up"}, {"width", "24"}};

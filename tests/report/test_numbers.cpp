@@ -141,10 +141,12 @@ TEST_CASE("curves over seeds: mean, range, gaps and NaN", "[report]") {
 
 TEST_CASE("how fast a loss fell", "[report]") {
   const SeedCurve curve{0, {10, 20, 40}, {1, 2, 4}, {2.0, 1.0, 0.5}};
-  CHECK(first_step_below(curve, 2.5) == 10.0);
-  CHECK(first_step_below(curve, 1.5) == 15.0);
-  CHECK(first_step_below(curve, 0.75) == 30.0);
-  CHECK_FALSE(first_step_below(curve, 0.4));
+  CHECK(first_below(curve, 2.5)->step == 10.0);
+  CHECK(first_below(curve, 1.5)->step == 15.0);
+  CHECK(first_below(curve, 1.5)->seconds == 1.5);
+  CHECK(first_below(curve, 0.75)->step == 30.0);
+  CHECK(first_below(curve, 0.75)->seconds == 3.0);
+  CHECK_FALSE(first_below(curve, 0.4));
 }
 
 TEST_CASE("the fall of the loss is measured against the scratch arm's, both arms alike", "[report]") {
@@ -162,11 +164,12 @@ TEST_CASE("the fall of the loss is measured against the scratch arm's, both arms
   CHECK(view.pretrained.loss_half.mean == 100);
   CHECK(view.scratch.mean_train_loss.mean == Approx(1));
   CHECK(view.pretrained.mean_train_loss.mean == Approx(1.0 / 3));
-  CHECK(contains(loss_sentence(view), "passed 1.00 nats"));
-  CHECK(contains(loss_sentence(view), "after 200 steps from scratch and after 100 pre-trained (2.0 times sooner)"));
+  CHECK(contains(loss_sentence(view, std::nullopt), "passed 1.00 nats"));
+  CHECK(contains(loss_sentence(view, std::nullopt),
+                 "after 200 steps from scratch and after 100 pre-trained (2.0 times sooner)"));
   run.history.back().loss = kNan;  // runs of different length: their means do not compare
-  CHECK_FALSE(contains(loss_sentence(view_of(run, e)), "Averaged"));
-  CHECK(loss_sentence(view_of(RunSummary{}, e)).empty());
+  CHECK_FALSE(contains(loss_sentence(view_of(run, e), std::nullopt), "Averaged"));
+  CHECK(loss_sentence(view_of(RunSummary{}, e), std::nullopt).empty());
 }
 
 TEST_CASE("the sentence on accuracy says gain, loss and tie, and how sure", "[report]") {
@@ -202,18 +205,18 @@ TEST_CASE("the sentences on speed name sooner, later and never", "[report]") {
   e.pretrained.steps_to["90"] = make_moment({100, 105});
   e.scratch.steps_to["99"] = make_moment({900, 900});
   e.pretrained.steps_to["99"] = make_moment({std::nullopt, std::nullopt});
-  CHECK(rise_sentence(e) ==
+  CHECK(rise_sentence(e, std::nullopt) ==
         "The validation accuracy reached 90 % of the scratch arm's best after 410 steps from scratch and after 103 "
         "pre-trained (4.0 times sooner), and 99 % of it after 900 steps from scratch and never pre-trained.");
 
-  CHECK(contains(plateau_sentence(e), "Neither arm"));
+  CHECK(contains(plateau_sentence(e, std::nullopt), "Neither arm"));
   e.scratch.plateau_step = make_moment({1000, 1200});
-  CHECK(contains(plateau_sentence(e), "Only the scratch arm settled, at step 1,100"));
+  CHECK(contains(plateau_sentence(e, std::nullopt), "Only the scratch arm settled, at step 1,100"));
   e.pretrained.plateau_step = make_moment({500, std::nullopt});
-  CHECK(plateau_sentence(e) ==
+  CHECK(plateau_sentence(e, std::nullopt) ==
         "The pre-trained arm reached its plateau first, at step 500 (in 1 of 2 seeds) against 1,100.");
   e.pretrained.plateau_step = make_moment({1500, 1500});
-  CHECK(plateau_sentence(e) == "The scratch arm reached its plateau first, at step 1,100 against 1,500.");
+  CHECK(plateau_sentence(e, std::nullopt) == "The scratch arm reached its plateau first, at step 1,100 against 1,500.");
 }
 
 TEST_CASE("the sentence on time counts pre-training, and when it pays", "[report]") {
@@ -267,4 +270,135 @@ TEST_CASE("the summary table has a line per arm and fits a terminal", "[report]"
   CHECK(contains(table, "100 %"));
   CHECK(contains(table, "Pre-training"));
   CHECK(contains(summary_table(RunSummary{}), "nothing to compare"));
+}
+
+TEST_CASE("every moment in steps is told in wall time as well, pre-training counted", "[report]") {
+  ExperimentView e = experiment_of({0.7, 0.7}, {0.8, 0.8});
+  const PretrainResult pretrain{.task = "context prediction", .seconds = 90};
+  e.scratch.steps_to["90"] = make_moment({400, 420});
+  e.pretrained.steps_to["90"] = make_moment({100, 105});
+  e.scratch.seconds_to["90"] = make_moment({40.0, 42.0});
+  e.pretrained.seconds_to["90"] = make_moment({10.0, 10.0});
+  CHECK(contains(rise_sentence(e, pretrain), "(4.0 times sooner)"));
+  CHECK(contains(rise_sentence(e, pretrain),
+                 " In time, with the 90 s of pre-training counted: 90 % took 41 s from scratch and 1 min 40 s "
+                 "pre-trained (2.4 times later)."));
+  CHECK(
+      contains(rise_sentence(e, std::nullopt), " In time, without the pre-training of the encoder, which was given: "));
+  e.scratch.plateau_step = make_moment({1000, 1000});
+  e.pretrained.plateau_step = make_moment({500, std::nullopt});
+  e.scratch.plateau_seconds = make_moment({100.0, 100.0});
+  e.pretrained.plateau_seconds = make_moment({50.0, std::nullopt});
+  CHECK(contains(plateau_sentence(e, pretrain),
+                 "reaching the plateau took 1 min 40 s from scratch and 2 min 20 s (1/2) pre-trained."));
+  // The whole page: wherever a sentence says "sooner", the same paragraph counts pre-training.
+  const made_up::Run run = made_up::make();
+  for (const ExperimentView& view : views_of(run.summary))
+    for (const std::string& sentence :
+         {loss_sentence(view, run.summary.pretrain), rise_sentence(view, run.summary.pretrain),
+          plateau_sentence(view, run.summary.pretrain)})
+      if (contains(sentence, "sooner")) CHECK(contains(sentence, "of pre-training counted"));
+}
+
+TEST_CASE("exact tests: p-values by hand", "[report]") {
+  CHECK(fair_coin_p(0, 0) == 1);
+  CHECK(fair_coin_p(5, 5) == Approx(2.0 / 32));
+  CHECK(fair_coin_p(0, 6) == Approx(2.0 / 64));
+  CHECK(fair_coin_p(2, 4) == 1);
+  CHECK(fair_coin_p(1, 8) == Approx(2 * 9.0 / 256));
+  CHECK(fair_coin_p(7, 8) == fair_coin_p(1, 8));
+  // sum C(25, k), k <= 6, doubled: 2 * (1 + 25 + 300 + 2300 + 12650 + 53130 + 177100) / 2^25
+  CHECK(fair_coin_p(6, 25) == Approx(2 * 245506.0 / 33554432).epsilon(1e-12));
+  CHECK(fair_coin_p(4900, 10000) == Approx(0.0466).margin(0.0001));  // normal, continuity-corrected: z = 1.99
+  CHECK(fair_coin_p(0, 5000) == 0);
+
+  const SignTest five = sign_test(std::vector<double>{0.1, 0.2, 0.05, 0.3, 0.1});
+  CHECK(five.better == 5);
+  CHECK(five.p == 0.0625);
+  CHECK(five.smallest_p() == 0.0625);
+  const SignTest mixed = sign_test(std::vector<double>{0.1, -0.2, 0, 0.3, kNan});
+  CHECK(mixed.better == 2);
+  CHECK(mixed.worse == 1);
+  CHECK(mixed.ties == 1);
+  CHECK(mixed.p == 1);
+  CHECK(std::isnan(sign_test({}).p));
+
+  const std::vector<std::int32_t> truth{0, 0, 0, 0, 1, 1, 1, 1, 1, 1};
+  const std::vector<std::int32_t> a{0, 0, 1, 1, 0, 0, 0, 0, 1, 1};  // right: 0 1 8 9
+  const std::vector<std::int32_t> b{1, 0, 0, 0, 1, 1, 1, 1, 1, 0};  // right: 1 2 3 4 5 6 7 8
+  const McNemar one = mcnemar(truth, a, b);
+  CHECK(one.scratch == 2);     // 0 9
+  CHECK(one.pretrained == 6);  // 2 to 7
+  CHECK(one.p == Approx(2 * (1 + 8 + 28) / 256.0));
+  const std::vector<std::vector<std::int32_t>> same{a}, other{b};
+  CHECK(mcnemar_over_seeds(truth, same, other).p == one.p);
+  // The same answers three times over are no more evidence than once.
+  CHECK(mcnemar_over_seeds(truth, std::vector{a, a, a}, std::vector{b, b, b}).p == one.p);
+  // Seeds that contradict each other image by image cancel.
+  const McNemar none = mcnemar_over_seeds(truth, std::vector{a, b}, std::vector{b, a});
+  CHECK(none.scratch + none.pretrained == 0);
+  CHECK(none.p == 1);
+  CHECK_THROWS_AS(mcnemar(truth, a, std::vector<std::int32_t>{0}), std::invalid_argument);
+
+  CHECK(p_text(0.0004) == "p < 0.001");
+  CHECK(p_text(0.0312) == "p = 0.031");
+  CHECK(p_text(0.25) == "p = 0.25");
+}
+
+TEST_CASE("the sentence on certainty tells what few seeds can show", "[report]") {
+  const std::string five = significance_sentence(experiment_of({0.7, 0.7, 0.7, 0.7, 0.7}, {0.8, 0.8, 0.8, 0.8, 0.8}));
+  CHECK(five ==
+        "The pre-trained arm is better with 5 of 5 seeds (exact sign test: p = 0.062; as few as these cannot give less "
+        "than 0.0625).");
+  CHECK_FALSE(contains(significance_sentence(experiment_of(std::vector<double>(6, 0.7), std::vector<double>(6, 0.8))),
+                       "as few as these"));
+  CHECK(significance_sentence(experiment_of({0.7}, {0.8})).empty());  // one seed, answers not known
+  RunSummary run;
+  run.test_labels = {0, 1, 1, 0};
+  ExperimentResult e{
+      .label_fraction = 0.1, .labels = 10, .seeds = {0}, .scratch = {ArmResult{}}, .pretrained = {ArmResult{}}};
+  e.scratch[0].answers.predicted = {1, 1, 0, 1};
+  e.pretrained[0].answers.predicted = {0, 1, 1, 0};
+  CHECK(significance_sentence(view_of(run, e)) ==
+        "Of the test images that just one of the two classifiers answers rightly, the pre-trained one has 3 and the "
+        "scratch one 0 (exact McNemar test: p = 0.25).");
+}
+
+TEST_CASE("labels saved: between measurements linearly in the logarithm", "[report]") {
+  const std::vector<LabelAccuracy> curve{{100, 0.40}, {1000, 0.60}, {10000, 0.70}};
+  CHECK(*labels_to_reach(curve, 0.50) == Approx(100 * std::sqrt(10.0)));
+  CHECK(*labels_to_reach(curve, 0.60) == Approx(1000));
+  CHECK(*labels_to_reach(curve, 0.65) == Approx(1000 * std::sqrt(10.0)));
+  CHECK(*labels_to_reach(curve, 0.30) == 100);
+  CHECK_FALSE(labels_to_reach(curve, 0.71));
+  CHECK_FALSE(labels_to_reach({}, 0.5));
+  CHECK(*labels_to_reach(std::vector<LabelAccuracy>{{10, 0.5}, {20, 0.4}, {40, 0.6}}, 0.55) ==
+        Approx(20 * std::pow(2.0, 0.75)));  // a curve that falls in between
+
+  std::vector<ExperimentView> views;
+  const std::vector<double> labels{10000, 1000, 100}, scratch{0.70, 0.60, 0.40}, pretrained{0.72, 0.65, 0.50};
+  for (std::size_t i = 0; i < 3; ++i) {
+    views.push_back(experiment_of({scratch[i], scratch[i]}, {pretrained[i], pretrained[i]}));
+    views.back().labels = static_cast<std::int64_t>(labels[i]);
+  }
+  CHECK(label_efficiency(views).empty());  // three are no curve
+  views.push_back(experiment_of({0.30, 0.30}, {0.30, 0.20}));
+  views.back().labels = 10;
+  const std::vector<LabelsSaved> found = label_efficiency(views);
+  REQUIRE(found.size() == 4);
+  CHECK(found[0].experiment->labels == 10);
+  CHECK(found[0].at_most);
+  CHECK(*found[0].scratch_labels == 10);
+  CHECK(*found[0].factor() == 1);
+  CHECK(*found[1].scratch_labels == Approx(100 * std::sqrt(10.0)));
+  CHECK(*found[1].factor() == Approx(std::sqrt(10.0)));
+  CHECK(*found[2].saved() == Approx(1000 * std::sqrt(10.0) - 1000));
+  REQUIRE(found[2].per_seed.size() == 2);
+  CHECK(*found[2].per_seed[1] == Approx(1000 * std::sqrt(10.0)));
+  CHECK_FALSE(found[3].scratch_labels);
+  CHECK_FALSE(found[3].saved());
+  CHECK(labels_saved_sentence(found) ==
+        "Labels that the scratch arm needs to reach the pre-trained arm's test accuracy: with 10, at most 10, so none "
+        "are saved; with 100, 316 (3.2 times as many); with 1,000, 3,162 (3.2 times as many); with 10,000, more than "
+        "that.");
 }

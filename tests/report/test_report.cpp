@@ -147,8 +147,9 @@ TEST_CASE("a report has every file, and each holds what the run measured", "[rep
     const auto json = nlohmann::ordered_json::parse(text_of(out / "summary.json"));
     std::vector<std::string> keys;
     for (const auto& [key, value] : json.items()) keys.push_back(key);
-    CHECK(keys == std::vector<std::string>{"dataset", "config", "pretrain", "experiments", "seconds_total",
-                                           "peak_rss_mib", "images_per_second", "machine"});
+    CHECK(keys == std::vector<std::string>{"dataset", "config", "pretrain", "experiments", "label_efficiency",
+                                           "seconds_total", "peak_rss_mib", "images_per_second", "machine"});
+    CHECK(json["label_efficiency"].is_null());  // three fractions make no curve
     CHECK(json["dataset"] == "made-up");
     CHECK(json["config"]["width"] == "24");
     CHECK(json["pretrain"]["seconds"] == 90.0);
@@ -415,4 +416,72 @@ TEST_CASE("axes: round ticks, logarithm where values span much", "[report]") {
   CHECK(log.ticks == std::vector<double>{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2});
   CHECK_FALSE(y_range({panel}, false, false).log);
   CHECK_FALSE(y_range({Panel{}}, true, true).log);
+}
+
+TEST_CASE("the tests of the difference are in summary.json and in the report", "[report]") {
+  const TemporaryFolder folder;
+  made_up::Run run = made_up::make();
+  write_report(run.summary, {}, folder.path());
+  const auto tests = nlohmann::json::parse(
+      text_of(folder.path() / "summary.json"))["experiments"][2]["test_accuracy_difference"]["tests"];
+  CHECK(tests["sign_test"]["better"] == 3);
+  CHECK(tests["sign_test"]["worse"] == 0);
+  CHECK(tests["sign_test"]["p"].get<double>() == Approx(0.25));
+  REQUIRE(tests["mcnemar"]["per_seed"].size() == 3);
+  // With a tenth of the labels the pre-trained arm answers four more of the 40 images, and loses none.
+  CHECK(tests["mcnemar"]["per_seed"][0]["pretrained"] == 4);
+  CHECK(tests["mcnemar"]["per_seed"][0]["scratch"] == 0);
+  CHECK(tests["mcnemar"]["per_seed"][0]["p"].get<double>() == Approx(0.125));
+  // The three seeds lift images 31 to 34, 32 to 35, 33 to 36: six images in all, counted once each.
+  CHECK(tests["mcnemar"]["over_seeds"]["pretrained"] == 6);
+  CHECK(tests["mcnemar"]["over_seeds"]["p"].get<double>() == Approx(0.03125));
+  for (const char* file : {"report.html", "report.md"}) {
+    const std::string text = text_of(folder.path() / file);
+    CHECK(contains(text, "How certain is the difference"));
+    CHECK(contains(text, "Over all seeds 6 test images favour the pre"));
+  }
+  run.summary.test_labels.clear();  // a run that does not tell them
+  write_report(run.summary, {}, folder.path());
+  CHECK(nlohmann::json::parse(
+            text_of(folder.path() / "summary.json"))["experiments"][2]["test_accuracy_difference"]["tests"]["mcnemar"]
+            .is_null());
+}
+
+TEST_CASE("with many label fractions a report shows label efficiency", "[report]") {
+  const TemporaryFolder folder;
+  made_up::Options options;
+  options.fractions = {1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01};
+  const made_up::Run run = made_up::make(options);
+  Stderr err;
+  write_report(run.summary, run.inputs(), folder.path());
+  CHECK(err.text().empty());
+  for (const char* name : {"label_efficiency", "accuracy_curves", "loss_curves"}) {
+    const std::string svg = text_of(folder.path() / (std::string(name) + ".svg"));
+    CHECK(contains(svg, "</svg>"));
+    const ImageSet png = read_image_file((folder.path() / (std::string(name) + ".png")).string());
+    CHECK(png.width <= 3000);  // seven panels side by side would be unreadable
+    CHECK(png.height >= 400);
+  }
+  const std::string svg = text_of(folder.path() / "label_efficiency.svg");
+  for (const char* words : {"4,000", "2,000", "800", "400", "200", "80", "40", "95 % interval over seeds"})
+    CHECK(contains(svg, std::string(">") + words) + contains(svg, words) > 0);
+  const auto json = nlohmann::json::parse(text_of(folder.path() / "summary.json"))["label_efficiency"];
+  REQUIRE(json.size() == 7);
+  CHECK(json[0]["labels"] == 40);
+  CHECK(json[6]["labels"] == 4000);
+  CHECK(json[0]["scratch_labels_needed"].is_null());  // pre-trained, 40 labels are worth more than 4,000
+  CHECK(json[6]["scratch_labels_needed"].get<double>() < 4000);
+  CHECK(json[6]["labels_saved"].get<double>() < 0);
+  CHECK(json[0]["scratch_labels_needed_per_seed"].size() == 3);
+  for (const char* file : {"report.html", "report.md"}) {
+    const std::string text = text_of(folder.path() / file);
+    CHECK(contains(text, "Labels saved"));
+    CHECK(contains(text, "label_efficiency"));
+  }
+  check_balanced(text_of(folder.path() / "report.html"));
+  check_self_contained(text_of(folder.path() / "report.html"));
+  // The figure of a former run goes when the next one has too few fractions.
+  const made_up::Run fewer = made_up::make();
+  write_report(fewer.summary, fewer.inputs(), folder.path());
+  CHECK_FALSE(fs::exists(folder.path() / "label_efficiency.png"));
 }

@@ -24,6 +24,7 @@ struct PanelCurve {
   std::vector<std::array<double, 5>> points;  ///< x, line, band low, band high, faint raw line
   Ink ink = Ink::text;
   bool band = false, raw = false;
+  bool bars = false;           ///< band low and high as error bars on dots
   std::optional<double> mark;  ///< x of the plateau
 };
 
@@ -33,6 +34,7 @@ struct Panel {
   std::vector<PanelCurve> curves;
   bool percent = false;  ///< y is a share, shown in percent
   bool whole_x = false;  ///< x counts: no ticks between whole numbers
+  bool log_x = false;    ///< logarithmic x, a tick at every point; all x are above 0
 
   std::optional<double> shade_until;  ///< grey from 0: the time that pre-training took
   std::optional<double> level;        ///< horizontal dashed line: chance
@@ -48,6 +50,7 @@ struct CurveFigure {
   bool shared_y = true;                            ///< the panels of a row share range and scale of y
   bool show_plateau = false, show_band = false, show_raw = false, show_shade = false;
   std::string level_name;
+  std::string bars_name;  ///< what error bars show; empty: there are none
 };
 
 /// Size of the figure and of its panels, in pixels.
@@ -82,6 +85,7 @@ struct LegendItem {
   std::vector<LegendItem> out;
   for (const auto& [ink, name] : f.lines) out.push_back({name, "lw 2.4", ink});
   if (f.show_band) out.push_back({"range of the seeds", "", Ink::muted, 0.3});
+  if (!f.bars_name.empty()) out.push_back({f.bars_name, "lw 1.4"});
   if (f.show_raw) out.push_back({"before smoothing", "lw 0.8"});
   if (f.show_plateau) out.push_back({"plateau reached", "lw 1.2 dt (3,3)"});
   if (!f.level_name.empty()) out.push_back({f.level_name, "lw 1.2 dt (7,4)"});
@@ -179,6 +183,36 @@ struct AxisRange {
   return gp;
 }
 
+/// Range, scale and ticks of a panel's x axis.
+[[nodiscard]] inline std::string x_axis_commands(const Panel& panel, int panel_width) {
+  std::vector<double> ticks;
+  double low = 0, high = 0;
+  for (const PanelCurve& curve : panel.curves)
+    for (const auto& p : curve.points) {
+      high = std::max(high, p[0]);
+      if (panel.log_x) ticks.push_back(p[0]);
+    }
+  if (panel.shade_until) high = std::max(high, *panel.shade_until);
+  if (!(high > 0)) high = 1;
+  const bool log = panel.log_x && !ticks.empty();
+  if (log) {
+    std::sort(ticks.begin(), ticks.end());
+    ticks.erase(std::unique(ticks.begin(), ticks.end()), ticks.end());
+    low = ticks.front() / 1.3;
+    high *= 1.3;
+  } else {
+    high *= 1.02;
+    ticks = linear_ticks(0, high, panel_width > 400 ? 8 : 6, high > 100, panel.whole_x);
+  }
+  std::string gp = std::string(log ? "set" : "unset") + " logscale x\nset xrange [" + exact(low) + ":" + exact(high) +
+                   "]\nset xtics (";
+  for (std::size_t i = 0; i < ticks.size(); ++i)
+    gp += (i > 0 ? ", " : "") +
+          gnuplot_quoted(high >= 10 ? grouped(std::llround(ticks[i])) : exact(std::round(ticks[i] * 1e6) / 1e6)) + " " +
+          exact(ticks[i]);
+  return gp + ")\n";
+}
+
 /// The commands that draw the figure on the terminal set before; data files are named
 /// `folder`/`name`_<n>.dat and written here.
 [[nodiscard]] inline std::string figure_commands(const CurveFigure& f, const std::filesystem::path& folder) {
@@ -211,22 +245,9 @@ struct AxisRange {
       if (labelled)
         gp += "set label 997 " + gnuplot_quoted(panel.y_label) + " at screen " + across(left - kLeft + 16) + "," +
               up(top + kPanelHeight / 2.0) + " center rotate by 90 textcolor " + colour(Ink::text) + "\n";
-      double x_max = 0;
-      for (const PanelCurve& curve : panel.curves)
-        for (const auto& p : curve.points) x_max = std::max(x_max, p[0]);
-      if (panel.shade_until) x_max = std::max(x_max, *panel.shade_until);
-      if (!(x_max > 0)) x_max = 1;
-      gp += "set xrange [0:" + exact(x_max * 1.02) + "]\nset yrange [" + exact(y.low) + ":" + exact(y.high) + "]\n";
+      gp += "set yrange [" + exact(y.low) + ":" + exact(y.high) + "]\n";
       gp += y.log ? "set logscale y\n" : "unset logscale y\n";
-      gp += "set xtics (";
-      const std::vector<double> x_ticks =
-          linear_ticks(0, x_max * 1.02, size.panel_width > 400 ? 8 : 6, x_max > 100, panel.whole_x);
-      for (std::size_t i = 0; i < x_ticks.size(); ++i)
-        gp += (i > 0 ? ", " : "") +
-              gnuplot_quoted(x_max >= 10 ? grouped(std::llround(x_ticks[i]))
-                                         : exact(std::round(x_ticks[i] * 1e6) / 1e6)) +
-              " " + exact(x_ticks[i]);
-      gp += ")\nset ytics (";
+      gp += x_axis_commands(panel, size.panel_width) + "set ytics (";
       for (std::size_t i = 0; i < y.ticks.size(); ++i) {
         const double shown = std::round(y.ticks[i] * (panel.percent ? 100 : 1) * 1e8) / 1e8;
         gp += (i > 0 ? ", " : "") + gnuplot_quoted(!labelled ? "" : exact(shown) + (panel.percent ? " %%" : "")) + " " +
@@ -263,6 +284,7 @@ struct AxisRange {
       for (std::size_t i = 0; i < panel.curves.size(); ++i) {
         const PanelCurve& curve = panel.curves[i];
         if (curve.points.empty()) continue;
+        if (curve.bars) add(files[i] + " using 1:2:3:4 with yerrorbars pt 7 ps 0.5 lw 1.4 lc " + colour(curve.ink));
         add(files[i] + " using 1:2 with " + (curve.points.size() > 12 ? "lines" : "linespoints pt 7 ps 0.4") + " lw " +
             (i == 0 ? "2.8" : "2.2") + " lc " + colour(curve.ink));
       }

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "contexture/report/curves.hpp"
+#include "contexture/report/label_efficiency.hpp"
 #include "contexture/report/statistics.hpp"
 
 namespace contexture::detail::report {
@@ -42,6 +44,24 @@ inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::siz
   return out;
 }
 
+/// Rows of more than four panels in several rows, so that lettering stays readable on a page.
+inline CurveFigure wrapped(CurveFigure f) {
+  constexpr std::size_t kMost = 4;
+  CurveFigure out = f;
+  out.rows.clear();
+  out.log_if_wide.clear();
+  for (std::size_t r = 0; r < f.rows.size(); ++r) {
+    const std::size_t panels = f.rows[r].size(), lines = (panels + kMost - 1) / kMost;
+    const std::size_t across = lines == 0 ? 0 : (panels + lines - 1) / lines;
+    for (std::size_t begin = 0; begin < panels; begin += across) {
+      const auto from = f.rows[r].begin() + static_cast<std::ptrdiff_t>(begin);
+      out.rows.emplace_back(from, from + static_cast<std::ptrdiff_t>(std::min(across, panels - begin)));
+      out.log_if_wide.push_back(f.log_if_wide[r]);
+    }
+  }
+  return out;
+}
+
 }  // namespace figure_parts
 
 /// Training loss above, validation loss below, by optimiser step.
@@ -69,7 +89,7 @@ inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::siz
     }
     out.rows.push_back(std::move(row));
   }
-  return out;
+  return figure_parts::wrapped(std::move(out));
 }
 
 /// Validation accuracy by optimiser step, and below it by time with pre-training included.
@@ -113,6 +133,59 @@ inline PanelCurve curve_of(const std::vector<BandPoint>& band, Ink ink, std::siz
     out.log_if_wide.push_back(false);
   }
   out.show_shade = run.pretrain.has_value();
+  return figure_parts::wrapped(std::move(out));
+}
+
+/// Test accuracy of both arms, and their difference, by number of labels on a logarithmic axis. Error bars: 95 %
+/// intervals, over seeds where there are several, else of the test set. Empty with fewer than kEfficiencyFractions.
+[[nodiscard]] inline std::optional<CurveFigure> label_efficiency_figure(const RunSummary& run,
+                                                                        const std::vector<ExperimentView>& views) {
+  const std::vector<LabelsSaved> points = label_efficiency(views);
+  if (points.empty()) return std::nullopt;
+  CurveFigure out;
+  out.name = "label_efficiency";
+  out.description = "Test accuracy of both arms, and its difference, by number of labels";
+  out.lines = {{Ink::scratch, name_of(Arm::scratch)}, {Ink::pretrained, name_of(Arm::pretrained)}};
+  std::vector<Panel> row(2);
+  row[0].title = "Accuracy by number of labels";
+  row[0].y_label = "test accuracy";
+  row[0].percent = true;
+  row[1].title = "Difference, pre-trained \u2212 from scratch";
+  row[1].y_label = "points of test accuracy";
+  row[1].level = 0;
+  for (Panel& panel : row) {
+    panel.x_label = "labels (logarithmic)";
+    panel.log_x = true;
+  }
+  bool over_seeds = true;
+  const auto add = [](PanelCurve& curve, double labels, double middle, double half) {
+    if (!std::isfinite(half)) half = 0;
+    curve.points.push_back({labels, middle, middle - half, middle + half, middle});
+  };
+  for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+    PanelCurve curve;
+    curve.ink = ink_of(arm);
+    curve.bars = true;
+    for (const LabelsSaved& p : points) {
+      const Stat& s = p.experiment->arm(arm).test_accuracy;
+      over_seeds = over_seeds && s.has_interval();
+      add(curve, static_cast<double>(p.experiment->labels), s.mean,
+          s.has_interval() ? s.half_width_95 : 1.96 * test_se(s.mean, run.test_images));
+    }
+    row[0].curves.push_back(std::move(curve));
+  }
+  PanelCurve difference;
+  difference.ink = Ink::text;
+  difference.bars = true;
+  for (const LabelsSaved& p : points)
+    add(difference, static_cast<double>(p.experiment->labels), 100 * p.experiment->difference.mean,
+        100 * judge(*p.experiment, run.test_images).noise);
+  row[1].curves.push_back(std::move(difference));
+  out.bars_name = over_seeds ? "95 % interval over seeds" : "95 % interval of the test set";
+  out.level_name = "no difference";
+  out.rows = {std::move(row)};
+  out.log_if_wide = {false};
+  out.shared_y = false;  // two quantities
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "contexture/report/label_efficiency.hpp"
 #include "contexture/report/statistics.hpp"
 
 namespace contexture::detail::report {
@@ -67,8 +68,46 @@ using Json = nlohmann::ordered_json;
   return out;
 }
 
+[[nodiscard]] inline Json mcnemar_json(const McNemar& m) {
+  return {{"scratch", m.scratch}, {"pretrained", m.pretrained}, {"p", number(m.p)}};
+}
+
+/// Exact tests of the difference: {"sign_test", "mcnemar"}; null where there is nothing to test.
+[[nodiscard]] inline Json tests_json(const ExperimentView& e) {
+  Json out = {{"sign_test", nullptr}, {"mcnemar", nullptr}};
+  if (std::isfinite(e.sign.p))
+    out["sign_test"] = {
+        {"better", e.sign.better}, {"worse", e.sign.worse}, {"ties", e.sign.ties}, {"p", number(e.sign.p)}};
+  if (e.mcnemar) {
+    Json per_seed = Json::array();
+    for (const McNemar& m : e.mcnemar_per_seed) per_seed.push_back(mcnemar_json(m));
+    out["mcnemar"] = {{"over_seeds", mcnemar_json(*e.mcnemar)}, {"per_seed", std::move(per_seed)}};
+  }
+  return out;
+}
+
+[[nodiscard]] inline Json label_efficiency_json(const std::vector<ExperimentView>& views) {
+  const std::vector<LabelsSaved> points = label_efficiency(views);
+  if (points.empty()) return nullptr;
+  Json out = Json::array();
+  for (const LabelsSaved& p : points) {
+    Json per_seed = Json::array();
+    for (const auto& v : p.per_seed) per_seed.push_back(number(v));
+    out.push_back({{"label_fraction", number(p.experiment->label_fraction)},
+                   {"labels", p.experiment->labels},
+                   {"scratch_accuracy", number(p.experiment->scratch.test_accuracy.mean)},
+                   {"pretrained_accuracy", number(p.experiment->pretrained.test_accuracy.mean)},
+                   {"scratch_labels_needed", number(p.scratch_labels)},
+                   {"scratch_labels_needed_at_most", p.at_most},
+                   {"scratch_labels_needed_per_seed", std::move(per_seed)},
+                   {"labels_saved", number(p.saved())},
+                   {"times_as_many_labels", number(p.factor())}});
+  }
+  return out;
+}
+
 /// The text of summary.json. A moment's mean is null unless every seed reached it; the interval's bounds
-/// are null with one seed.
+/// are null with one seed. "label_efficiency" is null with fewer than four label fractions.
 [[nodiscard]] inline std::string summary_json(const RunSummary& run) {
   Json out;
   out["dataset"] = run.dataset;
@@ -101,9 +140,11 @@ using Json = nlohmann::ordered_json;
     item["test_accuracy_difference"] = {{"mean", number(d.mean)},
                                         {"ci95", Json::array({number(d.low()), number(d.high())})},
                                         {"seeds", d.per_seed.size()},
-                                        {"per_seed", per_seed}};
+                                        {"per_seed", per_seed},
+                                        {"tests", tests_json(view)}};
     out["experiments"].push_back(std::move(item));
   }
+  out["label_efficiency"] = label_efficiency_json(views_of(run));
   out["seconds_total"] = number(run.seconds_total);
   out["peak_rss_mib"] = number(run.peak_rss_mib);
   out["images_per_second"] = number(run.images_per_second);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contexture/report/document.hpp"
+#include "contexture/report/label_efficiency.hpp"
 #include "contexture/report/pictures.hpp"
 #include "contexture/report/statistics.hpp"
 #include "contexture/report/words.hpp"
@@ -88,11 +89,41 @@ inline std::vector<std::vector<Cell>> steps_table(const std::vector<ExperimentVi
   return rows;
 }
 
-inline std::vector<std::vector<Cell>> time_table(const RunSummary& run, const std::vector<ExperimentView>& views) {
+inline std::vector<std::vector<Cell>> certainty_table(const std::vector<ExperimentView>& views) {
+  std::vector<std::vector<Cell>> rows = {{"Labels", "Difference (points)", "95 % interval", "Better seeds", "Sign test",
+                                          "Images for pre-trained", "Images for scratch", "Test on images"}};
+  for (const ExperimentView& e : views) {
+    if (!e.complete()) continue;
+    const auto pairs = e.sign.better + e.sign.worse + e.sign.ties;
+    rows.push_back({e.key + " %", Cell(points(e.difference.mean, 2), Ink::none, true),
+                    e.difference.has_interval()
+                        ? points(e.difference.low(), 2) + " to " + points(e.difference.high(), 2)
+                        : std::string("one seed"),
+                    std::to_string(e.sign.better) + " of " + std::to_string(pairs), pairs > 1 ? p_text(e.sign.p) : "",
+                    e.mcnemar ? grouped(e.mcnemar->pretrained) : std::string("\u2013"),
+                    e.mcnemar ? grouped(e.mcnemar->scratch) : std::string("\u2013"),
+                    e.mcnemar ? p_text(e.mcnemar->p) : std::string("\u2013")});
+  }
+  return rows;
+}
+
+inline std::vector<std::vector<Cell>> efficiency_table(const std::vector<LabelsSaved>& saved) {
   std::vector<std::vector<Cell>> rows = {
-      {"Labels", "Arm", "80 % of best", "90 % of best", "95 % of best", "99 % of best", "Plateau", "Whole training"}};
+      {"Labels", "Number", "From scratch", "Pre-trained", "Labels that scratch needs", "Times as many"}};
+  for (const LabelsSaved& p : saved)
+    rows.push_back({p.experiment->key + " %", grouped(p.experiment->labels),
+                    percent_text(p.experiment->scratch.test_accuracy),
+                    percent_text(p.experiment->pretrained.test_accuracy),
+                    Cell(needed_text(p, saved.back().experiment->labels), Ink::none, true),
+                    p.factor() ? (p.at_most ? "at most " : "") + fixed(*p.factor(), 2) : std::string("\u2013")});
+  return rows;
+}
+
+inline std::vector<std::vector<Cell>> time_table(const RunSummary& run, const std::vector<ExperimentView>& views) {
+  std::vector<std::vector<Cell>> rows = {{"Labels", "Arm", "Loss: half of the fall", "Loss: 90 % of it", "80 % of best",
+                                          "90 % of best", "95 % of best", "99 % of best", "Plateau", "Whole training"}};
   const auto row_of = [](const ArmView& a, double offset) {
-    std::vector<Cell> out;
+    std::vector<Cell> out{seconds_text(a.loss_half_seconds, offset), seconds_text(a.loss_ninety_seconds, offset)};
     for (const int level : kTimeToPercent)
       out.emplace_back(seconds_text(a.seconds_to.at(std::to_string(level)), offset));
     out.emplace_back(seconds_text(a.plateau_seconds, offset));
@@ -194,6 +225,27 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
       note += " One standard error of an accuracy of 90 % on " + grouped(run.test_images) + " test images is " +
               fixed(100 * test_se(0.9, run.test_images), 2) + " points.";
     doc.table(metrics_table(views), note, 2);
+    doc.subheading("How certain is the difference");
+    doc.table(
+        certainty_table(views),
+        "Difference of test accuracies, pre-trained \u2212 from scratch, with the 95 % interval of its mean over "
+        "seeds (paired, Student's t). Better seeds: with how many the pre-trained arm is ahead; exact sign test on "
+        "that. Images: test images that favour one arm, counted once however many seeds there are; exact test "
+        "that neither is favoured (with one seed: McNemar's). The tests over seeds ask whether another seed "
+        "would show the difference as well, the test on images whether other images would.");
+    if (const std::vector<LabelsSaved> saved = label_efficiency(views); !saved.empty()) {
+      doc.subheading("Labels saved");
+      doc.paragraph(labels_saved_sentence(saved));
+      figure("label_efficiency",
+             "Test accuracy by number of labels, and the difference of the two arms. Error bars: 95 % intervals over "
+             "seeds; with one seed, of the test set (the difference: two standard errors).");
+      doc.table(
+          efficiency_table(saved),
+          "Labels that scratch needs: where its accuracy, joined by straight lines over the logarithm of the "
+          "labels, first reaches the accuracy that the pre-trained arm has with the labels of the row. Nothing is "
+          "extrapolated: \u201cat most\u201d where the fewest labels tried are enough already, \u201cmore "
+          "than\u201d where all labels are not.");
+    }
     figure("accuracy_curves",
            std::string("Validation accuracy of both arms. Above, by optimiser step; dots mark where an arm reached its "
                        "plateau. ") +
@@ -234,9 +286,10 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
   for (const ExperimentView& e : views) {
     doc.subheading(e.key + " % of the labels: " + grouped(e.labels) + " images");
     doc.run_in("Best metrics", accuracy_sentence(e, run.test_images));
-    doc.run_in("Losses", loss_sentence(e));
-    doc.run_in("Metrics", rise_sentence(e));
-    doc.run_in("Plateau", plateau_sentence(e));
+    doc.run_in("How sure", significance_sentence(e));
+    doc.run_in("Losses", loss_sentence(e, run.pretrain));
+    doc.run_in("Metrics", rise_sentence(e, run.pretrain));
+    doc.run_in("Plateau", plateau_sentence(e, run.pretrain));
     doc.run_in("With the time of pre-training", time_sentence(e, run.pretrain));
   }
 

@@ -37,10 +37,11 @@ namespace detail::report {
 }  // namespace detail::report
 
 /// Writes the report of a run into the folder `out` (created where needed): history.csv, summary.json,
-/// {loss,accuracy,pretrain}_curves.{svg,png}, predictions.png, patches.png, confusion.png, report.md and report.html.
-/// Each file appears complete or not at all; figures of an earlier report that cannot be drawn again are removed.
-/// The figures need gnuplot on the PATH and a temporary folder: without them, or where gnuplot fails, one warning
-/// line on stderr says so, and so does the report. Throws InputError naming the file that cannot be written and why.
+/// {loss,accuracy,pretrain}_curves.{svg,png}, label_efficiency.{svg,png} (with four label fractions), predictions.png,
+/// patches.png, confusion.png, report.md and report.html. Each file appears complete or not at all; figures of an
+/// earlier report that cannot be drawn again are removed. The figures need gnuplot on the PATH and a temporary folder:
+/// without them, or where gnuplot fails, one warning line on stderr says so, and so does the report. Throws InputError
+/// naming the file that cannot be written and why.
 inline void write_report(const RunSummary& run, const ReportInputs& inputs, const std::filesystem::path& out) {
   namespace r = detail::report;
   r::make_folder(out);
@@ -90,6 +91,7 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
   any = any && !views.empty();
   curves(any ? std::optional(r::loss_figure(run, views)) : std::nullopt, "loss_curves");
   curves(any ? std::optional(r::accuracy_figure(run, views)) : std::nullopt, "accuracy_curves");
+  curves(r::label_efficiency_figure(run, views), "label_efficiency");
   curves(pretrained_here ? std::optional(r::pretrain_figure(run)) : std::nullopt, "pretrain_curves");
   const auto picture = [&](const std::optional<r::Scene>& scene, const std::string& name, const char* description) {
     if (!scene) return keep(name, {".png"}, "");

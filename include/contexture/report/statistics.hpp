@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/report/significance.hpp"
 #include "contexture/train/history.hpp"
 #include "contexture/train/metrics.hpp"
 #include "contexture/train/results.hpp"
@@ -149,15 +150,22 @@ template <class Value>
   return out;
 }
 
-/// First step at which the curve is at or below `level`, linearly between two measurements.
-[[nodiscard]] inline std::optional<double> first_step_below(const SeedCurve& curve, double level) {
+/// A place on a curve.
+struct CurvePlace {
+  double step = 0, seconds = 0;
+};
+
+/// Where the curve is first at or below `level`, linearly between two measurements.
+[[nodiscard]] inline std::optional<CurvePlace> first_below(const SeedCurve& curve, double level) {
   for (std::size_t i = 0; i < curve.value.size(); ++i) {
     if (!(curve.value[i] <= level)) continue;
-    if (i == 0) return static_cast<double>(curve.step[0]);
+    const auto step = static_cast<double>(curve.step[i]);
+    if (i == 0) return CurvePlace{step, curve.seconds[0]};
     const double before = curve.value[i - 1], fall = before - curve.value[i];
     const double share = fall > 0 ? (before - level) / fall : 1.0;
-    const auto from = static_cast<double>(curve.step[i - 1]), to = static_cast<double>(curve.step[i]);
-    return from + share * (to - from);
+    const auto from = static_cast<double>(curve.step[i - 1]);
+    return CurvePlace{from + share * (step - from),
+                      curve.seconds[i - 1] + share * (curve.seconds[i] - curve.seconds[i - 1])};
   }
   return std::nullopt;
 }
@@ -170,8 +178,9 @@ struct ArmView {
   std::map<std::string, Moment> steps_to, seconds_to;
   /// Steps until the training loss made half, and nine tenths, of the fall that the scratch arm makes in all.
   Moment loss_half, loss_ninety;
-  Stat mean_train_loss;       ///< over the whole run: the area under the loss curve per step
-  ConfusionMatrix confusion;  ///< summed over seeds
+  Moment loss_half_seconds, loss_ninety_seconds;  ///< the same moments, since the arm began
+  Stat mean_train_loss;                           ///< over the whole run: the area under the loss curve per step
+  ConfusionMatrix confusion;                      ///< summed over seeds
 };
 
 /// One experiment, ready to be shown.
@@ -180,7 +189,10 @@ struct ExperimentView {
   double label_fraction = 1;
   std::int64_t labels = 0;
   ArmView scratch, pretrained;
-  Stat difference;  ///< test accuracy, pretrained - scratch, paired by seed
+  Stat difference;                        ///< test accuracy, pretrained - scratch, paired by seed
+  SignTest sign;                          ///< of the differences
+  std::vector<McNemar> mcnemar_per_seed;  ///< on the test answers; empty: answers or labels are not known
+  std::optional<McNemar> mcnemar;         ///< over all seeds, image by image
   double loss_start = std::numeric_limits<double>::quiet_NaN();  ///< the fall that loss_half measures: from here
   double loss_end = std::numeric_limits<double>::quiet_NaN();    ///< to here, in nats
   [[nodiscard]] const ArmView& arm(Arm which) const { return which == Arm::scratch ? scratch : pretrained; }
@@ -243,11 +255,16 @@ inline void view_losses(const RunSummary& run, ExperimentView& view) {
   view.loss_start = start;
   view.loss_end = end;
   const auto fill = [&](const std::vector<SeedCurve>& curves, ArmView& arm) {
-    std::vector<std::optional<double>> half, ninety;
+    std::vector<std::optional<double>> half, ninety, half_seconds, ninety_seconds;
     std::vector<double> area;
+    const auto see = [&](const SeedCurve& c, double share, auto& steps, auto& seconds) {
+      const std::optional<CurvePlace> place = first_below(c, start - share * (start - end));
+      steps.push_back(place ? std::optional(place->step) : std::nullopt);
+      seconds.push_back(place ? std::optional(place->seconds) : std::nullopt);
+    };
     for (const SeedCurve& c : curves) {
-      half.push_back(first_step_below(c, start - 0.5 * (start - end)));
-      ninety.push_back(first_step_below(c, start - 0.9 * (start - end)));
+      see(c, 0.5, half, half_seconds);
+      see(c, 0.9, ninety, ninety_seconds);
       // A row is the mean since the row before, so it counts as often as there were steps between.
       double sum = 0, weight = 0;
       for (std::size_t i = 0; i < c.value.size(); ++i) {
@@ -259,6 +276,8 @@ inline void view_losses(const RunSummary& run, ExperimentView& view) {
     }
     arm.loss_half = make_moment(std::move(half));
     arm.loss_ninety = make_moment(std::move(ninety));
+    arm.loss_half_seconds = make_moment(std::move(half_seconds));
+    arm.loss_ninety_seconds = make_moment(std::move(ninety_seconds));
     arm.mean_train_loss = make_stat(std::move(area));
   };
   fill(scratch, view.scratch);
@@ -268,6 +287,21 @@ inline void view_losses(const RunSummary& run, ExperimentView& view) {
     for (const SeedCurve& c : *curves)
       if (c.step.back() != scratch[0].step.back())
         view.scratch.mean_train_loss = view.pretrained.mean_train_loss = Stat{};
+}
+
+inline void view_answers(const RunSummary& run, const ExperimentResult& experiment, ExperimentView& view) {
+  std::vector<std::vector<std::int32_t>> scratch, pretrained;
+  for (std::size_t i = 0; i < std::min(experiment.scratch.size(), experiment.pretrained.size()); ++i) {
+    scratch.push_back(experiment.scratch[i].answers.predicted);
+    pretrained.push_back(experiment.pretrained[i].answers.predicted);
+    if (run.test_labels.empty() || scratch.back().size() != run.test_labels.size() ||
+        pretrained.back().size() != run.test_labels.size())
+      return;
+  }
+  if (scratch.empty()) return;
+  for (std::size_t i = 0; i < scratch.size(); ++i)
+    view.mcnemar_per_seed.push_back(contexture::detail::report::mcnemar(run.test_labels, scratch[i], pretrained[i]));
+  view.mcnemar = mcnemar_over_seeds(run.test_labels, scratch, pretrained);
 }
 
 [[nodiscard]] inline ExperimentView view_of(const RunSummary& run, const ExperimentResult& experiment) {
@@ -280,7 +314,9 @@ inline void view_losses(const RunSummary& run, ExperimentView& view) {
   std::vector<double> difference;
   for (std::size_t i = 0; i < std::min(experiment.scratch.size(), experiment.pretrained.size()); ++i)
     difference.push_back(experiment.pretrained[i].test_accuracy - experiment.scratch[i].test_accuracy);
+  out.sign = sign_test(difference);
   out.difference = make_stat(std::move(difference));
+  view_answers(run, experiment, out);
   view_losses(run, out);
   return out;
 }

@@ -1,12 +1,12 @@
 // The summary table that programs print at the end of a run: plain text, at most 80 columns.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "contexture/report/palette.hpp"
+#include "contexture/report/plain_table.hpp"
 #include "contexture/report/statistics.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/report/words.hpp"
@@ -33,24 +33,7 @@ namespace contexture {
       rows.push_back({arm == Arm::scratch ? e.key + " %" : "", name_of(arm), accuracy, percent(a.test_macro_f1.mean, 2),
                       step(a.steps_to.at("90")), step(a.plateau_step), duration(a.seconds.mean)});
     }
-  std::vector<std::size_t> width(rows[0].size(), 0);
-  for (const auto& row : rows)
-    for (std::size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], columns(row[c]));
-  std::string out;
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::string line;
-    for (std::size_t c = 0; c < rows[r].size(); ++c) {
-      const std::string pad(width[c] - columns(rows[r][c]), ' ');
-      line += c < 3 ? rows[r][c] + pad : pad + rows[r][c];
-      if (c + 1 < rows[r].size()) line += "  ";
-    }
-    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    if (r == 0) {
-      std::size_t total = 2 * (width.size() - 1);
-      for (const std::size_t w : width) total += w;
-      out += std::string(total, '-') + "\n";
-    }
-  }
+  std::string out = plain_table(rows, 3);
   bool partly = false;
   for (const auto& row : rows)
     for (const std::string& cell : row) partly |= !cell.empty() && cell.back() == '*';

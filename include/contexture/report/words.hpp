@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contexture/report/label_efficiency.hpp"
 #include "contexture/report/statistics.hpp"
 #include "contexture/report/text.hpp"
 
@@ -70,6 +71,101 @@ template <class Show>
          (ratio.empty() ? "" : " (" + ratio + ")");
 }
 
+/// "12 s from scratch and 1 min 42 s pre-trained (8.5 times later)", with `cost` seconds added to the pre-trained
+/// moment. Empty where one of the arms has no such moment.
+[[nodiscard]] inline std::string time_pair(const Moment& scratch, const Moment& pretrained, double cost) {
+  if (!scratch.mean_reached || !pretrained.mean_reached) return {};
+  const std::string ratio =
+      sooner(scratch.mean, pretrained.mean ? std::optional(*pretrained.mean + cost) : std::nullopt);
+  return seconds_text(scratch) + " from scratch and " + seconds_text(pretrained, cost) + " pre-trained" +
+         (ratio.empty() ? "" : " (" + ratio + ")");
+}
+
+/// One moment in wall time; see in_time().
+struct TimedMoment {
+  std::string what;  ///< "half of the fall"
+  const Moment& scratch;
+  const Moment& pretrained;
+};
+
+/// The same moments in wall time, so that no count of steps stands alone: " In time, with the 90 s of pre-training
+/// counted: half of the fall took 3.0 s from scratch and 93 s pre-trained (31 times later)." Begins with a space; empty
+/// where nothing was timed.
+[[nodiscard]] inline std::string in_time(const std::vector<TimedMoment>& moments,
+                                         const std::optional<PretrainResult>& pretrain) {
+  std::vector<std::string> parts;
+  for (const TimedMoment& m : moments)
+    if (const std::string pair = time_pair(m.scratch, m.pretrained, pretrain ? pretrain->seconds : 0); !pair.empty())
+      parts.push_back(m.what + " took " + pair);
+  if (parts.empty()) return {};
+  return (pretrain ? " In time, with the " + duration(pretrain->seconds) + " of pre-training counted: "
+                   : std::string(" In time, without the pre-training of the encoder, which was given: ")) +
+         listed(parts) + ".";
+}
+
+/// "p = 0.03", "p < 0.001".
+[[nodiscard]] inline std::string p_text(double p) {
+  if (!std::isfinite(p)) return "p unknown";
+  if (p < 0.001) return "p < 0.001";
+  return "p = " + fixed(p, p < 0.0995 ? 3 : 2);
+}
+
+/// What the exact tests say: over seeds, and over test images. Empty where there is nothing to test.
+[[nodiscard]] inline std::string significance_sentence(const ExperimentView& e) {
+  std::string out;
+  const auto pairs = static_cast<std::size_t>(e.sign.better + e.sign.worse + e.sign.ties);
+  if (pairs >= 2) {
+    out = "The pre-trained arm is better with " + std::to_string(e.sign.better) + " of " + plural(pairs, "seed") +
+          (e.sign.ties > 0 ? ", equal with " + std::to_string(e.sign.ties) : "") +
+          " (exact sign test: " + p_text(e.sign.p);
+    if (e.sign.better + e.sign.worse > 0 && e.sign.smallest_p() > 0.05)
+      out += "; as few as these cannot give less than " + exact(e.sign.smallest_p());
+    out += ").";
+  }
+  if (!e.mcnemar) return out;
+  if (!out.empty()) out += " ";
+  if (e.mcnemar_per_seed.size() == 1)
+    return out + "Of the test images that just one of the two classifiers answers rightly, the pre-trained one has " +
+           grouped(e.mcnemar->pretrained) + " and the scratch one " + grouped(e.mcnemar->scratch) +
+           " (exact McNemar test: " + p_text(e.mcnemar->p) + ").";
+  double low = 1, high = 0;
+  for (const McNemar& m : e.mcnemar_per_seed) {
+    low = std::min(low, m.p);
+    high = std::max(high, m.p);
+  }
+  return out + "Over all seeds " + grouped(e.mcnemar->pretrained) + " test images favour the pre-trained arm and " +
+         grouped(e.mcnemar->scratch) +
+         " the scratch arm (exact test, an image being one vote: " + p_text(e.mcnemar->p) +
+         "); McNemar's test seed by seed gives " +
+         (p_text(low) == p_text(high) ? p_text(low) : p_text(low) + " to " + p_text(high)) + ".";
+}
+
+/// Labels that scratch needs: "9,800", "at most 450", "more than 45,000".
+[[nodiscard]] inline std::string needed_text(const LabelsSaved& p, std::int64_t most_labels) {
+  if (!p.scratch_labels) return "more than " + grouped(most_labels);
+  return (p.at_most ? "at most " : "") + grouped(std::llround(*p.scratch_labels));
+}
+
+/// How many labels the scratch arm needs to be as good as the pre-trained one. Empty without such a view.
+[[nodiscard]] inline std::string labels_saved_sentence(const std::vector<LabelsSaved>& points) {
+  if (points.empty()) return {};
+  const std::int64_t most = points.back().experiment->labels;
+  std::vector<std::string> parts;
+  for (const LabelsSaved& p : points) {
+    std::string part = "with " + grouped(p.experiment->labels);
+    if (!p.scratch_labels)
+      part += p.experiment->labels == most ? ", more than that" : ", more than the " + grouped(most) + " of this run";
+    else if (p.factor().value_or(0) <= 1)
+      part += ", " + needed_text(p, most) + ", so none are saved";
+    else
+      part += ", " + needed_text(p, most) + " (" + fixed(*p.factor(), 1) + " times as many)";
+    parts.push_back(std::move(part));
+  }
+  std::string out = "Labels that the scratch arm needs to reach the pre-trained arm's test accuracy: ";
+  for (std::size_t i = 0; i < parts.size(); ++i) out += (i > 0 ? "; " : "") + parts[i];
+  return out + ".";
+}
+
 /// The best metrics of one experiment.
 [[nodiscard]] inline std::string accuracy_sentence(const ExperimentView& e, std::int64_t test_images) {
   if (!e.complete())
@@ -125,13 +221,16 @@ template <class Show>
 }
 
 /// How fast the training loss fell. Empty without a history.
-[[nodiscard]] inline std::string loss_sentence(const ExperimentView& e) {
+[[nodiscard]] inline std::string loss_sentence(const ExperimentView& e, const std::optional<PretrainResult>& pretrain) {
   if (!std::isfinite(e.loss_start) || !(e.loss_start > e.loss_end)) return {};
   const double half = 0.5 * (e.loss_start + e.loss_end), ninety = e.loss_start - 0.9 * (e.loss_start - e.loss_end);
   std::string out = "The training loss passed " + fixed(half, 2) +
                     " nats (half of the fall that the scratch arm makes in all) " +
                     after_steps(e.scratch.loss_half, e.pretrained.loss_half) + ", and " + fixed(ninety, 2) +
-                    " nats (nine tenths) " + after_steps(e.scratch.loss_ninety, e.pretrained.loss_ninety) + ".";
+                    " nats (nine tenths) " + after_steps(e.scratch.loss_ninety, e.pretrained.loss_ninety) + "." +
+                    in_time({{"half of the fall", e.scratch.loss_half_seconds, e.pretrained.loss_half_seconds},
+                             {"nine tenths", e.scratch.loss_ninety_seconds, e.pretrained.loss_ninety_seconds}},
+                            pretrain);
   if (std::isfinite(e.scratch.mean_train_loss.mean) && std::isfinite(e.pretrained.mean_train_loss.mean))
     out += " Averaged over the whole training it was " + fixed(e.scratch.mean_train_loss.mean, 3) +
            " from scratch and " + fixed(e.pretrained.mean_train_loss.mean, 3) + " pre-trained; at the end " +
@@ -140,17 +239,22 @@ template <class Show>
 }
 
 /// How fast the metrics rose.
-[[nodiscard]] inline std::string rise_sentence(const ExperimentView& e) {
+[[nodiscard]] inline std::string rise_sentence(const ExperimentView& e, const std::optional<PretrainResult>& pretrain) {
   if (!e.complete()) return {};
-  std::string out = "The validation accuracy reached 90 % of the scratch arm's best " +
-                    after_steps(e.scratch.steps_to.at("90"), e.pretrained.steps_to.at("90")) + ", and 99 % of it " +
-                    after_steps(e.scratch.steps_to.at("99"), e.pretrained.steps_to.at("99")) + ".";
-  return out;
+  return "The validation accuracy reached 90 % of the scratch arm's best " +
+         after_steps(e.scratch.steps_to.at("90"), e.pretrained.steps_to.at("90")) + ", and 99 % of it " +
+         after_steps(e.scratch.steps_to.at("99"), e.pretrained.steps_to.at("99")) + "." +
+         in_time({{"90 %", e.scratch.seconds_to.at("90"), e.pretrained.seconds_to.at("90")},
+                  {"99 %", e.scratch.seconds_to.at("99"), e.pretrained.seconds_to.at("99")}},
+                 pretrain);
 }
 
 /// Which arm reached its plateau first.
-[[nodiscard]] inline std::string plateau_sentence(const ExperimentView& e) {
+[[nodiscard]] inline std::string plateau_sentence(const ExperimentView& e,
+                                                  const std::optional<PretrainResult>& pretrain) {
   if (!e.complete()) return {};
+  const std::string timed =
+      in_time({{"reaching the plateau", e.scratch.plateau_seconds, e.pretrained.plateau_seconds}}, pretrain);
   const Moment &a = e.scratch.plateau_step, &b = e.pretrained.plateau_step;
   const auto step = [](const Moment& m) { return grouped(std::llround(*m.mean_reached)); };
   if (!a.mean_reached && !b.mean_reached) return "Neither arm had settled on a plateau when training ended.";
@@ -163,13 +267,13 @@ template <class Show>
                   : " (in " + std::to_string(m.reached()) + " of " + plural(m.per_seed.size(), "seed") + ")";
   };
   if (std::llround(*a.mean_reached) == std::llround(*b.mean_reached))
-    return "Both arms reached their plateau at step " + step(a) + partly(a) + ".";
+    return "Both arms reached their plateau at step " + step(a) + partly(a) + "." + timed;
   const bool pretrained_first = *b.mean_reached < *a.mean_reached;
   const std::string ratio = sooner(a.mean, b.mean);
   return std::string(pretrained_first ? "The pre-trained arm" : "The scratch arm") +
          " reached its plateau first, at step " + step(pretrained_first ? b : a) + partly(pretrained_first ? b : a) +
          " against " + step(pretrained_first ? a : b) + partly(pretrained_first ? a : b) +
-         (pretrained_first && !ratio.empty() ? " (" + ratio + ")" : "") + ".";
+         (pretrained_first && !ratio.empty() ? " (" + ratio + ")" : "") + "." + timed;
 }
 
 /// The same with the time of pre-training counted.

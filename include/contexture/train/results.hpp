@@ -90,6 +90,7 @@ struct RunSummary {
   std::string dataset;  ///< "builtin", "Fashion-MNIST (IDX)", ...
   std::vector<std::string> class_names;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0, unlabeled_images = 0;
+  std::vector<std::int32_t> test_labels;  ///< in the order of TestAnswers; empty: tests on answers are left out
   std::int64_t height = 0, width = 0, channels = 0;
   std::map<std::string, std::string> config;  ///< effective option -> value
   std::string machine;                        ///< cpu_report().line()

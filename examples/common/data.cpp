@@ -1,0 +1,75 @@
+#include "common/data.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <numeric>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/load.hpp"
+#include "contexture/report/files.hpp"
+
+namespace programs {
+namespace {
+
+using contexture::Index;
+
+// A random part of a set, always the same; all of it where `count` is 0 or larger than the set.
+contexture::ImageSet part_of(contexture::ImageSet set, Index count, const contexture::Rng& rng) {
+  if (count == 0 || count >= set.count) return set;
+  std::vector<Index> order(static_cast<std::size_t>(set.count));
+  std::iota(order.begin(), order.end(), Index{0});
+  contexture::Rng stream = rng;
+  stream.shuffle(order);
+  contexture::ImageSet part{count, set.height, set.width, set.channels, {}, {}};
+  for (Index i = 0; i < count; ++i) {
+    const Index from = order[static_cast<std::size_t>(i)];
+    part.pixels.insert(part.pixels.end(), set.image(from), set.image(from) + set.image_bytes());
+    if (!set.labels.empty()) part.labels.push_back(set.labels[static_cast<std::size_t>(from)]);
+  }
+  return part;
+}
+
+}  // namespace
+
+contexture::Dataset load_data(const DataChoice& choice) {
+  contexture::DataOptions options;
+  options.image_size = choice.image_size;
+  if (choice.train_images > 0) options.builtin_train = choice.train_images;
+  if (choice.test_images > 0) options.builtin_test = choice.test_images;
+  contexture::Dataset data = contexture::load_dataset(choice.data, options);
+  if (choice.data != "builtin") {
+    const contexture::Rng rng(0);
+    data.train = part_of(std::move(data.train), choice.train_images, rng.split("training part"));
+    data.test = part_of(std::move(data.test), choice.test_images, rng.split("test part"));
+  }
+  return data;
+}
+
+void prepare_folder(const std::filesystem::path& out) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  contexture::require_input(std::filesystem::is_directory(out), "--out ", out.string(),
+                            ": cannot be created: ", error ? error.message() : "a file is in the way");
+  const std::filesystem::path probe = out / contexture::message(".writable", ::getpid());
+  errno = 0;
+  std::ofstream file(probe);
+  file << "contexture" << std::flush;
+  const bool good = file.good();
+  const int reason = errno;
+  file.close();
+  std::filesystem::remove(probe, error);
+  contexture::require_input(good, "--out ", out.string(), ": cannot write there: ", std::strerror(reason));
+}
+
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  contexture::detail::report::write_file(path, text);
+}
+
+}  // namespace programs

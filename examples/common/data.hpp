@@ -1,0 +1,29 @@
+// What the programs do before and after they compute: load the images, make sure that results can be written, write
+// them. Light to include: image decoders are compiled once, in data.cpp.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "contexture/data/dataset.hpp"
+
+namespace programs {
+
+/// Which images a program works on.
+struct DataChoice {
+  std::string data = "builtin";        ///< what contexture::load_dataset takes
+  contexture::Index image_size = 0;    ///< 0: as stored (built-in: 32)
+  contexture::Index train_images = 0;  ///< a random part of so many, always the same; 0: all (built-in: 10,000)
+  contexture::Index test_images = 0;   ///< likewise; 0: all (built-in: 2,000)
+};
+
+/// Throws contexture::InputError with one line where the data cannot be used.
+contexture::Dataset load_data(const DataChoice& choice);
+
+/// The folder exists and takes files, or contexture::InputError says why not: before anything is computed.
+void prepare_folder(const std::filesystem::path& out);
+
+/// Writes a file that appears complete under its name or not at all.
+void write_text(const std::filesystem::path& path, const std::string& text);
+
+}  // namespace programs
