@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/profile.hpp"
 #include "contexture/kernels/norm.hpp"
 
 namespace contexture {
@@ -42,6 +43,7 @@ template <class T>
   require(!options.training || rows >= 2, "batch_norm: training on input ", x.shape(),
           ", expected at least two values a channel");
 
+  const detail::OpTimer timer("batch_norm forward");
   // Saved for backward: mean, 1 / std, scale, offset, one after the other.
   auto constants = std::make_shared<Workspace<T>>(4 * width);
   T* const mean = constants->data();
@@ -84,6 +86,7 @@ template <class T>
       "batch_norm", y, inputs,
       [=, x = x.saved(), y = mask_from_output ? std::shared_ptr<const Tensor<T>>(y) : nullptr,
        training = options.training, relu = options.relu](Tensor<T> g, const detail::InputGradients<T>& in) {
+        const detail::OpTimer backward_timer("batch_norm backward");
         kernels::BatchNormBackward<T> s;
         s.rows = rows;
         s.channels = channels;

@@ -28,7 +28,7 @@ namespace contexture {
 struct MemoryStats {
   std::size_t bytes_in_use = 0;        ///< handed out now
   std::size_t bytes_cached = 0;        ///< freed by tensors, kept for reuse
-  std::size_t peak_bytes_in_use = 0;   ///< the most ever handed out at once
+  std::size_t peak_bytes_in_use = 0;   ///< the most handed out at once since reset_peak_memory()
   std::uint64_t system_allocations = 0;  ///< how often the operating system was asked
 };
 
@@ -99,6 +99,11 @@ class MemoryPool {
     stats_.bytes_cached = 0;
   }
 
+  void reset_peak() noexcept {
+    const std::lock_guard lock(mutex_);
+    stats_.peak_bytes_in_use = stats_.bytes_in_use;
+  }
+
   MemoryStats stats() const {
     const std::lock_guard lock(mutex_);
     return stats_;
@@ -122,6 +127,9 @@ class MemoryPool {
 
 /// A snapshot of the tensor memory pool.
 [[nodiscard]] inline MemoryStats memory_stats() { return detail::MemoryPool::instance().stats(); }
+
+/// Starts peak_bytes_in_use afresh, from what is in use now.
+inline void reset_peak_memory() noexcept { detail::MemoryPool::instance().reset_peak(); }
 
 /// Gives every cached block back to the operating system.
 inline void release_cached_memory() noexcept { detail::MemoryPool::instance().release_cached(); }

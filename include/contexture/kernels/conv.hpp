@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/profile.hpp"
 #include "contexture/kernels/conv_direct.hpp"
 #include "contexture/kernels/conv_im2col.hpp"
 #include "contexture/kernels/conv_shape.hpp"
@@ -129,6 +130,7 @@ template <class T = float>
 template <class T>
 void conv2d_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   shape.validate();
+  const detail::OpTimer timer("conv2d forward");
   if (shape.output_size() == 0) return;
   switch (choose_algorithm<T>(shape, ConvPass::forward)) {
     case ConvAlgorithm::im2col: return detail::conv::im2col_forward(shape, x, w, bias, y);
@@ -142,6 +144,7 @@ void conv2d_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
 template <class T>
 void conv2d_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
   shape.validate();
+  const detail::OpTimer timer("conv2d backward data");
   if (shape.input_size() == 0) return;
   if (shape.output_size() == 0) return detail::conv::fill_zero(dx, shape.input_size());
   switch (choose_algorithm<T>(shape, ConvPass::backward_data)) {
@@ -157,6 +160,7 @@ void conv2d_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx
 template <class T>
 void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw, T* dbias) {
   shape.validate();
+  const detail::OpTimer timer("conv2d backward weights");
   if (dbias != nullptr) detail::conv::bias_gradient(dy, shape.out_pixels(), shape.k, dbias);
   if (shape.weight_size() == 0) return;
   if (shape.output_size() == 0) return detail::conv::fill_zero(dw, shape.weight_size());

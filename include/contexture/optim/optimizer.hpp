@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/profile.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "contexture/nn/module.hpp"
 
@@ -31,6 +32,7 @@ class Optimizer {
   /// One update with learning rate `lr`. Throws std::invalid_argument for a rate that is not finite.
   void step(double lr) {
     require(std::isfinite(lr) && lr >= 0, "Optimizer::step: learning rate ", lr, ", expected a finite number >= 0");
+    const detail::OpTimer timer("optimizer step");
     update(lr);
   }
 

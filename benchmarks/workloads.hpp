@@ -1,0 +1,135 @@
+// The training steps that are measured: the default encoder with the classifier, and context
+// prediction on 2x2 patches of 12 px, on a batch of 128 built-in images of 32x32x3. Batches are made
+// beforehand: what is timed is forward, backward and the optimiser.
+#pragma once
+
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "contexture/contexture.hpp"
+
+namespace contexture::benchmarks {
+
+inline constexpr Index kBatch = 128;  // images
+inline constexpr Index kClasses = 12;
+
+/// The first images of the built-in data set.
+inline const ImageSet& batch_images() {
+  static const ImageSet images = builtin_dataset(kBatch, 1).train;
+  return images;
+}
+
+/// A model, a batch that does not change, and SGD with Nesterov momentum.
+class Workload {
+ public:
+  virtual ~Workload() = default;
+
+  struct Answer {
+    Variable<float> logits;
+    Variable<float> loss;
+  };
+  [[nodiscard]] virtual Answer forward() = 0;
+  virtual void set_training(bool training) = 0;
+
+  /// One step; returns the logits of its forward pass.
+  Tensor<float> train(double lr) {
+    optimizer_->zero_grad();
+    const Answer answer = forward();
+    answer.loss.backward();
+    optimizer_->step(lr);
+    return answer.logits.value();
+  }
+
+  /// In the order in which modules list them, the encoder's first.
+  [[nodiscard]] const std::vector<NamedParameter<float>>& parameters() const { return parameters_; }
+  /// (N,H,W,3): images or patches.
+  [[nodiscard]] const Tensor<float>& inputs() const { return inputs_.value(); }
+
+  /// Multiply-adds of the encoder's convolutions in a forward pass.
+  [[nodiscard]] double forward_multiply_adds() const { return forward_multiply_adds_; }
+  /// And in a training step: two gradients a layer, save the stem's with respect to the images.
+  [[nodiscard]] double step_multiply_adds() const { return 3 * forward_multiply_adds_ - stem_multiply_adds_; }
+
+ protected:
+  // To be called once, by the constructor of the derived class.
+  void prepare(const Encoder<float>& encoder, std::vector<NamedParameter<float>> parameters, Tensor<float> inputs) {
+    parameters_ = std::move(parameters);
+    optimizer_.emplace(parameters_);
+    inputs_ = Variable<float>(std::move(inputs));
+    const Index n = dim(inputs_.value(), 0), h = dim(inputs_.value(), 1), w = dim(inputs_.value(), 2);
+    const EncoderOptions& options = encoder.options();
+    forward_multiply_adds_ = static_cast<double>(n * encoder.multiply_adds(h, w));
+    stem_multiply_adds_ = static_cast<double>(n * h * w * 9 * options.in_channels * options.width);
+  }
+
+  Variable<float> inputs_;
+
+ private:
+  std::vector<NamedParameter<float>> parameters_;
+  std::optional<Sgd<float>> optimizer_;
+  double forward_multiply_adds_ = 0, stem_multiply_adds_ = 0;
+};
+
+/// Encoder and classifier on whole images.
+class ClassificationWorkload final : public Workload {
+ public:
+  explicit ClassificationWorkload(Index width)
+      : model_(Encoder<float>({.width = width}, Rng(1)),
+               ClassifierHead<float>(width << EncoderOptions{}.stages, kClasses, {}, Rng(2))) {
+    const ImageSet& images = batch_images();
+    Tensor<float> x = empty<float>({static_cast<std::size_t>(images.count), static_cast<std::size_t>(images.height),
+                                    static_cast<std::size_t>(images.width), static_cast<std::size_t>(images.channels)});
+    for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(images.pixels[i]) / 64.0F - 2.0F;
+    prepare(model_.encoder(), model_.parameters(), std::move(x));
+  }
+
+  [[nodiscard]] Answer forward() override {
+    const Variable<float> logits = model_(inputs_);
+    return {logits, softmax_cross_entropy<float>(logits, labels())};
+  }
+  void set_training(bool training) override { model_.set_training(training); }
+  [[nodiscard]] const std::vector<std::int32_t>& labels() const { return batch_images().labels; }
+
+ private:
+  Classifier<float> model_;
+};
+
+/// Encoder and context head on 512 patches, 12 ordered pairs an image (less those with blank patches).
+class ContextWorkload final : public Workload {
+ public:
+  explicit ContextWorkload(Index width, float dropout = ContextHeadOptions{}.dropout)
+      : encoder_({.width = width}, Rng(1)),
+        task_({}, batch_images().height, batch_images().width, encoder_, {.head = {.dropout = dropout}}, Rng(2)) {
+    std::vector<Index> all(static_cast<std::size_t>(kBatch));
+    std::iota(all.begin(), all.end(), 0);
+    pairs_ = task_.make_batch(batch_images(), all, Rng(3));
+    std::vector<NamedParameter<float>> parameters = encoder_.parameters();
+    for (const NamedParameter<float>& p : task_.head().parameters()) parameters.push_back(p);
+    prepare(encoder_, std::move(parameters), pairs_.inputs);
+    for (const double weight : task_.sampler().direction_weights()) weights_.push_back(static_cast<float>(weight));
+  }
+
+  [[nodiscard]] Answer forward() override {
+    const Variable<float> logits = task_.logits(encoder_, pairs_);
+    return {logits, softmax_cross_entropy<float>(logits, pairs_.targets, {.class_weights = weights_})};
+  }
+  void set_training(bool training) override {
+    encoder_.set_training(training);
+    task_.head().set_training(training);
+  }
+  /// Which patches are compared, and the answers.
+  [[nodiscard]] const PretextBatch& pairs() const { return pairs_; }
+  /// Of the eight directions, in the loss.
+  [[nodiscard]] const std::vector<float>& class_weights() const { return weights_; }
+
+ private:
+  Encoder<float> encoder_;
+  ContextPrediction<float> task_;
+  PretextBatch pairs_;
+  std::vector<float> weights_;
+};
+
+}  // namespace contexture::benchmarks
