@@ -155,3 +155,68 @@ TEST_CASE("losses have the right gradients") {
   CHECK(gradcheck([](Inputs in) { return mse_loss(in[0], in[1]); }, {random_input({2, 3}, 1), random_input({2, 3}, 2)},
                   {.full_jacobian = true}) == "");
 }
+
+TEST_CASE("similarity ops have the right gradients") {
+  Tensor<double> off_diagonal = full<double>({5, 5}, 1.0);  // the constant there would drown the differences
+  for (std::size_t i = 0; i < 5; ++i) off_diagonal.data()[i * 6] = 0;
+  const Variable<double> mask(off_diagonal);
+  for (const std::size_t width : {1U, 3U, 17U}) {
+    CAPTURE(width);
+    CHECK(gradcheck([](Inputs in) { return normalize_rows(in[0]); }, {random_off_zero({5, width}, 1)},
+                    {.full_jacobian = true}) == "");
+    CHECK(gradcheck([&](Inputs in) { return mul(self_similarity(in[0], 1.7), mask); }, {random_input({5, width}, 2)},
+                    {.full_jacobian = true}) == "");
+  }
+  // Rows shorter than epsilon are divided by it, and the gradient is that of a division by a constant.
+  CHECK(gradcheck([](Inputs in) { return normalize_rows(in[0], 100.0); }, {random_input({4, 3}, 3)},
+                  {.full_jacobian = true}) == "");
+  // Some rows on either side.
+  CHECK(gradcheck([](Inputs in) { return normalize_rows(in[0], 1.5); }, {random_input({9, 3}, 4)},
+                  {.full_jacobian = true}) == "");
+  const std::vector<std::int32_t> partner{3, 2, 1, 0, 5, 4};
+  CHECK(
+      gradcheck([&](Inputs in) { return softmax_cross_entropy(self_similarity(normalize_rows(in[0]), 5.0), partner); },
+                {random_input({6, 4}, 5)}, {.full_jacobian = true}) == "");
+}
+
+TEST_CASE("decorrelation_loss has the right gradients, with open and closed hinges, and each term alone") {
+  for (const double variance_weight : {0.0, 2.5})
+    for (const double covariance_weight : {0.0, 1.5})
+      for (const double deviation : {0.0, 0.9, 5.0})  // all columns wide enough, some, none
+        for (const Shape& shape : {Shape{2, 1}, Shape{5, 3}, Shape{7, 19}}) {
+          CAPTURE(variance_weight, covariance_weight, deviation, shape[1]);
+          const DecorrelationOptions options{variance_weight, covariance_weight, deviation, 1e-3};
+          CHECK(gradcheck([&](Inputs in) { return decorrelation_loss(in[0], options); }, {random_input(shape, 6)},
+                          {.full_jacobian = shape[0] < 7}) == "");
+        }
+}
+
+TEST_CASE("similarity and decorrelation have the same bits with any number of threads") {
+  // Large enough for matrix products to be shared out.
+  const Tensor<float> values = [] {
+    Rng rng(1);
+    Tensor<float> t = empty<float>({301, 150});
+    for (float& x : t.storage()) x = rng.normal();
+    return t;
+  }();
+  std::vector<std::int32_t> partner;
+  for (std::int32_t i = 0; i < 301; ++i) partner.push_back((i + 1) % 301);
+  const int before = num_threads();
+  std::vector<Tensor<float>> reference;
+  for (const int threads : {1, 2, 3, 4}) {
+    set_num_threads(threads);
+    std::vector<Tensor<float>> result;
+    for (const bool similarity : {true, false}) {
+      const Variable<float> x(values, true);
+      const Variable<float> loss =
+          similarity ? softmax_cross_entropy(self_similarity(normalize_rows(x), 2.0F), partner) : decorrelation_loss(x);
+      loss.backward();
+      result.push_back(loss.value());
+      result.push_back(x.grad());
+    }
+    if (threads == 1) reference = result;
+    CAPTURE(threads);
+    for (std::size_t i = 0; i < result.size(); ++i) CHECK((result[i] == reference[i]));
+  }
+  set_num_threads(before);
+}
