@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
-#include <thread>
 #include <utility>
 
 #include "common/options.hpp"
@@ -129,7 +128,7 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   if (!options) return 0;
   contexture::ExperimentConfig& config = options->config;
   // More threads than processors only get into each other's way; the results are the same.
-  const auto processors = static_cast<Index>(std::max(1U, std::thread::hardware_concurrency()));
+  const Index processors = contexture::detail::available_processors();
   if (config.threads > 0) contexture::set_num_threads(static_cast<int>(std::min(config.threads, processors)));
   config.threads = contexture::num_threads();
 
