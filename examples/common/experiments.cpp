@@ -127,7 +127,9 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
       parse_options(program.name, program.purpose, program.out, program.fractions, argc, argv);
   if (!options) return 0;
   contexture::ExperimentConfig& config = options->config;
-  if (config.threads > 0) contexture::set_num_threads(static_cast<int>(config.threads));
+  // More threads than processors only get into each other's way; the results are the same.
+  const Index processors = contexture::detail::available_processors();
+  if (config.threads > 0) contexture::set_num_threads(static_cast<int>(std::min(config.threads, processors)));
   config.threads = contexture::num_threads();
 
   const std::filesystem::path checkpoint = options->out / "checkpoint.safetensors";

@@ -23,6 +23,12 @@ class UsageError : public std::runtime_error {
 
 /// Parses the command line. Returns an exit status after --help; throws UsageError with one line.
 inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+  // An option without its value takes the next word for it, which then would be missed somewhere else.
+  for (CLI::Option* option : app.get_options())
+    if (!option->get_positional() && option->get_items_expected_min() > 0)
+      option->check([](const std::string& value) {
+        return value.starts_with("--") ? "no value, the next word is " + value : std::string();
+      });
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

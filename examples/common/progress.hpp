@@ -65,9 +65,11 @@ class TerminalProgress : public contexture::Progress {
     if (row.split != "validation") return;
     accuracy_ = row.accuracy;
     if (quiet_ || terminal_) return;
-    std::printf("  step %lld/%lld  epoch %.2f  train loss %s  validation loss %.4f  accuracy %.2f %%  %.0f images/s\n",
+    std::printf("  step %lld/%lld  epoch %.2f  train loss %s  validation loss %.4f  accuracy %.2f %%",
                 static_cast<long long>(row.step), static_cast<long long>(phase_.steps), row.epoch,
-                row.step == 0 ? "-" : number(train_loss_).c_str(), row.loss, 100 * row.accuracy, speed_);
+                row.step == 0 ? "-" : number(train_loss_).c_str(), row.loss, 100 * row.accuracy);
+    if (row.step > phase_.first_step) std::printf("  %.0f images/s", speed_);
+    std::printf("\n");
     std::fflush(stdout);
   }
 
@@ -99,18 +101,21 @@ class TerminalProgress : public contexture::Progress {
     const double share = phase_.steps > 0 ? static_cast<double>(step_) / static_cast<double>(phase_.steps) : 1;
     const auto taken = static_cast<double>(step_ - phase_.first_step);
     const double left = taken > 0 ? passed / taken * static_cast<double>(phase_.steps - step_) : 0;
-    constexpr int kBar = 24;
-    const int full = static_cast<int>(share * kBar);
-    const std::string bar =
-        std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(kBar - full), '.');
     char text[256];
-    std::snprintf(text, sizeof(text), "  [%s] %3.0f %%  loss %.4f  val acc %.2f %%  %.0f images/s  %s left",
-                  bar.c_str(), 100 * share, smooth_loss_, 100 * accuracy_, speed_, duration(left).c_str());
+    std::snprintf(text, sizeof(text), "%3.0f %%  loss %.4f  val acc %.2f %%  %.0f images/s  %s left", 100 * share,
+                  smooth_loss_, 100 * accuracy_, speed_, duration(left).c_str());
     winsize window{};
-    const std::size_t columns =
-        ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
+    const int columns = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     std::string line = text;
-    if (line.size() >= columns) line.resize(columns - 1);  // a wrapped line could not be rewritten
+    const int bar = std::min(24, columns - static_cast<int>(line.size()) - 6);
+    if (bar >= 6) {  // numbers first: a narrow terminal goes without the bar
+      const int full = static_cast<int>(share * bar);
+      line = "[" + std::string(static_cast<std::size_t>(full), '#') +
+             std::string(static_cast<std::size_t>(bar - full), '.') + "] " + line;
+    }
+    line = "  " + line;
+    if (static_cast<int>(line.size()) >= columns)  // a wrapped line could not be rewritten
+      line.resize(static_cast<std::size_t>(columns - 1));
     std::printf("\r\033[K%s", line.c_str());
     std::fflush(stdout);
     drawn_line_ = true;

@@ -1,5 +1,6 @@
-// The umbrella header: the library without what costs compile time and is included on its own:
-// image files (contexture/data/load.hpp), and reports (contexture/report/report.hpp).
+// The umbrella header: the library without what costs compile time and is included on its own: image
+// files (contexture/data/load.hpp), the training loop, classifiers that know their classes and the
+// experiments (contexture/train/...), and reports (contexture/report/report.hpp).
 #pragma once
 
 #include "contexture/autograd/autograd.hpp"

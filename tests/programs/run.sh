@@ -138,6 +138,33 @@ case_stop_and_resume() {
   fails "1 2" 'checkpoint' "$programs/experiments" "${tiny[@]}" --out nothing-here --resume
 }
 
+# More threads than processors would only wait for each other.
+case_threads() {
+  succeeds "$programs/pretrain" "${tiny[@]}" --pretrain-epochs 1 --threads 1000 --out many || return
+  (($(sed -n 's/^threads=//p' many/config.ini) <= $(nproc))) || complain "runs with $(grep threads= many/config.ini)"
+  succeeds "$programs/pretrain" "${tiny[@]}" --pretrain-epochs 1 --threads 1 --out one || return
+  cmp -s many/encoder.safetensors one/encoder.safetensors || complain "the weights depend on the number of threads"
+}
+
+# On a terminal: one line, rewritten, that never wraps.
+case_terminal() {
+  local columns
+  command -v script >/dev/null || { echo 'skipped: no script(1)'; return; }
+  for columns in 20 100; do
+    script -qec "stty cols $columns rows 24; exec '$programs/pretrain' ${tiny[*]} --out out$columns" /dev/null \
+      </dev/null >stdout 2>stderr || complain "status $?: $(cat stderr)"
+    # What was drawn between two rewindings of the line; in 100 columns with a bar and the time left.
+    tr '\r' '\n' <stdout | sed -n $'s/^\033\\[K\\(  .*%.*\\)$/\\1/p' | grep -v 'done in' >drawn
+    [[ -s drawn ]] || complain "$columns columns: nothing was drawn"
+    if awk -v most="$columns" 'length($0) >= most { exit 1 }' drawn; then :; else
+      complain "$columns columns: a line that wraps"
+    fi
+    grep -q '%' drawn || complain "$columns columns: no progress"
+  done
+  grep -qE '^  \[#+\.*\] .*loss [0-9.]+ .* images/s .* left' drawn || complain "no bar, loss, speed or time left"
+  tail -n 1 stdout | grep -q 'report.html' || complain "the last line does not name the report"
+}
+
 case_predict() {
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out out || return
   local weights=out/classifier_100_pretrained.safetensors
@@ -169,6 +196,8 @@ case_bad_options() {
     # shellcheck disable=SC2086  # option and value are two words
     fails 2 "$(sed -E 's/^--([a-z-]+).*/\1/' <<<"$bad")" "$programs/experiments" --out out $bad
   done
+  fails 2 'epochs.*no value' "$programs/experiments" --epochs --out out
+  fails 2 'weights.*no value' "$programs/predict" --weights --quiet image.png
   fails 2 'no-such-file' "$programs/experiments" --config no-such-file.ini --out out
   printf 'width=abc\n' >bad.ini
   fails 2 'width' "$programs/experiments" --config bad.ini --out out
@@ -341,9 +370,13 @@ case_reproduce() {
 
 # A loss that is no longer a number stops the run and says where; what was good stays.
 case_divergence() {
-  fails 1 'nan|not finite|finite' "$programs/experiment1_all_labels" "${tiny[@]}" --learning-rate 1e6 --epochs 20 --out out
-  grep -qE 'step [0-9]+' stderr || complain "does not say at which step"
+  local run=("$programs/experiment1_all_labels" "${tiny[@]}" --learning-rate 1e6 --epochs 20 --out out)
+  local line='loss became (NaN|infinite) at step [0-9]+ of [0-9]+ \(100, scratch, seed 1\)'
+  fails 1 "$line" "${run[@]}"
   nothing_half_written out
+  # The checkpoint is from before, and good: with it the run gets to the same place again.
+  fails 1 "$line" "${run[@]}" --resume
+  if grep -q 'pre-training by' stdout; then complain "the checkpoint does not have what was done"; fi
 }
 
 "case_$wanted"

@@ -85,8 +85,8 @@ inline std::vector<std::vector<Index>> ranked_by_class(const char* who, std::spa
     const auto n = static_cast<Index>(classes[c].size());
     if (n == 0) continue;
     const Index kept = std::llround(fraction * static_cast<double>(n));
-    require_input(kept > 0, "label fraction ", fraction, " of the ", n, " training images of class ", c,
-                  " leaves none, expected at least ", 0.5 / static_cast<double>(n));
+    require_input(kept > 0, "label fraction ", fraction, " leaves none of the ", n, " training images of class ", c,
+                  ", expected a fraction of at least ", 0.5 / static_cast<double>(n));
     subset.insert(subset.end(), classes[c].begin(), classes[c].begin() + kept);
   }
   std::sort(subset.begin(), subset.end());

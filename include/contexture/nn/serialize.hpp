@@ -128,6 +128,8 @@ inline void write_safetensors(const std::filesystem::path& path,
 [[nodiscard]] inline TensorFile read_safetensors(const std::filesystem::path& path) {
   const std::string file = path.string();
   std::error_code error;
+  require_input(!std::filesystem::is_directory(path, error), file,
+                ": a folder, expected a file of safetensors weights");
   require_input(std::filesystem::is_regular_file(path, error), file, ": no such file, expected safetensors weights");
   const std::uint64_t size = std::filesystem::file_size(path, error);
   std::ifstream in(path, std::ios::binary);

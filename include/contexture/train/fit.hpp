@@ -238,6 +238,13 @@ inline void require_finite(Module<float>& module, std::int64_t step) {
 
 inline const char* not_finite(double value) { return std::isnan(value) ? "NaN" : "infinite"; }
 
+// " (10, scratch, seed 1)": which of a run's phases.
+inline std::string phase_of(const FitOptions& options) {
+  return options.experiment.empty()
+             ? std::string()
+             : message(" (", options.experiment, ", ", options.arm, ", seed ", options.seed, ")");
+}
+
 // Rows "train" and "validation", and the best weights.
 template <class B>
 void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, const FitHooks& hooks,
@@ -247,7 +254,8 @@ void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, 
   state.training_seconds += trained;
   const Evaluation evaluation = task.evaluate();
   if (!std::isfinite(evaluation.loss))
-    throw Diverged(message("validation loss became ", not_finite(evaluation.loss), " at step ", state.step),
+    throw Diverged(message("validation loss became ", not_finite(evaluation.loss), " at step ", state.step, " of ",
+                           options.steps, phase_of(options)),
                    state.step);
   state.seconds += watch.lap();
 
@@ -328,9 +336,9 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     BatchLoss result = task.loss(batch);
     const double loss = static_cast<double>(result.loss.item());
     if (!std::isfinite(loss))
-      throw Diverged(
-          message("training loss became ", detail::not_finite(loss), " at step ", state.step, " of ", options.steps),
-          state.step);
+      throw Diverged(message("training loss became ", detail::not_finite(loss), " at step ", state.step, " of ",
+                             options.steps, detail::phase_of(options), "; a lower learning rate may help"),
+                     state.step);
     result.loss.backward();
     if (options.clip_norm > 0) clip_grad_norm(std::span(parameters), options.clip_norm);
     optimizer.step(options.learning_rate(state.step));
