@@ -40,6 +40,26 @@ struct Run {
         picture.patches.push_back({r, c, 1 + 7 * r, 1 + 7 * c, patch, patch});
       }
     out.pretext = {picture};
+    EmbeddingView view;
+    view.queries = {0, 1};
+    view.neighbours = 2;
+    for (std::int64_t i = 0; i < test.count; ++i) view.mapped.push_back(i);
+    for (const char* name : {"random weights", "trained with labels", "pre-trained"}) {
+      EncoderView& e = view.encoders.emplace_back();
+      e.name = name;
+      e.neighbours = {3, 2, 4, 5};
+      for (std::int64_t i = 0; i < test.count; ++i) {
+        e.x.push_back(static_cast<float>(i % 7));
+        e.y.push_back(static_cast<float>(i % 5) - 2);
+      }
+      e.variance_shares = {0.61, 0.2};
+      e.neighbour_precision = 0.25 * static_cast<double>(view.encoders.size());
+      e.filters = 4;
+      e.filter_side = 3;
+      e.filter_channels = 3;
+      for (int i = 0; i < 4 * 27; ++i) e.filter_values.push_back(static_cast<float>(i % 9) - 4);
+    }
+    out.embedding = view;
     return out;
   }
 };

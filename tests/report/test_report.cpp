@@ -42,7 +42,8 @@ std::set<std::string> files_in(const fs::path& folder) {
 
 const std::set<std::string> kFigures = {"loss_curves.svg",     "loss_curves.png",     "accuracy_curves.svg",
                                         "accuracy_curves.png", "pretrain_curves.svg", "pretrain_curves.png",
-                                        "predictions.png",     "confusion.png",       "patches.png"};
+                                        "predictions.png",     "confusion.png",       "patches.png",
+                                        "neighbours.png",      "embedding.png",       "filters.png"};
 const std::set<std::string> kTexts = {"history.csv", "summary.json", "report.md", "report.html"};
 
 // Collects what goes to std::cerr.
@@ -484,4 +485,51 @@ TEST_CASE("with many label fractions a report shows label efficiency", "[report]
   const made_up::Run fewer = made_up::make();
   write_report(fewer.summary, fewer.inputs(), folder.path());
   CHECK_FALSE(fs::exists(folder.path() / "label_efficiency.png"));
+}
+
+TEST_CASE("pictures of encoders: what is drawn, and what does not fit is left out", "[report]") {
+  namespace r = detail::report;
+  const made_up::Run run = made_up::make();
+  ReportInputs inputs = run.inputs();
+  const auto neighbours = r::neighbours_scene(run.summary, inputs);
+  REQUIRE(neighbours);
+  const std::string svg = neighbours->svg("neighbours");
+  std::size_t images = 0;
+  for (std::size_t at = 0; (at = svg.find("<image", at)) != std::string::npos; ++at) ++images;
+  CHECK(images == 2 + 2 * 2 * 3);  // two queries, two neighbours each by three encoders
+  // Labels go 0 1 2 0 1 2: of image 0's neighbours 3 and 2 the first is of its class, of image 1's, 4.
+  std::size_t green = 0, red = 0;
+  for (std::size_t at = 0; (at = svg.find("<rect", at)) != std::string::npos; ++at) {
+    const std::string element = svg.substr(at, svg.find("/>", at) - at);
+    green += contains(element, "var(--right");
+    red += contains(element, "var(--wrong");
+  }
+  CHECK(green == 6);
+  CHECK(red == 6);
+  CHECK(
+      contains(r::neighbour_sentence(inputs), "random weights 25.0 %; trained with labels 50.0 %; pre-trained 75.0 %"));
+
+  const auto map = r::embedding_scene(run.summary, inputs);
+  REQUIRE(map);
+  const std::string drawn = map->svg("map");
+  CHECK(contains(drawn, "components: 61 % and 20 % of the variance"));
+  for (const char* name : {"house", "car", "tree"}) CHECK(contains(drawn, name));
+  REQUIRE(r::filters_scene(inputs));
+
+  ReportInputs bad = inputs;
+  bad.embedding->encoders[0].neighbours[0] = 40;  // of 40 images
+  CHECK_FALSE(r::neighbours_scene(run.summary, bad));
+  bad = inputs;
+  bad.embedding->encoders[1].x.pop_back();
+  CHECK_FALSE(r::embedding_scene(run.summary, bad));
+  bad = inputs;
+  bad.embedding->encoders[2].filter_values.pop_back();
+  CHECK_FALSE(r::filters_scene(bad));
+  bad = inputs;
+  bad.embedding->encoders[0].x[3] = std::numeric_limits<float>::quiet_NaN();
+  bad.embedding->encoders[0].y[4] = std::numeric_limits<float>::infinity();
+  CHECK(r::embedding_scene(run.summary, bad));
+  bad.embedding.reset();
+  CHECK_FALSE(r::filters_scene(bad));
+  CHECK(r::neighbour_sentence(bad).empty());
 }

@@ -203,13 +203,15 @@ TEST_CASE("tampering shuffles targets or partners and nothing else", "[ssl]") {
 TEST_CASE("shortcut checks differ in what they name and share the scales", "[ssl]") {
   for (const Index size : {28, 32, 96}) {
     const auto checks = shortcut_checks(context_defaults(size), size, size);
-    REQUIRE(checks.size() == 5);
+    REQUIRE(checks.size() == 7);
     const int gap = context_defaults(size).gap;
     CHECK(checks[0].options.gap == 0);
     CHECK(checks[1].options.gap == gap);
     CHECK(checks[2].options.gap == 2 * gap);
     CHECK(checks[3].tampering == Tampering::foreign_partner);
-    CHECK(checks[4].tampering == Tampering::shuffled_targets);
+    CHECK(checks[4].tampering == Tampering::border_only);
+    CHECK(checks[5].tampering == Tampering::border_hidden);
+    CHECK(checks[6].tampering == Tampering::shuffled_targets);
     for (const auto& check : checks) {
       CHECK(check.options.min_scale == checks[0].options.min_scale);
       CHECK(check.options.max_scale == checks[0].options.max_scale);

@@ -3,13 +3,19 @@
 // xtensor-blas costs a second of compile time in every translation unit that includes it.
 #pragma once
 
-#include "contexture/core/xtensor.hpp"
-// before any header of xtensor-blas
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
+
+#include "contexture/core/xtensor.hpp"
+
+// <sys/ioctl.h> defines NCC, which LAPACK's prototypes have as the name of a parameter.
+#pragma push_macro("NCC")
+#undef NCC
 #include <xtensor-blas/xlinalg.hpp>
+#pragma pop_macro("NCC")
 
 #include "contexture/core/blas.hpp"
 #include "contexture/core/error.hpp"

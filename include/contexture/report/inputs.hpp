@@ -6,11 +6,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/train/embedding_data.hpp"
 
 namespace contexture {
 
@@ -40,6 +42,7 @@ struct PretextPicture {
 struct ReportInputs {
   const ImageSet* test = nullptr;       ///< the labelled test split, in the order of TestAnswers; must outlive the call
   std::vector<PretextPicture> pretext;  ///< a few examples (the first three are drawn)
+  std::optional<EmbeddingView> embedding = std::nullopt;  ///< of the test images, by several encoders
 };
 
 /// Image `i` of a set as a picture.

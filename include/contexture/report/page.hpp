@@ -21,6 +21,7 @@ namespace contexture::detail::report {
 struct DrawnFigures {
   std::map<std::string, std::string> svg;      ///< drawn here, or at least as SVG
   std::map<std::string, std::string> trouble;  ///< not drawn as a file, and why
+  std::string neighbours;                      ///< a sentence to the figure of that name; empty: none
 };
 
 /// Mean with the half-width of its interval: "73.42 % ± 0.61".
@@ -318,6 +319,18 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
   figure("patches",
          "What the pretext task sees: where the patches are cut from the image, the patches, and the patches after the "
          "colour treatment. The encoder is asked where one patch lies relative to another.");
+
+  const auto any = [&](const char* name) { return figures.svg.contains(name) || figures.trouble.contains(name); };
+  if (any("neighbours") || any("embedding") || any("filters")) doc.heading("What the encoders see");
+  figure(
+      "neighbours",
+      "Test images and the test images most similar to them, by the cosine of the averaged features of the last "
+      "stage. Green frame: of the query's class; red: of another. The queries are the first of each class in turn. " +
+          figures.neighbours);
+  figure("embedding",
+         "Test images by the first two principal components of the same features, coloured by class; one scale a panel "
+         "for both axes. Two components show little of what separates classes in all of them.");
+  figure("filters", "Weights of the first convolution, each filter scaled to its largest weight; mid-grey is zero.");
 
   doc.heading("Set-up");
   doc.facts(setup_facts(run));

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/report/embedding_pictures.hpp"
 #include "contexture/report/figures.hpp"
 #include "contexture/report/files.hpp"
 #include "contexture/report/inputs.hpp"
@@ -38,10 +39,11 @@ namespace detail::report {
 
 /// Writes the report of a run into the folder `out` (created where needed): history.csv, summary.json,
 /// {loss,accuracy,pretrain}_curves.{svg,png}, label_efficiency.{svg,png} (with four label fractions), predictions.png,
-/// patches.png, confusion.png, report.md and report.html. Each file appears complete or not at all; figures of an
-/// earlier report that cannot be drawn again are removed. The figures need gnuplot on the PATH and a temporary folder:
-/// without them, or where gnuplot fails, one warning line on stderr says so, and so does the report. Throws InputError
-/// naming the file that cannot be written and why.
+/// patches.png, confusion.png,
+/// {neighbours,embedding,filters}.png (with a view of encoders), report.md and report.html. Each file appears complete
+/// or not at all; figures of an earlier report that cannot be drawn again are removed. The figures need gnuplot on the
+/// PATH and a temporary folder: without them, or where gnuplot fails, one warning line on stderr says so, and so does
+/// the report. Throws InputError naming the file that cannot be written and why.
 inline void write_report(const RunSummary& run, const ReportInputs& inputs, const std::filesystem::path& out) {
   namespace r = detail::report;
   r::make_folder(out);
@@ -101,6 +103,10 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
   picture(r::predictions_scene(run, inputs), "predictions", "Test images with the answers of both arms");
   picture(r::confusion_scene(run, views), "confusion", "Confusion matrices of both arms");
   picture(r::patches_scene(inputs), "patches", "What the pretext task sees");
+  picture(r::neighbours_scene(run, inputs), "neighbours", "Nearest neighbours of test images by several encoders");
+  picture(r::embedding_scene(run, inputs), "embedding", "Test images on a map, by several encoders");
+  picture(r::filters_scene(inputs), "filters", "Filters of the first layer of several encoders");
+  drawn.neighbours = r::neighbour_sentence(inputs);
   if (!missing.empty())
     std::cerr << "contexture: warning: " << first_trouble << "; not drawn: " << r::listed(missing) << '\n';
 

@@ -1,5 +1,6 @@
 // Is the task solved by looking at what images show, or by a shortcut? Training runs that answer
-// it: other gaps, and tasks whose batches were tampered with in a way that leaves only the shortcut.
+// it: other gaps, and tasks whose batches were tampered with in a way that leaves only the shortcut, or takes it away;
+// and the rules by which their accuracies are judged. train/shortcuts.hpp runs them.
 #pragma once
 
 #include <algorithm>
@@ -17,12 +18,14 @@
 
 namespace contexture {
 
-/// What is done to the examples of a batch. The inputs stay as they are.
+/// What is done to the examples of a batch.
 enum class Tampering {
   none,
   shuffled_targets,  ///< answers have nothing to do with the inputs: whatever beats chance is a bug
-  foreign_partner    ///< every pair's second patch is some other pair's: what is still answered rightly
+  foreign_partner,   ///< every pair's second patch is some other pair's: what is still answered rightly
                      ///< comes from the first patch alone, that is, from its position in the image
+  border_only,       ///< only a frame of every patch is left, the rest is 0: where edges that run on are
+  border_hidden      ///< that frame is 0, the rest is left
 };
 
 [[nodiscard]] constexpr const char* to_string(Tampering tampering) {
@@ -30,14 +33,39 @@ enum class Tampering {
     case Tampering::none: return "none";
     case Tampering::shuffled_targets: return "shuffled targets";
     case Tampering::foreign_partner: return "foreign partner";
+    case Tampering::border_only: return "border only";
+    case Tampering::border_hidden: return "border hidden";
   }
   return "?";
 }
+
+/// Width of the frame of border_only and border_hidden: a twelfth of the patch's side, at least 1 pixel.
+[[nodiscard]] constexpr Index border_width(Index side) { return side >= 24 ? side / 12 : 1; }
+
+namespace detail {
+
+// Sets the frame of all inputs (N,h,w,C), or everything else, to 0.
+inline void blank_border(Tensor<float>& inputs, bool frame) {
+  if (inputs.dimension() != 4) return;
+  const Index n = dim(inputs, 0), h = dim(inputs, 1), w = dim(inputs, 2), c = dim(inputs, 3);
+  const Index b = border_width(std::min(h, w));
+  float* pixel = inputs.data();
+  for (Index i = 0; i < n; ++i)
+    for (Index y = 0; y < h; ++y)
+      for (Index x = 0; x < w; ++x, pixel += c) {
+        const bool on_frame = y < b || y >= h - b || x < b || x >= w - b;
+        if (on_frame == frame) std::fill_n(pixel, c, 0.0F);
+      }
+}
+
+}  // namespace detail
 
 /// Tampers with a batch and its parts.
 inline void tamper(PretextBatch& batch, Tampering tampering, Rng rng) {
   if (tampering == Tampering::shuffled_targets) rng.shuffle(batch.targets);
   if (tampering == Tampering::foreign_partner) rng.shuffle(batch.second);
+  if (tampering == Tampering::border_only) detail::blank_border(batch.inputs, false);
+  if (tampering == Tampering::border_hidden) detail::blank_border(batch.inputs, true);
   for (std::size_t i = 0; i < batch.parts.size(); ++i) tamper(batch.parts[i], tampering, rng.split(i));
 }
 
@@ -73,9 +101,12 @@ struct ShortcutCheck {
   Tampering tampering = Tampering::none;
 };
 
-/// Context prediction with gaps 0, g and 2g, with foreign partners and with shuffled targets. All have
-/// the jitter that gap 0 allows (none) or the given one, and the same random scales: enlarged, where
-/// need be, until the grid with the widest gap has room in images of this size.
+/// Places in shortcut_checks().
+enum class Check { touching, task, wide, foreign_partner, border_only, border_hidden, shuffled_targets };
+
+/// Context prediction with gaps 0, g and 2g, with foreign partners, with the patches' borders alone and without them,
+/// and with shuffled targets; in the order of Check. All have the jitter that gap 0 allows (none) or the given one, and
+/// the same random scales: enlarged, where need be, until the grid with the widest gap has room in images of this size.
 [[nodiscard]] inline std::vector<ShortcutCheck> shortcut_checks(const ContextOptions& options, Index height,
                                                                 Index width) {
   validate(options);
@@ -94,13 +125,108 @@ struct ShortcutCheck {
   widest = base;
   widest.gap = 2 * options.gap;
   return {
-      {"gap 0", "continuing edges: what it gains over the task is what the gap takes away", touching, Tampering::none},
+      {"gap 0", "patches touch: what edges that run on would give", touching, Tampering::none},
       {"gap " + std::to_string(base.gap), "the task as it is trained", base, Tampering::none},
-      {"gap " + std::to_string(widest.gap), "little below the task: no border effects are left", widest,
-       Tampering::none},
-      {"foreign partner", "what one patch gives away by its position alone: little above chance", base,
-       Tampering::foreign_partner},
-      {"shuffled targets", "must be chance", base, Tampering::shuffled_targets}};
+      {"gap " + std::to_string(widest.gap), "patches far apart: no border effects are left", widest, Tampering::none},
+      {"foreign partner", "what one patch gives away by its position alone", base, Tampering::foreign_partner},
+      {"border only", "what a thin frame of every patch gives away", base, Tampering::border_only},
+      {"border hidden", "what is left without that frame", base, Tampering::border_hidden},
+      {"shuffled targets", "answers without meaning", base, Tampering::shuffled_targets}};
+}
+
+/// What the checks measured, as plain data: accuracies 0..1 on images that were not trained on.
+struct ShortcutMeasurements {
+  std::vector<std::string> names;       ///< of the checks, in the order of Check
+  std::vector<double> accuracy;         ///< parallel to names
+  double chance = 0;                    ///< share of the most frequent direction
+  double suspicious_accuracy = 1;       ///< of the task
+  Index images = 0;                     ///< validated on
+  double train_accuracy = 0;            ///< of the task on the images it was trained on
+  double position_accuracy = 0;         ///< of a linear classifier that tells a single patch's place in the grid
+  double random_position_accuracy = 0;  ///< the same on the features of an encoder with random weights
+  double position_chance = 0;           ///< 1 / places
+};
+
+/// One line of the verdict.
+struct ShortcutVerdict {
+  std::string name;
+  double accuracy = 0;
+  double chance = 0;
+  bool suspect = false;
+  std::string reason;
+};
+
+/// Holds the measurements against rules of thumb, one line a check. They are alarms, not proofs: a suspect line is a
+/// place to look at. docs/evaluation.md has the rules and what is behind them.
+[[nodiscard]] inline std::vector<ShortcutVerdict> judge_shortcuts(const ShortcutMeasurements& m) {
+  require(m.names.size() == 7 && m.accuracy.size() == 7, "judge_shortcuts: ", m.accuracy.size(), " checks, expected 7");
+  const auto at = [&](Check check) { return m.accuracy[static_cast<std::size_t>(check)]; };
+  const auto points = [](double x) { return std::to_string(std::lround(100 * x)); };
+  const double task = at(Check::task), gain = task - m.chance;
+  // The pairs of one image are no independent questions: the image is the unit.
+  const double noise =
+      3 * std::sqrt(std::max(m.chance * (1 - m.chance), 0.0) / static_cast<double>(std::max<Index>(m.images, 1)));
+  const bool learnt = gain > noise;
+  std::vector<ShortcutVerdict> out;
+  const auto add = [&](Check check, bool suspect, std::string reason) {
+    out.push_back({m.names[static_cast<std::size_t>(check)], at(check), m.chance, suspect, std::move(reason)});
+  };
+  const double edges = at(Check::touching) - task;
+  add(Check::touching, edges < -noise,
+      edges < -noise
+          ? "harder than with the gap, though it has every hint the gap removes: training is unstable or too "
+            "short"
+          : "touching patches give " + points(edges) + " points more: that is what the gap takes away");
+  if (!learnt)
+    add(Check::task, true, "no better than chance: nothing was learnt, so the other lines say little");
+  else if (task > m.suspicious_accuracy)
+    add(Check::task, true,
+        "above " + points(m.suspicious_accuracy) +
+            " %, more than photographs give without a shortcut; drawn images may");
+  else
+    add(Check::task, false, points(gain) + " points above chance, as photographs give");
+  // A share of the task's gain; 0 where there is none.
+  const auto share = [&](double accuracy) { return learnt ? (accuracy - m.chance) / gain : 0.0; };
+  const double wide = share(at(Check::wide));
+  add(Check::wide, learnt && wide < 0.5,
+      !learnt      ? "not judged: the task was not learnt"
+      : wide < 0.5 ? "less than half of the gain is left at twice the gap: the task may live on what is near the border"
+                   : points(wide) + " % of the gain is left at twice the gap");
+  const double position = share(at(Check::foreign_partner));
+  add(Check::foreign_partner, learnt && position > 0.5,
+      !learnt ? "not judged: the task was not learnt"
+              : points(std::max(position, 0.0)) + " % of the gain comes from one patch alone" +
+                    (position > 0.5 ? ": patches tell their place in the image, partners are hardly compared" : ""));
+  const double frame = share(at(Check::border_only)), inside = share(at(Check::border_hidden));
+  add(Check::border_only, learnt && frame > 0.8 && inside < 0.8,
+      !learnt ? "not judged: the task was not learnt"
+              : "the frame alone gives " + points(std::max(frame, 0.0)) + " % of the gain" +
+                    (frame > 0.8 ? inside < 0.8 ? ", and the rest less: edges that run on" : ", but so does the rest"
+                                 : ""));
+  add(Check::border_hidden, learnt && inside < 0.5,
+      !learnt ? "not judged: the task was not learnt"
+              : points(std::max(inside, 0.0)) + " % of the gain is left without the frame" +
+                    (inside < 0.5 ? ": the answer is in the outermost pixels" : ""));
+  const double shuffled = at(Check::shuffled_targets) - m.chance;
+  add(Check::shuffled_targets, shuffled > noise,
+      shuffled > noise ? "beats chance with answers that mean nothing: the evaluation leaks"
+                       : "at chance, within three standard errors of " + std::to_string(m.images) + " images");
+  // From the chance of guessing a place to knowing it.
+  const double known = (m.position_accuracy - m.position_chance) / std::max(1 - m.position_chance, 1e-9);
+  const double known_at_random =
+      (m.random_position_accuracy - m.position_chance) / std::max(1 - m.position_chance, 1e-9);
+  out.push_back({"absolute position", m.position_accuracy, m.position_chance,
+                 known > 0.5 && known > known_at_random + 0.1,
+                 "a linear classifier tells a patch's place in the grid; with random weights it is right in " +
+                     points(m.random_position_accuracy) + " %" +
+                     (known > 0.5 && known > known_at_random + 0.1
+                          ? ": the encoder was trained to see where, look for lens or storage traces"
+                          : "")});
+  const double memorised = m.train_accuracy - task;
+  out.push_back({"training images", m.train_accuracy, m.chance, memorised > 0.1,
+                 points(memorised) + " points above images it has not seen" +
+                     (memorised > 0.1 ? ": it remembers images, or something identifies them" : "")});
+  return out;
 }
 
 }  // namespace contexture

@@ -1,0 +1,128 @@
+// Is context prediction solved by looking at what images show, or by a shortcut? Short trainings with other gaps and
+// with batches that leave only a shortcut, judged line by line.
+//
+//   diagnose                                            built-in images
+//   diagnose --data ~/my-images --out results-diagnose
+//
+// Prints a table that says pass or suspect with the reason, and writes diagnostics.json. A suspect line is a place to
+// look at, not a proof; docs/evaluation.md explains the rules. Takes 3 minutes on 2 cores with 32-px images.
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/data.hpp"
+#include "common/program.hpp"
+#include "common/progress.hpp"
+#include "contexture/core/blas.hpp"
+#include "contexture/core/parallel.hpp"
+#include "contexture/report/plain_table.hpp"
+#include "contexture/report/text.hpp"
+#include "contexture/train/shortcuts.hpp"
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+int diagnose(int argc, char** argv) {
+  CLI::App app(
+      "Tells whether context prediction on these images is solved by a shortcut: short trainings with other "
+      "gaps, borders alone, foreign partners and shuffled answers.",
+      "diagnose");
+  programs::DataChoice choice;
+  contexture::ShortcutOptions options;
+  int grid = 0, patch = 0, gap = -1, jitter = -1, threads = 0;
+  std::string colour, out = "results-diagnose";
+  bool quiet = false;
+  constexpr int kMany = 1'000'000'000;
+  app.add_option("--data", choice.data, "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images")
+      ->capture_default_str();
+  app.add_option("--image-size", choice.image_size, "side of the square images in pixels; 0: as stored")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--train-images", choice.train_images, "use only so many training images; 0: all")
+      ->check(CLI::Range(0, kMany));
+  app.add_option("--grid", grid, "patches a side; 0: by image size")->check(CLI::Range(0, 16));
+  app.add_option("--patch", patch, "side of a patch in pixels; 0: by image size")->check(CLI::Range(0, 1024));
+  app.add_option("--gap", gap, "pixels between patches; -1: by image size")->check(CLI::Range(-1, 1024));
+  app.add_option("--jitter", jitter, "pixels a patch may move; -1: by image size")->check(CLI::Range(-1, 512));
+  app.add_option("--colour", colour, "keep, grey, drop_channels or project; else by the number of channels");
+  app.add_option("--width", options.width, "channels of the network's first stage")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--steps", options.steps, "of each of the seven trainings")
+      ->capture_default_str()
+      ->check(CLI::Range(1, kMany));
+  app.add_option("--batch-size", options.batch_size, "images in a step")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 65536));
+  app.add_option("--seed", options.seed, "of everything random")->capture_default_str();
+  app.add_option("--threads", threads, "of the library; 0: all processors")->check(CLI::Range(0, 1024));
+  app.add_option("--out", out, "folder for diagnostics.json, created when missing")->capture_default_str();
+  app.add_flag("--quiet", quiet, "print the last line only");
+  if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
+  if (out.empty()) throw programs::UsageError("--out: empty, expected a folder");
+  if (threads > 0) contexture::set_num_threads(threads);
+  programs::prepare_folder(out);
+  const contexture::Dataset data = programs::load_data(choice);
+  const contexture::ImageSet& images = data.train;
+  contexture::ContextOptions context =
+      contexture::context_defaults(std::min(images.height, images.width), images.channels);
+  if (grid > 0) context.grid = grid;
+  if (patch > 0) context.patch = patch;
+  if (gap >= 0) context.gap = gap;
+  if (jitter >= 0) context.jitter = jitter;
+  if (!colour.empty()) context.colour = contexture::colour_treatment(colour);
+  if (!quiet) {
+    std::printf("data     %s: %lld images of %lld x %lld x %lld\n", data.name.c_str(),
+                static_cast<long long>(images.count), static_cast<long long>(images.height),
+                static_cast<long long>(images.width), static_cast<long long>(images.channels));
+    std::printf("patches  grid %d, patch %d, gap %d, jitter %d, colour %s\n", context.grid, context.patch, context.gap,
+                context.jitter, contexture::to_string(context.colour));
+    std::printf("machine  %s\n", contexture::cpu_report().line().c_str());
+    std::fflush(stdout);
+  }
+
+  programs::stop_on_signals();
+  programs::TerminalProgress progress(quiet);
+  const contexture::ShortcutMeasurements measured =
+      contexture::measure_shortcuts(context, images, options, progress, &programs::stop_token());
+  const std::vector<contexture::ShortcutVerdict> verdicts = contexture::judge_shortcuts(measured);
+
+  Json json;
+  json["dataset"] = data.name;
+  json["images"] = {{"all", images.count}, {"validation", measured.images}};
+  json["context"] = {{"grid", context.grid},
+                     {"patch", context.patch},
+                     {"gap", context.gap},
+                     {"jitter", context.jitter},
+                     {"colour", contexture::to_string(context.colour)}};
+  json["steps"] = options.steps;
+  json["batch_size"] = options.batch_size;
+  json["width"] = options.width;
+  json["seed"] = options.seed;
+  json["checks"] = Json::array();
+  std::vector<std::vector<std::string>> table{{"check", "verdict", "accuracy", "chance", "reason"}};
+  std::size_t suspects = 0;
+  for (const contexture::ShortcutVerdict& v : verdicts) {
+    suspects += v.suspect;
+    json["checks"].push_back({{"name", v.name},
+                              {"accuracy", v.accuracy},
+                              {"chance", v.chance},
+                              {"verdict", v.suspect ? "suspect" : "pass"},
+                              {"reason", v.reason}});
+    table.push_back({v.name, v.suspect ? "suspect" : "pass", contexture::detail::report::percent(v.accuracy),
+                     contexture::detail::report::percent(v.chance), v.reason});
+  }
+  json["suspect"] = suspects;
+  const std::filesystem::path file = std::filesystem::path(out) / "diagnostics.json";
+  programs::write_text(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (!quiet) std::printf("\n%s\n", contexture::plain_table(table, 5).c_str());
+  std::printf("Diagnostics: %zu of %zu suspect, %s\n", suspects, verdicts.size(), file.string().c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return programs::run_program("diagnose", argc, argv, diagnose); }

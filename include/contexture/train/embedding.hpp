@@ -1,0 +1,156 @@
+// Computes what the report shows of encoders: nearest neighbours of some test images, a 2-D map of test images by
+// principal components, and the filters of the first layer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/linalg.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/data/loader.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/ssl/probe.hpp"
+#include "contexture/ssl/recalibrate.hpp"
+#include "contexture/train/config.hpp"
+#include "contexture/train/embedding_data.hpp"
+#include "contexture/train/encoder_file.hpp"
+#include "contexture/train/history.hpp"
+
+namespace contexture {
+
+/// An encoder to look into, under the name that the report gives it.
+struct NamedEncoder {
+  std::string name;
+  Encoder<float> encoder;
+  Normalization normalization;  ///< of the images it is given
+};
+
+struct EmbeddingOptions {
+  Index queries = 8;     ///< images whose neighbours are shown: the first of every class in turn
+  Index neighbours = 5;  ///< a query
+  Index mapped = 1000;   ///< images on the map, evenly spread over the set
+};
+
+/// The views of the encoders on a set of images, by the globally averaged features of the last stage and cosine
+/// similarity; a query is not its own neighbour. The encoders' modes are as before afterwards.
+/// Throws std::invalid_argument for fewer than two images.
+[[nodiscard]] inline EmbeddingView embedding_view(std::span<NamedEncoder> encoders, const ImageSet& images,
+                                                  const EmbeddingOptions& options = {}) {
+  require(images.count >= 2, "embedding_view: ", images.count, " images, expected 2 or more");
+  require(options.queries >= 1 && options.neighbours >= 1 && options.mapped >= 1, "embedding_view: ", options.queries,
+          " queries, ", options.neighbours, " neighbours, ", options.mapped, " mapped images, expected 1 or more");
+  EmbeddingView out;
+  std::vector<bool> used(static_cast<std::size_t>(images.count), false);
+  const Index queries = std::min(options.queries, images.count);
+  while (static_cast<Index>(out.queries.size()) < queries) {
+    std::vector<std::int32_t> seen;  // classes of this turn
+    for (Index i = 0; i < images.count && static_cast<Index>(out.queries.size()) < queries; ++i) {
+      const std::int32_t label =
+          images.labels.empty() ? static_cast<std::int32_t>(i) : images.labels[static_cast<std::size_t>(i)];
+      if (used[static_cast<std::size_t>(i)] || std::find(seen.begin(), seen.end(), label) != seen.end()) continue;
+      used[static_cast<std::size_t>(i)] = true;
+      seen.push_back(label);
+      out.queries.push_back(i);
+    }
+  }
+  const Index mapped = std::min(options.mapped, images.count);
+  for (Index i = 0; i < mapped; ++i) out.mapped.push_back(i * images.count / mapped);
+  out.neighbours = std::min(options.neighbours, images.count - 1);
+
+  std::vector<Index> all(static_cast<std::size_t>(images.count));
+  std::iota(all.begin(), all.end(), Index{0});
+  for (NamedEncoder& named : encoders) {
+    const Tensor<float> features = std::move(stage_features(named.encoder, images, all, named.normalization).back());
+    EncoderView view;
+    view.name = named.name;
+    // The nearest of `rows`, themselves left out.
+    const auto nearest = [&](const std::vector<std::int64_t>& rows) {
+      const Neighbours found = nearest_neighbours(features, select_rows(features, rows), out.neighbours + 1);
+      std::vector<std::int64_t> kept;
+      for (std::size_t q = 0; q < rows.size(); ++q) {
+        Index taken = 0;
+        for (Index k = 0; k < found.k && taken < out.neighbours; ++k) {
+          const Index row = found.index[q * static_cast<std::size_t>(found.k) + static_cast<std::size_t>(k)];
+          if (row == rows[q]) continue;
+          kept.push_back(row);
+          ++taken;
+        }
+      }
+      return kept;
+    };
+    view.neighbours = nearest(out.queries);
+    if (!images.labels.empty()) {
+      const std::vector<std::int64_t> around = nearest(out.mapped);
+      const auto k = static_cast<std::size_t>(out.neighbours);
+      std::size_t same = 0;
+      for (std::size_t i = 0; i < around.size(); ++i)
+        same += images.labels[static_cast<std::size_t>(around[i])] ==
+                images.labels[static_cast<std::size_t>(out.mapped[i / k])];
+      view.neighbour_precision = static_cast<double>(same) / static_cast<double>(around.size());
+    }
+    const Tensor<float> points = select_rows(features, out.mapped);
+    const Index components = std::min<Index>(2, dim(points, 1));
+    const PrincipalComponents pca = principal_components(points, components);
+    const Tensor<float> map = project(pca, points);
+    const std::vector<double> shares = pca.variance_shares();
+    for (Index i = 0; i < mapped; ++i) {
+      view.x.push_back(map.data()[i * components]);
+      view.y.push_back(components > 1 ? map.data()[i * components + 1] : 0.0F);
+    }
+    for (std::size_t c = 0; c < shares.size(); ++c) view.variance_shares[c] = shares[c];
+
+    const Tensor<float>& weight = named.encoder.parameters().front().variable.value();  // (R,S,C,K)
+    require_state(weight.dimension() == 4 && weight.shape()[0] == weight.shape()[1], "embedding_view: first weights ",
+                  weight.shape(), ", expected a square convolution");
+    view.filter_side = dim(weight, 0);
+    view.filter_channels = dim(weight, 2);
+    view.filters = dim(weight, 3);
+    for (Index k = 0; k < view.filters; ++k)
+      for (Index i = 0; i < view.filter_side * view.filter_side * view.filter_channels; ++i)
+        view.filter_values.push_back(weight.data()[i * view.filters + k]);
+    out.encoders.push_back(std::move(view));
+  }
+  return out;
+}
+
+/// The view of a finished run whose files are in `folder`: random weights (those that the run's first seed begins
+/// from), the classifier trained from scratch with the most labels, and the pre-trained encoder. Empty without test
+/// images or without an encoder's file.
+[[nodiscard]] inline std::optional<EmbeddingView> embedding_of_run(const ExperimentConfig& config, const Dataset& data,
+                                                                   const std::filesystem::path& folder,
+                                                                   const EmbeddingOptions& options = {}) {
+  const std::filesystem::path pretrained =
+      config.encoder.empty() ? folder / "encoder.safetensors" : std::filesystem::path(config.encoder);
+  if (data.test.count < 2 || data.train.count < 1 || !std::filesystem::exists(pretrained)) return std::nullopt;
+  std::vector<Index> all(static_cast<std::size_t>(data.train.count));
+  std::iota(all.begin(), all.end(), Index{0});
+  const Normalization normalization = channel_statistics(data.train, all);
+  std::vector<NamedEncoder> encoders;
+  EncoderFile file = read_encoder(pretrained);
+  Encoder<float> random(file.encoder.options(), Rng(config.seed).split("initialisation").split("encoder"));
+  recalibrate_batch_norm(random, data.train, all, normalization);
+  encoders.push_back({"random weights", std::move(random), normalization});
+  if (!config.fractions.empty()) {
+    const double most = *std::max_element(config.fractions.begin(), config.fractions.end());
+    const std::filesystem::path scratch = folder / message("classifier_", percent_name(most), "_scratch.safetensors");
+    if (std::filesystem::exists(scratch)) {
+      EncoderFile labelled = read_encoder(scratch);
+      encoders.push_back({"trained with " + percent_name(most) + " % of the labels", std::move(labelled.encoder),
+                          labelled.normalization.value_or(normalization)});
+    }
+  }
+  encoders.push_back({"pre-trained, no labels", std::move(file.encoder), file.normalization.value_or(normalization)});
+  return embedding_view(encoders, data.test, options);
+}
+
+}  // namespace contexture

@@ -1,0 +1,207 @@
+// Runs the shortcut checks of ssl/diagnostics.hpp: for each a short training of context prediction from the same
+// random weights, on the same images in the same order, validated on images that were held out.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/data/loader.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/optim/optimizer.hpp"
+#include "contexture/optim/schedule.hpp"
+#include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/diagnostics.hpp"
+#include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/probe.hpp"
+#include "contexture/ssl/recalibrate.hpp"
+#include "contexture/train/fit.hpp"
+
+namespace contexture {
+
+struct ShortcutOptions {
+  Index width = 16;            ///< of the encoder's first stage
+  std::int64_t steps = 300;    ///< of each training
+  Index batch_size = 128;      ///< images
+  double learning_rate = 0.1;  ///< peak, at a batch of 128 images
+  double validation = 0.2;     ///< share of the images held out, at most 2,000 of them
+  std::uint64_t seed = 1;
+};
+
+namespace detail {
+
+// One training on a fixed set of images.
+class ShortcutTask final : public FitTask<PretextBatch> {
+ public:
+  ShortcutTask(Encoder<float>& encoder, PretextTask<float>& pretext, const ImageSet& images, std::vector<Index> train,
+               std::vector<Index> validation, Index batch, const Rng& rng)
+      : encoder_(encoder),
+        pretext_(pretext),
+        model_(encoder, pretext.head()),
+        images_(images),
+        sampler_(std::move(train), batch, rng.split("order")),
+        validation_(std::move(validation)),
+        rng_(rng.split("patches")),
+        validation_rng_(rng.split("validation patches")) {}
+
+  Module<float>& module() override { return model_; }
+  PretextBatch make_batch(std::int64_t step) const override {
+    return pretext_.make_batch(images_, sampler_.batch(step), rng_.split(static_cast<std::uint64_t>(step)));
+  }
+  BatchLoss loss(PretextBatch& batch) override {
+    const PretextLoss<float> result = pretext_.loss(encoder_, batch);
+    return {result.loss, result.correct, result.count};
+  }
+  Evaluation evaluate() override {
+    const PretextEvaluation result = evaluate_pretext(pretext_, encoder_, images_, validation_, 256, validation_rng_);
+    return {result.loss, result.accuracy, 0};
+  }
+  [[nodiscard]] std::int64_t images_per_step() const override { return sampler_.batch_size(); }
+
+ private:
+  struct Model final : Module<float> {
+    Model(Encoder<float>& e, Module<float>& h) : encoder(e), head(h) {}
+    void visit(ModuleVisitor<float>& v) override {
+      v.child("encoder", encoder);
+      v.child("head", head);
+    }
+    Encoder<float>& encoder;
+    Module<float>& head;
+  };
+
+  Encoder<float>& encoder_;
+  PretextTask<float>& pretext_;
+  Model model_;
+  const ImageSet& images_;
+  EpochSampler sampler_;
+  std::vector<Index> validation_;
+  Rng rng_, validation_rng_;
+};
+
+// Features of the patches of some images, labelled with their place in the grid.
+inline LabelledFeatures placed_patches(Encoder<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
+                                       std::span<const Index> indices, const Rng& rng) {
+  const NoGrad no_grad;
+  const ModeGuard<float> mode(encoder, false);
+  const auto features = static_cast<std::size_t>(encoder.feature_channels());
+  LabelledFeatures out;
+  std::vector<float> values;
+  constexpr std::size_t kBatch = 128;
+  for (std::size_t begin = 0; begin < indices.size(); begin += kBatch) {
+    const auto part = indices.subspan(begin, std::min(kBatch, indices.size() - begin));
+    const PretextBatch batch = sampler.sample(images, part, rng.split(begin));
+    const Variable<float> averages = global_avg_pool(encoder(Variable<float>(batch.inputs)));
+    values.insert(values.end(), averages.value().data(), averages.value().data() + averages.value().size());
+    for (Index row = 0; row < dim(batch.inputs, 0); ++row)
+      out.labels.push_back(static_cast<std::int32_t>(row % sampler.patches_per_grid()));
+  }
+  out.values = empty<float>({out.labels.size(), features});
+  std::copy(values.begin(), values.end(), out.values.data());
+  return out;
+}
+
+// How often a linear classifier on a single patch's features tells its place in the grid.
+inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
+                                std::span<const Index> train, std::span<const Index> validation, const Rng& rng) {
+  const auto few = train.first(std::min<std::size_t>(train.size(), 2000));
+  const std::size_t half = validation.size() / 2;
+  const LabelledFeatures fitted = placed_patches(encoder, sampler, images, few, rng.split("train"));
+  const LabelledFeatures chosen = placed_patches(encoder, sampler, images, validation.first(half), rng.split("choose"));
+  const LabelledFeatures tested = placed_patches(encoder, sampler, images, validation.subspan(half), rng.split("test"));
+  const LinearProbe probe = fit_linear_probe(fitted, chosen, sampler.patches_per_grid());
+  return agreement(predict(probe, tested.values), tested.labels);
+}
+
+}  // namespace detail
+
+/// Measures all checks on context prediction with these options. The images need no labels. Throws what
+/// shortcut_checks() and PatchSampler throw for options that do not fit, InputError for too few images, Stopped after a
+/// stop request.
+[[nodiscard]] inline ShortcutMeasurements measure_shortcuts(const ContextOptions& context, const ImageSet& images,
+                                                            const ShortcutOptions& options, Progress& progress,
+                                                            const StopToken* stop = nullptr) {
+  require(options.steps >= 1 && options.batch_size >= 2 && options.validation > 0 && options.validation < 1,
+          "measure_shortcuts: ", options.steps, " steps of ", options.batch_size, " images, validation ",
+          options.validation);
+  const Rng rng(options.seed);
+  std::vector<Index> order(static_cast<std::size_t>(images.count));
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Index>(i);
+  Rng shuffle = rng.split("held out");
+  shuffle.shuffle(order);
+  const auto held_out =
+      static_cast<std::size_t>(std::min(2000.0, std::max(4.0, options.validation * static_cast<double>(images.count))));
+  require_input(order.size() >= 2 * held_out, images.count, " images are too few to hold ", held_out,
+                " of them out and train on the rest");
+  const std::vector<Index> validation(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(held_out));
+  const std::vector<Index> train(order.begin() + static_cast<std::ptrdiff_t>(held_out), order.end());
+  const Index batch = std::min(options.batch_size, static_cast<Index>(train.size()));
+
+  ShortcutMeasurements out;
+  out.images = static_cast<Index>(validation.size());
+  const std::vector<ShortcutCheck> checks = shortcut_checks(context, images.height, images.width);
+  const EncoderOptions architecture{.in_channels = images.channels, .width = options.width};
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    const ShortcutCheck& check = checks[i];
+    Encoder<float> encoder(architecture, rng.split("encoder"));
+    ContextPrediction<float> pretext(check.options, images.height, images.width, encoder, {}, rng.split("head"));
+    const bool as_trained = i == static_cast<std::size_t>(Check::task);
+    if (as_trained) {  // before training: the control
+      const Rng patches = rng.split("statistics");
+      recalibrate_batch_norm<float>(encoder, 8, [&](Index k) {  // an eighth of the images each
+        const auto total = static_cast<Index>(train.size());
+        const auto part = std::span(train).subspan(static_cast<std::size_t>(k * total / 8),
+                                                   static_cast<std::size_t>(std::min<Index>((total + 7) / 8, 128)));
+        const PretextBatch some = pretext.make_batch(images, part, patches.split(static_cast<std::uint64_t>(k)));
+        (void)encoder(Variable<float>(some.inputs));
+      });
+      out.random_position_accuracy =
+          detail::position_accuracy(encoder, pretext.sampler(), images, train, validation, rng.split("position"));
+    }
+    TamperedTask<float> tampered(pretext, check.tampering);
+    detail::ShortcutTask task(encoder, tampered, images, train, validation, batch, rng.split("training"));
+    Sgd<float> optimizer(task.module().parameters(), {.weight_decay = 5e-4});
+    FitOptions fit_options;
+    fit_options.steps = options.steps;
+    fit_options.evaluate_at = {options.steps};
+    fit_options.learning_rate =
+        Schedule{.peak = options.learning_rate * static_cast<double>(batch) / 128, .total_steps = options.steps};
+    fit_options.steps_per_epoch = static_cast<double>(train.size()) / static_cast<double>(batch);
+    fit_options.experiment = "diagnose";
+    fit_options.arm = check.name;
+    fit_options.seed = options.seed;
+    fit_options.rng = rng.split("dropout");
+    PhaseInfo info;
+    info.title = check.name + ": " + check.question;
+    info.experiment = fit_options.experiment;
+    info.arm = fit_options.arm;
+    info.seed = options.seed;
+    info.number = static_cast<int>(i) + 1;
+    info.of = static_cast<int>(checks.size());
+    info.steps = options.steps;
+    info.images_per_step = batch;
+    progress.begin(info);
+    FitState state;
+    if (fit(task, optimizer, fit_options, state, FitHooks{&progress, stop, {}}) == FitStatus::stopped)
+      throw Stopped(message("stopped in the check '", check.name, "'"));
+    progress.end(info);
+    out.names.push_back(check.name);
+    out.accuracy.push_back(state.best_accuracy);
+    if (!as_trained) continue;
+    out.chance = pretext.chance();
+    out.suspicious_accuracy = pretext.suspicious_accuracy();
+    const auto seen = std::span(train).first(std::min(train.size(), validation.size()));
+    out.train_accuracy = evaluate_pretext<float>(pretext, encoder, images, seen, 256, rng.split("seen again")).accuracy;
+    out.position_chance = 1.0 / static_cast<double>(pretext.sampler().patches_per_grid());
+    out.position_accuracy =
+        detail::position_accuracy(encoder, pretext.sampler(), images, train, validation, rng.split("position"));
+  }
+  return out;
+}
+
+}  // namespace contexture
