@@ -1,82 +1,27 @@
 // One translation unit for all experiment programs: what they share is compiled once.
 #include "common/experiments.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <numeric>
+#include <optional>
 #include <utility>
 
+#include "common/data.hpp"
 #include "common/options.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
 #include "contexture/core/parallel.hpp"
-#include "contexture/data/load.hpp"
 #include "contexture/report/report.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
+#include "contexture/train/embedding.hpp"
 #include "contexture/train/experiment.hpp"
 
 namespace programs {
 namespace {
 
 using contexture::Index;
-
-// A random part of a set, always the same; all of it where `count` is 0 or larger than the set.
-contexture::ImageSet part_of(contexture::ImageSet set, Index count, const contexture::Rng& rng) {
-  if (count == 0 || count >= set.count) return set;
-  std::vector<Index> order(static_cast<std::size_t>(set.count));
-  std::iota(order.begin(), order.end(), Index{0});
-  contexture::Rng stream = rng;
-  stream.shuffle(order);
-  contexture::ImageSet part{count, set.height, set.width, set.channels, {}, {}};
-  for (Index i = 0; i < count; ++i) {
-    const Index from = order[static_cast<std::size_t>(i)];
-    part.pixels.insert(part.pixels.end(), set.image(from), set.image(from) + set.image_bytes());
-    if (!set.labels.empty()) part.labels.push_back(set.labels[static_cast<std::size_t>(from)]);
-  }
-  return part;
-}
-
-// Loads config.data, cut down to config.train_images and config.test_images.
-contexture::Dataset load_data(const contexture::ExperimentConfig& config) {
-  contexture::DataOptions options;
-  options.image_size = config.image_size;
-  if (config.train_images > 0) options.builtin_train = config.train_images;
-  if (config.test_images > 0) options.builtin_test = config.test_images;
-  contexture::Dataset data = contexture::load_dataset(config.data, options);
-  if (config.data != "builtin") {
-    const contexture::Rng rng(0);
-    data.train = part_of(std::move(data.train), config.train_images, rng.split("training part"));
-    data.test = part_of(std::move(data.test), config.test_images, rng.split("test part"));
-  }
-  return data;
-}
-
-// The folder exists and takes files, or InputError says why not: before anything is computed.
-void prepare_folder(const std::filesystem::path& out) {
-  std::error_code error;
-  std::filesystem::create_directories(out, error);
-  contexture::require_input(std::filesystem::is_directory(out), "--out ", out.string(),
-                            ": cannot be created: ", error ? error.message() : "a file is in the way");
-  const std::filesystem::path probe = out / contexture::message(".writable", ::getpid());
-  errno = 0;
-  std::ofstream file(probe);
-  file << "contexture" << std::flush;
-  const bool good = file.good();
-  const int reason = errno;
-  file.close();
-  std::filesystem::remove(probe, error);
-  contexture::require_input(good, "--out ", out.string(), ": cannot write there: ", std::strerror(reason));
-}
-
-void write_text(const std::filesystem::path& path, const std::string& text) {
-  contexture::detail::write_atomically(path, [&](std::ostream& out) { out << text; });
-}
 
 void print_header(const Options& options, const contexture::Dataset& data, const contexture::CpuReport& machine) {
   const contexture::ExperimentConfig& c = options.config;
@@ -136,7 +81,10 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   contexture::require_input(!options->resume || std::filesystem::exists(checkpoint), "--resume: no checkpoint ",
                             checkpoint.string(), " to continue from");
   prepare_folder(options->out);
-  const contexture::Dataset data = load_data(config);
+  const contexture::Dataset data = load_data({.data = config.data,
+                                              .image_size = config.image_size,
+                                              .train_images = config.train_images,
+                                              .test_images = config.test_images});
   const contexture::CpuReport machine = contexture::cpu_report();
   if (!machine.warning.empty())
     std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
@@ -148,7 +96,11 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   TerminalProgress progress(options->quiet);
   const contexture::RunSummary summary = contexture::run_experiments(
       config, data, {.out = options->out, .resume = options->resume}, progress, &stop_token());
-  contexture::write_report(summary, {.test = &data.test, .pretext = pretext_pictures(config, data)}, options->out);
+  contexture::write_report(summary,
+                           {.test = &data.test,
+                            .pretext = pretext_pictures(config, data),
+                            .embedding = contexture::embedding_of_run(config, data, options->out)},
+                           options->out);
   if (!options->quiet && !summary.experiments.empty())
     std::printf("\n%s\n", contexture::summary_table(summary).c_str());
   std::printf("Report: %s\n", (options->out / "report.html").string().c_str());

@@ -16,6 +16,8 @@ struct EncoderOptions {
   Index stages = 3;            ///< each halves height and width, and doubles the channels
   Index blocks_per_stage = 1;  ///< residual blocks a stage; the first has stride 2
   bool affine = true;          ///< learn scale and shift in the batch-norms
+
+  friend bool operator==(const EncoderOptions&, const EncoderOptions&) = default;
 };
 
 /// (N,H,W,in_channels) -> (N,ceil(H/2^stages),ceil(W/2^stages),width*2^stages).

@@ -38,6 +38,7 @@
 #include "contexture/train/checkpoint.hpp"
 #include "contexture/train/classifier.hpp"
 #include "contexture/train/config.hpp"
+#include "contexture/train/encoder_file.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/history.hpp"
 #include "contexture/train/metrics.hpp"
@@ -372,18 +373,14 @@ class ExperimentRun {
 
   // Weights of --encoder FILE, checked against the architecture.
   TensorMap load_encoder_file() const {
-    const TensorFile file = read_safetensors(config_.encoder);
-    if (file.metadata.contains("encoder")) {  // a shorter line than load()'s list of all tensors
-      const EncoderOptions made = encoder_options(file.metadata, config_.encoder);
-      require_input(made.width == options_.encoder.width && made.in_channels == options_.encoder.in_channels,
-                    config_.encoder, ": weights of another architecture: width ", made.width, " for images of ",
-                    made.in_channels, " channels, this run has width ", options_.encoder.width, " and ",
-                    options_.encoder.in_channels, " channels");
-    }
-    Encoder<float> encoder(options_.encoder, Rng(0));
-    load(encoder, file, config_.encoder);
+    EncoderFile file = read_encoder(config_.encoder);
+    const EncoderOptions& made = file.encoder.options();
+    const EncoderOptions& wanted = options_.encoder;
+    require_input(made == wanted, config_.encoder, ": weights of another architecture: width ", made.width,
+                  " for images of ", made.in_channels, " channels, this run has width ", wanted.width, " and ",
+                  wanted.in_channels, " channels");
     TensorMap tensors;
-    copy_tensors(state_tensors(encoder), tensors);
+    copy_tensors(state_tensors(file.encoder), tensors);
     return tensors;
   }
 
@@ -550,6 +547,7 @@ class ExperimentRun {
     out.dataset = data_.name;
     out.class_names = data_.class_names;
     out.test_images = data_.test.count;
+    out.test_labels = data_.test.labels;
     out.unlabeled_images = data_.unlabeled.count;
     out.height = data_.train.height;
     out.width = data_.train.width;
