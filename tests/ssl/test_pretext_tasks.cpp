@@ -541,8 +541,8 @@ TEST_CASE("the worked example of HACKING.md is a pretext task", "[ssl]") {
     std::transform(turned.begin(), turned.end(), images.image(i), [](float v) { return static_cast<std::uint8_t>(v); });
   }
   Encoder<float> encoder({.width = 6, .stages = 2}, Rng(1));
-  MirrorPrediction<float> task(encoder, Rng(2));
-  CHECK(task.head().parameters().front().name == "mirror_head.weight");
+  example::MirrorPrediction<float> task(encoder, Rng(2));
+  CHECK(task.head().parameters().front().name == "mirror_head.output.weight");
   const auto batch = task.make_batch(images, first(50), Rng(3));
   const auto again = task.make_batch(images, first(50), Rng(3));
   CHECK((batch.inputs == again.inputs));

@@ -76,12 +76,12 @@ class ContextPrediction final : public PretextTask<T> {
     const Variable<T> scores = logits(encoder, batch);
     return {softmax_cross_entropy<T>(scores, batch.targets,
                                      {.class_weights = weights_, .label_smoothing = options_.label_smoothing}),
-            detail::right_answers(scores.value(), batch.targets), static_cast<Index>(batch.targets.size())};
+            right_answers(scores.value(), batch.targets), static_cast<Index>(batch.targets.size())};
   }
 
   /// Scores (pairs, 8) of the directions, from once-encoded patches.
   [[nodiscard]] Variable<T> logits(Encoder<T>& encoder, const PretextBatch& batch) {
-    const Variable<T> map = encoder(detail::input_variable<T>(batch.inputs));
+    const Variable<T> map = encoder(input_variable<T>(batch.inputs));
     return head_.head.forward(features(map), batch.first, batch.second);
   }
 

@@ -95,13 +95,13 @@ class Jigsaw final : public PretextTask<T> {
 
   [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> scores = logits(encoder, batch);
-    return {softmax_cross_entropy<T>(scores, batch.targets), detail::right_answers(scores.value(), batch.targets),
+    return {softmax_cross_entropy<T>(scores, batch.targets), right_answers(scores.value(), batch.targets),
             static_cast<Index>(batch.targets.size())};
   }
 
   /// Scores (puzzles, 24) of the orders, from once-encoded patches.
   [[nodiscard]] Variable<T> logits(Encoder<T>& encoder, const PretextBatch& batch) {
-    const Variable<T> features = global_avg_pool(encoder(detail::input_variable<T>(batch.inputs)));
+    const Variable<T> features = global_avg_pool(encoder(input_variable<T>(batch.inputs)));
     const std::size_t grids = features.shape()[0] / kJigsawPieces;
     const Variable<T> pieces = reshape(features, {grids, kJigsawPieces * features.shape()[1]});
     std::vector<std::int32_t> asked;
@@ -117,7 +117,7 @@ class Jigsaw final : public PretextTask<T> {
  private:
   PatchSampler sampler_;
   JigsawOptions options_;
-  detail::NamedMlpHead<T> head_;
+  NamedMlpHead<T> head_;
 };
 
 }  // namespace contexture

@@ -58,8 +58,6 @@ class PretextTask {
   [[nodiscard]] virtual Module<T>& head() = 0;
 };
 
-namespace detail {
-
 /// The batch's floats as a constant of the graph's element type.
 template <class T>
 [[nodiscard]] Variable<T> input_variable(const Tensor<float>& values) {
@@ -85,7 +83,8 @@ template <class T>
   return right;
 }
 
-/// A head under a name of its own, so that its parameters do not clash with the encoder's.
+/// An MlpHead under a name of its own, so that its parameters do not clash with the encoder's: what most tasks need
+/// as their head().
 template <class T>
 struct NamedMlpHead final : Module<T> {
   NamedMlpHead(const char* its_name, Index features, const MlpHeadOptions& options, const Rng& rng)
@@ -94,6 +93,8 @@ struct NamedMlpHead final : Module<T> {
   const char* name;
   MlpHead<T> head;
 };
+
+namespace detail {
 
 /// Sets a module's mode and gives it back on destruction.
 template <class T>

@@ -93,13 +93,13 @@ class RotationPrediction final : public PretextTask<T> {
 
   [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> scores = logits(encoder, batch);
-    return {softmax_cross_entropy<T>(scores, batch.targets), detail::right_answers(scores.value(), batch.targets),
+    return {softmax_cross_entropy<T>(scores, batch.targets), right_answers(scores.value(), batch.targets),
             static_cast<Index>(batch.targets.size())};
   }
 
   /// Scores (N,4) of the rotations.
   [[nodiscard]] Variable<T> logits(Encoder<T>& encoder, const PretextBatch& batch) {
-    return head_.head(global_avg_pool(encoder(detail::input_variable<T>(batch.inputs))));
+    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 
   /// The head's parameters are named "rotation_head.".
@@ -109,7 +109,7 @@ class RotationPrediction final : public PretextTask<T> {
  private:
   Normalization normalization_;
   RotationOptions options_;
-  detail::NamedMlpHead<T> head_;
+  NamedMlpHead<T> head_;
 };
 
 }  // namespace contexture

@@ -20,7 +20,7 @@ namespace contexture {
 
 struct SimclrOptions {
   MlpHeadOptions head = {.hidden = 0, .hidden_layers = 1, .output = 128};
-  double temperature = 0.5;  ///< of the softmax over similarities; the paper's best for CIFAR-10 (appendix B.9)
+  double temperature = 0.5;  ///< of the softmax over similarities; that of the paper's CIFAR-10 runs (appendix B.9)
   Index batch_images = 256;  ///< images of a batch that is evaluated: what chance() is for
 };
 
@@ -51,13 +51,13 @@ class Simclr final : public PretextTask<T> {
     const std::vector<std::int32_t> partner = view_partners(batch);
     const Variable<T> similarity =
         self_similarity(normalize_rows(embed(encoder, batch)), static_cast<T>(1.0 / options_.temperature));
-    return {softmax_cross_entropy<T>(similarity, partner), detail::right_answers(similarity.value(), partner),
+    return {softmax_cross_entropy<T>(similarity, partner), right_answers(similarity.value(), partner),
             static_cast<Index>(partner.size())};
   }
 
   /// The views' embeddings, (2N,output).
   [[nodiscard]] Variable<T> embed(Encoder<T>& encoder, const PretextBatch& batch) {
-    return head_.head(global_avg_pool(encoder(detail::input_variable<T>(batch.inputs))));
+    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 
   /// The head's parameters are named "projection_head.".
@@ -68,7 +68,7 @@ class Simclr final : public PretextTask<T> {
  private:
   ViewSampler sampler_;
   SimclrOptions options_;
-  detail::NamedMlpHead<T> head_;
+  NamedMlpHead<T> head_;
 };
 
 }  // namespace contexture

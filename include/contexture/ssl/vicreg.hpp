@@ -67,7 +67,7 @@ class Vicreg final : public PretextTask<T> {
 
   /// The views' embeddings, (2N,output).
   [[nodiscard]] Variable<T> embed(Encoder<T>& encoder, const PretextBatch& batch) {
-    return head_.head(global_avg_pool(encoder(detail::input_variable<T>(batch.inputs))));
+    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 
   /// The head's parameters are named "expander.".
@@ -78,7 +78,7 @@ class Vicreg final : public PretextTask<T> {
  private:
   ViewSampler sampler_;
   VicregOptions options_;
-  detail::NamedMlpHead<T> head_;
+  NamedMlpHead<T> head_;
 };
 
 }  // namespace contexture

@@ -46,7 +46,7 @@ namespace contexture {
 template <class T>
 [[nodiscard]] Index retrieved_partners(const Variable<T>& embeddings, std::span<const std::int32_t> partner) {
   const NoGrad no_grad;
-  return detail::right_answers(self_similarity(normalize_rows(embeddings), T(1)).value(), partner);
+  return right_answers(self_similarity(normalize_rows(embeddings), T(1)).value(), partner);
 }
 
 }  // namespace contexture

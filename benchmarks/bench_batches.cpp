@@ -1,0 +1,56 @@
+// How fast the prefetch thread makes the batches of each pretext task, in one thread: it has to keep ahead of
+// training. items_per_second counts images of the data set; SimCLR and VICReg make two views of each.
+//   scripts/bench.sh batches
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contexture/contexture.hpp"
+
+namespace {
+
+using namespace contexture;
+
+ImageSet pictures(Index count, Index channels) {
+  ImageSet set = builtin_dataset(count, 1, channels == 3 ? 32 : 28, 1).train;
+  if (channels == 3) return set;
+  std::vector<std::uint8_t> grey;
+  for (std::size_t i = 0; i < set.pixels.size(); i += 3) grey.push_back(set.pixels[i]);
+  set.channels = 1;
+  set.pixels = grey;
+  return set;
+}
+
+void make(benchmark::State& state, std::string_view name, Index channels) {
+  const ImageSet images = pictures(2048, channels);
+  std::vector<Index> all(static_cast<std::size_t>(images.count));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
+  const auto options =
+      pretext_task_defaults(images.height, images.width, images.channels, channel_statistics(images, all), true);
+  const Encoder<float> encoder({.in_channels = channels, .width = 4}, Rng(1));
+  const auto task = make_pretext_task<float>(name, options, images.height, images.width, encoder, Rng(2));
+  const EpochSampler order(all, 128, Rng(3));
+  std::int64_t step = 0;
+  for (auto _ : state) {
+    const PretextBatch batch =
+        task->make_batch(images, order.batch(step), Rng(4).split(static_cast<std::uint64_t>(step)));
+    benchmark::DoNotOptimize(batch.inputs.data());
+    ++step;
+  }
+  state.SetItemsProcessed(step * 128);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (const Index channels : {3, 1})
+    for (const std::string_view name : pretext_task_names())
+      benchmark::RegisterBenchmark(message(name, channels == 3 ? "/32x32x3" : "/28x28x1").c_str(),
+                                   [name, channels](benchmark::State& state) { make(state, name, channels); });
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
