@@ -21,7 +21,7 @@ using namespace contexture;
 using namespace contexture::kernels;
 
 struct Case {
-  Index batch, size, c, k, kernel, stride;
+  Index batch, size, c, k, kernel, stride, groups = 1;
 
   [[nodiscard]] ConvShape shape() const {
     ConvShape s;
@@ -32,15 +32,20 @@ struct Case {
     s.r = s.s = kernel;
     s.stride_h = s.stride_w = stride;
     s.pad_h = s.pad_w = kernel / 2;
+    s.groups = groups;
     return s;
   }
   [[nodiscard]] std::string name() const {
     std::string text = std::to_string(c) + "to" + std::to_string(k) + "@" + std::to_string(size);
     if (kernel != 3) text += "k" + std::to_string(kernel);
     if (stride != 1) text += "s" + std::to_string(stride);
+    if (groups != 1) text += "g" + std::to_string(groups);
     return text + "n" + std::to_string(batch);
   }
 };
+
+// Grouped and depthwise layers on 64 channels.
+Case grouped(Index groups, Index stride) { return {128, 16, 64, 64, 3, stride, groups}; }
 
 std::vector<Case> cases() {
   std::vector<Case> all;
@@ -56,6 +61,8 @@ std::vector<Case> cases() {
     all.push_back({128, 32, width, 2 * width, 3, 2});
     all.push_back({128, 16, 2 * width, 2 * width, 3, 1});
   }
+  for (const Index groups : {2, 4, 8, 16, 32, 64}) all.push_back(grouped(groups, 1));
+  for (const Index groups : {8, 64}) all.push_back(grouped(groups, 2));
   for (const Index width : {16, 24, 32}) {  // patches of 12 pixels, four an image
     all.push_back({512, 12, 3, width, 3, 1});
     all.push_back({512, 12, width, 2 * width, 3, 2});
@@ -102,8 +109,10 @@ void run(benchmark::State& state, const Case& what, std::optional<ConvAlgorithm>
   }
   set_conv_algorithm(std::nullopt);
   const double gflop = 2e-9 * static_cast<double>(shape.multiply_adds());
+  const double bytes = 4.0 * static_cast<double>(shape.input_size() + shape.weight_size() + shape.output_size());
   using benchmark::Counter;
   state.counters["GFLOP/s"] = Counter(gflop, Counter::kIsIterationInvariantRate);
+  state.counters["flops/byte"] = 1e9 * gflop / bytes;  // each tensor moved once
   state.counters["of_peak"] = Counter(gflop / limit, Counter::kIsIterationInvariantRate);
 }
 
@@ -119,6 +128,8 @@ int main(int argc, char** argv) {
     set_num_threads(threads);
     benchmark::AddCustomContext("fma_peak_gflops_" + std::to_string(threads) + "_threads",
                                 std::to_string(peak(threads)));
+    benchmark::AddCustomContext("memory_gbytes_per_second_" + std::to_string(threads) + "_threads",
+                                std::to_string(benchmarks::memory_gbytes_per_second()));
   }
   benchmark::AddCustomContext("running_on", cpu_report().line());
   for (const auto& what : cases())

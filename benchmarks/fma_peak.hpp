@@ -6,7 +6,9 @@
 #include <ctime>
 
 #include "contexture/core/cpu.hpp"
+#include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/kernels/elementwise.hpp"
 
 #define CONTEXTURE_KERNEL_SOURCE "fma_peak-inl.hpp"
 #include "contexture/kernels/for_each_isa.hpp"
@@ -42,6 +44,24 @@ inline double fma_peak_gflops() {
     parallel_chunks(threads, threads, [&](Index, Index, Index) { sink = detail::fma_chains(iterations); });
     const double seconds = detail::seconds(threads == 1) - start;
     best = std::max(best, static_cast<double>(threads * iterations * detail::fma_chain_flops()) / seconds * 1e-9);
+  }
+  return best;
+}
+
+/// Memory bandwidth on num_threads() threads in GB/s, a third of it writes: the best of five runs of
+/// a = b + c over arrays of 64 MiB (writing a line is counted once, though it is read first).
+inline double memory_gbytes_per_second() {
+  const Index size = 1 << 24;
+  Workspace<float> a(size), b(size), c(size);
+  std::fill_n(b.data(), size, 1.0f);
+  std::fill_n(c.data(), size, 2.0f);
+  std::fill_n(a.data(), size, 0.0f);
+  const bool one_thread = num_threads() == 1;
+  double best = 0;
+  for (int run = 0; run < 5; ++run) {
+    const double start = detail::seconds(one_thread);
+    kernels::add(b.data(), c.data(), a.data(), size);
+    best = std::max(best, 12e-9 * static_cast<double>(size) / (detail::seconds(one_thread) - start));
   }
   return best;
 }

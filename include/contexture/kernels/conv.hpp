@@ -100,7 +100,7 @@ inline void set_conv_algorithm(std::optional<ConvAlgorithm> algorithm) {
 ///
 /// | shape                                                           | algorithm |
 /// |-----------------------------------------------------------------|-----------|
-/// | fewer than 4 channels a group to run the vectors over, save depthwise | im2col |
+/// | fewer than 4 channels a group to run the vectors over, save 1 to 1, 2 to 2 | im2col |
 /// | float, 3x3, stride 1, where the cost model below favours a tile | winograd4, winograd2 |
 /// | everything else, and double always                              | direct    |
 ///
@@ -116,7 +116,7 @@ template <class T = float>
     return winograd && !detail::conv::winograd_applies(shape) ? ConvAlgorithm::direct : algorithm;
   }
   const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();
-  if (vectorised < 4 && !detail::conv::is_depthwise(shape)) return ConvAlgorithm::im2col;
+  if (vectorised < 4 && !detail::conv::has_small_groups<T>(shape)) return ConvAlgorithm::im2col;
   if (!std::is_same_v<T, float> || !detail::conv::winograd_applies(shape)) return ConvAlgorithm::direct;
   const double direct = detail::conv::direct_cost(shape);
   const double small = detail::conv::winograd_cost(shape, 2, 120.0);

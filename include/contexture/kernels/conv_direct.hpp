@@ -23,7 +23,7 @@
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/kernels/conv_axis.hpp"
-#include "contexture/kernels/conv_depthwise.hpp"
+#include "contexture/kernels/conv_grouped.hpp"
 #include "contexture/kernels/conv_im2col.hpp"
 #include "contexture/kernels/conv_shape.hpp"
 
@@ -441,7 +441,7 @@ inline Axis input_cols(const ConvShape& compact, bool folded) {
 
 template <class T>
 void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
-  if (is_depthwise(shape)) return depthwise_forward(shape, x, w, bias, y);
+  if (has_small_groups<T>(shape)) return grouped_forward(shape, x, w, bias, y);
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
   Workspace<T> weights(static_cast<std::size_t>(shape.patch() * channels.padded()));
@@ -470,7 +470,7 @@ void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
 
 template <class T>
 void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
-  if (is_depthwise(shape)) return depthwise_backward_data(shape, dy, w, dx);
+  if (has_small_groups<T>(shape)) return grouped_backward_data(shape, dy, w, dx);
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const ChannelBlocks channels(shape.group_c(), kernels);
   Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * shape.group_k() * channels.padded()));
@@ -565,7 +565,7 @@ struct WeightUnits {
 
 template <class T>
 void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
-  if (is_depthwise(shape)) return depthwise_backward_weights(shape, x, dy, dw);
+  if (has_small_groups<T>(shape)) return grouped_backward_weights(shape, x, dy, dw);
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
   const Source<T> probe = input_source(shape, 0, x);

@@ -1,0 +1,143 @@
+// What including the library costs: processor seconds and peak MiB of the compiler for a source that
+// includes the umbrella header, each room, or is the program of tests/consumers/program; as users
+// build, with -O2, in both modes: header-only, and with contexture::compiled (convolutions declared).
+//   bench_compile [--rounds=N] [--json=FILE]
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Cost {
+  double seconds = 0;
+  double mebibytes = 0;
+};
+
+Cost compile(const fs::path& source, const fs::path& object, bool compiled_mode) {
+  std::vector<std::string> words{
+      CONTEXTURE_BENCH_COMPILER, "-std=c++20", "-O2",          "-I" CONTEXTURE_BENCH_INCLUDE, "-c",
+      source.string(),           "-o",         object.string()};
+  if (compiled_mode) words.emplace_back("-DCONTEXTURE_COMPILED");
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("cannot start a process");
+  if (child == 0) {
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    execvp(arguments[0], arguments.data());
+    _exit(127);
+  }
+  int status = 0;
+  rusage used{};  // of the child and of those that it waited for: the compiler proper, the assembler
+  if (wait4(child, &status, 0, &used) != child || status != 0)
+    throw std::runtime_error("cannot compile " + source.string());
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return {seconds(used.ru_utime) + seconds(used.ru_stime), static_cast<double>(used.ru_maxrss) / 1024};
+}
+
+// A folder of our own, removed at the end.
+class Scratch {
+ public:
+  Scratch() {
+    std::string pattern = (fs::temp_directory_path() / "bench_compile.XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
+    path_ = pattern;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// A source that includes every header of a room, save those made to be included by others.
+void write_room(const fs::path& source, const std::string& room) {
+  std::vector<std::string> headers;
+  for (const auto& entry : fs::directory_iterator(fs::path(CONTEXTURE_BENCH_INCLUDE) / "contexture" / room)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".hpp") && !name.ends_with("-inl.hpp") && name != "for_each_isa.hpp") headers.push_back(name);
+  }
+  std::sort(headers.begin(), headers.end());
+  std::ofstream file(source);
+  for (const std::string& header : headers) file << "#include \"contexture/" << room << '/' << header << "\"\n";
+}
+
+int run(int rounds, const std::string& json_path) {
+  const Scratch scratch;
+  nlohmann::ordered_json json;
+  json["context"] = {{"compiler", CONTEXTURE_BENCH_COMPILER_NAME}, {"options", "-std=c++20 -O2"}, {"rounds", rounds}};
+  std::printf("processor seconds and peak MiB of %s -O2, median of %d\n%-22s %16s %16s\n",
+              CONTEXTURE_BENCH_COMPILER_NAME, rounds, "", "header-only", "compiled");
+  for (const std::string what : {"contexture.hpp", "core", "kernels", "autograd", "nn", "optim", "data", "models",
+                                 "ssl", "train", "report", "program"}) {
+    fs::path source = scratch.path() / "source.cpp";
+    if (what == "program")
+      source = fs::path(CONTEXTURE_BENCH_INCLUDE) / "../tests/consumers/program/main.cpp";
+    else if (what == "contexture.hpp")
+      std::ofstream(source) << "#include \"contexture/contexture.hpp\"\n";
+    else
+      write_room(source, what);
+    std::printf("%-22s", what.c_str());
+    nlohmann::ordered_json entry{{"source", what}};
+    for (const bool compiled_mode : {false, true}) {
+      std::vector<Cost> costs;
+      for (int round = 0; round < rounds; ++round)
+        costs.push_back(compile(source, scratch.path() / "source.o", compiled_mode));
+      std::sort(costs.begin(), costs.end(), [](const Cost& a, const Cost& b) { return a.seconds < b.seconds; });
+      const Cost& median = costs[costs.size() / 2];
+      std::printf(" %6.2f s %4.0f MiB", median.seconds, median.mebibytes);
+      std::fflush(stdout);
+      entry[compiled_mode ? "compiled" : "header_only"] = {{"seconds", median.seconds},
+                                                           {"mebibytes", median.mebibytes}};
+    }
+    std::printf("\n");
+    json["sources"].push_back(entry);
+  }
+  if (json_path.empty()) return 0;
+  std::ofstream file(json_path);
+  file << json.dump(1) << '\n';
+  if (!file.flush()) throw std::runtime_error("cannot write " + json_path);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  int rounds = 3;
+  std::string json_path;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.starts_with("--json=")) {
+      json_path = argument.substr(7);
+    } else if (argument.starts_with("--rounds=") && std::atoi(argv[i] + 9) >= 1) {
+      rounds = std::atoi(argv[i] + 9);
+    } else {
+      std::fprintf(stderr, "bench_compile: %s, expected --rounds=N or --json=FILE\n", argv[i]);
+      return 2;
+    }
+  }
+  return run(rounds, json_path);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "bench_compile: %s\n", error.what());
+  return 1;
+}
