@@ -50,7 +50,7 @@ done
 # The runs that the pages quote: what they are given beside --data and --out. Only the built-in images
 # are shown as pictures: the others are not ours to pass on.
 name=${words[0]}
-options=() curves=(accuracy_curves loss_curves) pictures=()
+options=() pictures=()
 case $name in
   builtin) pictures=(patches predictions confusion) ;;
   fashion-mnist | cifar10) options=(--preset standard) ;;
@@ -68,41 +68,38 @@ if [[ -z $from ]]; then
   "$root/scripts/experiments.sh" "${options[@]}" --out "$from"
 fi
 report=$from/report.md
-speed=('How fast: optimiser steps' 'How fast: time, with and without pre-training')  # headings in it
 [[ -r $report ]] || fail "$report: cannot be read"
-for figure in "${curves[@]/%/.svg}" "${pictures[@]/%/.png}"; do
-  [[ -r $from/$figure ]] || fail "$from/$figure: cannot be read"
-done
 
-# section HEADING: what stands in the report under a heading of any level, up to the next heading.
+# section HEADING [LAST]: what stands in the report under a heading of any level, up to the next heading,
+# or up to the heading LAST.
 section() {
-  awk -v heading="$1" '
-    /^##+ / { inside = $0; sub(/^#+ /, "", inside); inside = inside == heading; next }
+  awk -v heading="$1" -v last="${2-}" '
+    /^##+ / {
+      text = $0; sub(/^#+ /, "", text)
+      if (text == heading) { inside = 1; next }
+      if (last == "" || text == last) inside = 0
+    }
     inside' "$report"
 }
 # table: the first table of a text.
 table() { awk '/^\|/ && !done { print; found = 1; next } found { done = 1 }'; }
 
+speed='How fast: optimiser steps'
 whole() {
   awk '/^\*\*/ { print; print ""; exit }' "$report"
   awk '/^## / { exit } /^- / { print }' "$report"
   echo
-  section 'Results' | sed "s|](\([a-z]*_curves\)\.png)|](images/$name/\1.svg)|"
-  for heading in "${speed[@]}"; do
-    printf '\n### %s\n' "$heading"
-    section "$heading"
-  done
-  printf '\n### The run\n\n'
-  printf '| | |\n|---|---|\n'
+  section Results 'What it means' | sed "s|](\([a-z_]*\)\.png)|](images/$name/\1.svg)|"
+  printf '\n### The run\n\n| | |\n|---|---|\n'
   section Set-up | grep -E '^\| (Images|Encoder|Pre-training|Machine|Whole run) \|'
 }
 short() {
   awk '/^\*\*/ { print; print ""; exit }' "$report"
-  section 'Results' | table
+  section Results | table
   printf '\n![Validation accuracy by optimiser step and by time](docs/images/%s/accuracy_curves.svg)\n' "$name"
   printf '\n![Training and validation loss by optimiser step](docs/images/%s/loss_curves.svg)\n\n' "$name"
   printf 'Optimiser steps until a share of the scratch arm'\''s best validation accuracy was reached:\n\n'
-  section "${speed[0]}" | table
+  section "$speed" | table
 }
 
 # replace PAGE TEXT: what stands between the markers of $name there becomes TEXT.
@@ -120,15 +117,19 @@ replace() {
 if [[ $name == builtin ]] && ! section Set-up | grep -xF '| Data set | builtin |' >/dev/null; then
   fail "$report: is not about the built-in images"
 fi
-for heading in Results "${speed[@]}" Set-up; do
+for heading in Results "$speed" Set-up; do
   section "$heading" | grep '^|' >/dev/null || fail "$report: no table under '$heading'"
 done
-text=$(whole)
-replace "$root/docs/results.md" "$text"
-if [[ $name == builtin ]]; then
-  text=$(short)
-  replace "$root/README.md" "$text"
-fi
+results=$(whole)
+# The curves among the results, and the pictures.
+mapfile -t figures < <(sed -n 's|.*](images/.*/\([a-z_]*\.svg\)).*|\1|p' <<<"$results")
+figures+=("${pictures[@]/%/.png}")
+for figure in "${figures[@]}"; do
+  [[ -r $from/$figure ]] || fail "$from/$figure: cannot be read"
+done
+summary=$(short)
+replace "$root/docs/results.md" "$results"
+if [[ $name == builtin ]]; then replace "$root/README.md" "$summary"; fi
 mkdir -p "$root/docs/images/$name"
-for figure in "${curves[@]/%/.svg}" "${pictures[@]/%/.png}"; do cp "$from/$figure" "$root/docs/images/$name/$figure"; done
+for figure in "${figures[@]}"; do cp "$from/$figure" "$root/docs/images/$name/$figure"; done
 echo "reproduce.sh: docs/results.md$([[ $name != builtin ]] || echo ', README.md') and docs/images/$name/ are as in $from"

@@ -132,7 +132,8 @@ TEST_CASE("softmax and weighted, smoothed cross-entropy agree with naive loops")
           std::vector<double> logits = random_values(rows * classes, 4);
           for (double& z : logits) z *= 5;
           std::vector<std::int32_t> labels(static_cast<std::size_t>(rows));
-          for (std::size_t r = 0; r < labels.size(); ++r) labels[r] = static_cast<std::int32_t>(r * 5) % classes;
+          for (std::size_t r = 0; r < labels.size(); ++r)
+            labels[r] = static_cast<std::int32_t>(static_cast<Index>(r) * 5 % classes);
           std::vector<double> weights(static_cast<std::size_t>(classes));
           for (std::size_t c = 0; c < weights.size(); ++c) weights[c] = 0.5 + static_cast<double>(c % 4);
           std::vector<double> p(logits.size()), gradient(logits.size(), 7.0);
