@@ -77,8 +77,8 @@ TEST_CASE("verdicts: an honest run passes, each shortcut is called by its name",
   CHECK(suspects(honest()).empty());
   CHECK(judge_shortcuts(honest()).size() == 9);
   ShortcutMeasurements m = honest();
-  m.accuracy[0] = 0.30;  // touching patches harder than the gap
-  CHECK(suspects(m) == Names{"gap 0"});
+  m.accuracy[0] = 0.30;  // touching patches may be harder: they show less of the object
+  CHECK(suspects(m).empty());
   m = honest();
   m.accuracy[1] = 0.8;
   m.accuracy[2] = 0.7;
