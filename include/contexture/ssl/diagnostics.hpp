@@ -208,8 +208,9 @@ struct ShortcutVerdict {
                     (inside < 0.5 ? ": the answer is in the outermost pixels" : ""));
   const double shuffled = at(Check::shuffled_targets) - m.chance;
   add(Check::shuffled_targets, shuffled > noise,
-      shuffled > noise ? "beats chance with answers that mean nothing: the evaluation leaks"
-                       : "at chance, within three standard errors of " + std::to_string(m.images) + " images");
+      shuffled > noise
+          ? "beats chance with answers that mean nothing: the evaluation leaks"
+          : "not above chance by more than three standard errors of " + std::to_string(m.images) + " images");
   // From the chance of guessing a place to knowing it.
   const double known = (m.position_accuracy - m.position_chance) / std::max(1 - m.position_chance, 1e-9);
   const double known_at_random =
