@@ -1,5 +1,7 @@
 // Looks into everything an experiment program leaves in its --out folder, by content:
 //   check_outputs OUT [--fractions 1,0.5,0.1] [--seeds 1] [--encoder-given] [--equal OTHER_OUT]
+//   check_outputs --probe probe.json [--encoders 2] [--labels 1,0.5] [--no-test] [--equal OTHER.json]
+//   check_outputs --diagnostics diagnostics.json
 // Prints one line per complaint; exit status 1 if there was any. --equal: the weights and the
 // history (seconds aside) of OTHER_OUT are the same bit by bit.
 #include <zlib.h>
@@ -227,11 +229,46 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
     const json difference = experiment.value("test_accuracy_difference", json::object());
     expect(number_in(difference, "mean", -1, 1), name, ".test_accuracy_difference.mean");
     expect(difference.contains("ci95") && difference.contains("seeds"), name, ".test_accuracy_difference");
+    const json tests = difference.value("tests", json::object());
+    const json sign = tests.value("sign_test", json());
+    expect(number_in(sign, "p", 0, 1) &&
+               sign.value("better", 0U) + sign.value("worse", 0U) + sign.value("ties", 0U) == seeds,
+           name, ".test_accuracy_difference.tests.sign_test: ", sign.dump());
+    const json mcnemar = tests.value("mcnemar", json());
+    if (mcnemar.is_object()) {
+      expect(number_in(mcnemar.value("over_seeds", json()), "p", 0, 1) &&
+                 mcnemar.value("per_seed", json::array()).size() == seeds,
+             name, ".test_accuracy_difference.tests.mcnemar: ", mcnemar.dump());
+      // Right answers of both arms differ by just the images that one of them alone answers.
+      const double images = summary.value("config", json::object()).contains("test-images")
+                                ? std::stod(summary["config"]["test-images"].get<std::string>())
+                                : 0;
+      const json& first = mcnemar["per_seed"][0];
+      const double gained = first.value("pretrained", 0.0) - first.value("scratch", 0.0);
+      if (images > 0)
+        expect(std::abs(gained / images - difference["per_seed"][0].get<double>()) < 1e-6, name,
+               ": McNemar's counts do not add up to the difference: ", gained, " of ", images);
+    }
     if (number_in(difference, "mean", -1, 1))
       expect(std::abs(difference["mean"].get<double>() - (experiment["pretrained"].value("test_accuracy", 0.0) -
                                                           experiment["scratch"].value("test_accuracy", 0.0))) < 1e-6,
              name, ".test_accuracy_difference.mean is not the difference of the means");
   }
+  const json efficiency = summary.value("label_efficiency", json());
+  if (fractions.size() < 4) return expect(efficiency.is_null(), "label_efficiency: expected null");
+  expect(efficiency.size() == fractions.size(), "label_efficiency: ", efficiency.size(), " entries");
+  double before = 0, most = 0;
+  for (const json& point : efficiency) most = std::max(most, point.value("labels", 0.0));
+  for (const json& point : efficiency) {
+    expect(number_in(point, "labels", before + 1, 1e9), "label_efficiency: labels do not rise");
+    before = point.value("labels", 0.0);
+    const json needed = point.value("scratch_labels_needed", json());
+    expect(needed.is_null() || (needed.get<double>() >= 1 && needed.get<double>() <= most),
+           "label_efficiency: scratch_labels_needed ", needed.dump());
+    expect(needed.is_null() == point.value("labels_saved", json()).is_null(), "label_efficiency: labels_saved");
+  }
+  check_svg(out / "label_efficiency.svg", 2);
+  check_png(out / "label_efficiency.png");
 }
 
 void check_report(const fs::path& out, const std::vector<double>& fractions) {
@@ -309,6 +346,75 @@ void check_equal(const fs::path& a, const fs::path& b) {
   }
 }
 
+// Every encoder with every stage and share of the labels; random weights come first, and the numbers are accuracies.
+void check_probe(const fs::path& path, std::size_t encoders, const std::vector<double>& labels, bool tested) {
+  const json probe = json::parse(read(path), nullptr, false);
+  if (!probe.is_object()) return expect(false, path.string(), ": not a JSON object");
+  const json found = probe.value("encoders", json::array());
+  expect(found.size() == encoders + 1, path.string(), ": ", found.size(), " encoders, expected ", encoders + 1);
+  expect(!found.empty() && found[0].value("kind", "") == "random", path.string(), ": random weights do not come first");
+  const double classes = probe.value("classes", 0.0);
+  expect(classes >= 2, path.string(), ": classes");
+  for (const json& encoder : found) {
+    const std::string name = encoder.value("name", "");
+    const json stages = encoder.value("stages", json::array());
+    expect(stages.size() == 4, name, ": ", stages.size(), " stages, expected stem and 3");
+    double features = 0;
+    for (const json& stage : stages) {
+      expect(stage.value("features", 0.0) > features, name, ": features of ", stage.value("stage", ""));
+      features = stage.value("features", 0.0);
+      const json shares = stage.value("labels", json::array());
+      expect(shares.size() == labels.size(), name, ": ", shares.size(), " shares of the labels");
+      for (std::size_t i = 0; i < std::min(shares.size(), labels.size()); ++i) {
+        expect(number_in(shares[i], "fraction", labels[i] - 1e-9, labels[i] + 1e-9), name, ": fraction");
+        expect(number_in(shares[i], "labels", 1, 1e9), name, ": labels");
+        for (const char* kind : {"linear", "knn"}) {
+          const json numbers = shares[i].value(kind, json::object());
+          expect(number_in(numbers, "validation", 0, 1), name, ".", kind, ".validation");
+          if (tested)
+            expect(number_in(numbers, "test", 0, 1), name, ".", kind, ".test");
+          else
+            expect(numbers.contains("test") && numbers["test"].is_null(), name, ".", kind, ".test: expected null");
+        }
+        expect(number_in(shares[i]["linear"], "penalty", 1e-9, 1e3), name, ".linear.penalty");
+      }
+    }
+  }
+  // Drawn classes differ in colour and form: even random features tell some of them apart.
+  double best = 0;
+  for (const json& stage : found.empty() ? json::array() : found[0].value("stages", json::array()))
+    best = std::max(best, stage["labels"][0]["linear"]["validation"].get<double>());
+  expect(best > 1 / classes, path.string(), ": linear probes of random features are at chance");
+}
+
+void check_same_probe(const fs::path& a, const fs::path& b) {
+  json x = json::parse(read(a), nullptr, false), y = json::parse(read(b), nullptr, false);
+  for (json* probe : {&x, &y})
+    for (json& encoder : (*probe)["encoders"]) encoder.erase("seconds");
+  expect(x == y, a.string(), " and ", b.string(), " differ");
+}
+
+void check_diagnostics(const fs::path& path) {
+  const json report = json::parse(read(path), nullptr, false);
+  if (!report.is_object()) return expect(false, path.string(), ": not a JSON object");
+  const json checks = report.value("checks", json::array());
+  std::size_t suspects = 0;
+  std::set<std::string> names;
+  for (const json& check : checks) {
+    names.insert(check.value("name", ""));
+    expect(number_in(check, "accuracy", 0, 1) && number_in(check, "chance", 0, 1), path.string(), ": ", check.dump());
+    const std::string verdict = check.value("verdict", "");
+    expect(verdict == "pass" || verdict == "suspect", path.string(), ": verdict '", verdict, "'");
+    suspects += verdict == "suspect";
+    expect(!check.value("reason", "").empty(), path.string(), ": no reason");
+  }
+  for (const char* name : {"gap 0", "foreign partner", "border only", "border hidden", "shuffled targets",
+                           "absolute position", "training images"})
+    expect(names.contains(name), path.string(), ": no check '", name, "'");
+  expect(names.size() == 9, path.string(), ": ", names.size(), " checks, expected 9");
+  expect(report.value("suspect", std::size_t{99}) == suspects, path.string(), ": counts ", suspects, " suspects");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -317,6 +423,11 @@ int main(int argc, char** argv) {
   bool pretrained_here = true;
   fs::path out;
   fs::path other;
+  fs::path probe;
+  fs::path diagnostics;
+  std::size_t encoders = 1;
+  std::vector<double> labels{1.0};
+  bool tested = true;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--fractions") {
@@ -326,6 +437,17 @@ int main(int argc, char** argv) {
       seeds = std::stoul(argv[++i]);
     } else if (argument == "--encoder-given") {
       pretrained_here = false;
+    } else if (argument == "--probe") {
+      probe = argv[++i];
+    } else if (argument == "--encoders") {
+      encoders = std::stoul(argv[++i]);
+    } else if (argument == "--labels") {
+      labels.clear();
+      for (const std::string& part : split(argv[++i], ',')) labels.push_back(std::stod(part));
+    } else if (argument == "--no-test") {
+      tested = false;
+    } else if (argument == "--diagnostics") {
+      diagnostics = argv[++i];
     } else if (argument == "--equal") {
       other = argv[++i];
     } else {
@@ -333,7 +455,12 @@ int main(int argc, char** argv) {
     }
   }
   try {
-    if (!other.empty()) {
+    if (!diagnostics.empty()) {
+      check_diagnostics(diagnostics);
+    } else if (!probe.empty()) {
+      check_probe(probe, encoders, labels, tested);
+      if (!other.empty()) check_same_probe(probe, other);
+    } else if (!other.empty()) {
       check_equal(out, other);
     } else {
       check_summary(out, fractions, seeds, pretrained_here);

@@ -61,7 +61,7 @@ experiment_programs=(experiments experiment1_all_labels experiment2_half_labels 
 
 case_help() {
   local program option
-  for program in "${experiment_programs[@]}" predict; do
+  for program in "${experiment_programs[@]}" predict probe diagnose; do
     succeeds "$programs/$program" --help
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
@@ -265,6 +265,62 @@ TABLE
   succeeds "$programs/predict" --weights "$results/classifier_100_scratch.safetensors" images/*
   succeeds "$programs/experiment1_all_labels" --config "$results/config.ini" --out again || return
   check "$results" --equal again
+}
+
+# Frozen features of an encoder, of a classifier and of random weights; twice the same.
+case_probe() {
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out run || return
+  local encoder=run/encoder.safetensors data=(--train-images 240 --test-images 48 --image-size 24)
+  local ask=("$programs/probe" "${data[@]}" --encoder "$encoder" --encoder run/classifier_100_scratch.safetensors
+    --labels 1 0.5)
+  succeeds "${ask[@]}" --out out || return
+  check --probe out/probe.json --encoders 2 --labels 1,0.5
+  grep -q '^50 % of the labels' stdout || complain "probe: no table for half of the labels"
+  grep -qE '^ *(run/classifier_100_scratch.safetensors)? +stem +[0-9.]+ %' stdout || complain "probe: no line for the stem"
+  succeeds "${ask[@]}" --out again --quiet || return
+  (($(wc -l <stdout) == 1)) || complain "probe --quiet prints $(wc -l <stdout) lines"
+  check --probe out/probe.json --encoders 2 --labels 1,0.5 --equal again/probe.json
+  succeeds "$programs/probe" "${data[@]}" --encoder "$encoder" --no-test --out choose || return
+  check --probe choose/probe.json --no-test
+  fails 2 'encoder' "$programs/probe" "${data[@]}" --out bad
+  fails 2 'labels' "${ask[@]}" --labels 0 --out bad
+  fails 2 'labels' "${ask[@]}" --labels nan --out bad
+  fails 2 'validation' "${ask[@]}" --validation 2 --out bad
+  fails 2 'frobnicate' "${ask[@]}" --frobnicate
+  [[ ! -e bad ]] || complain "probe: wrong use creates the --out folder"
+  fails 1 'nowhere\.safetensors' "$programs/probe" "${data[@]}" --encoder nowhere.safetensors --out bad
+  echo 'not weights' >text.safetensors
+  fails 1 'text\.safetensors' "$programs/probe" "${data[@]}" --encoder text.safetensors --out bad
+  fails 1 'no-such-folder' "$programs/probe" --data no-such-folder --encoder "$encoder" --out bad
+  fails 1 'label|class' "$programs/probe" --train-images 40 --image-size 24 --encoder "$encoder" --labels 0.01 --out bad
+  fails 1 'proc' "$programs/probe" "${data[@]}" --encoder "$encoder" --out /proc/contexture
+  nothing_half_written bad
+}
+
+case_diagnose() {
+  local ask=("$programs/diagnose" --train-images 120 --image-size 24 --width 4 --steps 4 --batch-size 16)
+  succeeds "${ask[@]}" --out out || return
+  check --diagnostics out/diagnostics.json
+  grep -q '^shuffled targets ' stdout || complain "diagnose: no line for shuffled targets"
+  tail -n 1 stdout | grep -q 'out/diagnostics.json' || complain "diagnose: the last line does not name the file"
+  succeeds "${ask[@]}" --out again --quiet || return
+  (($(wc -l <stdout) == 1)) || complain "diagnose --quiet prints $(wc -l <stdout) lines"
+  cmp -s out/diagnostics.json again/diagnostics.json || complain "diagnose: the same seed gives other numbers"
+  fails 2 'steps' "${ask[@]}" --steps 0 --out bad
+  fails 2 'frobnicate' "${ask[@]}" --frobnicate
+  [[ ! -e bad ]] || complain "diagnose: wrong use creates the --out folder"
+  fails "1 2" 'colour' "${ask[@]}" --colour pink --out bad
+  fails "1 2" 'patch|grid|image|gap' "${ask[@]}" --patch 40 --out bad
+  fails 1 'few' "$programs/diagnose" --train-images 6 --image-size 24 --out bad
+  fails 1 'no-such-folder' "$programs/diagnose" --data no-such-folder --out bad
+}
+
+# Four label fractions make a curve.
+case_label_efficiency() {
+  succeeds "$programs/experiments" "${tiny[@]}" --train-images 600 --epochs 1 --fractions 1,0.5,0.2,0.1 --seeds 2 --out out ||
+    return
+  check out --fractions 1,0.5,0.2,0.1 --seeds 2
+  grep -q 'Labels saved' out/report.md || complain "report.md: nothing about labels saved"
 }
 
 # Images of the built-in set smaller than the grid of patches; a grid that does not fit.

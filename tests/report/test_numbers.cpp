@@ -364,6 +364,29 @@ TEST_CASE("the sentence on certainty tells what few seeds can show", "[report]")
         "scratch one 0 (exact McNemar test: p = 0.25).");
 }
 
+TEST_CASE("with one seed the verdict is on the answers, paired image by image", "[report]") {
+  RunSummary run;
+  run.test_images = 1000;
+  run.test_labels.assign(1000, 0);
+  ExperimentResult e{
+      .label_fraction = 0.1, .labels = 10, .seeds = {0}, .scratch = {ArmResult{}}, .pretrained = {ArmResult{}}};
+  // 700 and 720 right: the pre-trained arm gains 25 images and loses 5.
+  for (int i = 0; i < 1000; ++i) {
+    e.scratch[0].answers.predicted.push_back(i < 700 ? 0 : 1);
+    e.pretrained[0].answers.predicted.push_back(i >= 5 && i < 725 ? 0 : 1);
+  }
+  e.scratch[0].test_accuracy = 0.7;
+  e.pretrained[0].test_accuracy = 0.72;
+  Judgement j = judge(view_of(run, e), 1000);
+  CHECK(j.noise == Approx(2 * std::sqrt(30 - 20.0 * 20 / 1000) / 1000));
+  CHECK(j.verdict == Verdict::gain);
+  // As if the two were independent, nothing could be told.
+  run.test_labels.clear();
+  j = judge(view_of(run, e), 1000);
+  CHECK(j.noise == Approx(2 * std::sqrt(0.7 * 0.3 / 1000 + 0.72 * 0.28 / 1000)));
+  CHECK(j.verdict == Verdict::tie);
+}
+
 TEST_CASE("labels saved: between measurements linearly in the logarithm", "[report]") {
   const std::vector<LabelAccuracy> curve{{100, 0.40}, {1000, 0.60}, {10000, 0.70}};
   CHECK(*labels_to_reach(curve, 0.50) == Approx(100 * std::sqrt(10.0)));

@@ -336,9 +336,10 @@ inline void view_answers(const RunSummary& run, const ExperimentResult& experime
 /// What can be said about a difference of test accuracies.
 enum class Verdict { unknown, gain, loss, tie };
 
-/// With two seeds or more: the 95 % interval of the paired difference excludes zero. With one seed: the
-/// difference exceeds two standard errors of the test set (both accuracies binomial, taken as independent,
-/// which overstates the error of two models on the same images).
+/// With two seeds or more: the 95 % interval of the paired difference excludes zero. With one seed: the difference
+/// exceeds two of its standard errors, from the n test images of which b and c are answered rightly by one arm alone:
+/// sqrt(b + c - (b - c)^2 / n) / n; where the answers are not known, from both accuracies as if they were independent,
+/// which overstates the error of two models on the same images.
 struct Judgement {
   Verdict verdict = Verdict::unknown;
   double noise = std::numeric_limits<double>::quiet_NaN();  ///< half-width that the difference was held against
@@ -352,6 +353,12 @@ struct Judgement {
   const double a = test_se(e.scratch.test_accuracy.mean, test_images);
   const double b = test_se(e.pretrained.test_accuracy.mean, test_images);
   out.noise = out.over_seeds ? e.difference.half_width_95 : 2 * std::sqrt(a * a + b * b);
+  if (!out.over_seeds && e.mcnemar && test_images > 0) {
+    const auto n = static_cast<double>(test_images);
+    const auto gained = static_cast<double>(e.mcnemar->pretrained - e.mcnemar->scratch);
+    const auto discordant = static_cast<double>(e.mcnemar->pretrained + e.mcnemar->scratch);
+    out.noise = 2 * std::sqrt(std::max(0.0, discordant - gained * gained / n)) / n;
+  }
   if (!std::isfinite(out.noise)) return out;
   if (std::abs(e.difference.mean) <= out.noise)
     out.verdict = Verdict::tie;

@@ -202,7 +202,7 @@ struct TimedMoment {
             " points is within the noise ";
       out += j.over_seeds ? "between seeds (" + interval + ")."
                           : "of a test set of " + grouped(test_images) +
-                                " images (twice the binomial standard error: " + fixed(100 * j.noise, 1) + " points).";
+                                " images (twice the standard error: " + fixed(100 * j.noise, 1) + " points).";
       break;
     case Verdict::unknown:
       out = "Test accuracy is " + from + " from scratch and " + to +

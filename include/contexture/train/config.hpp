@@ -47,7 +47,7 @@ struct ExperimentConfig {
   // Pre-training.
   std::string pretext = "context";                          ///< a name of pretext_task_names()
   std::string encoder;                                      ///< weights to use instead of pre-training
-  double pretrain_epochs = 10;                              ///< passes over the training (and unlabelled) images
+  double pretrain_epochs = 12;                              ///< passes over the training (and unlabelled) images
   double pretrain_learning_rate = 0.1;                      ///< peak, at a batch of 128 images
   std::int64_t pretrain_batch_size = 128;                   ///< images
   std::int64_t grid = 0, patch = 0, gap = -1, jitter = -1;  ///< patches; 0 or -1: by image size
@@ -60,7 +60,7 @@ struct ExperimentConfig {
   double head_dropout = 0.5;            ///< in the pretext head
 
   // Classification, the same for both arms.
-  double epochs = 20;          ///< passes over all labelled images; see classifier_steps() for fewer labels
+  double epochs = 12;          ///< passes over all labelled images; see classifier_steps() for fewer labels
   double learning_rate = 0.1;  ///< peak, at a batch of 128 images
   double encoder_rate = 1;     ///< factor of the learning rate for a pre-trained encoder's weights
   std::int64_t batch_size = 128;
@@ -88,7 +88,7 @@ struct Preset {
 inline constexpr std::array<Preset, 3> kPresets{{
     // name      width  epochs  pre-training  seeds  built-in images
     {"quick",       16,     14,           10,     1,  10'000,  2'000},
-    {"standard",    24,     20,           15,     1,  30'000,  5'000},
+    {"standard",    24,     12,           12,     1,  30'000,  5'000},
     {"thorough",    32,     40,           60,     5,  50'000, 10'000},
 }};
 // clang-format on
