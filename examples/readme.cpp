@@ -27,7 +27,7 @@ int main() {
 
   // Without labels: in which direction does one patch lie from another?
   ContextPrediction<float> pretext(context_defaults(32), 32, 32, model.encoder(), {}, rng.split("pretext"));
-  const EpochSampler images(split.train, 128, rng.split("images"));
+  const EpochSampler images(split.train, 64, rng.split("images"));
   auto parameters = model.encoder().parameters();
   for (auto& head_parameter : pretext.head().parameters()) parameters.push_back(head_parameter);
   train(parameters, 200, [&](int step) {
@@ -36,7 +36,7 @@ int main() {
   });
 
   // With a tenth of the labels: what is it?
-  const EpochSampler labelled(label_subset(data.train.labels, split.train, 0.1, rng), 128, rng.split("labelled"));
+  const EpochSampler labelled(label_subset(data.train.labels, split.train, 0.1, rng), 64, rng.split("labelled"));
   train(model.parameters(), 200, [&](int step) {
     Batch batch;
     const Augmentation crop_and_mirror;

@@ -26,7 +26,7 @@ tiny=(--preset quick --train-images 240 --test-images 48 --image-size 24 --width
 # succeeds COMMAND...: exit status 0 and nothing on stderr.
 succeeds() {
   local status=0
-  timeout 120 "$@" >stdout 2>stderr || status=$?
+  timeout 300 "$@" >stdout 2>stderr || status=$?
   if ((status != 0)) || [[ -s stderr ]]; then
     complain "status $status, stderr below: $*"
     cat stderr
@@ -39,7 +39,7 @@ succeeds() {
 fails() {
   local statuses=$1 pattern=$2 status=0
   shift 2
-  timeout 120 "$@" >stdout 2>stderr || status=$?
+  timeout 300 "$@" >stdout 2>stderr || status=$?
   [[ " $statuses " == *" $status "* ]] || complain "exit status $status, expected $statuses: $*"
   (($(grep -vc ': warning: ' stderr) == 1)) || complain "$(wc -l <stderr) lines on stderr, expected 1: $*"
   grep -v ': warning: ' stderr | grep -qiE -- "$pattern" || complain "stderr does not match '$pattern': $*"
