@@ -234,20 +234,17 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
     expect(number_in(sign, "p", 0, 1) &&
                sign.value("better", 0U) + sign.value("worse", 0U) + sign.value("ties", 0U) == seeds,
            name, ".test_accuracy_difference.tests.sign_test: ", sign.dump());
-    const json mcnemar = tests.value("mcnemar", json());
-    if (mcnemar.is_object()) {
-      expect(number_in(mcnemar.value("over_seeds", json()), "p", 0, 1) &&
-                 mcnemar.value("per_seed", json::array()).size() == seeds,
-             name, ".test_accuracy_difference.tests.mcnemar: ", mcnemar.dump());
-      // Right answers of both arms differ by just the images that one of them alone answers.
-      const double images = summary.value("config", json::object()).contains("test-images")
-                                ? std::stod(summary["config"]["test-images"].get<std::string>())
-                                : 0;
-      const json& first = mcnemar["per_seed"][0];
-      const double gained = first.value("pretrained", 0.0) - first.value("scratch", 0.0);
-      if (images > 0)
-        expect(std::abs(gained / images - difference["per_seed"][0].get<double>()) < 1e-6, name,
-               ": McNemar's counts do not add up to the difference: ", gained, " of ", images);
+    const json mcnemar = tests.value("mcnemar", json::object());
+    expect(number_in(mcnemar.value("over_seeds", json()), "p", 0, 1) &&
+               mcnemar.value("per_seed", json::array()).size() == seeds,
+           name, ".test_accuracy_difference.tests.mcnemar: ", mcnemar.dump());
+    // Right answers of both arms differ by just the images that one of them alone answers.
+    const double images = std::stod(summary["config"].value("test-images", "0"));
+    for (std::size_t seed = 0; images > 0 && seed < mcnemar.value("per_seed", json::array()).size(); ++seed) {
+      const json& counts = mcnemar["per_seed"][seed];
+      const double gained = counts.value("pretrained", 0.0) - counts.value("scratch", 0.0);
+      expect(std::abs(gained / images - difference["per_seed"][seed].get<double>()) < 1e-6, name,
+             ": McNemar's counts do not add up to the difference: ", gained, " of ", images);
     }
     if (number_in(difference, "mean", -1, 1))
       expect(std::abs(difference["mean"].get<double>() - (experiment["pretrained"].value("test_accuracy", 0.0) -
@@ -474,7 +471,8 @@ int main(int argc, char** argv) {
         check_png(out / "predictions.png");
         check_png(out / "confusion.png");
       }
-      check_png(out / "patches.png");
+      for (const char* name : {"patches", "neighbours", "embedding", "filters"})
+        check_png(out / (std::string(name) + ".png"));
     }
   } catch (const std::exception& error) {
     expect(false, error.what());
