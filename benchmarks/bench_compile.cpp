@@ -1,6 +1,6 @@
-// What including the library costs: processor seconds and peak MiB of the compiler for a source that
-// includes the umbrella header, each room, or is the program of tests/consumers/program; as users
-// build, with -O2, in both modes: header-only, and with contexture::compiled (convolutions declared).
+// What including the library costs: processor seconds and peak MiB of the compiler, at -O2, for a
+// source that includes the umbrella header, or each room, and nothing else, and for the two sources of
+// tests/consumers/program, header-only and with contexture::compiled (convolutions only declared).
 //   bench_compile [--rounds=N] [--json=FILE]
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -86,32 +86,32 @@ int run(int rounds, const std::string& json_path) {
   const Scratch scratch;
   nlohmann::ordered_json json;
   json["context"] = {{"compiler", CONTEXTURE_BENCH_COMPILER_NAME}, {"options", "-std=c++20 -O2"}, {"rounds", rounds}};
-  std::printf("processor seconds and peak MiB of %s -O2, median of %d\n%-22s %16s %16s\n",
-              CONTEXTURE_BENCH_COMPILER_NAME, rounds, "", "header-only", "compiled");
+  std::printf("processor seconds and peak MiB of %s -O2, median of %d\n", CONTEXTURE_BENCH_COMPILER_NAME, rounds);
+  const fs::path object = scratch.path() / "source.o";
+  const fs::path program = fs::path(CONTEXTURE_BENCH_INCLUDE) / "../tests/consumers/program";
   for (const std::string what : {"contexture.hpp", "core", "kernels", "autograd", "nn", "optim", "data", "models",
-                                 "ssl", "train", "report", "program"}) {
-    fs::path source = scratch.path() / "source.cpp";
-    if (what == "program")
-      source = fs::path(CONTEXTURE_BENCH_INCLUDE) / "../tests/consumers/program/main.cpp";
+                                 "ssl", "train", "report", "program", "program, compiled mode"}) {
+    std::vector<fs::path> sources{scratch.path() / "source.cpp"};
+    if (what.starts_with("program"))
+      sources = {program / "main.cpp", program / "network.cpp"};
     else if (what == "contexture.hpp")
-      std::ofstream(source) << "#include \"contexture/contexture.hpp\"\n";
+      std::ofstream(sources[0]) << "#include \"contexture/contexture.hpp\"\n";
     else
-      write_room(source, what);
-    std::printf("%-22s", what.c_str());
-    nlohmann::ordered_json entry{{"source", what}};
-    for (const bool compiled_mode : {false, true}) {
-      std::vector<Cost> costs;
-      for (int round = 0; round < rounds; ++round)
-        costs.push_back(compile(source, scratch.path() / "source.o", compiled_mode));
-      std::sort(costs.begin(), costs.end(), [](const Cost& a, const Cost& b) { return a.seconds < b.seconds; });
-      const Cost& median = costs[costs.size() / 2];
-      std::printf(" %6.2f s %4.0f MiB", median.seconds, median.mebibytes);
-      std::fflush(stdout);
-      entry[compiled_mode ? "compiled" : "header_only"] = {{"seconds", median.seconds},
-                                                           {"mebibytes", median.mebibytes}};
+      write_room(sources[0], what);
+    std::vector<Cost> costs;
+    for (int round = 0; round < rounds; ++round) {
+      Cost& all = costs.emplace_back();
+      for (const fs::path& source : sources) {
+        const Cost one = compile(source, object, what == "program, compiled mode");
+        all.seconds += one.seconds;
+        all.mebibytes = std::max(all.mebibytes, one.mebibytes);
+      }
     }
-    std::printf("\n");
-    json["sources"].push_back(entry);
+    std::sort(costs.begin(), costs.end(), [](const Cost& a, const Cost& b) { return a.seconds < b.seconds; });
+    const Cost& median = costs[costs.size() / 2];
+    std::printf("%-24s %6.2f s %5.0f MiB\n", what.c_str(), median.seconds, median.mebibytes);
+    std::fflush(stdout);
+    json["sources"].push_back({{"source", what}, {"seconds", median.seconds}, {"mebibytes", median.mebibytes}});
   }
   if (json_path.empty()) return 0;
   std::ofstream file(json_path);

@@ -23,7 +23,7 @@ elif (($# > 0)) && [[ $1 != -* ]]; then
   shift
 fi
 
-# shellcheck source=scripts/build.sh
+# shellcheck source=scripts/build.sh disable=SC1091
 source "$root/scripts/build.sh"
 build bench >&2
 
@@ -35,7 +35,7 @@ record() {
   local program=$1 called=${1##*/bench_}
   case $called in
     conv | step)
-      "$program" --benchmark_min_time=0.05 --benchmark_out="$results/$called.json" --benchmark_out_format=json
+      "$program" --benchmark_min_time=0.03 --benchmark_out="$results/$called.json" --benchmark_out_format=json
       tidy "$results/$called.json"
       if [[ $called == conv ]]; then "$root/scripts/roofline.sh" "$results/conv.json" "$root/docs/roofline.svg"; fi
       ;;

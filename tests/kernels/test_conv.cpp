@@ -1,5 +1,9 @@
 // Convolution: every algorithm, pass and instruction set against a naive loop in double, plus
 // the promises that a random comparison cannot see (bits, NaN, allocations, errors).
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -65,7 +69,11 @@ ConvShape random_shape(Random& random, Index most_multiply_adds) {
     shape.w = random.integer(1, 13);
     shape.c = shape.groups * (random.one_in(3) ? random.integer(12, 70) : random.integer(1, 9));
     shape.k = shape.groups * (random.one_in(3) ? random.integer(14, 70) : random.integer(1, 17));
-    if (random.one_in(8)) shape.c = shape.k = shape.groups = random.integer(1, 40);  // depthwise
+    if (random.one_in(6)) {  // groups of 1, 2 or 4 channels: depthwise and the like
+      const Index group = Index{1} << random.integer(0, 2);
+      shape.groups = random.integer(1, 40 / group);
+      shape.c = shape.k = group * shape.groups;
+    }
     shape.r = kernels[random.integer(0, 5)];
     shape.s = random.one_in(4) ? kernels[random.integer(0, 5)] : shape.r;
     shape.stride_h = random.integer(1, 3);
@@ -433,6 +441,43 @@ TEST_CASE("conv2d: NaN and infinity reach exactly the elements that depend on th
   }
 }
 
+#if defined(__linux__)
+TEST_CASE("conv2d: images of more than 2^31 elements") {
+  const Settings settings;
+  // 3 x 2^30 elements of address space, of which a 1x1 kernel with a stride of 8192 reads 48.
+  const ConvShape shape{.n = 3, .h = 32768, .w = 32768, .c = 1, .k = 4, .stride_h = 8192, .stride_w = 8192};
+  const auto bytes = static_cast<std::size_t>(shape.input_size()) * sizeof(float);
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    WARN("no address space for " << bytes << " bytes");
+    return;
+  }
+  float* const x = static_cast<float*>(memory);
+  const std::vector<float> w{1, 2, 3, 4};
+  std::vector<float> want_y, dy, want_dw(4, 0.0F);
+  for (Index pixel = 0; pixel < shape.out_pixels(); ++pixel) {
+    const Index n = pixel / 16, p = pixel / 4 % 4, q = pixel % 4;
+    const auto value = static_cast<float>(pixel + 1);
+    x[((n * shape.h + p * 8192) * shape.w + q * 8192)] = value;
+    for (std::size_t k = 0; k < 4; ++k) {
+      want_y.push_back(value * w[k]);
+      dy.push_back(static_cast<float>(k + 1));
+      want_dw[k] += value * static_cast<float>(k + 1);
+    }
+  }
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct}) {
+    INFO(to_string(algorithm));
+    set_conv_algorithm(algorithm);
+    std::vector<float> y(want_y.size()), dw(4);
+    conv2d_forward<float>(shape, x, w.data(), nullptr, y.data());
+    conv2d_backward_weights<float>(shape, x, dy.data(), dw.data(), nullptr);
+    CHECK(y == want_y);
+    CHECK(dw == want_dw);
+  }
+  munmap(memory, bytes);
+}
+#endif
+
 TEST_CASE("conv2d: denormals are computed, not flushed") {
   const Settings settings;
   ConvShape shape{.n = 3, .h = 4, .w = 4, .c = 5, .k = 6, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
@@ -508,6 +553,10 @@ TEST_CASE("conv2d: the algorithm is chosen by shape and can be forced") {
   CHECK(choose_algorithm(dense, ConvPass::forward) == ConvAlgorithm::direct);
   CHECK(choose_algorithm(stem, ConvPass::forward) == ConvAlgorithm::direct);
   CHECK(choose_algorithm(stem, ConvPass::backward_data) == ConvAlgorithm::im2col);
+  const ConvShape pairs{.n = 8, .h = 8, .w = 8, .c = 32, .k = 32, .r = 3, .s = 3, .groups = 16};
+  const ConvShape threes{.n = 8, .h = 8, .w = 8, .c = 48, .k = 48, .r = 3, .s = 3, .groups = 16};
+  CHECK(choose_algorithm(pairs, ConvPass::forward) == ConvAlgorithm::direct);
+  CHECK(choose_algorithm(threes, ConvPass::forward) == ConvAlgorithm::im2col);
   set_conv_algorithm(ConvAlgorithm::im2col);
   CHECK(choose_algorithm(dense, ConvPass::forward) == ConvAlgorithm::im2col);
   set_conv_algorithm(std::nullopt);

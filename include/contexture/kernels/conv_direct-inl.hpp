@@ -116,7 +116,7 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
 // source pixels and output-gradient pixels, over positions and lanes.
 template <class T, int CR, int NV, int HALF = 0>
 CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& call) {
-  constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
+  constexpr Index width = kLanes<T>;
   constexpr int half_width = kLanes<T> / 2;
   constexpr Index wide = NV * width + HALF * half_width;
   Vec<T> sum[CR][NV];
@@ -128,7 +128,8 @@ CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& c
   for (Index p = 0; p < call.position_count; ++p) {
     const T* x = call.source + call.positions[p].source;
     const T* dy = call.gradient + call.positions[p].gradient * call.gradient_step;
-    for (Index lane = 0; lane < call.lanes; ++lane, x += block, dy += call.lane_step) {
+    for (Index lane = 0; lane < call.lanes; ++lane, x += call.source_step, dy += call.lane_step) {
+      CONTEXTURE_UNROLL for (int j = 0; j < NV + HALF; ++j) __builtin_prefetch(dy + call.ahead + j * width);
       Vec<T> g[NV];
       VecN<T, half_width> half_g{};
       CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) g[j] = load(dy + j * width);

@@ -58,10 +58,12 @@ struct WeightTileCall {
   const T* source;
   const T* gradient;  // [position][lane][NV vectors]
   Index gradient_step, lane_step;
+  Index source_step;  // elements from lane to lane of the source
   const Position* positions;
   Index position_count;
   Index lanes;
-  T* out;  // [CR][NV vectors]
+  Index ahead;  // elements from a pixel of the gradient to one that is fetched from memory meanwhile
+  T* out;       // [CR][NV vectors]
 };
 
 // Register tiles are one vector of channels wide, two, or one and a half: 24 channels are a
@@ -572,9 +574,10 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
   const Index kernel_w = probe.folded ? 1 : shape.s, taps = shape.r * kernel_w;
   const Index padded_channels = probe.blocks() * kBlock<T>;
   const Index chunk_size = taps * padded_channels * channels.padded();
-  // Where the packed pixels of a row lie as closely as those of dy do, lanes are the pixels of a
-  // row, and dy need not be packed: the stem.
-  const bool in_place = probe.folded && channels.padded() == shape.k;
+  // The stem: lanes are the pixels of a row. Their windows overlap in the image as they do in memory,
+  // so a row is copied between the zeros of its padding and that is all; dy is read where it lies.
+  const bool in_place = probe.folded && shape.dilation_w == 1 && channels.padded() == shape.k;
+  const Index padded_row = (shape.w + 2 * shape.pad_w) * shape.c + kBlock<T>;
   const WeightUnits units(shape, in_place);
   const ConvShape compact = compacted(shape);
   const Axis rows = input_rows(compact, shape.out_h(), false);
@@ -616,7 +619,9 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
       T* sums = partial.data() + chunk * chunk_size;
       fill_zero(sums + taps * padded_channels * first_k, taps * padded_channels * padded_k);
       // One block more than the ring: the rows of a tile may reach past the last channel's block.
-      Workspace<T> packed(static_cast<std::size_t>(ring.rows * source.packed_row(units.lanes) + kBlock<T>));
+      Workspace<T> packed(
+          static_cast<std::size_t>(ring.rows * (in_place ? padded_row : source.packed_row(units.lanes)) + kBlock<T>));
+      if (in_place) fill_zero(packed.data(), ring.rows * padded_row);
       Workspace<T> gradient(in_place ? 0
                                      : static_cast<std::size_t>(units.rows * shape.out_w() * units.lanes * padded_k));
       std::vector<Position> positions(static_cast<std::size_t>(units.rows * shape.out_w()));
@@ -626,14 +631,19 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
         const Index lane_block = unit / units.row_groups;
         const Index row0 = unit % units.row_groups * units.rows, row1 = std::min(shape.out_h(), row0 + units.rows);
         const Index image0 = lane_block * units.lanes, lanes = std::min(units.lanes, shape.n - image0);
-        const Index pixel_size = source.packed_pixel(lanes), packed_row = source.packed_row(lanes);
+        const Index pixel_size = source.packed_pixel(lanes),
+                    packed_row = in_place ? padded_row : source.packed_row(lanes);
         const Index keep = ring.keep[static_cast<std::size_t>(row0)];
         packed_to = lane_block == packed_lane_block ? std::max(packed_to, keep) : keep;
         packed_lane_block = lane_block;
-        for (; packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to)
-          for (Index i = 0; i < lanes; ++i)
-            source.pack(kernels, image0 + i, packed_to, lanes,
-                        packed.data() + ring.slot(packed_to) * packed_row + i * kBlock<T>);
+        for (; packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to) {
+          T* const to = packed.data() + ring.slot(packed_to) * packed_row;
+          if (in_place)
+            std::copy_n(source.data + image0 * source.image_stride + packed_to * source.row_stride, shape.w * shape.c,
+                        to + shape.pad_w * shape.c);
+          for (Index i = 0; i < (in_place ? 0 : lanes); ++i)
+            source.pack(kernels, image0 + i, packed_to, lanes, to + i * kBlock<T>);
+        }
 
         const Index count = (row1 - row0) * shape.out_w();
         for (Index i = 0; i < (in_place ? 0 : lanes); ++i) {
@@ -657,11 +667,13 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
                 group_dy + (image0 * shape.out_h() + row0) * shape.out_w() * shape.k + channels.first(block);
             call.gradient_step = shape.out_w() * shape.k;
             call.lane_step = shape.k;
+            call.source_step = shape.stride_w * shape.c;
             call.lanes = shape.out_w();
           } else {
             call.gradient = gradient.data() + count * lanes * (channels.first(block) - first_k);
             call.gradient_step = lanes * wide;
             call.lane_step = wide;
+            call.source_step = kBlock<T>;
             call.lanes = lanes;
           }
           T* block_sums = sums + taps * padded_channels * channels.first(block);
@@ -682,6 +694,8 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
                 }
               if (found == 0) continue;
               call.position_count = found;
+              // In place, a unit's first tap fetches the next unit's gradient.
+              call.ahead = in_place && r == 0 ? count * shape.k : 0;
               T* tap_sums = block_sums + (r * kernel_w + s) * padded_channels * wide;
               for (Index c0 = 0; c0 < source.channels; c0 += kBlock<T>) {
                 call.source = packed.data() + c0 * lanes;

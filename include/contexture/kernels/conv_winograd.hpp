@@ -292,6 +292,7 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
         call.position_count = 1;
         call.lanes = end - begin;
         call.lane_step = wide;
+        call.source_step = kBlock<T>;
         T* block_sums = sums.data() + point * point_sums + padded_in * channels.first(block);
         if (round == 0) fill_zero(block_sums, padded_in * wide);
         for (Index c0 = 0; c0 < shape.c; c0 += kBlock<T>) {
