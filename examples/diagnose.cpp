@@ -6,6 +6,7 @@
 //
 // Prints a table that says pass or suspect with the reason, and writes diagnostics.json. A suspect line is a place to
 // look at, not a proof; docs/evaluation.md explains the rules. Takes 3 minutes on 2 cores with 32-px images.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -63,7 +64,7 @@ int diagnose(int argc, char** argv) {
   app.add_flag("--quiet", quiet, "print the last line only");
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
   if (out.empty()) throw programs::UsageError("--out: empty, expected a folder");
-  if (threads > 0) contexture::set_num_threads(threads);
+  if (threads > 0) contexture::set_num_threads(std::min(threads, contexture::detail::available_processors()));
   programs::prepare_folder(out);
   const contexture::Dataset data = programs::load_data(choice);
   const contexture::ImageSet& images = data.train;

@@ -9,6 +9,7 @@
 // reference). The training images are split as the experiments with the same --seed split them.
 #include "contexture/ssl/probe.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -133,7 +134,7 @@ int probe(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv);
   if (!options) return 0;
   const Options& o = *options;
-  if (o.threads > 0) contexture::set_num_threads(o.threads);
+  if (o.threads > 0) contexture::set_num_threads(std::min(o.threads, contexture::detail::available_processors()));
   programs::prepare_folder(o.out);
   const contexture::Dataset data = programs::load_data(o.choice);
   const auto classes = static_cast<Index>(data.class_names.size());

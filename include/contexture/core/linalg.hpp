@@ -95,11 +95,11 @@ struct SymmetricEigen {
 
 /// Principal components of the rows of a matrix.
 struct PrincipalComponents {
-  Tensor<double> mean;                           ///< (F)
-  Tensor<double> axes;                           ///< (k,F), unit vectors, largest variance first
-  std::vector<double> variance;                  ///< k, along the axes
-  double total_variance = 0;                     ///< over all F axes
-  std::vector<double> variance_shares() const {  ///< k, of the total; zeros where there is no variance
+  Tensor<double> mean;                                         ///< (F)
+  Tensor<double> axes;                                         ///< (k,F), unit vectors, largest variance first
+  std::vector<double> variance;                                ///< k, along the axes
+  double total_variance = 0;                                   ///< over all F axes
+  [[nodiscard]] std::vector<double> variance_shares() const {  ///< k, of the total; zeros where there is no variance
     std::vector<double> out;
     for (const double v : variance) out.push_back(total_variance > 0 ? v / total_variance : 0);
     return out;

@@ -4,10 +4,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -359,6 +357,7 @@ class SoftmaxRegression {
     return out;
   }
 
+ private:
   // Mean cross-entropy + penalty / 2 |W|^2 at theta_, and its gradient.
   double loss(double penalty, std::vector<double>& gradient) {
     const auto cells = static_cast<std::size_t>(f_ * classes_);
@@ -404,7 +403,6 @@ class SoftmaxRegression {
     return sum / n + 0.5 * penalty * squares;
   }
 
- private:
   const LabelledFeatures& train_;
   Index n_, f_, classes_;
   Tensor<double> mean_;
