@@ -78,7 +78,10 @@ TEST_CASE("embedding_view: neighbours, map and filters", "[train]") {
     CHECK(v.variance_shares[0] >= v.variance_shares[1]);
     CHECK(v.variance_shares[0] + v.variance_shares[1] <= 1 + 1e-9);
     // The two kinds of images are the first component.
-    for (std::size_t i = 0; i < 10; ++i) CHECK((v.x[i] > 0) == (v.x[0] > 0 == (i % 2 == 0)));
+    for (std::size_t i = 0; i < 10; ++i) {
+      const bool same_side = (v.x[i] > 0) == (v.x[0] > 0);
+      CHECK(same_side == (i % 2 == 0));
+    }
     const Tensor<float>& weight = encoders[e].encoder.parameters().front().variable.value();
     CHECK(v.filters == static_cast<std::int64_t>(weight.shape()[3]));
     CHECK(v.filter_side == 3);
