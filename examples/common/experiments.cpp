@@ -26,7 +26,8 @@ using contexture::Index;
 void print_header(const Options& options, const contexture::Dataset& data, const contexture::CpuReport& machine) {
   const contexture::ExperimentConfig& c = options.config;
   const contexture::ImageSet& train = data.train;
-  const contexture::Encoder<float> encoder({.in_channels = train.channels, .width = c.width}, contexture::Rng(0));
+  const contexture::Encoder<float> encoder(
+      {.in_channels = train.channels, .width = c.width, .blocks_per_stage = c.blocks}, contexture::Rng(0));
   contexture::Encoder<float> counted = encoder;
   std::printf("data     %s: %lld training images (%.0f %% held out for validation), %lld test images",
               data.name.c_str(), static_cast<long long>(train.count), 100 * c.validation,
@@ -35,9 +36,11 @@ void print_header(const Options& options, const contexture::Dataset& data, const
   std::printf("; %zu classes; %lld x %lld x %lld\n", data.class_names.size(), static_cast<long long>(train.height),
               static_cast<long long>(train.width), static_cast<long long>(train.channels));
   for (const std::string& note : data.notes) std::printf("         %s\n", note.c_str());
-  std::printf("network  width %lld: %.2f million parameters, %.1f million multiply-adds an image\n",
-              static_cast<long long>(c.width), static_cast<double>(counted.parameter_count()) / 1e6,
-              static_cast<double>(encoder.multiply_adds(train.height, train.width)) / 1e6);
+  std::printf(
+      "network  width %lld, %lld block%s a stage: %.2f million parameters, %.1f million multiply-adds an image\n",
+      static_cast<long long>(c.width), static_cast<long long>(c.blocks), c.blocks == 1 ? "" : "s",
+      static_cast<double>(counted.parameter_count()) / 1e6,
+      static_cast<double>(encoder.multiply_adds(train.height, train.width)) / 1e6);
   std::printf("machine  %s\n", machine.line().c_str());
   std::fflush(stdout);
 }

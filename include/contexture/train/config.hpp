@@ -42,6 +42,7 @@ struct ExperimentConfig {
 
   // Network.
   Index width = 24;            ///< channels of the first stage
+  std::int64_t blocks = 1;     ///< residual blocks a stage
   std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
 
   // Pre-training.
@@ -215,6 +216,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<std::uint64_t>("seed", "seed of the first repetition", &C::seed, 0, ~0ULL >> 1),
       number_setting<I>("seeds", "repetitions, each with its own split, subset and weights", &C::seeds, 1, 1000),
       number_setting<I>("width", "channels of the network's first stage", &C::width, 1, 1024),
+      number_setting<I>("blocks", "residual blocks in a stage of the network", &C::blocks, 1, 64),
       number_setting<I>("transfer", "stages that start from pre-trained weights; 99: all", &C::transfer, 0, 99),
       choice_setting("pretext", "task of pre-training", &C::pretext,
                      {pretext_task_names().begin(), pretext_task_names().end()}),

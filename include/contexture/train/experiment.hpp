@@ -277,6 +277,7 @@ class ExperimentRun {
     options_.normalization = channel_statistics(data.train, numbered(data.train.count));
     options_.encoder.in_channels = data.train.channels;
     options_.encoder.width = config.width;
+    options_.encoder.blocks_per_stage = config.blocks;
 
     identity_ = describe(config);
     identity_.erase("threads");  // changes the last bits, not the run
@@ -376,9 +377,10 @@ class ExperimentRun {
     EncoderFile file = read_encoder(config_.encoder);
     const EncoderOptions& made = file.encoder.options();
     const EncoderOptions& wanted = options_.encoder;
-    require_input(made == wanted, config_.encoder, ": weights of another architecture: width ", made.width,
-                  " for images of ", made.in_channels, " channels, this run has width ", wanted.width, " and ",
-                  wanted.in_channels, " channels");
+    require_input(made == wanted, config_.encoder, ": weights of another architecture: width ", made.width, " with ",
+                  made.blocks_per_stage, " blocks a stage for images of ", made.in_channels,
+                  " channels, this run has width ", wanted.width, ", ", wanted.blocks_per_stage, " and ",
+                  wanted.in_channels);
     TensorMap tensors;
     copy_tensors(state_tensors(file.encoder), tensors);
     return tensors;
