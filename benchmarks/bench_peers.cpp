@@ -1,10 +1,10 @@
 // Ours beside others, on the same machine in the same process: convolutions, kernel by kernel, beside
 // oneDNN, and whole training steps beside LibTorch. Both sides must first compute the same numbers.
-// They take turns, after a pause in which the other's threads fall asleep and a call that warms the
-// caches; a side's time is the median of the rounds. oneDNN gets its own best layouts, reorders into
-// them are not timed, and of its algorithm choices auto and direct the faster counts; LibTorch gets
-// the better of NCHW and channels-last. All get as many threads. Last line: geometric means of the
-// other's time over ours. Built where CMake finds oneDNN; steps where it finds LibTorch as well.
+// They take turns, after a pause in which the other's threads fall asleep, and as many calls again that
+// wake the own ones and warm the caches; a side's time is the median of the rounds. oneDNN gets its own best layouts,
+// reorders into them are not timed, and of its algorithm choices auto and direct the faster counts; LibTorch gets the
+// better of NCHW and channels-last. All get as many threads. Last line: geometric means of the other's time over ours.
+// Built where CMake finds oneDNN; steps where it finds LibTorch as well.
 //   bench_peers [--threads=N] [--only=conv|step] [--json=FILE]
 // CONTEXTURE_ISA=avx2 ONEDNN_MAX_CPU_ISA=AVX2 bench_peers --only=conv holds both to AVX2.
 #include <unistd.h>
@@ -49,8 +49,8 @@ double seconds(bool one_thread) {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Median seconds a call of every side. A turn is one call that is not timed, and then as many as
-// take about `turn` seconds.
+// Median seconds a call of every side. A turn is as many calls as take about `turn` seconds, twice: the
+// first time they are not timed.
 std::vector<double> race(bool one_thread, double turn, const std::vector<std::function<void()>>& sides) {
   std::vector<std::vector<double>> times(sides.size());
   std::vector<int> calls;
@@ -64,7 +64,7 @@ std::vector<double> race(bool one_thread, double turn, const std::vector<std::fu
     for (std::size_t i = 0; i < sides.size(); ++i) {
       // OpenMP's workers, and ours, poll for a while after a loop.
       if (!one_thread) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      sides[i]();
+      for (int call = 0; call < calls[i]; ++call) sides[i]();
       const double start = seconds(one_thread);
       for (int call = 0; call < calls[i]; ++call) sides[i]();
       times[i].push_back((seconds(one_thread) - start) / calls[i]);
@@ -236,7 +236,7 @@ bool compare_convolutions(int threads, Json& json, std::string& summary) {
         if (pass == 2) conv2d_backward_weights<float>(s, x.data(), dy.data(), dw.data(), nullptr);
       };
       const std::vector<double> times =
-          race(threads == 1, 0.01, {ours, [&] { automatic.run(pass); }, [&] { direct.run(pass); }});
+          race(threads == 1, 0.02, {ours, [&] { automatic.run(pass); }, [&] { direct.run(pass); }});
       const double theirs = std::min(times[1], times[2]), ratio = theirs / times[0];
       const Tensor<float>& mine = pass == 0 ? y : pass == 1 ? dx : dw;
       const double difference = relative_difference(mine.data(), direct.result(pass).data(), mine.size());
@@ -389,7 +389,8 @@ bool compare_steps(int threads, Json& json, std::string& summary) {
         inference ? peer.infer() : peer.train(1e-4);
         if (set_blas_threads != nullptr) set_blas_threads(1);
       };
-      const std::vector<double> times = race(threads == 1, 0.2, {step, [&] { theirs(*nchw); }, [&] { theirs(*nhwc); }});
+      const std::vector<double> times =
+          race(threads == 1, 0.15, {step, [&] { theirs(*nchw); }, [&] { theirs(*nhwc); }});
       const double images = benchmarks::kBatch, ratio = std::min(times[1], times[2]) / times[0];
       std::printf(" | %6.0f %6.0f %6.0f %5.2f\n", images / times[0], images / times[1], images / times[2], ratio);
       std::fflush(stdout);

@@ -34,11 +34,12 @@ inline double seconds(bool of_this_thread) {
 }  // namespace detail
 
 /// Single-precision multiply-add peak of the active instruction set on num_threads() threads,
-/// in GFLOP/s: the best of five runs of about 20 ms. One thread is timed by its own CPU clock.
+/// in GFLOP/s: the best of thirty runs of a few ms (a
+/// sleeping thread is not always woken on an idle processor). One thread is timed by its own CPU clock.
 inline double fma_peak_gflops() {
   const Index threads = num_threads(), iterations = 1000000;
   double best = 0;
-  for (int run = 0; run < 5; ++run) {
+  for (int run = 0; run < 30; ++run) {
     volatile float sink = 0;
     const double start = detail::seconds(threads == 1);
     parallel_chunks(threads, threads, [&](Index, Index, Index) { sink = detail::fma_chains(iterations); });
