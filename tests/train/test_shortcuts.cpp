@@ -50,6 +50,9 @@ TEST_CASE("measure_shortcuts: every check is trained and measured, twice alike",
   Dataset few = builtin_dataset(6, 2, 24, 1);
   CHECK_THROWS_AS(measure_shortcuts(context, few.train, options, silent), InputError);
   CHECK_THROWS_AS(measure_shortcuts(context, data.train, {.steps = 0}, silent), std::invalid_argument);
+  ContextOptions large = context;
+  large.patch = 40;
+  CHECK_THROWS_AS(measure_shortcuts(large, data.train, options, silent), std::invalid_argument);
 }
 
 TEST_CASE("position: features that show the place are recognised", "[train]") {

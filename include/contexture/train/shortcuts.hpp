@@ -129,6 +129,8 @@ inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sam
   require(options.steps >= 1 && options.batch_size >= 2 && options.validation > 0 && options.validation < 1,
           "measure_shortcuts: ", options.steps, " steps of ", options.batch_size, " images, validation ",
           options.validation);
+  // The checks enlarge images until the widest gap fits; a task that does not fit itself is refused all the same.
+  (void)PatchSampler(context, images.height, images.width, images.channels);
   const Rng rng(options.seed);
   std::vector<Index> order(static_cast<std::size_t>(images.count));
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Index>(i);
