@@ -239,8 +239,9 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
                mcnemar.value("per_seed", json::array()).size() == seeds,
            name, ".test_accuracy_difference.tests.mcnemar: ", mcnemar.dump());
     // Right answers of both arms differ by just the images that one of them alone answers.
-    const double images = std::stod(summary["config"].value("test-images", "0"));
-    for (std::size_t seed = 0; images > 0 && seed < mcnemar.value("per_seed", json::array()).size(); ++seed) {
+    const double images = summary.value("images", json::object()).value("test", 0.0);
+    expect(images > 0, "summary.images.test");
+    for (std::size_t seed = 0; seed < mcnemar.value("per_seed", json::array()).size(); ++seed) {
       const json& counts = mcnemar["per_seed"][seed];
       const double gained = counts.value("pretrained", 0.0) - counts.value("scratch", 0.0);
       expect(std::abs(gained / images - difference["per_seed"][seed].get<double>()) < 1e-6, name,

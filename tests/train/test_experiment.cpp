@@ -289,6 +289,11 @@ TEST_CASE("a configuration or data that make no sense are refused") {
   config = tiny_config();
   config.fractions = {0.001};  // leaves classes without a label
   CHECK_THROWS_AS(run(config), InputError);
+  config.fractions = {1.0, 0.001};
+  struct : Progress {
+    void begin(const PhaseInfo&) override { FAIL("a phase began before all fractions were checked"); }
+  } nothing_begins;
+  CHECK_THROWS_AS(run_experiments(config, tiny_data(), {}, nothing_begins), InputError);
   config = tiny_config();
   config.patch = 15;  // does not fit twice into 16 px
   CHECK_THROWS_AS(run(config), std::invalid_argument);
@@ -432,6 +437,7 @@ TEST_CASE("the pre-trained encoder's learning rate: 0 keeps its weights, the hea
   const Folder folder("frozen");
   ExperimentConfig config = tiny_config();
   config.fractions = {1.0};
+  config.epochs = 12;  // far enough for the best weights to be trained ones
   config.encoder_rate = 0;
   (void)run(config, folder.path);
   const TensorFile encoder = read_safetensors(folder.path / "encoder.safetensors");

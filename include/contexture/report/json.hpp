@@ -111,6 +111,10 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] inline std::string summary_json(const RunSummary& run) {
   Json out;
   out["dataset"] = run.dataset;
+  out["images"] = {{"train", run.train_images},
+                   {"validation", run.validation_images},
+                   {"test", run.test_images},
+                   {"unlabeled", run.unlabeled_images}};
   out["config"] = Json::object();
   for (const auto& [name, value] : run.config) out["config"][name] = value;
   if (run.pretrain) {

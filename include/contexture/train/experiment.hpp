@@ -291,6 +291,7 @@ class ExperimentRun {
   }
 
   RunSummary run() {
+    check_label_subsets();
     if (!config_.encoder.empty()) state_.encoder = load_encoder_file();
     const bool pretraining = config_.encoder.empty();
     phases_ =
@@ -308,6 +309,16 @@ class ExperimentRun {
   }
 
  private:
+  // Every label subset of the run can be made: found out before anything is computed.
+  void check_label_subsets() const {
+    for (std::int64_t i = 0; i < config_.seeds && !config_.fractions.empty(); ++i) {
+      const Rng rng(config_.seed + static_cast<std::uint64_t>(i));
+      const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
+      for (const double fraction : config_.fractions)
+        (void)label_subset(data_.train.labels, split.train, fraction, rng.split("labels"));
+    }
+  }
+
   std::filesystem::path checkpoint_path() const { return files_.out / "checkpoint.safetensors"; }
 
   double seconds_so_far() const {
