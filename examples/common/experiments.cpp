@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "common/data.hpp"
@@ -70,6 +72,19 @@ std::vector<contexture::PretextPicture> pretext_pictures(const contexture::Exper
   return pictures;
 }
 
+// What the run's encoders make of test images; without it, should that fail, the report still has all numbers.
+std::optional<contexture::EmbeddingView> embedding_pictures(const std::string& program,
+                                                            const contexture::ExperimentConfig& config,
+                                                            const contexture::Dataset& data,
+                                                            const std::filesystem::path& out) {
+  try {
+    return contexture::embedding_of_run(config, data, out);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: warning: no pictures of the encoders: %s\n", program.c_str(), error.what());
+    return std::nullopt;
+  }
+}
+
 int run(const ExperimentProgram& program, int argc, char** argv) {
   std::optional<Options> options =
       parse_options(program.name, program.purpose, program.out, program.fractions, argc, argv);
@@ -102,7 +117,7 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   contexture::write_report(summary,
                            {.test = &data.test,
                             .pretext = pretext_pictures(config, data),
-                            .embedding = contexture::embedding_of_run(config, data, options->out)},
+                            .embedding = embedding_pictures(program.name, config, data, options->out)},
                            options->out);
   if (!options->quiet && !summary.experiments.empty())
     std::printf("\n%s\n", contexture::summary_table(summary).c_str());
