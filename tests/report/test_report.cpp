@@ -144,14 +144,16 @@ TEST_CASE("a report has every file, and each holds what the run measured", "[rep
     }
     CHECK(count == run.summary.history.size());
 
-    // summary.json has the schema of the issue, unrounded.
+    // summary.json: every key in its place, numbers unrounded.
     const auto json = nlohmann::ordered_json::parse(text_of(out / "summary.json"));
     std::vector<std::string> keys;
     for (const auto& [key, value] : json.items()) keys.push_back(key);
-    CHECK(keys == std::vector<std::string>{"dataset", "config", "pretrain", "experiments", "label_efficiency",
+    CHECK(keys == std::vector<std::string>{"dataset", "images", "config", "pretrain", "experiments", "label_efficiency",
                                            "seconds_total", "peak_rss_mib", "images_per_second", "machine"});
     CHECK(json["label_efficiency"].is_null());  // three fractions make no curve
     CHECK(json["dataset"] == "made-up");
+    CHECK(json["images"]["train"] == run.summary.train_images);
+    CHECK(json["images"]["test"] == run.summary.test_images);
     CHECK(json["config"]["width"] == "24");
     CHECK(json["pretrain"]["seconds"] == 90.0);
     CHECK(json["pretrain"]["chance"] == 0.167);
