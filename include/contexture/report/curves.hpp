@@ -332,6 +332,7 @@ struct AxisRange {
   if (auto text = read_file(svg)) {  // gnuplot names one family and no weight; readers may not have it
     constexpr const char* kFamily = "DejaVu Sans,Verdana,sans-serif\"";
     *text = replaced(std::move(*text), "DejaVu Sans:Bold\"", std::string(kFamily) + " font-weight=\"bold\"");
+    *text = replaced(std::move(*text), folder.string() + "/", "");  // titles name the data files
     write_file(svg, replaced(std::move(*text), "\"DejaVu Sans\"", "\"" + std::string(kFamily)));
   }
   return read_file(svg) && read_file(png) ? std::string() : "gnuplot wrote no figure";

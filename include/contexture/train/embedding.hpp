@@ -38,7 +38,7 @@ struct NamedEncoder {
 struct EmbeddingOptions {
   Index queries = 8;     ///< images whose neighbours are shown: the first of every class in turn
   Index neighbours = 5;  ///< a query
-  Index mapped = 1000;   ///< images on the map, evenly spread over the set
+  Index mapped = 1000;   ///< images on the map, drawn at random, always the same ones
 };
 
 /// The views of the encoders on a set of images, by the globally averaged features of the last stage and cosine
@@ -64,7 +64,12 @@ struct EmbeddingOptions {
     }
   }
   const Index mapped = std::min(options.mapped, images.count);
-  for (Index i = 0; i < mapped; ++i) out.mapped.push_back(i * images.count / mapped);
+  // Not every k-th: where classes take turns, a stride would show some of them only.
+  out.mapped.resize(static_cast<std::size_t>(images.count));
+  std::iota(out.mapped.begin(), out.mapped.end(), std::int64_t{0});
+  Rng(0).split("map").shuffle(out.mapped);
+  out.mapped.resize(static_cast<std::size_t>(mapped));
+  std::sort(out.mapped.begin(), out.mapped.end());
   out.neighbours = std::min(options.neighbours, images.count - 1);
 
   std::vector<Index> all(static_cast<std::size_t>(images.count));
