@@ -44,7 +44,8 @@ inline std::optional<Options> parse_options(const std::string& program, const st
   std::map<std::string, std::string> given;
   std::map<std::string, CLI::Option*> added;
   for (const contexture::Setting& setting : settings)
-    added[setting.name] = app.add_option("--" + setting.name, given[setting.name], setting.help);
+    added[setting.name] =
+        app.add_option("--" + setting.name, given[setting.name], setting.help)->type_name(setting.value);
   if (parse(app, argc, argv)) return std::nullopt;
   try {
     const std::string data = added["data"]->count() > 0 ? given["data"] : options.config.data;

@@ -192,7 +192,7 @@ case_bad_options() {
     '--seeds 0' '--seeds -2' '--seeds 1.5' '--seeds 99999999999999999999' '--seed -1' '--seed 18446744073709551616' \
     '--width 0' '--width -4' '--width 2147483648' '--image-size -32' '--image-size 1e3' '--threads -1' '--threads 2000' \
     '--pretrain-epochs nan' '--learning-rate nan' '--learning-rate -0.1' '--validation 1.5' '--batch-size 0' \
-    '--preset fast' '--flip maybe' '--weight-decay -1' '--out='; do
+    '--preset fast' '--flip maybe' '--weight-decay -1' '--colour-probability -0.5' '--out='; do
     # shellcheck disable=SC2086  # option and value are two words
     fails 2 "$(sed -E 's/^--([a-z-]+).*/\1/' <<<"$bad")" "$programs/experiments" --out out $bad
   done

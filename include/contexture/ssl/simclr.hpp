@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -25,50 +24,33 @@ struct SimclrOptions {
 };
 
 template <class T>
-class Simclr final : public PretextTask<T> {
+class Simclr final : public ViewPairTask<T> {
  public:
-  /// For images of this size and an encoder like this one (only its sizes are used). Throws
-  /// std::invalid_argument for options that make no sense.
+  /// For images of this size and an encoder like this one (only its sizes are used). The head's parameters are
+  /// named "projection_head.". Throws std::invalid_argument for options that make no sense.
   Simclr(const ViewOptions& views, Index height, Index width, const Normalization& normalization,
          const Encoder<T>& encoder, const SimclrOptions& options, const Rng& rng)
-      : sampler_(views, height, width, encoder.options().in_channels, normalization),
-        options_(options),
-        head_("projection_head", encoder.feature_channels(), options.head, rng.split("projection_head")) {
+      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.options().in_channels, normalization), encoder,
+                        "projection_head", options.head, options.batch_images, rng),
+        options_(options) {
     require(options.temperature > 0, "Simclr: temperature ", options.temperature, ", expected more than 0");
-    require(options.batch_images >= 2, "Simclr: batches of ", options.batch_images, " images, expected 2 or more");
   }
 
   [[nodiscard]] std::string name() const override { return "SimCLR"; }
-  [[nodiscard]] double chance() const override { return retrieval_chance(options_.batch_images); }
-
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
-                                        const Rng& rng) const override {
-    return sampler_.pairs(images, indices, rng);
-  }
 
   /// NT-Xent. A view is answered rightly when its partner is the most similar of all other views.
   [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
     const std::vector<std::int32_t> partner = view_partners(batch);
     const Variable<T> similarity =
-        self_similarity(normalize_rows(embed(encoder, batch)), static_cast<T>(1.0 / options_.temperature));
+        self_similarity(normalize_rows(this->embed(encoder, batch)), static_cast<T>(1.0 / options_.temperature));
     return {softmax_cross_entropy<T>(similarity, partner), right_answers(similarity.value(), partner),
             static_cast<Index>(partner.size())};
   }
 
-  /// The views' embeddings, (2N,output).
-  [[nodiscard]] Variable<T> embed(Encoder<T>& encoder, const PretextBatch& batch) {
-    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
-  }
-
-  /// The head's parameters are named "projection_head.".
-  [[nodiscard]] Module<T>& head() override { return head_; }
-  [[nodiscard]] const ViewSampler& sampler() const { return sampler_; }
   [[nodiscard]] const SimclrOptions& options() const { return options_; }
 
  private:
-  ViewSampler sampler_;
   SimclrOptions options_;
-  NamedMlpHead<T> head_;
 };
 
 }  // namespace contexture

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -27,35 +26,28 @@ struct VicregOptions {
 };
 
 template <class T>
-class Vicreg final : public PretextTask<T> {
+class Vicreg final : public ViewPairTask<T> {
  public:
-  /// For images of this size and an encoder like this one (only its sizes are used). Throws
-  /// std::invalid_argument for options that make no sense.
+  /// For images of this size and an encoder like this one (only its sizes are used). The head's parameters are
+  /// named "expander.". Throws std::invalid_argument for options that make no sense.
   Vicreg(const ViewOptions& views, Index height, Index width, const Normalization& normalization,
          const Encoder<T>& encoder, const VicregOptions& options, const Rng& rng)
-      : sampler_(views, height, width, encoder.options().in_channels, normalization),
-        options_(options),
-        head_("expander", encoder.feature_channels(), options.head, rng.split("expander")) {
+      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.options().in_channels, normalization), encoder,
+                        "expander", options.head, options.batch_images, rng),
+        options_(options) {
     require(options.invariance_weight >= 0 && options.variance_weight >= 0 && options.covariance_weight >= 0,
             "Vicreg: weights ", options.invariance_weight, ", ", options.variance_weight, " and ",
             options.covariance_weight, ", expected 0 or more");
-    require(options.batch_images >= 2, "Vicreg: batches of ", options.batch_images, " images, expected 2 or more");
   }
 
   [[nodiscard]] std::string name() const override { return "VICReg"; }
-  [[nodiscard]] double chance() const override { return retrieval_chance(options_.batch_images); }
-
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
-                                        const Rng& rng) const override {
-    return sampler_.pairs(images, indices, rng);
-  }
 
   /// As in the authors' program: invariance is the mean over images and numbers of the squared difference,
   /// the variance term the mean of the two views', the covariance term their sum. A view is answered rightly
   /// when its partner is the most similar (cosine) of all other views, which the loss does not ask for.
   [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
     const std::vector<std::int32_t> partner = view_partners(batch);
-    const Variable<T> z = embed(encoder, batch);
+    const Variable<T> z = this->embed(encoder, batch);
     const Variable<T> a = gather_rows(z, batch.first);
     const Variable<T> b = gather_rows(z, batch.second);
     const DecorrelationOptions options{.variance_weight = options_.variance_weight / 2,
@@ -65,20 +57,10 @@ class Vicreg final : public PretextTask<T> {
             retrieved_partners(z, partner), static_cast<Index>(partner.size())};
   }
 
-  /// The views' embeddings, (2N,output).
-  [[nodiscard]] Variable<T> embed(Encoder<T>& encoder, const PretextBatch& batch) {
-    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
-  }
-
-  /// The head's parameters are named "expander.".
-  [[nodiscard]] Module<T>& head() override { return head_; }
-  [[nodiscard]] const ViewSampler& sampler() const { return sampler_; }
   [[nodiscard]] const VicregOptions& options() const { return options_; }
 
  private:
-  ViewSampler sampler_;
   VicregOptions options_;
-  NamedMlpHead<T> head_;
 };
 
 }  // namespace contexture

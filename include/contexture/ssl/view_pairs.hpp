@@ -1,8 +1,9 @@
-// What the tasks on pairs of views have in common: who belongs to whom, and how often an embedding's nearest
-// neighbour is its partner.
+// What the tasks on pairs of views have in common: two views of every image, a head on the mean of their
+// features, who belongs to whom, and how often an embedding's nearest neighbour is its partner.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
+#include "contexture/models/encoder.hpp"
+#include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
 #include "contexture/ssl/views.hpp"
@@ -48,5 +51,40 @@ template <class T>
   const NoGrad no_grad;
   return right_answers(self_similarity(normalize_rows(embeddings), T(1)).value(), partner);
 }
+
+/// A pretext task on pairs of views: all of it but the name and the loss.
+template <class T>
+class ViewPairTask : public PretextTask<T> {
+ public:
+  [[nodiscard]] double chance() const override { return retrieval_chance(batch_images_); }
+
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+                                        const Rng& rng) const override {
+    return sampler_.pairs(images, indices, rng);
+  }
+
+  /// The views' embeddings, (2N,output).
+  [[nodiscard]] Variable<T> embed(Encoder<T>& encoder, const PretextBatch& batch) {
+    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
+  }
+
+  [[nodiscard]] Module<T>& head() override { return head_; }
+  [[nodiscard]] const ViewSampler& sampler() const { return sampler_; }
+
+ protected:
+  // The head's parameters are named `head_name` and a dot; batch_images: images of a batch that is evaluated.
+  ViewPairTask(ViewSampler sampler, const Encoder<T>& encoder, const char* head_name, const MlpHeadOptions& head,
+               Index batch_images, const Rng& rng)
+      : sampler_(std::move(sampler)),
+        head_(head_name, encoder.feature_channels(), head, rng.split(head_name)),
+        batch_images_(batch_images) {
+    require(batch_images >= 2, head_name, ": batches of ", batch_images, " images, expected 2 or more");
+  }
+
+ private:
+  ViewSampler sampler_;
+  NamedMlpHead<T> head_;
+  Index batch_images_;
+};
 
 }  // namespace contexture

@@ -120,6 +120,7 @@ inline constexpr std::array<Preset, 3> kPresets{{
 struct Setting {
   std::string name;  ///< "pretrain-epochs"
   std::string help;
+  std::string value;  ///< what kind of value --help announces: TEXT, NAME, INT, NUMBER, LIST
   std::function<void(ExperimentConfig&, const std::string&)> set;  ///< throws std::invalid_argument
   std::function<std::string(const ExperimentConfig&)> get;         ///< what set() reads back exactly
 };
@@ -146,13 +147,14 @@ V number_from(const std::string& name, std::string_view text, V low, V high) {
 
 template <class V>
 Setting number_setting(std::string name, std::string help, V ExperimentConfig::*member, V low, V high) {
-  return {name, std::move(help),
+  return {name, std::move(help), std::is_integral_v<V> ? "INT" : "NUMBER",
           [=](ExperimentConfig& c, const std::string& text) { c.*member = number_from<V>(name, text, low, high); },
           [=](const ExperimentConfig& c) { return to_text(c.*member); }};
 }
 
 inline Setting text_setting(std::string name, std::string help, std::string ExperimentConfig::*member) {
-  return {std::move(name), std::move(help), [=](ExperimentConfig& c, const std::string& text) { c.*member = text; },
+  return {std::move(name), std::move(help), "TEXT",
+          [=](ExperimentConfig& c, const std::string& text) { c.*member = text; },
           [=](const ExperimentConfig& c) { return c.*member; }};
 }
 
@@ -162,7 +164,7 @@ inline Setting choice_setting(std::string name, const std::string& help, std::st
   std::string list;
   for (std::size_t i = 0; i < names.size(); ++i)
     list.append(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ").append(names[i]);
-  return {name, message(help, ": ", list),
+  return {name, message(help, ": ", list), "NAME",
           [=](ExperimentConfig& c, const std::string& text) {
             require(std::find(names.begin(), names.end(), text) != names.end(), "--", name, ": '", text, "', expected ",
                     list);
@@ -210,7 +212,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("train-images", "use only so many training images; 0: all", &C::train_images, 0, kMany),
       number_setting<I>("test-images", "use only so many test images; 0: all", &C::test_images, 0, kMany),
       number_setting<double>("validation", "share of the training images held out", &C::validation, 0.001, 0.9),
-      {"fractions", "label fractions, one experiment each, e.g. 1,0.5,0.1; none: pre-training only",
+      {"fractions", "label fractions, one experiment each, e.g. 1,0.5,0.1; none: pre-training only", "LIST",
        [](C& c, const std::string& text) { c.fractions = detail::fractions_from(text); },
        [](const C& c) { return detail::fractions_text(c.fractions); }},
       number_setting<std::uint64_t>("seed", "seed of the first repetition", &C::seed, 0, ~0ULL >> 1),
@@ -235,8 +237,11 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<double>("max-scale", "largest such factor; 0: by rule", &C::max_scale, 0.0, 64.0),
       choice_setting("colour", "treatment of the patches' colours", &C::colour,
                      {"auto", "keep", "grey", "drop_channels", "project"}),
-      number_setting<double>("colour-probability", "share of grids whose colours are treated; -1: by rule",
-                             &C::colour_probability, -1.0, 1.0),
+      {"colour-probability", "share of grids whose colours are treated; -1: by rule", "NUMBER",
+       [](C& c, const std::string& text) {
+         c.colour_probability = text == "-1" ? -1 : detail::number_from<double>("colour-probability", text, 0.0, 1.0);
+       },
+       [](const C& c) { return detail::to_text(c.colour_probability); }},
       number_setting<I>("grids-per-image", "grids of patches cut from an image at a time", &C::grids_per_image, 1, 64),
       choice_setting("readout", "what the pretext head gets of a patch's features", &C::readout,
                      {"average", "flatten"}),
@@ -250,7 +255,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<double>("weight-decay", "L2 penalty of both trainings", &C::weight_decay, 0.0, 1.0),
       number_setting<double>("label-smoothing", "share of the target spread over all classes", &C::label_smoothing, 0.0,
                              0.9),
-      {"flip", "mirror training images: auto, on or off; auto: unless it would change what they show",
+      {"flip", "mirror training images: auto, on or off; auto: unless it would change what they show", "NAME",
        [](C& c, const std::string& text) {
          const auto found = std::find(detail::kMirrorNames.begin(), detail::kMirrorNames.end(), text);
          require(found != detail::kMirrorNames.end(), "--flip: '", text, "', expected auto, on or off");
