@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "contexture/data/load.hpp"
+#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
 
@@ -15,14 +16,7 @@ using files::TempFolder;
 namespace {
 
 std::string error_of(const std::string& path, const DataOptions& options = {}) {
-  try {
-    (void)load_dataset(path, options);
-  } catch (const InputError& error) {
-    CHECK(std::string(error.what()).find('\n') == std::string::npos);
-    return error.what();
-  }
-  FAIL("no InputError");
-  return "";
+  return files::error_of([&] { return load_dataset(path, options); });
 }
 
 Bytes read(const std::filesystem::path& path) { return detail::read_bytes(path, 1 << 30); }

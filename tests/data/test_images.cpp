@@ -4,27 +4,17 @@
 #include <filesystem>
 
 #include "contexture/data/load.hpp"
+#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
 using Catch::Matchers::Contains;
 using files::Bytes;
+using files::error_of;
 using files::TempFolder;
 
 namespace {
-
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    (void)f();
-  } catch (const InputError& error) {
-    CHECK(std::string(error.what()).find('\n') == std::string::npos);
-    return error.what();
-  }
-  FAIL("no InputError");
-  return "";
-}
 
 // Decodes bytes by way of a file.
 ImageSet decoded(const Bytes& bytes) {

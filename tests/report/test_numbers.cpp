@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "contains.hpp"
 #include "contexture/report/terminal.hpp"
 #include "contexture/report/words.hpp"
 #include "made_up_run.hpp"
@@ -17,8 +18,6 @@ using namespace contexture::detail::report;
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // An experiment with these test accuracies, one a seed, and nothing else.
 ExperimentView experiment_of(const std::vector<double>& scratch, const std::vector<double>& pretrained) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "contains.hpp"
 #include "contexture/data/image_io.hpp"
 #include "contexture/report/report.hpp"
 #include "made_up_run.hpp"
@@ -31,8 +32,6 @@ std::string text_of(const fs::path& file) {
   REQUIRE(text);
   return *text;
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::set<std::string> files_in(const fs::path& folder) {
   std::set<std::string> out;

@@ -8,6 +8,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/loader.hpp"
 
 namespace contexture::made_up {
 
@@ -43,6 +44,12 @@ inline ImageSet lit_from_above(Index count, Index size, std::uint64_t seed = 3) 
         row[k] = static_cast<std::uint8_t>(light * static_cast<float>(row[k]));
     }
   return set;
+}
+
+/// Leaves pixel values as they are, 0..1.
+inline Normalization as_stored(Index channels) {
+  const auto n = static_cast<std::size_t>(channels);
+  return {std::vector<float>(n, 0.0F), std::vector<float>(n, 1.0F)};
 }
 
 /// 0, 1, ... n - 1.

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
-#include <numeric>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,25 +14,12 @@
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/diagnostics.hpp"
 #include "contexture/ssl/recalibrate.hpp"
+#include "made_up_images.hpp"
 #include "support/catch.hpp"
 
 namespace {
 
 using namespace contexture;
-
-ImageSet noise_images(Index count, Index size, Index channels, std::uint64_t seed = 7) {
-  ImageSet set{count, size, size, channels, {}, {}};
-  Rng rng(seed);
-  set.pixels.resize(static_cast<std::size_t>(count * set.image_bytes()));
-  for (auto& p : set.pixels) p = static_cast<std::uint8_t>(rng.below(256));
-  return set;
-}
-
-std::vector<Index> first_images(Index n) {
-  std::vector<Index> indices(static_cast<std::size_t>(n));
-  std::iota(indices.begin(), indices.end(), Index{0});
-  return indices;
-}
 
 // 2 x 2 patches of 6 px, without dropout: small enough to differentiate numerically.
 ContextOptions small_context() {
@@ -54,11 +39,11 @@ ContextPredictionOptions small_head(PatchReadout readout = PatchReadout::average
 }  // namespace
 
 TEST_CASE("the loss is the weighted cross-entropy of every pair on its own", "[ssl]") {
-  const auto images = noise_images(4, 17, 3);
+  const auto images = made_up::noise(4, 17, 17, 3);
   for (const auto readout : {PatchReadout::average, PatchReadout::flatten}) {
     Encoder<double> encoder({.width = 3, .stages = 2}, Rng(1));
     ContextPrediction<double> task(small_context(), 17, 17, encoder, small_head(readout), Rng(2));
-    const auto batch = task.make_batch(images, first_images(4), Rng(3));
+    const auto batch = task.make_batch(images, made_up::first(4), Rng(3));
     REQUIRE(batch.targets.size() == 48);
     // Evaluation mode: no example depends on the others, so each can be had alone.
     encoder.set_training(false);
@@ -97,7 +82,7 @@ TEST_CASE("the loss is the weighted cross-entropy of every pair on its own", "[s
 }
 
 TEST_CASE("gradients of context prediction agree with differences", "[ssl]") {
-  const auto images = noise_images(3, 17, 3);
+  const auto images = made_up::noise(3, 17, 17, 3);
   for (const auto readout : {PatchReadout::average, PatchReadout::flatten}) {
     for (const bool training : {true, false}) {
       Encoder<double> encoder({.width = 2, .stages = 2}, Rng(4));
@@ -106,7 +91,7 @@ TEST_CASE("gradients of context prediction agree with differences", "[ssl]") {
       ContextPrediction<double> task(small_context(), 17, 17, encoder, options, Rng(5));
       encoder.set_training(training);
       task.head().set_training(training);
-      const auto batch = task.make_batch(images, first_images(3), Rng(6));
+      const auto batch = task.make_batch(images, made_up::first(3), Rng(6));
       std::vector<Variable<double>> parameters;
       for (auto& p : encoder.parameters()) parameters.push_back(p.variable);
       for (auto& p : task.head().parameters()) parameters.push_back(p.variable);
@@ -133,21 +118,21 @@ TEST_CASE("the task says what it is and names its head's parameters", "[ssl]") {
   for (const auto& b : task.head().buffers()) CHECK(b.name.rfind("context_head.", 0) == 0);
   CHECK_THROWS_AS(ContextPrediction<float>(context_defaults(32), 28, 28, encoder, {}, Rng(2)), std::invalid_argument);
   // Images with another number of channels than the encoder takes.
-  CHECK_THROWS_AS(task.make_batch(noise_images(1, 32, 1), first_images(1), Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(task.make_batch(made_up::noise(1, 32, 32, 1), made_up::first(1), Rng(1)), std::invalid_argument);
   CHECK(patch_readout("flatten") == PatchReadout::flatten);
   CHECK(patch_readout("average") == PatchReadout::average);
   CHECK_THROWS_AS(patch_readout("max"), std::invalid_argument);
 }
 
 TEST_CASE("validation asks the same questions every time and changes nothing", "[ssl]") {
-  const auto images = noise_images(50, 32, 3);
+  const auto images = made_up::noise(50, 32, 32, 3);
   Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
   ContextPrediction<float> task(context_defaults(32), 32, 32, encoder, {.head = {.hidden = 16}}, Rng(2));
   std::vector<Tensor<float>> before;
   for (auto& b : encoder.buffers()) before.push_back(*b.tensor);
   for (auto& b : task.head().buffers()) before.push_back(*b.tensor);
-  const auto a = evaluate_pretext<float>(task, encoder, images, first_images(50), 16, Rng(3));
-  const auto b = evaluate_pretext<float>(task, encoder, images, first_images(50), 16, Rng(3));
+  const auto a = evaluate_pretext<float>(task, encoder, images, made_up::first(50), 16, Rng(3));
+  const auto b = evaluate_pretext<float>(task, encoder, images, made_up::first(50), 16, Rng(3));
   CHECK(a.loss == b.loss);
   CHECK(a.accuracy == b.accuracy);
   CHECK(a.count == 600);
@@ -171,29 +156,29 @@ TEST_CASE("validation asks the same questions every time and changes nothing", "
   }
   CHECK(a.loss == Approx(loss / 600));
   CHECK(a.accuracy == Approx(static_cast<double>(correct) / 600));
-  (void)evaluate_pretext<float>(task, encoder, images, first_images(5), 2, Rng(3));
+  (void)evaluate_pretext<float>(task, encoder, images, made_up::first(5), 2, Rng(3));
   CHECK_FALSE(encoder.training());  // as it was
-  CHECK_THROWS_AS(evaluate_pretext<float>(task, encoder, images, first_images(5), 0, Rng(3)), std::invalid_argument);
-  CHECK_THROWS_AS(evaluate_pretext<float>(task, encoder, images, first_images(0), 8, Rng(3)), std::invalid_argument);
+  CHECK_THROWS_AS(evaluate_pretext<float>(task, encoder, images, made_up::first(5), 0, Rng(3)), std::invalid_argument);
+  CHECK_THROWS_AS(evaluate_pretext<float>(task, encoder, images, made_up::first(0), 8, Rng(3)), std::invalid_argument);
 }
 
 TEST_CASE("tampering shuffles targets or partners and nothing else", "[ssl]") {
-  const auto images = noise_images(40, 32, 3);
+  const auto images = made_up::noise(40, 32, 32, 3);
   Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
   ContextPrediction<float> task(context_defaults(32), 32, 32, encoder, {}, Rng(2));
-  const auto honest = task.make_batch(images, first_images(40), Rng(8));
+  const auto honest = task.make_batch(images, made_up::first(40), Rng(8));
   for (const auto tampering : {Tampering::none, Tampering::shuffled_targets, Tampering::foreign_partner}) {
     TamperedTask<float> tampered(task, tampering);
     CHECK(tampered.chance() == task.chance());
     CHECK(&tampered.head() == &task.head());
-    auto batch = tampered.make_batch(images, first_images(40), Rng(8));
+    auto batch = tampered.make_batch(images, made_up::first(40), Rng(8));
     CHECK((batch.inputs == honest.inputs));
     CHECK(batch.first == honest.first);
     CHECK((batch.targets == honest.targets) == (tampering != Tampering::shuffled_targets));
     CHECK((batch.second == honest.second) == (tampering != Tampering::foreign_partner));
     CHECK(std::is_permutation(batch.targets.begin(), batch.targets.end(), honest.targets.begin()));
     CHECK(std::is_permutation(batch.second.begin(), batch.second.end(), honest.second.begin()));
-    const auto again = tampered.make_batch(images, first_images(40), Rng(8));
+    const auto again = tampered.make_batch(images, made_up::first(40), Rng(8));
     CHECK(batch.targets == again.targets);
     CHECK(batch.second == again.second);
     CHECK(tampered.loss(encoder, batch).count == 480);
@@ -263,7 +248,7 @@ TEST_CASE("re-estimated statistics are plain averages over the batches", "[ssl]"
 
 TEST_CASE("after re-estimation an encoder answers whole images as it did in training mode", "[ssl]") {
   const auto images = builtin_dataset(96, 1, 32, 5).train;
-  const auto indices = first_images(96);
+  const auto indices = made_up::first(96);
   const Normalization normalization = channel_statistics(images, indices);
   Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
   for (auto& b : encoder.buffers()) std::fill_n(b.tensor->data(), b.tensor->size(), 9.0F);  // of something else
@@ -297,7 +282,7 @@ double accuracy_after(Tampering tampering, int steps) {
   auto parameters = encoder.parameters();
   for (auto& p : task.head().parameters()) parameters.push_back(p);
   AdamW<float> optimizer(parameters);
-  const EpochSampler order(first_images(1200), 64, Rng(4));
+  const EpochSampler order(made_up::first(1200), 64, Rng(4));
   const Rng rng(5);
   for (int step = 0; step < steps; ++step) {
     const auto batch = tampered.make_batch(data.train, order.batch(step), rng.split(static_cast<std::uint64_t>(step)));
@@ -305,7 +290,7 @@ double accuracy_after(Tampering tampering, int steps) {
     optimizer.step(3e-3);
     optimizer.zero_grad();
   }
-  return evaluate_pretext<float>(tampered, encoder, data.test, first_images(300), 100, Rng(6)).accuracy;
+  return evaluate_pretext<float>(tampered, encoder, data.test, made_up::first(300), 100, Rng(6)).accuracy;
 }
 
 }  // namespace

@@ -6,24 +6,16 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "contexture/ssl/patch_sampler.hpp"
+#include "made_up_images.hpp"
 #include "support/catch.hpp"
 
 namespace {
 
 using namespace contexture;
-
-ImageSet noise_images(Index count, Index height, Index width, Index channels, std::uint64_t seed = 7) {
-  ImageSet set{count, height, width, channels, {}, {}};
-  Rng rng(seed);
-  set.pixels.resize(static_cast<std::size_t>(count * set.image_bytes()));
-  for (auto& p : set.pixels) p = static_cast<std::uint8_t>(rng.below(256));
-  return set;
-}
 
 // Channel 0 holds the row, channel 1 the column, in steps of 2 (up to 127 px); channel 2 is constant.
 constexpr int kStep = 2;
@@ -67,12 +59,6 @@ std::pair<double, double> middle(const PretextBatch& batch, std::int32_t row) {
     }
   }
   return {y / n, x / n};
-}
-
-std::vector<Index> first_images(Index n) {
-  std::vector<Index> indices(static_cast<std::size_t>(n));
-  std::iota(indices.begin(), indices.end(), Index{0});
-  return indices;
 }
 
 bool same_bits(const PretextBatch& a, const PretextBatch& b) {
@@ -201,9 +187,9 @@ TEST_CASE("options that make no sense are refused", "[ssl]") {
   projected.colour = ColourTreatment::project;
   CHECK_THROWS_AS(PatchSampler(projected, 32, 32, 1), std::invalid_argument);
   const PatchSampler sampler(ContextOptions{}, 32, 32, 3);
-  const auto images = noise_images(2, 32, 32, 3);
-  CHECK_THROWS_AS(sampler.sample(noise_images(1, 28, 28, 3), first_images(1), Rng(1)), std::invalid_argument);
-  CHECK_THROWS_AS(sampler.sample(images, first_images(3), Rng(1)), std::invalid_argument);
+  const auto images = made_up::noise(2, 32, 32, 3);
+  CHECK_THROWS_AS(sampler.sample(made_up::noise(1, 28, 28, 3), made_up::first(1), Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(sampler.sample(images, made_up::first(3), Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(sampler.sample(images, std::vector<Index>{-1}, Rng(1)), std::invalid_argument);
   CHECK(colour_treatment("project") == ColourTreatment::project);
   CHECK(colour_treatment("drop_channels") == ColourTreatment::drop_channels);
@@ -280,7 +266,7 @@ TEST_CASE("without scaling and jitter, patches are exact copies at exact distanc
   o.jitter = 0;
   const PatchSampler sampler(o, 40, 36, 3);
   const auto image = coordinate_image(40, 36);
-  const auto batch = sampler.sample(image, first_images(1), Rng(3));
+  const auto batch = sampler.sample(image, made_up::first(1), Rng(3));
   REQUIRE(batch.targets.size() == 12);
   const auto [y0, x0] = middle(batch, 0);
   for (std::int32_t p = 0; p < 4; ++p) {
@@ -311,7 +297,7 @@ TEST_CASE("labels say where the second patch's pixels lie from the first's", "[s
     int mirrored = 0;
     for (std::uint64_t step = 0; step < 40; ++step) {
       const Rng rng = Rng(5).split(step);
-      const auto batch = sampler.sample(image, first_images(1), rng);
+      const auto batch = sampler.sample(image, made_up::first(1), rng);
       REQUIRE(dim(batch.inputs, 0) == 2 * sampler.patches_per_grid());
       REQUIRE(batch.targets.size() == 2 * sampler.pairs().size());
       for (std::size_t k = 0; k < batch.targets.size(); ++k) {
@@ -343,7 +329,7 @@ TEST_CASE("patches are standardised over all pixels and channels", "[ssl]") {
       ContextOptions o = context_defaults(size, channels);
       o.colour = treatment;
       const PatchSampler sampler(o, size, size, channels);
-      const auto batch = sampler.sample(noise_images(6, size, size, channels), first_images(6), Rng(2));
+      const auto batch = sampler.sample(made_up::noise(6, size, size, channels), made_up::first(6), Rng(2));
       CHECK(batch.skipped == 0);
       const Index n = static_cast<Index>(o.patch) * o.patch * channels;
       for (std::int32_t row = 0; row < dim(batch.inputs, 0); ++row) {
@@ -366,10 +352,10 @@ TEST_CASE("blank patches stay small and their pairs are left out", "[ssl]") {
   o.min_scale = o.max_scale = 1.0F;
   o.colour = ColourTreatment::keep;
   // One grey level of noise on a constant image is not blown up; a batch of nothing else keeps its pairs.
-  auto flat = noise_images(2, 32, 32, 3);
+  auto flat = made_up::noise(2, 32, 32, 3);
   for (auto& p : flat.pixels) p = static_cast<std::uint8_t>(120 + p % 2);
   const PatchSampler sampler(o, 32, 32, 3);
-  auto batch = sampler.sample(flat, first_images(2), Rng(1));
+  auto batch = sampler.sample(flat, made_up::first(2), Rng(1));
   for (std::size_t i = 0; i < batch.inputs.size(); ++i) REQUIRE(std::abs(batch.inputs.data()[i]) < 0.2F);
   CHECK(batch.targets.size() == 24);
   CHECK(batch.skipped == 0);
@@ -380,32 +366,32 @@ TEST_CASE("blank patches stay small and their pairs are left out", "[ssl]") {
   // Texture in the lower right corner only: patch 3 is not blank, every pair has a blank patch.
   auto corner = flat;
   corner.count = 3;
-  const auto texture = noise_images(1, 32, 32, 3);
+  const auto texture = made_up::noise(1, 32, 32, 3);
   corner.pixels.insert(corner.pixels.end(), texture.pixels.begin(), texture.pixels.end());  // image 2: no blanks
   for (Index y = 20; y < 32; ++y) {
     for (Index x = 20 * 3; x < 32 * 3; ++x) corner.image(0)[y * 96 + x] = texture.image(0)[y * 96 + x];
   }
   o.jitter = 0;
   const PatchSampler exact(o, 32, 32, 3);
-  batch = exact.sample(corner, first_images(3), Rng(1));
+  batch = exact.sample(corner, made_up::first(3), Rng(1));
   CHECK(batch.targets.size() == 12);
   CHECK(batch.skipped == 24);
   for (const auto row : batch.first) CHECK(row >= 8);
   o.blank_pair_share = 1.0F;
-  batch = PatchSampler(o, 32, 32, 3).sample(corner, first_images(3), Rng(1));
+  batch = PatchSampler(o, 32, 32, 3).sample(corner, made_up::first(3), Rng(1));
   CHECK(batch.targets.size() == 36);
   o.blank_pair_share = 0.25F;
   const PatchSampler some(o, 32, 32, 3);
   double kept = 0;
   for (std::uint64_t step = 0; step < 200; ++step) {
-    kept += static_cast<double>(some.sample(corner, first_images(3), Rng(4).split(step)).targets.size()) - 12;
+    kept += static_cast<double>(some.sample(corner, made_up::first(3), Rng(4).split(step)).targets.size()) - 12;
   }
   CHECK(kept / (200 * 24) == Approx(0.25).margin(0.03));
-  batch = sampler.sample(red, first_images(2), Rng(1));
+  batch = sampler.sample(red, made_up::first(2), Rng(1));
   CHECK(batch.targets.size() == 24);  // all blank: all kept
   red.pixels.insert(red.pixels.end(), texture.pixels.begin(), texture.pixels.end());
   red.count = 3;
-  CHECK(sampler.sample(red, first_images(3), Rng(1)).skipped == 24);
+  CHECK(sampler.sample(red, made_up::first(3), Rng(1)).skipped == 24);
 }
 
 TEST_CASE("grey is luminance", "[ssl]") {
@@ -489,8 +475,8 @@ TEST_CASE("colours are treated as often as asked for", "[ssl]") {
     o.colour = ColourTreatment::grey;
     o.colour_probability = probability;
     const PatchSampler sampler(o, 32, 32, 3);
-    const auto images = noise_images(300, 32, 32, 3);
-    const auto batch = sampler.sample(images, first_images(300), Rng(21));
+    const auto images = made_up::noise(300, 32, 32, 3);
+    const auto batch = sampler.sample(images, made_up::first(300), Rng(21));
     int grey = 0;
     for (std::int32_t grid = 0; grid < 300; ++grid) {
       int patches = 0;
@@ -506,7 +492,7 @@ TEST_CASE("colours are treated as often as asked for", "[ssl]") {
 }
 
 TEST_CASE("an image's patches depend on its stream and place in the batch alone", "[ssl]") {
-  const auto images = noise_images(10, 32, 32, 3);
+  const auto images = made_up::noise(10, 32, 32, 3);
   for (const auto treatment : {ColourTreatment::grey, ColourTreatment::drop_channels}) {
     ContextOptions o;
     o.colour = treatment;
@@ -514,13 +500,13 @@ TEST_CASE("an image's patches depend on its stream and place in the batch alone"
     o.grids_per_image = 2;
     const PatchSampler sampler(o, 32, 32, 3);
     const Rng step = Rng(17).split(4);
-    const auto all = sampler.sample(images, first_images(10), step);
-    PretextBatch reused = sampler.sample(images, first_images(3), Rng(99));
-    sampler.sample(images, first_images(10), step, reused);  // an old batch leaves no trace
+    const auto all = sampler.sample(images, made_up::first(10), step);
+    PretextBatch reused = sampler.sample(images, made_up::first(3), Rng(99));
+    sampler.sample(images, made_up::first(10), step, reused);  // an old batch leaves no trace
     CHECK(same_bits(all, reused));
-    const auto some = sampler.sample(images, first_images(6), step);
+    const auto some = sampler.sample(images, made_up::first(6), step);
     CHECK(std::memcmp(all.inputs.data(), some.inputs.data(), some.inputs.size() * sizeof(float)) == 0);
-    CHECK_FALSE(same_bits(all, sampler.sample(images, first_images(10), Rng(17).split(5))));
+    CHECK_FALSE(same_bits(all, sampler.sample(images, made_up::first(10), Rng(17).split(5))));
     const auto twice = sampler.sample(images, std::vector<Index>{3, 3}, step);  // drawn anew
     CHECK(std::memcmp(patch(twice, 0), patch(twice, 8), 12 * 12 * 3 * sizeof(float)) != 0);
   }
@@ -530,7 +516,7 @@ TEST_CASE("an image's patches depend on its stream and place in the batch alone"
 }
 
 TEST_CASE("an illustration shows what sampling does", "[ssl]") {
-  const auto images = noise_images(3, 32, 48, 3);
+  const auto images = made_up::noise(3, 32, 48, 3);
   ContextOptions o;
   o.flip = true;
   o.colour_probability = 0.5F;
@@ -581,7 +567,7 @@ TEST_CASE("resampling is the triangle filter", "[ssl]") {
       }
     }
     for (const Index channels : {1, 2, 3}) {
-      const auto image = noise_images(1, from, from + 3, channels);
+      const auto image = made_up::noise(1, from, from + 3, channels);
       std::vector<float> out(static_cast<std::size_t>(to * (to + 2) * channels));
       std::vector<float> scratch;
       resample_window(image.image(0), channels, rows, columns, 0, 0, to, to + 2, scratch, out.data());

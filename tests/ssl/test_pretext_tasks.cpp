@@ -21,12 +21,7 @@
 namespace {
 
 using namespace contexture;
-using made_up::first;
-
-Normalization as_stored(Index channels) {
-  const auto n = static_cast<std::size_t>(channels);
-  return {std::vector<float>(n, 0.0F), std::vector<float>(n, 1.0F)};
-}
+using made_up::as_stored, made_up::first;
 
 // Rows a and b of two tensors of rows of the same size.
 bool same_row(const Tensor<float>& x, std::size_t a, const Tensor<float>& y, std::size_t b) {

@@ -1,1 +1,1 @@
-// Empty: a source that uses the precompiled header, so that it is built (main.cpp cannot).
+// Empty: a source that uses the precompiled header, so that it is built.

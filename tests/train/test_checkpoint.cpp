@@ -1,24 +1,16 @@
 // Checkpoints: what goes in comes out, bit by bit; damaged, foreign and mismatching files are refused.
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "contexture/train/checkpoint.hpp"
+#include "runs.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
+using runs::bytes_of, runs::Folder, runs::same_bits;
 
 namespace {
-
-struct Folder {
-  Folder() : path(fs::temp_directory_path() / ("contexture_checkpoint_" + std::to_string(::getpid()))) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path path;
-};
 
 Tensor<float> numbers(const Shape& shape, std::uint64_t seed) {
   Tensor<float> t = empty<float>(shape);
@@ -59,20 +51,6 @@ RunState example() {
   return state;
 }
 
-bool same(const TensorMap& a, const TensorMap& b) {
-  if (a.size() != b.size()) return false;
-  for (const auto& [name, tensor] : a)
-    if (!b.contains(name) || b.at(name).shape() != tensor.shape() ||
-        std::memcmp(b.at(name).data(), tensor.data(), tensor.size() * sizeof(float)) != 0)
-      return false;
-  return true;
-}
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 void write_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
@@ -80,7 +58,7 @@ void write_bytes(const fs::path& path, const std::string& bytes) {
 }  // namespace
 
 TEST_CASE("a checkpoint gives back everything, bit by bit") {
-  const Folder folder;
+  const Folder folder("checkpoint");
   const fs::path path = folder.path / "checkpoint.safetensors";
   const RunState in = example();
   write_checkpoint(path, in);
@@ -106,14 +84,14 @@ TEST_CASE("a checkpoint gives back everything, bit by bit") {
   CHECK(out.fit.best_step == 40);
   REQUIRE(out.fit.rows.size() == 1);
   CHECK(out.fit.rows[0].seconds == 9.75);
-  CHECK(same(out.encoder, in.encoder));
-  CHECK(same(out.model, in.model));
-  CHECK(same(out.optimizer, in.optimizer));
-  CHECK(same(out.fit.best, in.fit.best));
+  CHECK(same_bits(out.encoder, in.encoder));
+  CHECK(same_bits(out.model, in.model));
+  CHECK(same_bits(out.optimizer, in.optimizer));
+  CHECK(same_bits(out.fit.best, in.fit.best));
 }
 
 TEST_CASE("a checkpoint cut anywhere, or with a flipped header, is refused with its name") {
-  const Folder folder;
+  const Folder folder("checkpoint");
   const fs::path path = folder.path / "checkpoint.safetensors";
   write_checkpoint(path, example());
   const std::string good = bytes_of(path);
@@ -142,7 +120,7 @@ TEST_CASE("a checkpoint cut anywhere, or with a flipped header, is refused with 
 }
 
 TEST_CASE("a missing file, other weights and an unwritable place are told apart") {
-  const Folder folder;
+  const Folder folder("checkpoint");
   CHECK_THROWS_WITH(read_checkpoint(folder.path / "nothing.safetensors"), Catch::Matchers::Contains("no checkpoint"));
   const fs::path weights = folder.path / "weights.safetensors";
   const Tensor<float> tensor = numbers({2}, 1);
@@ -154,7 +132,7 @@ TEST_CASE("a missing file, other weights and an unwritable place are told apart"
 }
 
 TEST_CASE("a failed write leaves the checkpoint that was there") {
-  const Folder folder;
+  const Folder folder("checkpoint");
   const fs::path path = folder.path / "checkpoint.safetensors";
   write_checkpoint(path, example());
   const std::string good = bytes_of(path);

@@ -1,32 +1,20 @@
 // Whole experiments in seconds: tiny images, a tiny network. Determinism, resuming, and that the two arms
 // differ in nothing but the encoder's weights.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "contexture/data/builtin.hpp"
 #include "contexture/train/experiment.hpp"
+#include "runs.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
+using runs::bytes_of, runs::Folder, runs::same_rows;
 
 namespace {
-
-struct Folder {
-  explicit Folder(const std::string& name)
-      : path(fs::temp_directory_path() / ("contexture_" + name + "_" + std::to_string(::getpid()))) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path path;
-};
 
 const Dataset& tiny_data() {
   static const Dataset data = builtin_dataset(240, 48, 16);
@@ -36,6 +24,7 @@ const Dataset& tiny_data() {
 ExperimentConfig tiny_config() {
   ExperimentConfig config;
   config.width = 2;
+  config.blocks = 1;
   config.epochs = 2;
   config.pretrain_epochs = 1;
   config.batch_size = 32;
@@ -50,27 +39,12 @@ RunSummary run(const ExperimentConfig& config, const fs::path& out = {}, const D
   return run_experiments(config, data, {.out = out}, silent);
 }
 
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  REQUIRE(in.good());
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 // Files of weights of a run, by name.
 std::map<std::string, std::string> weights_in(const fs::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().filename() != "checkpoint.safetensors") files[entry.path().filename()] = bytes_of(entry.path());
   return files;
-}
-
-// Everything but the clock.
-bool same_rows(const std::vector<HistoryRow>& a, const std::vector<HistoryRow>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const HistoryRow& x, const HistoryRow& y) {
-    return x.experiment == y.experiment && x.arm == y.arm && x.seed == y.seed && x.step == y.step &&
-           x.epoch == y.epoch && x.split == y.split && x.loss == y.loss && x.accuracy == y.accuracy &&
-           x.macro_f1 == y.macro_f1;
-  });
 }
 
 std::vector<HistoryRow> rows_of(const RunSummary& summary, const std::string& experiment, const std::string& arm,

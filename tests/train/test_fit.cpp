@@ -1,6 +1,5 @@
 // The training loop on a toy: a linear classifier on random points.
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 
@@ -9,9 +8,11 @@
 #include "contexture/train/checkpoint.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/history.hpp"
+#include "runs.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
+using runs::same_bits, runs::same_rows;
 
 namespace {
 
@@ -87,27 +88,6 @@ TensorMap weights(Module<float>& module) {
   TensorMap map;
   copy_tensors(state_tensors(module), map);
   return map;
-}
-
-bool same_bits(const TensorMap& a, const TensorMap& b) {
-  if (a.size() != b.size()) return false;
-  for (const auto& [name, tensor] : a) {
-    const auto other = b.find(name);
-    if (other == b.end() || other->second.shape() != tensor.shape()) return false;
-    if (std::memcmp(other->second.data(), tensor.data(), tensor.size() * sizeof(float)) != 0) return false;
-  }
-  return true;
-}
-
-// Everything but the clock.
-bool same_rows(const std::vector<HistoryRow>& a, const std::vector<HistoryRow>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].experiment != b[i].experiment || a[i].arm != b[i].arm || a[i].seed != b[i].seed ||
-        a[i].step != b[i].step || a[i].epoch != b[i].epoch || a[i].split != b[i].split || a[i].loss != b[i].loss ||
-        a[i].accuracy != b[i].accuracy || a[i].macro_f1 != b[i].macro_f1)
-      return false;
-  return true;
 }
 
 struct StopAt : Progress {
