@@ -20,6 +20,7 @@
 #include "contexture/models/heads.hpp"
 #include "contexture/nn/layers.hpp"
 #include "contexture/nn/serialize.hpp"
+#include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/context_prediction.hpp"

@@ -1,7 +1,11 @@
 // Optimisers: ten steps against recurrences written out in double; schedules at their corners.
 #include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "support/catch.hpp"
@@ -64,6 +68,113 @@ TEST_CASE("SGD: ten steps equal the recurrence, weight decay on matrices only") 
     for (std::size_t i = 0; i < u.size(); ++i)
       CHECK(problem.parameters[1].variable.value().data()[i] == Approx(u.data()[i]).epsilon(1e-12));
   }
+}
+
+TEST_CASE("Muon's orthogonaliser: singular values near 1, in both shapes, as the quintic applied to the whole matrix") {
+  for (const auto& [rows, columns] : {std::pair<Index, Index>{45, 6}, {6, 45}, {8, 8}, {1, 5}, {5, 1}}) {
+    CAPTURE(rows, columns);
+    Rng rng(static_cast<std::uint64_t>(10 * rows + columns));
+    std::vector<double> x(static_cast<std::size_t>(rows * columns));
+    for (double& v : x) v = 3 * static_cast<double>(rng.normal());
+    std::vector<double> q;
+    orthogonalizer<double>(rows, columns, x.data(), {}, q);
+    const auto product = [](Index m, Index n, Index k, const auto& left, const auto& right) {
+      std::vector<double> out(static_cast<std::size_t>(m * n));
+      for (Index i = 0; i < m; ++i)
+        for (Index j = 0; j < n; ++j)
+          for (Index l = 0; l < k; ++l) out[static_cast<std::size_t>(i * n + j)] += left(i, l) * right(l, j);
+      return out;
+    };
+    const auto plain = [](const std::vector<double>& a, Index width) {
+      return [&a, width](Index i, Index j) { return a[static_cast<std::size_t>(i * width + j)]; };
+    };
+    const auto transposed = [](const std::vector<double>& a, Index width) {
+      return [&a, width](Index i, Index j) { return a[static_cast<std::size_t>(j * width + i)]; };
+    };
+    const bool tall = rows >= columns;
+    const std::vector<double> result = tall ? product(rows, columns, columns, plain(x, columns), plain(q, columns))
+                                            : product(rows, columns, rows, plain(q, rows), plain(x, columns));
+
+    // X / |X|, then five times X (a + b X'X + c (X'X)^2).
+    const NewtonSchulz coefficients;
+    double squares = 0;
+    for (const double v : x) squares += v * v;
+    std::vector<double> expected = x;
+    for (double& v : expected) v /= std::sqrt(squares);
+    for (int step = 0; step < coefficients.steps; ++step) {
+      const auto gram = product(columns, columns, rows, transposed(expected, columns), plain(expected, columns));
+      auto poly = product(columns, columns, columns, plain(gram, columns), plain(gram, columns));
+      for (std::size_t i = 0; i < poly.size(); ++i) poly[i] = coefficients.b * gram[i] + coefficients.c * poly[i];
+      for (Index i = 0; i < columns; ++i) poly[static_cast<std::size_t>(i * columns + i)] += coefficients.a;
+      expected = product(rows, columns, columns, plain(expected, columns), plain(poly, columns));
+    }
+    double norm = 0;
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      CHECK(result[i] == Approx(expected[i]).margin(1e-9));
+      norm += result[i] * result[i];
+    }
+    const double mean_square = norm / static_cast<double>(std::min(rows, columns));  // of the singular values
+    CHECK(mean_square > 0.68 * 0.68);
+    CHECK(mean_square < 1.21 * 1.21);
+  }
+}
+
+TEST_CASE("Muon's orthogonaliser: zeros for a matrix of zeros or with a NaN") {
+  std::vector<float> x(12, 0.0F);
+  std::vector<float> q;
+  orthogonalizer<float>(4, 3, x.data(), {}, q);
+  CHECK(q == std::vector<float>(9, 0.0F));
+  x[5] = std::numeric_limits<float>::quiet_NaN();
+  orthogonalizer<float>(4, 3, x.data(), {}, q);
+  CHECK(q == std::vector<float>(9, 0.0F));
+}
+
+TEST_CASE("Muon: a convolution's weights turn by the rate and keep their norm, all others go as with SGD") {
+  Rng rng(9);
+  const auto random = [&rng](Shape shape) {
+    Tensor<double> t = empty<double>(shape);
+    for (double& x : t.storage()) x = static_cast<double>(rng.normal());
+    return t;
+  };
+  const auto norm = [](const Tensor<double>& t) {
+    double squares = 0;
+    for (std::size_t i = 0; i < t.size(); ++i) squares += t.data()[i] * t.data()[i];
+    return std::sqrt(squares);
+  };
+  const Tensor<double> slope = random({3, 3, 4, 5});
+  Variable<double> conv(random({3, 3, 4, 5}), true);
+  Problem problem;
+  Problem same;
+  Sgd<double> sgd(same.parameters, {.weight_decay = 0.1});
+  problem.parameters.push_back({"conv", conv});
+  Muon<double> muon(problem.parameters, {.rate = 0.5, .weight_decay = 0.1});
+  const double before = norm(conv.value());
+  for (int step = 0; step < 5; ++step) {
+    const Tensor<double> old = conv.value();
+    problem.backward();
+    conv.zero_grad();
+    sum(mul(conv, Variable<double>(slope))).backward();
+    muon.step(0.1);
+    same.backward();
+    sgd.step(0.1);
+    CHECK(norm(conv.value()) == Approx(before).epsilon(1e-12));
+    double along = 0, moved = 0;
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      const double difference = conv.value().data()[i] - old.data()[i];
+      along += difference * slope.data()[i];
+      moved += difference * difference;
+    }
+    CHECK(along < 0);                                     // downhill
+    CHECK(std::sqrt(moved) / before > 0.5 * 0.1 * 0.65);  // singular values of 0.68 to 1.2, less what
+    CHECK(std::sqrt(moved) / before < 0.5 * 0.1 * 1.25);  // went along the weights and was scaled away
+  }
+  for (const std::size_t i : {0U, 1U}) {
+    const Tensor<double>& ours = problem.parameters[i].variable.value();
+    for (std::size_t k = 0; k < ours.size(); ++k)
+      CHECK(ours.data()[k] == Approx(same.parameters[i].variable.value().data()[k]).epsilon(1e-12));
+  }
+  CHECK_THROWS_AS(Muon<double>(problem.parameters, {.rate = 0}), std::invalid_argument);
+  CHECK_THROWS_AS(Muon<double>(problem.parameters, {.momentum = 1}), std::invalid_argument);
 }
 
 TEST_CASE("AdamW: ten steps equal the paper's algorithm") {

@@ -41,14 +41,14 @@ struct ExperimentConfig {
   std::int64_t seeds = 1;                        ///< repetitions
 
   // Network.
-  Index width = 24;            ///< channels of the first stage
-  std::int64_t blocks = 1;     ///< residual blocks a stage
+  Index width = 16;            ///< channels of the first stage
+  std::int64_t blocks = 2;     ///< residual blocks a stage
   std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
 
   // Pre-training.
   std::string pretext = "context";                          ///< a name of pretext_task_names()
   std::string encoder;                                      ///< weights to use instead of pre-training
-  double pretrain_epochs = 12;                              ///< passes over the training (and unlabelled) images
+  double pretrain_epochs = 10;                              ///< passes over the training (and unlabelled) images
   double pretrain_learning_rate = 0.1;                      ///< peak, at a batch of 128 images
   std::int64_t pretrain_batch_size = 128;                   ///< images
   std::int64_t grid = 0, patch = 0, gap = -1, jitter = -1;  ///< patches; 0 or -1: by image size
@@ -61,12 +61,13 @@ struct ExperimentConfig {
   double head_dropout = 0.5;            ///< in the pretext head
 
   // Classification, the same for both arms.
-  double epochs = 12;          ///< passes over all labelled images; see classifier_steps() for fewer labels
+  double epochs = 14;          ///< passes over all labelled images; see classifier_steps() for fewer labels
   double learning_rate = 0.1;  ///< peak, at a batch of 128 images
   double encoder_rate = 1;     ///< factor of the learning rate for a pre-trained encoder's weights
   std::int64_t batch_size = 128;
+  std::string optimizer = "muon";  ///< of both trainings: sgd or muon
   double weight_decay = 5e-4;
-  double label_smoothing = 0;
+  double label_smoothing = 0.1;
   Mirror mirror = Mirror::automatic;
   std::int64_t crop_padding = -1;  ///< pixels; -1: an eighth of the image's side
   std::int64_t evaluations = 24;   ///< of the validation split, during one arm
@@ -80,6 +81,7 @@ struct ExperimentConfig {
 struct Preset {
   std::string_view name;
   Index width;
+  std::int64_t blocks;
   double epochs, pretrain_epochs;
   std::int64_t seeds;
   Index builtin_train, builtin_test;  ///< images of the built-in set
@@ -87,10 +89,10 @@ struct Preset {
 
 // clang-format off
 inline constexpr std::array<Preset, 3> kPresets{{
-    // name      width  epochs  pre-training  seeds  built-in images
-    {"quick",       16,     14,           10,     1,  10'000,  2'000},
-    {"standard",    24,     12,           12,     1,  30'000,  5'000},
-    {"thorough",    32,     40,           60,     5,  50'000, 10'000},
+    // name      width  blocks  epochs  pre-training  seeds  built-in images
+    {"quick",       16,      1,     14,           10,     1,  10'000,  2'000},
+    {"standard",    16,      2,     14,           10,     1,  30'000,  5'000},
+    {"thorough",    32,      2,     40,           60,     5,  50'000, 10'000},
 }};
 // clang-format on
 
@@ -106,6 +108,7 @@ inline constexpr std::array<Preset, 3> kPresets{{
   ExperimentConfig config;
   config.data = data;
   config.width = p.width;
+  config.blocks = p.blocks;
   config.epochs = p.epochs;
   config.pretrain_epochs = p.pretrain_epochs;
   config.seeds = p.seeds;
@@ -252,6 +255,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<double>("encoder-rate", "factor of the learning rate for pre-trained weights", &C::encoder_rate,
                              0.0, 100.0),
       number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
+      choice_setting("optimizer", "of both trainings", &C::optimizer, {"sgd", "muon"}),
       number_setting<double>("weight-decay", "L2 penalty of both trainings", &C::weight_decay, 0.0, 1.0),
       number_setting<double>("label-smoothing", "share of the target spread over all classes", &C::label_smoothing, 0.0,
                              0.9),

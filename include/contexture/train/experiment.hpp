@@ -31,6 +31,7 @@
 #include "contexture/data/loader.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/models/encoder.hpp"
+#include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
@@ -408,7 +409,7 @@ class ExperimentRun {
                                  data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
     const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
     PretrainTask task(encoder, *pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
-    Sgd<float> optimizer(task.module().parameters(), {.weight_decay = config_.weight_decay});
+    const std::unique_ptr<Optimizer<float>> optimizer = make_optimizer(task.module());
     FitOptions options;
     options.steps_per_epoch = static_cast<double>(task.images()) / static_cast<double>(task.images_per_step());
     options.steps = std::llround(config_.pretrain_epochs * options.steps_per_epoch);
@@ -422,7 +423,7 @@ class ExperimentRun {
     info.experiment = "pretrain";
     info.arm = "pretext";
     info.seed = seed;
-    const FitState fitted = run_phase(key, info, task, optimizer, options);
+    const FitState fitted = run_phase(key, info, task, *optimizer, options);
 
     recalibrate_batch_norm(encoder, data_.train, numbered(data_.train.count), options_.normalization);
     state_.encoder.clear();
@@ -469,8 +470,8 @@ class ExperimentRun {
                             : static_cast<int>(std::min(data_.train.height, data_.train.width) / 8);
     ClassifierTask task(model, data_.train, subset, split.validation, batch, {.crop_padding = padding, .flip = mirror_},
                         config_.label_smoothing, rng.split("batches").split(experiment));
-    Sgd<float> optimizer(model.parameters(), {.weight_decay = config_.weight_decay});
-    if (which == Arm::pretrained && config_.encoder_rate != 1) optimizer.scale_rate("encoder.", config_.encoder_rate);
+    const std::unique_ptr<Optimizer<float>> optimizer = make_optimizer(model);
+    if (which == Arm::pretrained && config_.encoder_rate != 1) optimizer->scale_rate("encoder.", config_.encoder_rate);
     FitOptions options;
     options.steps = classifier_steps(config_, static_cast<std::int64_t>(split.train.size()), fraction);
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
@@ -483,7 +484,7 @@ class ExperimentRun {
     info.experiment = experiment;
     info.arm = to_string(which);
     info.seed = seed;
-    const FitState fitted = run_phase(key, info, task, optimizer, options);
+    const FitState fitted = run_phase(key, info, task, *optimizer, options);
 
     restore_tensors(fitted.best, state_tensors(model), "best weights");
     Score tested = score(model, data_.test, numbered(data_.test.count));
@@ -526,6 +527,12 @@ class ExperimentRun {
 
   static std::function<double(std::int64_t)> schedule(double peak, std::int64_t steps) {
     return Schedule{.peak = peak, .total_steps = std::max<std::int64_t>(steps, 1)};
+  }
+
+  std::unique_ptr<Optimizer<float>> make_optimizer(Module<float>& module) const {
+    if (config_.optimizer == "muon")
+      return std::make_unique<Muon<float>>(module.parameters(), MuonOptions{.weight_decay = config_.weight_decay});
+    return std::make_unique<Sgd<float>>(module.parameters(), SgdOptions{.weight_decay = config_.weight_decay});
   }
 
   // Copies the pre-trained weights of the stem (stage 0) and of the stages up to config.transfer.
