@@ -351,11 +351,11 @@ bool compare_steps(int threads, Json& json, std::string& summary) {
       // A workload, and what LibTorch is told about it.
       const auto make = [&](float dropout) -> std::pair<std::unique_ptr<Workload>, TorchProblem> {
         if (kind == "context_prediction") {
-          auto workload = std::make_unique<ContextWorkload>(width, dropout);
+          auto workload = std::make_unique<ContextWorkload>(benchmarks::Setup{.width = width}, dropout);
           TorchProblem described = problem(*workload, dropout);
           return {std::move(workload), std::move(described)};
         }
-        auto workload = std::make_unique<ClassificationWorkload>(width);
+        auto workload = std::make_unique<ClassificationWorkload>(benchmarks::Setup{.width = width});
         TorchProblem described = problem(*workload);
         return {std::move(workload), std::move(described)};
       };

@@ -1,5 +1,6 @@
 // Whole steps: training (forward, backward, optimiser) of the default encoder with a classifier,
-// one step of context prediction, and inference, in images a second. Beside it: where the time goes,
+// one step of context prediction, and inference, in images a second; last, the network and optimiser of
+// the programs' preset `standard` (two blocks a stage, Muon). Beside it: where the time goes,
 // in ms by op; GFLOP/s of the convolutions' textbook multiply-adds over the whole step's time, and
 // as a share of the multiply-add peak measured in the same run; the peak of tensor memory.
 //   bench_step --benchmark_filter='train/width:24/threads:1'
@@ -19,6 +20,7 @@ namespace {
 using namespace contexture;
 using benchmarks::ClassificationWorkload;
 using benchmarks::ContextWorkload;
+using benchmarks::Setup;
 using benchmarks::Workload;
 
 enum class Kind { train, context_prediction, inference };
@@ -34,14 +36,14 @@ double peak(int threads) {
   return at->second;
 }
 
-void run(benchmark::State& state, Kind kind, Index width, int threads) {
+void run(benchmark::State& state, Kind kind, const Setup& setup, int threads) {
   set_num_threads(threads);
   const double limit = peak(threads);
   std::unique_ptr<Workload> workload;
   if (kind == Kind::context_prediction)
-    workload = std::make_unique<ContextWorkload>(width);
+    workload = std::make_unique<ContextWorkload>(setup);
   else
-    workload = std::make_unique<ClassificationWorkload>(width);
+    workload = std::make_unique<ClassificationWorkload>(setup);
   const auto step = [&] {
     if (kind != Kind::inference) {
       workload->train(1e-4);
@@ -94,13 +96,19 @@ int main(int argc, char** argv) {
                                 std::to_string(peak(threads)));
   }
   benchmark::AddCustomContext("running_on", cpu_report().line());
+  const auto add = [&](Kind kind, const Setup& setup) {
+    const std::string network =
+        message(name(kind), "/width:", setup.width, setup.blocks == 1 ? "" : "/blocks:2", setup.muon ? "/muon" : "");
+    for (const int threads : thread_counts)
+      benchmark::RegisterBenchmark(message(network, "/threads:", threads).c_str(), run, kind, setup, threads)
+          ->Unit(benchmark::kMillisecond)
+          ->UseManualTime();
+  };
   for (const Kind kind : {Kind::train, Kind::context_prediction, Kind::inference})
-    for (const Index width : {16, 24, 32, 64})
-      for (const int threads : thread_counts)
-        benchmark::RegisterBenchmark(message(name(kind), "/width:", width, "/threads:", threads).c_str(), run, kind,
-                                     width, threads)
-            ->Unit(benchmark::kMillisecond)
-            ->UseManualTime();
+    for (const Index width : {16, 24, 32, 64}) add(kind, {.width = width});
+  add(Kind::train, {.width = 16, .blocks = 2});
+  for (const Kind kind : {Kind::train, Kind::context_prediction, Kind::inference})
+    add(kind, {.width = 16, .blocks = 2, .muon = kind != Kind::inference});
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

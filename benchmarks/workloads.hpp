@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <numeric>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -22,7 +22,14 @@ inline const ImageSet& batch_images() {
   return images;
 }
 
-/// A model, a batch that does not change, and SGD with Nesterov momentum.
+/// What is trained: the encoder's width and blocks a stage, and by which optimiser.
+struct Setup {
+  Index width = 24;
+  Index blocks = 1;
+  bool muon = false;  ///< else SGD with Nesterov momentum
+};
+
+/// A model, a batch that does not change, and an optimiser.
 class Workload {
  public:
   virtual ~Workload() = default;
@@ -55,9 +62,13 @@ class Workload {
 
  protected:
   // To be called once, by the constructor of the derived class.
-  void prepare(const Encoder<float>& encoder, std::vector<NamedParameter<float>> parameters, Tensor<float> inputs) {
+  void prepare(const Encoder<float>& encoder, std::vector<NamedParameter<float>> parameters, Tensor<float> inputs,
+               bool muon) {
     parameters_ = std::move(parameters);
-    optimizer_.emplace(parameters_);
+    if (muon)
+      optimizer_ = std::make_unique<Muon<float>>(parameters_);
+    else
+      optimizer_ = std::make_unique<Sgd<float>>(parameters_);
     inputs_ = Variable<float>(std::move(inputs));
     const Index n = dim(inputs_.value(), 0), h = dim(inputs_.value(), 1), w = dim(inputs_.value(), 2);
     const EncoderOptions& options = encoder.options();
@@ -69,21 +80,21 @@ class Workload {
 
  private:
   std::vector<NamedParameter<float>> parameters_;
-  std::optional<Sgd<float>> optimizer_;
+  std::unique_ptr<Optimizer<float>> optimizer_;
   double forward_multiply_adds_ = 0, stem_multiply_adds_ = 0;
 };
 
 /// Encoder and classifier on whole images.
 class ClassificationWorkload final : public Workload {
  public:
-  explicit ClassificationWorkload(Index width)
-      : model_(Encoder<float>({.width = width}, Rng(1)),
-               ClassifierHead<float>(width << EncoderOptions{}.stages, kClasses, {}, Rng(2))) {
+  explicit ClassificationWorkload(const Setup& setup)
+      : model_(Encoder<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1)),
+               ClassifierHead<float>(setup.width << EncoderOptions{}.stages, kClasses, {}, Rng(2))) {
     const ImageSet& images = batch_images();
     Tensor<float> x = empty<float>({static_cast<std::size_t>(images.count), static_cast<std::size_t>(images.height),
                                     static_cast<std::size_t>(images.width), static_cast<std::size_t>(images.channels)});
     for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(images.pixels[i]) / 64.0F - 2.0F;
-    prepare(model_.encoder(), model_.parameters(), std::move(x));
+    prepare(model_.encoder(), model_.parameters(), std::move(x), setup.muon);
   }
 
   [[nodiscard]] Answer forward() override {
@@ -100,15 +111,15 @@ class ClassificationWorkload final : public Workload {
 /// Encoder and context head on 512 patches, 12 ordered pairs an image (less those with blank patches).
 class ContextWorkload final : public Workload {
  public:
-  explicit ContextWorkload(Index width, float dropout = ContextHeadOptions{}.dropout)
-      : encoder_({.width = width}, Rng(1)),
+  explicit ContextWorkload(const Setup& setup, float dropout = ContextHeadOptions{}.dropout)
+      : encoder_({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1)),
         task_({}, batch_images().height, batch_images().width, encoder_, {.head = {.dropout = dropout}}, Rng(2)) {
     std::vector<Index> all(static_cast<std::size_t>(kBatch));
     std::iota(all.begin(), all.end(), 0);
     pairs_ = task_.make_batch(batch_images(), all, Rng(3));
     std::vector<NamedParameter<float>> parameters = encoder_.parameters();
     for (const NamedParameter<float>& p : task_.head().parameters()) parameters.push_back(p);
-    prepare(encoder_, std::move(parameters), pairs_.inputs);
+    prepare(encoder_, std::move(parameters), pairs_.inputs, setup.muon);
     for (const double weight : task_.sampler().direction_weights()) weights_.push_back(static_cast<float>(weight));
   }
 
