@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes again what README.md and docs/results.md quote: runs the experiments of one name, then puts
-# its tables between that name's markers in the two pages and its curves below docs/images/. Whatever
-# stands between the markers is overwritten; nothing else is touched.
+# its tables between that name's markers in the two pages, its curves below docs/images/ and its numbers
+# into results/NAME.json. Whatever stands between the markers is overwritten; nothing else is touched.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -11,7 +11,7 @@ usage() {
 Usage: scripts/reproduce.sh builtin [options]
        scripts/reproduce.sh fashion-mnist PATH [options]   PATH: as scripts/get-data.sh leaves it
        scripts/reproduce.sh cifar10 PATH [options]         PATH: a folder of images, or the binary files
-Runs the experiments of that name and brings README.md, docs/results.md and docs/images/ up to date.
+Runs the experiments of that name and brings README.md, docs/results.md, docs/images/ and results/ up to date.
   --out FOLDER   where the run's results go (default: results-NAME here)
   --from FOLDER  the results of a run that was made before: run nothing
   -h, --help     this text
@@ -67,8 +67,8 @@ if [[ -z $from ]]; then
   from=${out:-results-$name}
   "$root/scripts/experiments.sh" "${options[@]}" --out "$from"
 fi
-report=$from/report.md
-[[ -r $report ]] || fail "$report: cannot be read"
+report=$from/report.md numbers=$from/summary.json
+for file in "$report" "$numbers"; do [[ -r $file ]] || fail "$file: cannot be read"; done
 
 # section HEADING [LAST]: what stands in the report under a heading of any level, up to the next heading,
 # or up to the heading LAST.
@@ -96,6 +96,7 @@ whole() {
 short() {
   awk '/^\*\*/ { print; print ""; exit }' "$report"
   section Results | table
+  [[ $name == builtin ]] || return 0
   printf '\n![Validation accuracy by optimiser step and by time](docs/images/%s/accuracy_curves.svg)\n' "$name"
   printf '\n![Training and validation loss by optimiser step](docs/images/%s/loss_curves.svg)\n\n' "$name"
   printf 'Optimiser steps until a share of the scratch arm'\''s best validation accuracy was reached:\n\n'
@@ -129,7 +130,9 @@ for figure in "${figures[@]}"; do
 done
 summary=$(short)
 replace "$root/docs/results.md" "$results"
-if [[ $name == builtin ]]; then replace "$root/README.md" "$summary"; fi
-mkdir -p "$root/docs/images/$name"
+replace "$root/README.md" "$summary"
+mkdir -p "$root/docs/images/$name" "$root/results"
 for figure in "${figures[@]}"; do cp "$from/$figure" "$root/docs/images/$name/$figure"; done
-echo "reproduce.sh: docs/results.md$([[ $name != builtin ]] || echo ', README.md') and docs/images/$name/ are as in $from"
+# Where the images lay is nobody's business, and different on every machine.
+sed -E 's|^( *"(data\|encoder)": ").*/|\1|' "$numbers" >"$root/results/$name.json"
+echo "reproduce.sh: README.md, docs/results.md, docs/images/$name/ and results/$name.json are as in $from"

@@ -415,6 +415,16 @@ case_reproduce() {
     done >missing
     [[ ! -s missing ]] || complain "$page: shows pictures that are not there: $(tr '\n' ' ' <missing)"
   done
+  [[ $(sed -n 's/^ *"test_accuracy": //p' copy/results/builtin.json) == "$(sed -n 's/^ *"test_accuracy": //p' out/summary.json)" ]] ||
+    complain "results/builtin.json: not the run's numbers"
+  # Another name: its own places, and no folder of the machine.
+  sed -i 's|^\( *"data": "\)builtin"|\1/somewhere/on/this/machine/cifar"|' out/summary.json
+  succeeds copy/scripts/reproduce.sh cifar10 --from out || return
+  grep -qx ' *"data": "cifar",' copy/results/cifar10.json || complain "results/cifar10.json: says where the images lay"
+  for page in README.md docs/results.md; do
+    sed -n '/^<!-- begin cifar10 /,/^<!-- end cifar10 /p' "copy/$page" | grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" ||
+      complain "$page: lacks the table of cifar10"
+  done
   cp copy/README.md before
   fails 1 'nowhere/report\.md' copy/scripts/reproduce.sh builtin --from nowhere
   sed -i 's/^## Results/## Something else/' out/report.md
