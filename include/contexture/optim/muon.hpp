@@ -1,6 +1,6 @@
 // Muon: momentum whose direction is orthogonalised for the weights of convolutions, plain SGD for
 // everything else. Small residual nets need fewer passes over the images with it than with SGD
-// (docs/performance.md).
+// (docs/research.md).
 #pragma once
 
 #include <algorithm>
@@ -26,40 +26,40 @@ struct NewtonSchulz {
   int steps = 5;
 };
 
-/// Of a matrix X (rows,columns), the symmetric matrix Q of the smaller extent with which X Q (or Q X, where
+/// Of a matrix X (rows,columns), the symmetric matrix Q (n,n), n the smaller extent, with which X Q (or Q X, where
 /// rows < columns) has singular values of about 1 (0.7 to 1.2) wherever X's are above about a thousandth of its
 /// norm. Works on the Gram matrix alone, so that a long X is read twice whatever the number of steps.
 /// All zeros where X is zero or not finite.
 template <class T>
-void orthogonalizer(Index rows, Index columns, const T* x, const NewtonSchulz& coefficients, std::vector<T>& q) {
+[[nodiscard]] Tensor<T> orthogonalizer(Index rows, Index columns, const T* x, const NewtonSchulz& coefficients) {
   const bool tall = rows >= columns;
   const Index n = std::min(rows, columns);
-  const auto size = static_cast<std::size_t>(n * n);
-  std::vector<T> gram(size), square(size), poly(size), product(size);
-  q.assign(size, T(0));
+  const Shape shape{static_cast<std::size_t>(n), static_cast<std::size_t>(n)};
+  Tensor<T> gram = empty<T>(shape), poly = empty<T>(shape), product = empty<T>(shape), q = zeros<T>(shape);
   kernels::matmul(tall ? Transpose::yes : Transpose::no, tall ? Transpose::no : Transpose::yes, n, n,
                   std::max(rows, columns), x, x, T(0), gram.data());
-  const auto diagonal = [n](Index i) { return static_cast<std::size_t>(i * n + i); };
   double trace = 0;  // the squared norm of X
-  for (Index i = 0; i < n; ++i) trace += static_cast<double>(gram[diagonal(i)]);
-  if (!(trace > 0) || !std::isfinite(trace)) return;
-  const auto times = [&](const std::vector<T>& left, const std::vector<T>& right, std::vector<T>& out) {
+  for (Index i = 0; i < n; ++i) trace += static_cast<double>(gram.data()[i * n + i]);
+  if (!(trace > 0) || !std::isfinite(trace)) return q;
+  const auto times = [n](const Tensor<T>& left, const Tensor<T>& right, Tensor<T>& out) {
     kernels::matmul(Transpose::no, Transpose::no, n, n, n, left.data(), right.data(), T(0), out.data());
   };
   kernels::scale(static_cast<T>(1 / trace), gram.data(), gram.data(), n * n);
-  for (Index i = 0; i < n; ++i) q[diagonal(i)] = static_cast<T>(1 / std::sqrt(trace));
+  for (Index i = 0; i < n; ++i) q.data()[i * n + i] = static_cast<T>(1 / std::sqrt(trace));
   // All of these are polynomials of the Gram matrix, so they commute: Q <- Q P, G <- P G P.
   for (int step = 0; step < coefficients.steps; ++step) {
-    times(gram, gram, square);
-    for (std::size_t i = 0; i < size; ++i)
-      poly[i] = static_cast<T>(coefficients.b) * gram[i] + static_cast<T>(coefficients.c) * square[i];
-    for (Index i = 0; i < n; ++i) poly[diagonal(i)] += static_cast<T>(coefficients.a);
+    times(gram, gram, poly);
+    for (Index i = 0; i < n * n; ++i)
+      poly.data()[i] =
+          static_cast<T>(coefficients.b) * gram.data()[i] + static_cast<T>(coefficients.c) * poly.data()[i];
+    for (Index i = 0; i < n; ++i) poly.data()[i * n + i] += static_cast<T>(coefficients.a);
     times(q, poly, product);
-    q.swap(product);
+    std::swap(q, product);
     if (step + 1 == coefficients.steps) break;
     times(poly, gram, product);
     times(product, poly, gram);
   }
+  return q;
 }
 
 struct MuonOptions {
@@ -122,24 +122,22 @@ class Muon : public Optimizer<T> {
     const double before = norm(w, size);
 
     // X = 0 - (-1) * (G + momentum V), and V as in SGD.
-    direction_.assign(static_cast<std::size_t>(size), T(0));
-    kernels::sgd_update(direction_.data(), weight.grad().data(), velocity.data(), size, T(-1),
+    Tensor<T> direction = zeros<T>(weight.shape());
+    kernels::sgd_update(direction.data(), weight.grad().data(), velocity.data(), size, T(-1),
                         static_cast<T>(options_.momentum), T(0), true);
-    orthogonalizer(rows, columns, direction_.data(), options_.orthogonalization, q_);
+    Tensor<T> q = orthogonalizer(rows, columns, direction.data(), options_.orthogonalization);
     const double step = options_.rate * rate * before / std::sqrt(static_cast<double>(std::min(rows, columns)));
-    kernels::scale(static_cast<T>(-step), q_.data(), q_.data(), static_cast<Index>(q_.size()));
+    kernels::scale(static_cast<T>(-step), q.data(), q.data(), static_cast<Index>(q.size()));
     if (rows >= columns)
-      kernels::matmul(Transpose::no, Transpose::no, rows, columns, columns, direction_.data(), q_.data(), T(1), w);
+      kernels::matmul(Transpose::no, Transpose::no, rows, columns, columns, direction.data(), q.data(), T(1), w);
     else
-      kernels::matmul(Transpose::no, Transpose::no, rows, columns, rows, q_.data(), direction_.data(), T(1), w);
+      kernels::matmul(Transpose::no, Transpose::no, rows, columns, rows, q.data(), direction.data(), T(1), w);
     const double after = norm(w, size);
     if (after > 0 && std::isfinite(after)) kernels::scale(static_cast<T>(before / after), w, w, size);
   }
 
   MuonOptions options_;
   std::vector<Tensor<T>> velocity_;
-  std::vector<T> direction_;
-  std::vector<T> q_;
 };
 
 }  // namespace contexture
