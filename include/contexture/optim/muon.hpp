@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -75,39 +74,21 @@ struct MuonOptions {
 ///   V <- momentum V + G,  X = G + momentum V,  W' = W - rate lr |W| O / |O|,  W <- W' |W| / |W'|
 /// with O the orthogonalised X and |O| = sqrt(min(R S C, K)), the norm of a matrix whose singular values are 1.
 template <class T>
-class Muon : public Optimizer<T> {
+class Muon : public Sgd<T> {
  public:
   explicit Muon(std::vector<NamedParameter<T>> parameters, const MuonOptions& options = {})
-      : Optimizer<T>(std::move(parameters)), options_(options) {
-    require(options.rate > 0 && options.momentum >= 0 && options.momentum < 1 && options.weight_decay >= 0 &&
-                options.orthogonalization.steps >= 1,
-            "Muon: rate ", options.rate, ", momentum ", options.momentum, ", weight decay ", options.weight_decay, ", ",
-            options.orthogonalization.steps, " steps, expected > 0, [0, 1), >= 0, >= 1");
-    for (const NamedParameter<T>& p : this->parameters_) velocity_.push_back(zeros<T>(p.variable.shape()));
-  }
-
-  [[nodiscard]] std::vector<NamedState<T>> state() override {
-    std::vector<NamedState<T>> list;
-    for (std::size_t i = 0; i < velocity_.size(); ++i)
-      list.push_back({"velocity." + this->parameters_[i].name, &velocity_[i]});
-    return list;
+      : Sgd<T>(std::move(parameters), {.momentum = options.momentum, .weight_decay = options.weight_decay}),
+        options_(options) {
+    require(options.rate > 0 && options.orthogonalization.steps >= 1, "Muon: rate ", options.rate, ", ",
+            options.orthogonalization.steps, " steps, expected > 0, >= 1");
   }
 
  protected:
-  void update(double lr) override {
-    for (std::size_t i = 0; i < velocity_.size(); ++i) {
-      NamedParameter<T>& p = this->parameters_[i];
-      if (!p.variable.has_grad()) continue;
-      const double rate = lr * this->rates_[i];
-      if (p.variable.value().dimension() == 4) {
-        turn(p.variable, velocity_[i], rate);
-        continue;
-      }
-      kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity_[i].data(),
-                          static_cast<Index>(velocity_[i].size()), static_cast<T>(rate),
-                          static_cast<T>(options_.momentum),
-                          static_cast<T>(this->decays(p, false) ? options_.weight_decay : 0.0), true);
-    }
+  void update_parameter(NamedParameter<T>& p, Tensor<T>& velocity, double rate) override {
+    if (p.variable.value().dimension() == 4)
+      turn(p.variable, velocity, rate);
+    else
+      Sgd<T>::update_parameter(p, velocity, rate);
   }
 
  private:
@@ -137,7 +118,6 @@ class Muon : public Optimizer<T> {
   }
 
   MuonOptions options_;
-  std::vector<Tensor<T>> velocity_;
 };
 
 }  // namespace contexture

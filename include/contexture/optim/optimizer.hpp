@@ -98,15 +98,18 @@ class Sgd : public Optimizer<T> {
   }
 
  protected:
-  void update(double lr) override {
-    for (std::size_t i = 0; i < velocity_.size(); ++i) {
-      NamedParameter<T>& p = this->parameters_[i];
-      if (!p.variable.has_grad()) continue;
-      const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
-      kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity_[i].data(),
-                          static_cast<Index>(velocity_[i].size()), static_cast<T>(lr * this->rates_[i]),
-                          static_cast<T>(options_.momentum), static_cast<T>(decay), options_.nesterov);
-    }
+  void update(double lr) final {
+    for (std::size_t i = 0; i < velocity_.size(); ++i)
+      if (this->parameters_[i].variable.has_grad())
+        update_parameter(this->parameters_[i], velocity_[i], lr * this->rates_[i]);
+  }
+
+  // One parameter that has a gradient, with its own learning rate.
+  virtual void update_parameter(NamedParameter<T>& p, Tensor<T>& velocity, double rate) {
+    const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
+    kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity.data(),
+                        static_cast<Index>(velocity.size()), static_cast<T>(rate), static_cast<T>(options_.momentum),
+                        static_cast<T>(decay), options_.nesterov);
   }
 
  private:

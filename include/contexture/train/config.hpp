@@ -76,8 +76,8 @@ struct ExperimentConfig {
 };
 
 /// A preset: how much is computed. Everything else is the same in all three. All experiments take, on two
-/// cores with AVX-512: quick 4 minutes (built-in images); for 50,000 images of 32 x 32, by the throughput that
-/// bench_step measures, standard half an hour and thorough 14 hours.
+/// cores with AVX-512: quick 4 minutes (built-in images); for 50,000 images of 32 x 32, estimated from throughput
+/// and multiply-adds, standard half an hour and thorough some 30 hours.
 struct Preset {
   std::string_view name;
   Index width;
