@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "contexture/kernels/matmul.hpp"
 #include "contexture/optim/optimizer.hpp"
@@ -81,22 +82,29 @@ class Muon : public Sgd<T> {
         options_(options) {
     require(options.rate > 0 && options.orthogonalization.steps >= 1, "Muon: rate ", options.rate, ", ",
             options.orthogonalization.steps, " steps, expected > 0, >= 1");
+    for (std::size_t i = 0; i < this->parameters_.size(); ++i)
+      (this->parameters_[i].variable.value().dimension() == 4 ? turned_ : others_).push_back(i);
+    std::stable_sort(turned_.begin(), turned_.end(), [this](std::size_t a, std::size_t b) {
+      return this->velocity_[a].size() > this->velocity_[b].size();
+    });
   }
 
  protected:
-  void update_parameter(NamedParameter<T>& p, Tensor<T>& velocity, double rate) override {
-    if (p.variable.value().dimension() == 4)
-      turn(p.variable, velocity, rate);
-    else
-      Sgd<T>::update_parameter(p, velocity, rate);
+  void update(double lr) override {
+    // A thread per matrix, the large ones first: their products are too small to be shared out.
+    parallel_chunks(static_cast<Index>(turned_.size()), static_cast<Index>(turned_.size()),
+                    [&](Index chunk, Index, Index) { turn(turned_[static_cast<std::size_t>(chunk)], lr); });
+    for (const std::size_t i : others_) this->update_parameter(i, lr);
   }
 
  private:
   static double norm(const T* x, Index size) { return std::sqrt(kernels::sum_of_squares(x, size)); }
 
-  void turn(Variable<T>& weight, Tensor<T>& velocity, double rate) {
+  void turn(std::size_t i, double lr) {
+    Variable<T>& weight = this->parameters_[i].variable;
+    Tensor<T>& velocity = this->velocity_[i];
     const auto size = static_cast<Index>(velocity.size());
-    if (size == 0) return;
+    if (size == 0 || !weight.has_grad()) return;
     const auto columns = static_cast<Index>(weight.shape()[3]);
     const Index rows = size / columns;
     T* const w = weight.mutable_value().data();
@@ -107,7 +115,8 @@ class Muon : public Sgd<T> {
     kernels::sgd_update(direction.data(), weight.grad().data(), velocity.data(), size, T(-1),
                         static_cast<T>(options_.momentum), T(0), true);
     Tensor<T> q = orthogonalizer(rows, columns, direction.data(), options_.orthogonalization);
-    const double step = options_.rate * rate * before / std::sqrt(static_cast<double>(std::min(rows, columns)));
+    const double step =
+        options_.rate * lr * this->rates_[i] * before / std::sqrt(static_cast<double>(std::min(rows, columns)));
     kernels::scale(static_cast<T>(-step), q.data(), q.data(), static_cast<Index>(q.size()));
     if (rows >= columns)
       kernels::matmul(Transpose::no, Transpose::no, rows, columns, columns, direction.data(), q.data(), T(1), w);
@@ -118,6 +127,7 @@ class Muon : public Sgd<T> {
   }
 
   MuonOptions options_;
+  std::vector<std::size_t> turned_, others_;  // parameters: convolutions by falling size, and the rest
 };
 
 }  // namespace contexture

@@ -98,23 +98,24 @@ class Sgd : public Optimizer<T> {
   }
 
  protected:
-  void update(double lr) final {
-    for (std::size_t i = 0; i < velocity_.size(); ++i)
-      if (this->parameters_[i].variable.has_grad())
-        update_parameter(this->parameters_[i], velocity_[i], lr * this->rates_[i]);
+  void update(double lr) override {
+    for (std::size_t i = 0; i < velocity_.size(); ++i) update_parameter(i, lr);
   }
 
-  // One parameter that has a gradient, with its own learning rate.
-  virtual void update_parameter(NamedParameter<T>& p, Tensor<T>& velocity, double rate) {
+  void update_parameter(std::size_t i, double lr) {
+    NamedParameter<T>& p = this->parameters_[i];
+    Tensor<T>& velocity = velocity_[i];
+    if (!p.variable.has_grad()) return;
     const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
     kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity.data(),
-                        static_cast<Index>(velocity.size()), static_cast<T>(rate), static_cast<T>(options_.momentum),
-                        static_cast<T>(decay), options_.nesterov);
+                        static_cast<Index>(velocity.size()), static_cast<T>(lr * this->rates_[i]),
+                        static_cast<T>(options_.momentum), static_cast<T>(decay), options_.nesterov);
   }
+
+  std::vector<Tensor<T>> velocity_;
 
  private:
   SgdOptions options_;
-  std::vector<Tensor<T>> velocity_;
 };
 
 struct AdamWOptions {
