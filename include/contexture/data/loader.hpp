@@ -207,6 +207,18 @@ inline void make_batch(const ImageSet& set, std::span<const Index> indices, cons
   }
 }
 
+/// Mirrors images (N,H,W,C) left-right, in place.
+inline void mirror_columns(Tensor<float>& images) {
+  const Index rows = dim(images, 0) * dim(images, 1);
+  const Index width = dim(images, 2);
+  const Index channels = dim(images, 3);
+  for (Index r = 0; r < rows; ++r) {
+    float* left = images.data() + r * width * channels;
+    float* right = left + (width - 1) * channels;
+    for (; left < right; left += channels, right -= channels) std::swap_ranges(left, left + channels, right);
+  }
+}
+
 /// The order in which images are seen: every epoch is a new permutation of the given images, and a
 /// batch that reaches the end of one epoch is filled up from the next, so all batches are full.
 /// A pure function of (seed, step), without state: safe to share between threads.

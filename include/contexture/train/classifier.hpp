@@ -30,6 +30,7 @@ struct ImageClassifierOptions {
   EncoderOptions encoder;
   std::vector<std::string> class_names;
   Normalization normalization;
+  bool mirror = false;  ///< score() asks about an image and its mirror image: where training mirrors them too
 };
 
 /// Encoder options as metadata of a weight file.
@@ -86,12 +87,14 @@ class ImageClassifier final : public UnaryModule<float> {
   void save(const std::filesystem::path& path) {
     Metadata metadata = encoder_metadata(options_.encoder);
     metadata["kind"] = "classifier";
-    metadata["classifier"] = nlohmann::json{{"height", options_.height},
-                                            {"width", options_.width},
-                                            {"classes", options_.class_names},
-                                            {"mean", options_.normalization.mean},
-                                            {"stddev", options_.normalization.stddev}}
-                                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    metadata["classifier"] = nlohmann::json{
+        {"height", options_.height},
+        {"width", options_.width},
+        {"classes", options_.class_names},
+        {"mean", options_.normalization.mean},
+        {"stddev", options_.normalization.stddev},
+        {"mirror",
+         options_.mirror}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     contexture::save(*this, path, metadata);
   }
 
@@ -110,6 +113,7 @@ class ImageClassifier final : public UnaryModule<float> {
       json.at("classes").get_to(options.class_names);
       json.at("mean").get_to(options.normalization.mean);
       json.at("stddev").get_to(options.normalization.stddev);
+      options.mirror = json.value("mirror", false);  // files of earlier versions do not have it
     } catch (const nlohmann::json::exception& error) {
       throw InputError(message(path.string(), ": damaged metadata 'classifier' (", error.what(), ")"));
     }
@@ -149,8 +153,9 @@ struct Score {
   ConfusionMatrix confusion;
 };
 
-/// Asks the classifier, in evaluation mode, about the images `indices` of a set. Leaves it in
-/// evaluation mode. Throws std::invalid_argument where image size or channels are not the classifier's.
+/// Asks the classifier, in evaluation mode, about the images `indices` of a set; its answer is the mean of the
+/// logits for the image and its mirror image where its options say so. Leaves it in evaluation mode. Throws
+/// std::invalid_argument where image size or channels are not the classifier's.
 [[nodiscard]] inline Score score(ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
                                  Index batch_size = 256) {
   const ImageClassifierOptions& options = classifier.options();
@@ -167,9 +172,14 @@ struct Score {
   for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
     const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
     make_batch(set, indices.subspan(begin, size), options.normalization, nullptr, Rng(0), batch);
-    const Variable<float> logits = classifier(Variable<float>(batch.images));
+    Tensor<float> logits = classifier(Variable<float>(batch.images)).value();
+    if (options.mirror) {
+      mirror_columns(batch.images);
+      const Tensor<float> mirrored = classifier(Variable<float>(batch.images)).value();
+      for (std::size_t i = 0; i < logits.size(); ++i) logits.data()[i] = 0.5F * (logits.data()[i] + mirrored.data()[i]);
+    }
     Tensor<float> probability = empty<float>(logits.shape());
-    kernels::softmax(static_cast<Index>(size), classes, logits.value().data(), probability.data());
+    kernels::softmax(static_cast<Index>(size), classes, logits.data(), probability.data());
     for (std::size_t i = 0; i < size; ++i) {
       const float* const p = probability.data() + static_cast<Index>(i) * classes;
       const float* const best = std::max_element(p, p + classes);
@@ -177,7 +187,7 @@ struct Score {
       out.answers.confidence.push_back(*best);
       if (batch.labels.empty()) continue;
       // From the logits: the probability of a hopeless class underflows to 0.
-      const float* const z = logits.value().data() + static_cast<Index>(i) * classes;
+      const float* const z = logits.data() + static_cast<Index>(i) * classes;
       const double top = static_cast<double>(z[best - p]);
       loss += top - static_cast<double>(z[batch.labels[i]]) - std::log(static_cast<double>(*best));
     }
