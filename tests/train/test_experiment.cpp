@@ -440,7 +440,14 @@ TEST_CASE("steps: in proportion to the root of the label fraction, at least half
   config.batch_size = 100;
   CHECK(classifier_steps(config, 10'000, 1) == 1000);
   CHECK(classifier_steps(config, 10'000, 0.5) == 595);
-  CHECK(classifier_steps(config, 10'000, 0.2) == 400);
-  CHECK(classifier_steps(config, 10'000, 0.1) == 400);
+  CHECK(classifier_steps(config, 10'000, 0.2) == 500);
+  CHECK(classifier_steps(config, 10'000, 0.1) == 500);
   CHECK(classifier_steps(config, 1, 0.01) == 1);
+}
+
+TEST_CASE("the random shift grows with the passes over the images") {
+  CHECK(default_crop_padding(32, 14) == 2);
+  CHECK(default_crop_padding(28, 20) == 2);
+  CHECK(default_crop_padding(28, 20.5) == 3);
+  CHECK(default_crop_padding(96, 56) == 12);
 }

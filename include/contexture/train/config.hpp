@@ -69,7 +69,7 @@ struct ExperimentConfig {
   double weight_decay = 5e-4;
   double label_smoothing = 0.1;
   Mirror mirror = Mirror::automatic;
-  std::int64_t crop_padding = -1;  ///< pixels; -1: a sixteenth of the image's side
+  std::int64_t crop_padding = -1;  ///< pixels; -1: by rule, see default_crop_padding()
   std::int64_t evaluations = 16;   ///< of the validation split, during one arm
 
   std::int64_t threads = 0;  ///< recorded; the caller sets them. 0: all processors
@@ -266,8 +266,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
          c.mirror = static_cast<Mirror>(found - detail::kMirrorNames.begin());
        },
        [](const C& c) { return std::string(detail::kMirrorNames[static_cast<std::size_t>(c.mirror)]); }},
-      number_setting<I>("crop-padding", "pixels of random shift; -1: a sixteenth of the side", &C::crop_padding, -1,
-                        512),
+      number_setting<I>("crop-padding", "pixels of random shift; -1: by rule", &C::crop_padding, -1, 512),
       number_setting<I>("evaluations", "of the validation split during an arm", &C::evaluations, 1, 100'000),
       number_setting<I>("threads", "of the library; 0: all processors", &C::threads, 0, 1024),
   };
