@@ -124,7 +124,8 @@ class ThreadPool {
   }
 
  private:
-  // Workers poll this often before they sleep: about 20 us, the gap between two layers.
+  // Workers poll this often before they sleep: about 20 us, the gap between two layers. A tenth and ten times as
+  // many are slower in training (docs/performance.md): the thread that prepares batches wants the core as well.
   static constexpr int kSpins = 1500;
 
   ThreadPool() : threads_(initial_thread_count()) {}
