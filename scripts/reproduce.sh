@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
-# Makes again what README.md and docs/results.md quote: runs the experiments of one name, then puts
-# its tables between that name's markers in the two pages, its curves below docs/images/ and its numbers
-# into results/NAME.json. Whatever stands between the markers is overwritten; nothing else is touched.
+# Makes again what docs/results.md and README.md quote: runs what one name stands for, then puts its
+# tables between that name's markers in the pages, its curves below docs/images/ and its numbers into
+# results/. Whatever stands between the markers is overwritten; nothing else is touched.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/reproduce.sh builtin [options]
-       scripts/reproduce.sh fashion-mnist PATH [options]   PATH: as scripts/get-data.sh leaves it
-       scripts/reproduce.sh cifar10 PATH [options]         PATH: a folder of images, or the binary files
-Runs the experiments of that name and brings README.md, docs/results.md, docs/images/ and results/ up to date.
+Usage: scripts/reproduce.sh NAME [PATH] [options]
+Runs what NAME stands for and brings README.md, docs/results.md, docs/images/ and results/ up to date.
+  builtin                the three experiments on the built-in images
+  fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
+  cifar10 PATH           the same; PATH: a folder of images, or the binary files
+  label-efficiency PATH  CIFAR-10 with seven label fractions, several seeds
+  pretext PATH           CIFAR-10 with every pretext task
+  diagnose PATH          the shortcut checks of context prediction on CIFAR-10
+Options:
   --out FOLDER   where the run's results go (default: results-NAME here)
+  --resume       go on with a run that was stopped
   --from FOLDER  the results of a run that was made before: run nothing
   -h, --help     this text
 TEXT
@@ -27,7 +33,7 @@ fail() {
   exit 1
 }
 
-out='' from=''
+out='' from='' resume=no
 words=()
 while (($#)); do
   case $1 in
@@ -36,6 +42,7 @@ while (($#)); do
       if [[ $1 == --out ]]; then out=$2; else from=$2; fi
       shift
       ;;
+    --resume) resume=yes ;;
     -h | --help)
       usage
       exit 0
@@ -47,14 +54,20 @@ while (($#)); do
 done
 ((${#words[@]} >= 1)) || misuse 'expected the name of a run'
 
-# The runs that the pages quote: what they are given beside --data and --out. Only the built-in images
-# are shown as pictures: the others are not ours to pass on.
+# The runs that the pages quote: the program, what it is given beside --data and --out, and the folders of
+# results below --out. Only the built-in images are shown as pictures: the others are not ours to pass on.
 name=${words[0]}
-options=() pictures=()
+program=experiments options=() runs=(.) pictures=()
 case $name in
   builtin) pictures=(patches predictions confusion) ;;
   fashion-mnist | cifar10) options=(--preset standard) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist or cifar10" ;;
+  label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01' --seeds 2) ;;
+  pretext)
+    options=(--preset quick --fractions '0.1,0.01')
+    runs=(context rotation context+rotation jigsaw simclr vicreg)
+    ;;
+  diagnose) program=diagnose ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, pretext or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'
@@ -65,12 +78,25 @@ fi
 
 if [[ -z $from ]]; then
   from=${out:-results-$name}
-  "$root/scripts/experiments.sh" "${options[@]}" --out "$from"
+  # shellcheck source=scripts/build.sh
+  source "$root/scripts/build.sh"
+  build release >&2
+  for run in "${runs[@]}"; do
+    # What is complete already is not run again, what has a checkpoint goes on.
+    extra=()
+    if [[ $resume == yes && -e $from/$run/report.md ]]; then continue; fi
+    if [[ $resume == yes && -e $from/$run/checkpoint.safetensors ]]; then extra+=(--resume); fi
+    if [[ $name == pretext ]]; then extra+=(--pretext "$run"); fi
+    "$root/build/release/examples/$program" "${options[@]}" "${extra[@]}" --out "$from/$run"
+  done
 fi
-report=$from/report.md numbers=$from/summary.json
-for file in "$report" "$numbers"; do [[ -r $file ]] || fail "$file: cannot be read"; done
+# needs FILE...: they can be read.
+needs() {
+  local file
+  for file in "$@"; do [[ -r $file ]] || fail "$file: cannot be read"; done
+}
 
-# section HEADING [LAST]: what stands in the report under a heading of any level, up to the next heading,
+# section HEADING [LAST]: what stands in $report under a heading of any level, up to the next heading,
 # or up to the heading LAST.
 section() {
   awk -v heading="$1" -v last="${2-}" '
@@ -83,8 +109,18 @@ section() {
 }
 # table: the first table of a text.
 table() { awk '/^\|/ && !done { print; found = 1; next } found { done = 1 }'; }
-
 speed='How fast: optimiser steps'
+# A report of the experiments: that it can be read and has what is wanted of it.
+report() {
+  local heading
+  report=$1/report.md
+  needs "$report" "$1/summary.json"
+  for heading in Results "$speed" Set-up; do
+    section "$heading" | grep '^|' >/dev/null || fail "$report: no table under '$heading'"
+  done
+}
+
+# What docs/results.md, and what README.md, say of one run of the experiments.
 whole() {
   awk '/^\*\*/ { print; print ""; exit }' "$report"
   awk '/^## / { exit } /^- / { print }' "$report"
@@ -103,6 +139,42 @@ short() {
   section "$speed" | table
 }
 
+# pretext_table LABELS: a row a task, from the reports' rows of that many labels.
+pretext_table() {
+  local run
+  echo '| Pretext task | Pre-training | From scratch | Pre-trained | Difference (points) | 95 % interval | Test on images |'
+  echo '|---|---|---:|---:|---:|---:|---:|'
+  for run in "${runs[@]}"; do
+    report "$from/$run"
+    {
+      section Set-up | grep '^| Pre-training |'
+      section Results | table
+      section 'How certain is the difference' | table
+    } | awk -F ' *[|] *' -v run="$run" -v labels="$1 %" '
+      $2 == "Pre-training" { split($3, part, ", "); spent = part[2] ", " part[3] }
+      pair && $3 == "pre-trained" { pretrained = $5 }
+      { pair = 0 }
+      $3 == "from scratch" && index($2, labels " (") == 1 { scratch = $5; pair = 1 }
+      $2 == labels { difference = $3; interval = $4; p = $9 }
+      END {
+        if (!scratch || !pretrained || !difference) exit 3
+        printf "| `%s` | %s | %s | %s | %s | %s | %s |\n", run, spent, scratch, pretrained, difference, interval, p
+      }' || fail "$report: no experiment with $1 % of the labels"
+  done
+}
+
+# The rows of diagnostics.json, of which every key has a line of its own.
+diagnosis() {
+  echo '| Check | Accuracy | Chance | Verdict | Reason |'
+  echo '|---|---:|---:|---|---|'
+  sed -nE 's/^ *"(name|accuracy|chance|verdict|reason)": "?(.*[^",])"?,?$/\1\t\2/p' "$1" | awk -F '\t' '
+    { value[$1] = $2 }
+    $1 == "reason" {
+      printf "| %s | %.1f %% | %.1f %% | %s | %s |\n", value["name"], 100 * value["accuracy"], 100 * value["chance"],
+        value["verdict"], value["reason"]
+    }'
+}
+
 # replace PAGE TEXT: what stands between the markers of $name there becomes TEXT.
 replace() {
   local page=$1 new
@@ -114,25 +186,42 @@ replace() {
     END { exit found == 2 ? 0 : 3 }' <(printf '%s\n' "$2") "$page") || fail "$page: no markers of $name"
   printf '%s\n' "$new" | cat -s >"$page"
 }
+# numbers FILE NAME: FILE becomes results/NAME.json. Where the images lay is nobody's business, and different on
+# every machine.
+numbers() {
+  mkdir -p "$root/results"
+  sed -E 's#^( *"(data|encoder)": ").*/#\1#' "$1" >"$root/results/$2.json"
+}
 
-if [[ $name == builtin ]] && ! section Set-up | grep -xF '| Data set | builtin |' >/dev/null; then
-  fail "$report: is not about the built-in images"
-fi
-for heading in Results "$speed" Set-up; do
-  section "$heading" | grep '^|' >/dev/null || fail "$report: no table under '$heading'"
-done
-results=$(whole)
-# The curves among the results, and the pictures.
-mapfile -t figures < <(sed -n 's|.*](images/.*/\([a-z_]*\.svg\)).*|\1|p' <<<"$results")
-figures+=("${pictures[@]/%/.png}")
-for figure in "${figures[@]}"; do
-  [[ -r $from/$figure ]] || fail "$from/$figure: cannot be read"
-done
-summary=$(short)
-replace "$root/docs/results.md" "$results"
-replace "$root/README.md" "$summary"
-mkdir -p "$root/docs/images/$name" "$root/results"
-for figure in "${figures[@]}"; do cp "$from/$figure" "$root/docs/images/$name/$figure"; done
-# Where the images lay is nobody's business, and different on every machine.
-sed -E 's|^( *"(data\|encoder)": ").*/|\1|' "$numbers" >"$root/results/$name.json"
-echo "reproduce.sh: README.md, docs/results.md, docs/images/$name/ and results/$name.json are as in $from"
+case $name in
+  pretext)
+    text=$(for labels in 10 1; do printf '\n### %s %% of the labels\n\n' "$labels" && pretext_table "$labels" || exit; done) || exit
+    replace "$root/docs/results.md" "$text"
+    for run in "${runs[@]}"; do numbers "$from/$run/summary.json" "pretext-$run"; done
+    ;;
+  diagnose)
+    needs "$from/diagnostics.json"
+    text=$(diagnosis "$from/diagnostics.json")
+    (($(wc -l <<<"$text") > 2)) || fail "$from/diagnostics.json: no checks"
+    replace "$root/docs/results.md" "$text"
+    numbers "$from/diagnostics.json" diagnose
+    ;;
+  *)
+    report "$from"
+    if [[ $name == builtin ]] && ! section Set-up | grep -xF '| Data set | builtin |' >/dev/null; then
+      fail "$report: is not about the built-in images"
+    fi
+    text=$(whole)
+    # The curves among the results, and the pictures.
+    mapfile -t figures < <(sed -n 's|.*](images/.*/\([a-z_]*\.svg\)).*|\1|p' <<<"$text")
+    figures+=("${pictures[@]/%/.png}")
+    needs "${figures[@]/#/$from/}"
+    summary=$(short)
+    replace "$root/docs/results.md" "$text"
+    if [[ $name != label-efficiency ]]; then replace "$root/README.md" "$summary"; fi
+    mkdir -p "$root/docs/images/$name"
+    for figure in "${figures[@]}"; do cp "$from/$figure" "$root/docs/images/$name/$figure"; done
+    numbers "$from/summary.json" "$name"
+    ;;
+esac
+echo "reproduce.sh: docs and results of $name are as in $from"

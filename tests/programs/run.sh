@@ -394,7 +394,7 @@ case_readme() {
 
 # scripts/reproduce.sh on the results of a run, in a copy of the pages.
 case_reproduce() {
-  local root page
+  local root page task
   root=$(cd -- "$here/../.." && pwd -P)
   mkdir -p copy/scripts copy/docs
   cp "$root/scripts/reproduce.sh" copy/scripts/
@@ -425,7 +425,24 @@ case_reproduce() {
     sed -n '/^<!-- begin cifar10 /,/^<!-- end cifar10 /p' "copy/$page" | grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" ||
       complain "$page: lacks the table of cifar10"
   done
+  # Many runs in one table, and the shortcut checks: only docs/results.md speaks of them.
   cp copy/README.md before
+  for task in context rotation context+rotation jigsaw simclr vicreg; do
+    mkdir -p "tasks/$task"
+    cp out/summary.json "tasks/$task/"
+    sed 's/^| 50 % /| 1 % /' out/report.md >"tasks/$task/report.md"
+  done
+  succeeds copy/scripts/reproduce.sh pretext --from tasks || return
+  (($(grep -c '^| .simclr. | .* s | \*\*[0-9.]* %\*\* | \*\*[0-9.]* %\*\* | .* | p ' copy/docs/results.md) == 2)) ||
+    complain "docs/results.md: lacks a row of simclr with 10 % and one with 1 %"
+  [[ -s copy/results/pretext-context+rotation.json ]] || complain "results/: lacks the numbers of a pretext task"
+  cp out/report.md tasks/vicreg/report.md
+  fails 1 'vicreg/report\.md: no experiment with 1 %' copy/scripts/reproduce.sh pretext --from tasks
+  succeeds "$programs/diagnose" --train-images 120 --steps 2 --width 4 --out checks || return
+  succeeds copy/scripts/reproduce.sh diagnose --from checks || return
+  (($(sed -n '/^<!-- begin diagnose /,/^<!-- end diagnose /p' copy/docs/results.md | grep -cE '^\| .* % \| .* % \| (pass|suspect) \| ') == 9)) ||
+    complain "docs/results.md: lacks a row for each of the nine checks"
+  cmp -s copy/README.md before || complain "README.md changed where it says nothing"
   fails 1 'nowhere/report\.md' copy/scripts/reproduce.sh builtin --from nowhere
   sed -i 's/^## Results/## Something else/' out/report.md
   fails 1 'no table' copy/scripts/reproduce.sh builtin --from out
