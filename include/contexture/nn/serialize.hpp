@@ -89,12 +89,12 @@ inline std::string list_some(const char* what, const std::vector<std::string>& n
 
 }  // namespace detail
 
-/// Writes named tensors (float32) and metadata; the order in the file is the order given. Atomic.
+/// Writes named tensors (float32) and metadata; the data are in the order given. Atomic.
 /// Throws InputError naming the file when it can't be written.
 inline void write_safetensors(const std::filesystem::path& path,
                               const std::vector<std::pair<std::string, const Tensor<float>*>>& tensors,
                               const Metadata& metadata = {}) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  nlohmann::json header = nlohmann::json::object();
   header["__metadata__"] = metadata;
   header["__metadata__"]["format"] = "contexture";
   header["__metadata__"]["layout"] = "NHWC, weights RSCK";
@@ -103,7 +103,7 @@ inline void write_safetensors(const std::filesystem::path& path,
     require(name != "__metadata__" && !header.contains(name), "write_safetensors: tensor name '", name,
             "' is reserved or given twice");
     const std::uint64_t bytes = tensor->size() * sizeof(float);
-    nlohmann::ordered_json entry;
+    nlohmann::json entry;
     entry["dtype"] = "F32";
     entry["shape"] = std::vector<std::size_t>(tensor->shape().begin(), tensor->shape().end());
     entry["data_offsets"] = {offset, offset + bytes};
