@@ -87,6 +87,8 @@ case_outputs() {
 case_seeds_and_encoder() {
   succeeds "$programs/pretrain" "${tiny[@]}" --out pretrained || return
   check pretrained --fractions ''
+  # A task without patches: its own picture of what it sees.
+  succeeds "$programs/pretrain" "${tiny[@]}" --pretext simclr --out views && check views --fractions ''
   succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --encoder pretrained/encoder.safetensors --seeds 2 --out out ||
     return
   check out --fractions 0.1 --seeds 2 --encoder-given

@@ -398,6 +398,15 @@ TEST_CASE("pictures of damaged runs are left out or refused", "[report]") {
   CHECK(predictions_scene(run.summary, inputs));
   run.summary.experiments[0].scratch[0].answers.predicted.pop_back();  // answers of another test set
   CHECK_FALSE(predictions_scene(run.summary, inputs));
+  // Views that were cut from no place: a column less.
+  ReportInputs views = inputs;
+  for (PretextPicture& p : views.pretext)
+    for (PatchPicture& view : p.patches) view.cut = {};
+  const auto with_patches = patches_scene(inputs), with_views = patches_scene(views);
+  REQUIRE(with_patches);
+  REQUIRE(with_views);
+  CHECK(with_views->width() < with_patches->width());
+  CHECK(with_views->height() == with_patches->height());
   inputs.pretext[0].image.pixels.pop_back();
   CHECK_THROWS_AS(patches_scene(inputs), std::invalid_argument);
   inputs.pretext.clear();

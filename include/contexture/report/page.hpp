@@ -316,9 +316,10 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
   doc.heading("Pre-training");
   doc.paragraph(run.pretrain ? pretext_sentence(*run.pretrain) : "The encoder was given; this run did not pre-train.");
   figure("pretrain_curves", "Loss and accuracy of the pretext task. Chance: the share of the most frequent answer.");
-  figure("patches",
-         "What the pretext task sees: where the patches are cut from the image, the patches, and the patches after the "
-         "colour treatment. The encoder is asked where one patch lies relative to another.");
+  figure(
+      "patches",
+      "What the pretext task sees. Left, the image, with the places where patches are cut from it, if any are; right, "
+      "what the encoder is shown: patches or views, after the treatment of their colours.");
 
   const auto any = [&](const char* name) { return figures.svg.contains(name) || figures.trouble.contains(name); };
   if (any("neighbours") || any("embedding") || any("filters")) doc.heading("What the encoders see");

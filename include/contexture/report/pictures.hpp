@@ -114,16 +114,24 @@ namespace contexture::detail::report {
 }
 
 /// Up to three images as the pretext task sees them: the places of the patches, the patches as cut, and after
-/// treatment. Empty: no example was given.
+/// treatment; or, where nothing was cut, the image and its views. Empty: no example was given.
 [[nodiscard]] inline std::optional<Scene> patches_scene(const ReportInputs& inputs) {
   std::vector<const PretextPicture*> rows;
   for (const PretextPicture& p : inputs.pretext)
     if (rows.size() < 3 && p.image.height > 0 && p.image.width > 0 && !p.patches.empty()) rows.push_back(&p);
   if (rows.empty()) return std::nullopt;
   constexpr int kSide = 288, kGap = 56, kMargin = 24, kHead = 52, kRowGap = 28;
-  Scene scene(2 * kMargin + 3 * kSide + 2 * kGap, kHead + static_cast<int>(rows.size()) * (kSide + kRowGap));
-  const char* titles[] = {"where the patches are cut", "the patches", "what the encoder sees"};
-  for (int c = 0; c < 3; ++c) scene.text(kMargin + c * (kSide + kGap), 30, titles[c], {.size = 15, .bold = true});
+  std::vector<const char*> titles{"the image", "what the encoder sees"};
+  const auto is_cut = [](const PretextPicture* p) {
+    return std::any_of(p->patches.begin(), p->patches.end(), [](const PatchPicture& c) { return c.cut.height > 0; });
+  };
+  if (std::any_of(rows.begin(), rows.end(), is_cut))
+    titles = {"where the patches are cut", "the patches", "what the encoder sees"};
+  const auto shown = static_cast<int>(titles.size());
+  const auto left_of = [&](int column) { return kMargin + column * (kSide + kGap); };
+  Scene scene(left_of(shown) - kGap + kMargin, kHead + static_cast<int>(rows.size()) * (kSide + kRowGap));
+  for (int c = 0; c < shown; ++c)
+    scene.text(left_of(c), 30, titles[static_cast<std::size_t>(c)], {.size = 15, .bold = true});
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const PretextPicture& p = *rows[r];
     const int top = kHead + static_cast<int>(r) * (kSide + kRowGap);
@@ -131,6 +139,7 @@ namespace contexture::detail::report {
     const auto at = [&](Index v) { return static_cast<int>(std::lround(static_cast<double>(v) * scale)); };
     scene.image(kMargin, top, at(p.image.width), at(p.image.height), p.image);
     for (const PatchPicture& patch : p.patches) {  // a light line in a dark one shows on any image
+      if (patch.cut.height <= 0) continue;
       const int x = kMargin + at(patch.left), y = top + at(patch.top);
       const int w = at(patch.left + patch.cut.width) - at(patch.left),
                 h = at(patch.top + patch.cut.height) - at(patch.top);
@@ -148,8 +157,8 @@ namespace contexture::detail::report {
         scene.image(left + x, y, cell, cell, picture);
         scene.frame(left + x - 1, y - 1, cell + 2, cell + 2, 1, Ink::line);
       };
-      draw(kMargin + kSide + kGap, patch.cut);
-      draw(kMargin + 2 * (kSide + kGap), patch.treated);
+      draw(left_of(1), patch.cut);
+      draw(left_of(shown - 1), patch.treated);
     }
   }
   return scene;
