@@ -65,38 +65,57 @@ CONTEXTURE_INLINE void grouped_channels(const detail::conv::GroupedCall<T>& call
     grouped_block<T, N, G, 1>(call, c, call.source + pixel * call.source_step, call.out + pixel * call.out_step);
 }
 
-// sums [j][channels] += source pixel's channel j of the group * gradient pixel, over a run of pixels.
-template <class T, int N, int G>
-CONTEXTURE_INLINE void grouped_weight_channels(const detail::conv::GroupedWeightCall<T>& call, Index c) {
-  // Two chains hide the latency of the additions.
-  VecN<T, N> even[G], odd[G];
-  CONTEXTURE_UNROLL for (int j = 0; j < G; ++j) {
-    even[j] = load<T, N>(call.sums + j * call.channels + c);
-    odd[j] = VecN<T, N>{};
-  }
+// sums [tap][j][channels] += the tap's source pixel's channel j of the group * gradient pixel, over a run of pixels,
+// for S neighbouring taps: a value of the gradient is read once for all of them.
+template <class T, int N, int G, int S>
+CONTEXTURE_INLINE void grouped_weight_taps(const detail::conv::GroupedWeightCall<T>& call, Index c) {
+  // Pixels take turns between two sets of sums where one set is too few chains to hide the additions' latency.
+  constexpr int kWays = S * G >= 6 ? 1 : 2;
+  VecN<T, N> sum[kWays][S][G] = {};
   const T* x = call.source + c;
   const T* dy = call.gradient + c;
-#define CONTEXTURE_BODY(J, TO, X, DY) \
-  if constexpr (J < G) TO[J < G ? J : 0] += group_channel<T, N, G, (J < G ? J : 0)>(X) * DY;
-#define CONTEXTURE_PIXEL(TO, X, DY) \
-  CONTEXTURE_BODY(0, TO, X, DY)     \
-  CONTEXTURE_BODY(1, TO, X, DY)     \
-  CONTEXTURE_BODY(2, TO, X, DY)     \
-  CONTEXTURE_BODY(3, TO, X, DY)
-  Index pixel = 0;
-  for (; pixel + 2 <= call.pixels; pixel += 2, x += 2 * call.source_step, dy += 2 * call.gradient_step) {
-    const VecN<T, N> x0 = load<T, N>(x), g0 = load<T, N>(dy);
-    const VecN<T, N> x1 = load<T, N>(x + call.source_step), g1 = load<T, N>(dy + call.gradient_step);
-    CONTEXTURE_PIXEL(even, x0, g0)
-    CONTEXTURE_PIXEL(odd, x1, g1)
+#define CONTEXTURE_BODY(J) \
+  if constexpr (J < G) sum[way][s][J < G ? J : 0] += group_channel<T, N, G, (J < G ? J : 0)>(pixel) * gradient;
+#define CONTEXTURE_PIXEL(WAY)                                     \
+  {                                                               \
+    constexpr int way = WAY;                                      \
+    const VecN<T, N> gradient = load<T, N>(dy);                   \
+    CONTEXTURE_UNROLL for (int s = 0; s < S; ++s) {               \
+      const VecN<T, N> pixel = load<T, N>(x + s * call.tap_step); \
+      CONTEXTURE_BODY(0)                                          \
+      CONTEXTURE_BODY(1)                                          \
+      CONTEXTURE_BODY(2)                                          \
+      CONTEXTURE_BODY(3)                                          \
+    }                                                             \
+    if constexpr (S > 1) {                                        \
+      __builtin_prefetch(x + call.ahead);                         \
+      __builtin_prefetch(dy + call.gradient_ahead);               \
+    }                                                             \
+    x += call.source_step;                                        \
+    dy += call.gradient_step;                                     \
   }
-  if (pixel < call.pixels) {
-    const VecN<T, N> x0 = load<T, N>(x), g0 = load<T, N>(dy);
-    CONTEXTURE_PIXEL(even, x0, g0)
+  Index left = call.pixels;
+  for (; left >= kWays; left -= kWays) {
+    CONTEXTURE_PIXEL(0)
+    if constexpr (kWays == 2) CONTEXTURE_PIXEL(kWays - 1)
   }
+  if (left > 0) CONTEXTURE_PIXEL(0)
 #undef CONTEXTURE_PIXEL
 #undef CONTEXTURE_BODY
-  CONTEXTURE_UNROLL for (int j = 0; j < G; ++j) store<T, N>(call.sums + j * call.channels + c, even[j] + odd[j]);
+  CONTEXTURE_UNROLL for (int s = 0; s < S; ++s) CONTEXTURE_UNROLL for (int j = 0; j < G; ++j) {
+    T* const to = call.sums + (s * G + j) * call.channels + c;
+    VecN<T, N> total = load<T, N>(to) + sum[0][s][j];
+    if constexpr (kWays == 2) total += sum[1][s][j];
+    store<T, N>(to, total);
+  }
+}
+
+template <class T, int N, int G>
+CONTEXTURE_INLINE void grouped_weight_channels(const detail::conv::GroupedWeightCall<T>& call, Index c) {
+  if (call.taps == detail::conv::kGroupedTaps)
+    grouped_weight_taps<T, N, G, detail::conv::kGroupedTaps>(call, c);
+  else
+    grouped_weight_taps<T, N, G, 1>(call, c);
 }
 
 // Calls FUNCTION<T, N, G>(call, c) for blocks of N channels: full vectors, then halves down to G.

@@ -33,16 +33,21 @@ struct GroupedCall {
   Index ahead, out_ahead;  // elements to what the next row of pixels reads first and to where it writes
 };
 
-// A run of pixels for one tap of the weight gradient.
+// Taps of a row of the weight gradient that one call can add up; it adds up so many, or one.
+inline constexpr int kGroupedTaps = 3;
+
+// A run of pixels for some taps of the weight gradient.
 template <class T>
 struct GroupedWeightCall {
-  const T* source;
-  Index source_step;
+  Index taps;       // 1 or kGroupedTaps
+  const T* source;  // of the first tap
+  Index source_step, tap_step;
   const T* gradient;
   Index gradient_step;
   Index pixels;
   Index channels;
-  T* sums;  // [channel of the group][channels]
+  Index ahead, gradient_ahead;  // elements to the same places of the next rows
+  T* sums;                      // [tap][channel of the group][channels]
 };
 
 template <class T>
@@ -169,28 +174,51 @@ void grouped_backward_weights(const ConvShape& shape, const T* x, const T* dy, T
   const Index size = shape.weight_size(), batch_rows = shape.n * out_h;
   const Index chunks = std::clamp<Index>(batch_rows / 16, 1, 16);  // of the shape only: same bits always
   Workspace<T> partial(static_cast<std::size_t>(chunks * size));
+  // Output columns [first, last) whose source pixel q * stride + at of tap s lies in [0, w). Both fall as s grows.
+  const auto first_column = [&](Index s) {
+    const Index at = s * shape.dilation_w - shape.pad_w;
+    return at >= 0 ? 0 : std::min(out_w, (-at + shape.stride_w - 1) / shape.stride_w);
+  };
+  const auto last_column = [&](Index s) {
+    const Index at = s * shape.dilation_w - shape.pad_w;
+    return at >= shape.w ? 0 : std::min(out_w, (shape.w - 1 - at) / shape.stride_w + 1);
+  };
   parallel_chunks(batch_rows, chunks, [&](Index chunk, Index begin, Index end) {
     T* sums = partial.data() + chunk * size;
     fill_zero(sums, size);
     GroupedWeightCall<T> call{};
     call.channels = shape.c;
     call.source_step = shape.stride_w * shape.c;
+    call.tap_step = shape.dilation_w * shape.c;
     call.gradient_step = shape.c;
+    call.ahead = shape.w * shape.c;
+    call.gradient_ahead = out_w * shape.c;
     for (Index row = begin; row < end; ++row) {
       const Index image = row / out_h;
-      for (const auto* r = rows.begin(row % out_h); r != rows.end(row % out_h); ++r)
-        for (Index s = 0; s < shape.s; ++s) {
-          // Columns q whose source q * stride + at lies in [0, w).
-          const Index at = s * shape.dilation_w - shape.pad_w;
-          const Index first = at >= 0 ? 0 : (-at + shape.stride_w - 1) / shape.stride_w;
-          const Index last = at >= shape.w ? 0 : std::min(out_w, (shape.w - 1 - at) / shape.stride_w + 1);
-          if (first >= last) continue;
+      for (const auto* r = rows.begin(row % out_h); r != rows.end(row % out_h); ++r) {
+        const T* const source = x + (image * shape.h + r->source) * shape.w * shape.c;
+        // Adds up columns [first, last) of the output for `taps` taps from s on.
+        const auto add = [&](Index s, Index taps, Index first, Index last) {
+          if (first >= last) return;
+          call.taps = taps;
           call.pixels = last - first;
-          call.source = x + ((image * shape.h + r->source) * shape.w + first * shape.stride_w + at) * shape.c;
+          call.source = source + (first * shape.stride_w + s * shape.dilation_w - shape.pad_w) * shape.c;
           call.gradient = dy + (row * out_w + first) * shape.c;
           call.sums = sums + (r->tap * shape.s + s) * shape.group_c() * shape.c;
           kernels.weights(call);
+        };
+        Index s = 0;
+        for (; s + kGroupedTaps <= shape.s; s += kGroupedTaps) {
+          // Columns that all of the taps have together, then each tap's own at the margins.
+          const Index first = first_column(s), last = std::max(first, last_column(s + kGroupedTaps - 1));
+          add(s, kGroupedTaps, first, last);
+          for (Index t = s; t < s + kGroupedTaps; ++t) {
+            add(t, 1, first_column(t), std::min(first, last_column(t)));
+            add(t, 1, std::max(last, first_column(t)), last_column(t));
+          }
         }
+        for (; s < shape.s; ++s) add(s, 1, first_column(s), last_column(s));
+      }
     }
   });
   reduce_in_order(partial.data(), chunks, size, dw);
