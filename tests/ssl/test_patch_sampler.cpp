@@ -264,6 +264,7 @@ TEST_CASE("without scaling and jitter, patches are exact copies at exact distanc
   ContextOptions o = plain();
   o.min_scale = o.max_scale = 1.0F;
   o.jitter = 0;
+  o.subpixel = false;
   const PatchSampler sampler(o, 40, 36, 3);
   const auto image = coordinate_image(40, 36);
   const auto batch = sampler.sample(image, made_up::first(1), Rng(3));
@@ -284,6 +285,47 @@ TEST_CASE("without scaling and jitter, patches are exact copies at exact distanc
       }
     }
   }
+}
+
+TEST_CASE("every patch is sampled at a fraction of a pixel of its own", "[ssl]") {
+  // In an image whose values are its coordinates, enlarged or shrunk, a patch's middle tells where it was sampled;
+  // an eighth of a pixel is 0.1 there or more, and the wide filter of shrinking off by 0.01.
+  for (const float factor : {1.25F, 0.8F}) {
+    ContextOptions o = plain();
+    o.min_scale = o.max_scale = factor;
+    const PatchSampler sampler(o, 64, 60, 3);
+    const auto image = coordinate_image(64, 60);
+    std::array<std::array<int, 8>, 8> seen{};  // [eighths of the first patch][of the second], vertically
+    for (std::uint64_t k = 0; k < 1000; ++k) {
+      const Rng rng(k);
+      Rng stream = rng.split(0);
+      const GridPlacement placement = sampler.place(stream);
+      const auto batch = sampler.sample(image, made_up::first(1), rng);
+      for (std::int32_t p = 0; p < 4; ++p) {
+        const PatchCorner& corner = placement.patches[static_cast<std::size_t>(p)];
+        if (corner.y < 2 || corner.x < 2 || corner.y + 14 > placement.height || corner.x + 14 > placement.width)
+          continue;  // the filter reaches beyond the image
+        const auto [y, x] = middle(batch, p);
+        REQUIRE(y == Approx((static_cast<double>(corner.y) + 6 + corner.eighths_y / 8.0) * 64 /
+                                static_cast<double>(placement.height) -
+                            0.5)
+                         .margin(0.05));
+        REQUIRE(x == Approx((static_cast<double>(corner.x) + 6 + corner.eighths_x / 8.0) * 60 /
+                                static_cast<double>(placement.width) -
+                            0.5)
+                         .margin(0.05));
+      }
+      ++seen[static_cast<std::size_t>(placement.patches[0].eighths_y + 4)]
+            [static_cast<std::size_t>(placement.patches[1].eighths_y + 4)];
+    }
+    for (const auto& row : seen)
+      for (const int n : row) CHECK(n > 0);  // any with any: 1000 draws of 64 pairs
+  }
+  ContextOptions o;
+  o.subpixel = false;
+  Rng stream(1);
+  for (const PatchCorner& corner : PatchSampler(o, 32, 32, 3).place(stream).patches)
+    CHECK((corner.eighths_y == 0 && corner.eighths_x == 0));
 }
 
 TEST_CASE("labels say where the second patch's pixels lie from the first's", "[ssl]") {
@@ -519,6 +561,7 @@ TEST_CASE("an illustration shows what sampling does", "[ssl]") {
   const auto images = made_up::noise(3, 32, 48, 3);
   ContextOptions o;
   o.flip = true;
+  o.subpixel = false;  // else a patch is no copy of the scaled image
   o.colour_probability = 0.5F;
   const PatchSampler sampler(o, 32, 48, 3);
   for (std::uint64_t k = 0; k < 20; ++k) {

@@ -134,6 +134,10 @@ struct ContextOptions {
   /// size, a JPEG image shows the position of its 8 x 8 blocks in every patch; never include 1.
   float min_scale = 1.0625F;
   float max_scale = 1.4375F;
+  /// Every patch is sampled at a fraction of a pixel of its own, in both axes. Enlarging leaves a pattern of sharper
+  /// and softer pixels; where all patches are cut from one enlarged image, it runs on from patch to patch and tells how
+  /// far one is from the other.
+  bool subpixel = true;
   /// Grids cut from an image each time it is seen, each with its own factor, origin and colours.
   int grids_per_image = 1;
   /// Mirror every second grid's image. Off: not every kind of image survives it (text, digits).
@@ -209,10 +213,13 @@ inline void validate(const ContextOptions& o) {
           ", expected 0 to 1");
 }
 
-/// Top left corner of a patch, in pixels of the resized image.
+/// Top left corner of a patch, in pixels of the resized image, and eighths of a pixel (-4..3) by which it is
+/// sampled further on.
 struct PatchCorner {
   Index y = 0;
   Index x = 0;
+  int eighths_y = 0;
+  int eighths_x = 0;
 };
 
 /// Where one grid was cut.
@@ -355,8 +362,8 @@ class PatchSampler {
             options.extent(), " px or more (patch ", options.patch, ", gap ", options.gap, ", jitter ", options.jitter,
             ")");
     for (Index side = smallest_; side <= largest; ++side) {
-      rows_.push_back(resample_axis(height, scaled(height, shorter, side)));
-      columns_.push_back(resample_axis(width, scaled(width, shorter, side)));
+      rows_.push_back(shifted_axes(height, scaled(height, shorter, side)));
+      columns_.push_back(shifted_axes(width, scaled(width, shorter, side)));
     }
     pairs_ = neighbour_pairs(options.grid);
   }
@@ -476,8 +483,8 @@ class PatchSampler {
     const Index height = scratch.placement.height;
     const Index width = scratch.placement.width;
     std::vector<float> whole(static_cast<std::size_t>(height * width * channels_));
-    resample_window(image, channels_, row_axis(height), column_axis(width), 0, 0, height, width, scratch.row,
-                    whole.data());
+    resample_window(image, channels_, axis(rows_, height, 0), axis(columns_, width, 0), 0, 0, height, width,
+                    scratch.row, whole.data());
     if (scratch.placement.mirrored) detail::mirror_columns(whole.data(), height, width, channels_);
     picture.scaled = {1, height, width, channels_, to_bytes(whole, 255.0F, 0.0F), {}};
     const Index side = options_.patch;
@@ -538,18 +545,28 @@ class PatchSampler {
             height_, " x ", width_, " x ", channels_);
   }
 
-  // The axes of the factor that gave this height or width; several factors may give one width.
-  const ResampleAxis& row_axis(Index height) const { return axis(rows_, height); }
-  const ResampleAxis& column_axis(Index width) const { return axis(columns_, width); }
-  static const ResampleAxis& axis(const std::vector<ResampleAxis>& axes, Index to) {
-    return *std::lower_bound(axes.begin(), axes.end(), to,
-                             [](const ResampleAxis& a, Index value) { return a.to < value; });
+  // The axes of one factor, by the eighths of a pixel by which they are shifted.
+  static constexpr int kEighths = 8;
+  using ShiftedAxes = std::array<ResampleAxis, kEighths>;
+  ShiftedAxes shifted_axes(Index from, Index to) const {
+    ShiftedAxes axes;
+    for (int i = 0; i < kEighths; ++i)
+      if (options_.subpixel || i == kEighths / 2)
+        axes[static_cast<std::size_t>(i)] = resample_axis(from, to, (i - kEighths / 2) / static_cast<double>(kEighths));
+    return axes;
+  }
+
+  // The axis of the factor that gave this height or width; several factors may give one width.
+  static const ResampleAxis& axis(const std::vector<ShiftedAxes>& axes, Index to, int eighths) {
+    const auto found = std::lower_bound(axes.begin(), axes.end(), to,
+                                        [](const ShiftedAxes& a, Index value) { return a[kEighths / 2].to < value; });
+    return (*found)[static_cast<std::size_t>(eighths + kEighths / 2)];
   }
 
   void place(Rng& stream, GridPlacement& placement) const {
     const auto factor = stream.below(static_cast<std::uint32_t>(rows_.size()));
-    placement.height = rows_[factor].to;
-    placement.width = columns_[factor].to;
+    placement.height = rows_[factor][kEighths / 2].to;
+    placement.width = columns_[factor][kEighths / 2].to;
     placement.mirrored = options_.flip && stream.bernoulli(0.5F);
     const Index room_y = placement.height - options_.extent();
     const Index room_x = placement.width - options_.extent();
@@ -569,6 +586,10 @@ class PatchSampler {
           corner.y += stream.between(-jitter, jitter);
           corner.x += stream.between(-jitter, jitter);
         }
+        if (options_.subpixel) {
+          corner.eighths_y = static_cast<int>(stream.below(kEighths)) - kEighths / 2;
+          corner.eighths_x = static_cast<int>(stream.below(kEighths)) - kEighths / 2;
+        }
         placement.patches.push_back(corner);
       }
     }
@@ -579,8 +600,8 @@ class PatchSampler {
     const Index side = options_.patch;
     const PatchCorner corner = placement.patches[static_cast<std::size_t>(p)];
     const Index x = placement.mirrored ? placement.width - side - corner.x : corner.x;
-    resample_window(image, channels_, row_axis(placement.height), column_axis(placement.width), corner.y, x, side, side,
-                    scratch.row, out);
+    resample_window(image, channels_, axis(rows_, placement.height, corner.eighths_y),
+                    axis(columns_, placement.width, corner.eighths_x), corner.y, x, side, side, scratch.row, out);
     if (placement.mirrored) detail::mirror_columns(out, side, side, channels_);
   }
 
@@ -622,8 +643,8 @@ class PatchSampler {
   Index width_;
   Index channels_;
   Index smallest_ = 0;
-  std::vector<ResampleAxis> rows_;     // one a possible factor, shorter side growing by 1
-  std::vector<ResampleAxis> columns_;  // parallel to rows_
+  std::vector<ShiftedAxes> rows_;     // one a possible factor, shorter side growing by 1
+  std::vector<ShiftedAxes> columns_;  // parallel to rows_
   std::vector<NeighbourPair> pairs_;
 };
 

@@ -26,8 +26,8 @@ struct ResampleAxis {
 };
 
 /// The axis that maps `from` samples onto `to`, pixel areas aligned at both ends (sample centres at
-/// half-integers), edges replicated.
-[[nodiscard]] inline ResampleAxis resample_axis(Index from, Index to) {
+/// half-integers), edges replicated. Every sample is taken `shift` of the resized samples further on.
+[[nodiscard]] inline ResampleAxis resample_axis(Index from, Index to, double shift = 0) {
   require(from > 0 && to > 0, "resample_axis: from ", from, " to ", to, " samples, expected 1 or more");
   const double ratio = static_cast<double>(from) / static_cast<double>(to);
   const double radius = std::max(1.0, ratio);
@@ -40,7 +40,7 @@ struct ResampleAxis {
   axis.weight.assign(static_cast<std::size_t>(to * axis.taps), 0.0F);
   std::vector<double> weight(static_cast<std::size_t>(axis.taps));
   for (Index i = 0; i < to; ++i) {
-    const double centre = (static_cast<double>(i) + 0.5) * ratio - 0.5;
+    const double centre = (static_cast<double>(i) + 0.5 + shift) * ratio - 0.5;
     const auto first = static_cast<Index>(std::floor(centre - radius)) + 1;  // first sample strictly inside
     const Index start = std::clamp<Index>(first, 0, from - axis.taps);
     std::fill(weight.begin(), weight.end(), 0.0);
