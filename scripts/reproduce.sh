@@ -63,7 +63,7 @@ case $name in
   fashion-mnist | cifar10) options=(--preset standard) ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01' --seeds 2) ;;
   pretext)
-    options=(--preset quick --fractions '0.1,0.01')
+    options=(--preset quick --fractions '0.1,0.01' --epochs 7)
     runs=(context rotation context+rotation jigsaw simclr vicreg)
     ;;
   diagnose) program=diagnose ;;

@@ -430,6 +430,8 @@ TEST_CASE("tasks are had by name, for images of any size and kind", "[ssl]") {
       CHECK(options.jigsaw.patches.flip == flip);
       CHECK(options.rotation.augmentation.flip == flip);
       CHECK(options.views.flip == flip);
+      CHECK(options.views.height * 8 / kind.height == 5);
+      CHECK(options.views.width * 8 / kind.width == 5);
       for (const std::string_view name : pretext_task_names()) {
         CAPTURE(std::string(name), kind.height, kind.width, kind.channels);
         Encoder<float> encoder({.in_channels = kind.channels, .width = 4, .stages = 2}, Rng(1));
@@ -513,7 +515,8 @@ TEST_CASE("SimCLR and VICReg learn to find an image's other view", "[ssl]") {
     options.simclr.batch_images = options.vicreg.batch_images = 64;
     options.simclr.temperature = 0.2;
     options.vicreg.head.hidden = options.vicreg.head.output = 64;
-    options.views.min_area = 0.5F;  // easier, for the little time there is
+    options.views.height = options.views.width = 0;  // easier, for the little time there is
+    options.views.min_area = 0.5F;
     options.views.grey_probability = 0;
     options.views.colour_probability = 0.3F;
     const auto task = make_pretext_task<float>(name, options, 16, 16, encoder, Rng(2));
