@@ -205,7 +205,7 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
   if (pretrained_here) {
     const json pretrain = summary.value("pretrain", json());
     expect(number_in(pretrain, "seconds", 0, 1e6) && number_in(pretrain, "loss", 0, 100) &&
-               number_in(pretrain, "accuracy", 0, 1) && number_in(pretrain, "chance", 0.1, 0.5),
+               number_in(pretrain, "accuracy", 0, 1) && number_in(pretrain, "chance", 0.001, 0.5),
            "summary.pretrain: ", pretrain.dump());
     long rows = 0;
     for (const Row& row : history) rows += row["experiment"] == "pretrain" && row["split"] == "validation";

@@ -160,7 +160,7 @@ TEST_CASE("a jigsaw's label is the order that its patches' own pixels show", "[s
   options.patches.standardise = false;  // (x - 0.5) * 4
   options.patches.colour = ColourTreatment::keep;
   options.patches.min_scale = options.patches.max_scale = 1;
-  options.patches.random_origin = false;
+  options.patches.random_origin = options.patches.subpixel = false;
   options.patches.grids_per_image = 2;
   const Jigsaw<float> task(options, 32, 32, encoder, Rng(2));
   // The four quadrants are told apart by their brightness: 30, 90, 150 and 210 of 255 at the middle.

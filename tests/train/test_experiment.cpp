@@ -450,4 +450,6 @@ TEST_CASE("the random shift grows with the passes over the images") {
   CHECK(default_crop_padding(28, 20) == 2);
   CHECK(default_crop_padding(28, 20.5) == 3);
   CHECK(default_crop_padding(96, 56) == 12);
+  CHECK(default_learning_rate(20) == 0.1);
+  CHECK(default_learning_rate(20.5) == 0.2);
 }

@@ -61,9 +61,9 @@ struct ExperimentConfig {
   double head_dropout = 0.5;            ///< in the pretext head
 
   // Classification, the same for both arms.
-  double epochs = 14;          ///< passes over all labelled images; see classifier_steps() for fewer labels
-  double learning_rate = 0.1;  ///< peak, at a batch of 128 images
-  double encoder_rate = 1;     ///< factor of the learning rate for a pre-trained encoder's weights
+  double epochs = 14;        ///< passes over all labelled images; see classifier_steps() for fewer labels
+  double learning_rate = 0;  ///< peak, at a batch of 128 images; 0: by rule, see default_learning_rate()
+  double encoder_rate = 1;   ///< factor of the learning rate for a pre-trained encoder's weights
   std::int64_t batch_size = 128;
   std::string optimizer = "muon";  ///< of both trainings: sgd or muon
   double weight_decay = 5e-4;
@@ -251,7 +251,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("head-hidden", "units in the pretext head", &C::head_hidden, 1, 65536),
       number_setting<double>("head-dropout", "in the pretext head", &C::head_dropout, 0.0, 0.99),
       number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
-      number_setting<double>("learning-rate", "peak, at a batch of 128", &C::learning_rate, 1e-9, 1e6),
+      number_setting<double>("learning-rate", "peak, at a batch of 128; 0: by rule", &C::learning_rate, 0.0, 1e6),
       number_setting<double>("encoder-rate", "factor of the learning rate for pre-trained weights", &C::encoder_rate,
                              0.0, 100.0),
       number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
