@@ -55,8 +55,6 @@ void print_header(const Options& options, const contexture::Dataset& data, const
 std::vector<contexture::PretextPicture> pretext_pictures(const contexture::ExperimentConfig& config,
                                                          const contexture::Dataset& data) {
   const contexture::ImageSet& train = data.train;
-  const contexture::PretextTaskOptions options = contexture::pretext_options(
-      config, train, contexture::channel_statistics(train, contexture::detail::numbered(train.count)));
   const contexture::Rng rng = contexture::Rng(config.seed).split("pictures");
   const auto pictures_by = [&](const auto& picture_of_image) {
     std::vector<contexture::PretextPicture> pictures;
@@ -65,7 +63,9 @@ std::vector<contexture::PretextPicture> pretext_pictures(const contexture::Exper
     return pictures;
   };
   if (config.pretext.find("context") != std::string::npos) {
-    const contexture::PatchSampler sampler(options.context, train.height, train.width, train.channels);
+    const contexture::ContextOptions context =
+        contexture::pretext_options(config, train, contexture::Normalization{}).context;
+    const contexture::PatchSampler sampler(context, train.height, train.width, train.channels);
     return pictures_by([&](Index i, const contexture::Rng& stream) {
       const contexture::ContextIllustration shown = sampler.illustrate(train, i, stream);
       contexture::PretextPicture picture{contexture::picture_of(shown.scaled, 0), {}};
@@ -77,6 +77,8 @@ std::vector<contexture::PretextPicture> pretext_pictures(const contexture::Exper
       return picture;
     });
   }
+  const contexture::PretextTaskOptions options = contexture::pretext_options(
+      config, train, contexture::channel_statistics(train, contexture::detail::numbered(train.count)));
   const contexture::Encoder<float> encoder({.in_channels = train.channels, .width = 1}, contexture::Rng(0));
   const auto task = contexture::make_pretext_task<float>(config.pretext, options, train.height, train.width, encoder,
                                                          contexture::Rng(0));
