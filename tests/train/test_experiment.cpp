@@ -450,6 +450,28 @@ TEST_CASE("the random shift grows with the passes over the images") {
   CHECK(default_crop_padding(28, 20) == 2);
   CHECK(default_crop_padding(28, 20.5) == 3);
   CHECK(default_crop_padding(96, 56) == 12);
+}
+
+TEST_CASE("arms that see an image more than 20 times learn at twice the rate, unless a rate is given") {
   CHECK(default_learning_rate(20) == 0.1);
   CHECK(default_learning_rate(20.5) == 0.2);
+  ExperimentConfig config = tiny_config();
+  config.pretrain_epochs = 0;
+  config.fractions = {1.0, 0.1};
+  config.epochs = 8;  // 8 passes with all labels, 27 with a tenth
+  const RunSummary by_rule = run(config);
+  config.learning_rate = 0.1;
+  const RunSummary low = run(config);
+  config.learning_rate = 0.2;
+  const RunSummary high = run(config);
+  for (const std::string arm : {"scratch", "pretrained"}) {
+    CAPTURE(arm);
+    const auto loss = [&](const RunSummary& summary, const std::string& experiment) {
+      return rows_of(summary, experiment, arm, "train").back().loss;
+    };
+    CHECK(loss(by_rule, "100") == loss(low, "100"));
+    CHECK(loss(by_rule, "100") != loss(high, "100"));
+    CHECK(loss(by_rule, "10") == loss(high, "10"));
+    CHECK(loss(by_rule, "10") != loss(low, "10"));
+  }
 }
