@@ -345,12 +345,13 @@ TEST_CASE("a file that cannot be written is named, and nothing is left half-writ
   SECTION("a file where the folder should be") {
     std::ofstream(folder.path() / "file") << "x";
     CHECK_THROWS_AS(write_report(run, {}, folder.path() / "file"), InputError);
-    CHECK_THROWS_WITH(write_report(run, {}, folder.path() / "file" / "out"), Catch::Matchers::Contains("file/out"));
+    CHECK_THROWS_WITH(write_report(run, {}, folder.path() / "file" / "out"),
+                      Catch::Matchers::ContainsSubstring("file/out"));
   }
   SECTION("a folder where a file should be") {
     fs::create_directories(folder.path() / "summary.json" / "in the way");
-    CHECK_THROWS_WITH(write_report(run, {}, folder.path()),
-                      Catch::Matchers::Contains("cannot write") && Catch::Matchers::Contains("summary.json"));
+    CHECK_THROWS_WITH(write_report(run, {}, folder.path()), Catch::Matchers::ContainsSubstring("cannot write") &&
+                                                                Catch::Matchers::ContainsSubstring("summary.json"));
     CHECK(files_in(folder.path()) == std::set<std::string>{"history.csv", "summary.json"});
   }
   SECTION("a full disk, here a limit on the size of files") {
