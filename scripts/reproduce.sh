@@ -86,7 +86,9 @@ if [[ -z $from ]]; then
     extra=()
     if [[ $resume == yes && -e $from/$run/report.md ]]; then continue; fi
     if [[ $resume == yes && -e $from/$run/checkpoint.safetensors ]]; then extra+=(--resume); fi
+    # The tasks are compared with the same arms from scratch: those of the first run.
     if [[ $name == pretext ]]; then extra+=(--pretext "$run"); fi
+    if [[ $name == pretext && $run != "${runs[0]}" ]]; then extra+=(--scratch-from "$from/${runs[0]}"); fi
     "$root/build/release/examples/$program" "${options[@]}" "${extra[@]}" --out "$from/$run"
   done
 fi
@@ -190,7 +192,7 @@ replace() {
 # every machine.
 numbers() {
   mkdir -p "$root/results"
-  sed -E 's#^( *"(data|encoder)": ").*/#\1#' "$1" >"$root/results/$2.json"
+  sed -E 's#^( *"(data|encoder|scratch-from)": ").*/#\1#' "$1" >"$root/results/$2.json"
 }
 
 case $name in

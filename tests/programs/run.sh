@@ -92,6 +92,12 @@ case_seeds_and_encoder() {
   succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --encoder pretrained/encoder.safetensors --seeds 2 --out out ||
     return
   check out --fractions 0.1 --seeds 2 --encoder-given
+  # Another pre-training beside the same arms from scratch.
+  succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --pretext rotation --scratch-from out --out rotation || return
+  check rotation --fractions 0.1
+  cmp -s out/classifier_10_scratch.safetensors rotation/classifier_10_scratch.safetensors || complain "another arm from scratch"
+  fails 1 'out/checkpoint\.safetensors: .* weight-decay' "$programs/experiment3_tenth_labels" "${tiny[@]}" --weight-decay 0.1 \
+    --scratch-from out --out decayed
 }
 
 case_single_experiments() {
@@ -427,8 +433,11 @@ case_reproduce() {
     sed -n '/^<!-- begin cifar10 /,/^<!-- end cifar10 /p' "copy/$page" | grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" ||
       complain "$page: lacks the table of cifar10"
   done
-  # Many runs in one table, and the shortcut checks: only docs/results.md speaks of them.
+  # By number of labels, many runs in one table, and the shortcut checks: only docs/results.md speaks of them.
   cp copy/README.md before
+  succeeds copy/scripts/reproduce.sh label-efficiency --from out || return
+  sed -n '/^<!-- begin label-efficiency /,/^<!-- end label-efficiency /p' copy/docs/results.md |
+    grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" || complain "docs/results.md: lacks the table of label-efficiency"
   for task in context rotation context+rotation jigsaw simclr vicreg; do
     mkdir -p "tasks/$task"
     cp out/summary.json "tasks/$task/"

@@ -48,6 +48,7 @@ struct ExperimentConfig {
   // Pre-training.
   std::string pretext = "context";                          ///< a name of pretext_task_names()
   std::string encoder;                                      ///< weights to use instead of pre-training
+  std::string scratch_from;                                 ///< folder of a run whose from-scratch arms to use
   double pretrain_epochs = 10;                              ///< passes over the training (and unlabelled) images
   double pretrain_learning_rate = 0.1;                      ///< peak, at a batch of 128 images
   std::int64_t pretrain_batch_size = 128;                   ///< images
@@ -59,11 +60,11 @@ struct ExperimentConfig {
   std::string readout = "average";      ///< of a patch's feature map: average or flatten
   std::int64_t head_hidden = 512;       ///< units of the pretext head's hidden layer
   double head_dropout = 0.5;            ///< in the pretext head
+  double encoder_rate = 1;              ///< factor of the classifier's learning rate for the pre-trained weights
 
   // Classification, the same for both arms.
   double epochs = 14;        ///< passes over all labelled images; see classifier_steps() for fewer labels
   double learning_rate = 0;  ///< peak, at a batch of 128 images; 0: by rule, see default_learning_rate()
-  double encoder_rate = 1;   ///< factor of the learning rate for a pre-trained encoder's weights
   std::int64_t batch_size = 128;
   std::string optimizer = "muon";  ///< of both trainings: sgd or muon
   double weight_decay = 5e-4;
@@ -126,6 +127,7 @@ struct Setting {
   std::string value;  ///< what kind of value --help announces: TEXT, NAME, INT, NUMBER, LIST
   std::function<void(ExperimentConfig&, const std::string&)> set;  ///< throws std::invalid_argument
   std::function<std::string(const ExperimentConfig&)> get;         ///< what set() reads back exactly
+  bool pretraining = false;                                        ///< does nothing to an arm from scratch
 };
 
 namespace detail {
@@ -222,10 +224,14 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("seeds", "repetitions, each with its own split, subset and weights", &C::seeds, 1, 1000),
       number_setting<I>("width", "channels of the network's first stage", &C::width, 1, 1024),
       number_setting<I>("blocks", "residual blocks in a stage of the network", &C::blocks, 1, 64),
+  };
+  std::vector<Setting> pretraining{
       number_setting<I>("transfer", "stages that start from pre-trained weights; 99: all", &C::transfer, 0, 99),
       choice_setting("pretext", "task of pre-training", &C::pretext,
                      {pretext_task_names().begin(), pretext_task_names().end()}),
       text_setting("encoder", "pre-trained weights to use instead of pre-training", &C::encoder),
+      text_setting("scratch-from", "folder of a run that differs in pre-training only: use its arms from scratch",
+                   &C::scratch_from),
       number_setting<double>("pretrain-epochs", "passes over the images in pre-training", &C::pretrain_epochs, 0.0,
                              1e5),
       number_setting<double>("pretrain-learning-rate", "peak, at a batch of 128", &C::pretrain_learning_rate, 1e-9,
@@ -250,10 +256,12 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
                      {"average", "flatten"}),
       number_setting<I>("head-hidden", "units in the pretext head", &C::head_hidden, 1, 65536),
       number_setting<double>("head-dropout", "in the pretext head", &C::head_dropout, 0.0, 0.99),
-      number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
-      number_setting<double>("learning-rate", "peak, at a batch of 128; 0: by rule", &C::learning_rate, 0.0, 1e6),
       number_setting<double>("encoder-rate", "factor of the learning rate for pre-trained weights", &C::encoder_rate,
                              0.0, 100.0),
+  };
+  const std::vector<Setting> classification{
+      number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
+      number_setting<double>("learning-rate", "peak, at a batch of 128; 0: by rule", &C::learning_rate, 0.0, 1e6),
       number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
       choice_setting("optimizer", "of both trainings", &C::optimizer, {"sgd", "muon"}),
       number_setting<double>("weight-decay", "L2 penalty of both trainings", &C::weight_decay, 0.0, 1.0),
@@ -270,6 +278,9 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("evaluations", "of the validation split during an arm", &C::evaluations, 1, 100'000),
       number_setting<I>("threads", "of the library; 0: all processors", &C::threads, 0, 1024),
   };
+  for (Setting& setting : pretraining) setting.pretraining = true;
+  settings.insert(settings.end(), pretraining.begin(), pretraining.end());
+  settings.insert(settings.end(), classification.begin(), classification.end());
   return settings;
 }
 

@@ -296,7 +296,8 @@ class ExperimentRun {
     options_.encoder.blocks_per_stage = config.blocks;
 
     identity_ = describe(config);
-    identity_.erase("threads");  // changes the last bits, not the run
+    // These change the last bits and the time, not the run.
+    for (const char* name : {"threads", "scratch-from"}) identity_.erase(name);
     identity_["images"] = fingerprint(data);
     if (files.resume) {
       state_ = read_checkpoint(checkpoint_path());
@@ -309,9 +310,10 @@ class ExperimentRun {
   RunSummary run() {
     check_label_subsets();
     if (!config_.encoder.empty()) state_.encoder = load_encoder_file();
+    if (!config_.scratch_from.empty()) former_ = load_scratch_arms();
     const bool pretraining = config_.encoder.empty();
-    phases_ =
-        static_cast<int>(config_.seeds) * ((pretraining ? 1 : 0) + 2 * static_cast<int>(config_.fractions.size()));
+    phases_ = static_cast<int>(config_.seeds) *
+              ((pretraining ? 1 : 0) + (former_ ? 1 : 2) * static_cast<int>(config_.fractions.size()));
     for (std::int64_t i = 0; i < config_.seeds; ++i) {
       const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
       if (pretraining) pretrain(seed);
@@ -319,7 +321,12 @@ class ExperimentRun {
       const Rng rng(seed);
       const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
       for (const double fraction : config_.fractions)
-        for (const Arm which : {Arm::scratch, Arm::pretrained}) train_arm(seed, split, fraction, which);
+        for (const Arm which : {Arm::scratch, Arm::pretrained}) {
+          if (which == Arm::scratch && former_)
+            take_scratch_arm(seed, fraction);
+          else
+            train_arm(seed, split, fraction, which);
+        }
     }
     return summary();
   }
@@ -411,6 +418,66 @@ class ExperimentRun {
     TensorMap tensors;
     copy_tensors(state_tensors(file.encoder), tensors);
     return tensors;
+  }
+
+  std::filesystem::path classifier_path(const std::filesystem::path& folder, double fraction, Arm which,
+                                        std::uint64_t seed) const {
+    return folder /
+           message("classifier_", percent_name(fraction), "_", to_string(which), file_suffix(seed), ".safetensors");
+  }
+
+  // The state of the run in --scratch-from FOLDER: it has every arm from scratch that this run needs, and their
+  // settings and images were the same.
+  RunState load_scratch_arms() const {
+    const std::filesystem::path path = std::filesystem::path(config_.scratch_from) / "checkpoint.safetensors";
+    std::error_code error;
+    require_input(files_.out.empty() || !std::filesystem::equivalent(config_.scratch_from, files_.out, error),
+                  config_.scratch_from, ": arms from scratch cannot be taken from the folder that results go to");
+    RunState former = read_checkpoint(path);
+    for (const Setting& setting : experiment_settings()) {
+      // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
+      const bool any = setting.pretraining || setting.name == "data" || setting.name == "fractions" ||
+                       setting.name == "seeds" || setting.name == "threads";
+      if (any) continue;
+      require_same_setting(path, former.config, setting.name);
+    }
+    require_same_setting(path, former.config, "images");
+    for (std::int64_t i = 0; i < config_.seeds; ++i)
+      for (const double fraction : config_.fractions) {
+        const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
+        require_input(former.arms.contains(arm_key(percent_name(fraction), Arm::scratch, seed)), path.string(),
+                      ": no arm from scratch with ", percent_name(fraction), " % of the labels and seed ", seed);
+      }
+    return former;
+  }
+
+  void require_same_setting(const std::filesystem::path& path, const std::map<std::string, std::string>& stored,
+                            const std::string& name) const {
+    const auto found = stored.find(name);
+    const std::string& now = identity_.at(name);
+    require_input(found != stored.end() && found->second == now, path.string(),
+                  ": cannot take the arms from scratch, made with ", name, " ",
+                  found == stored.end() ? std::string("unknown") : found->second, ", this run has ", now);
+  }
+
+  // An arm of the former run becomes one of this run.
+  void take_scratch_arm(std::uint64_t seed, double fraction) {
+    const std::string experiment = percent_name(fraction);
+    const std::string key = arm_key(experiment, Arm::scratch, seed);
+    if (state_.arms.contains(key)) return;
+    for (const HistoryRow& row : former_->history)
+      if (row.experiment == experiment && row.arm == to_string(Arm::scratch) && row.seed == seed)
+        state_.history.push_back(row);
+    if (!files_.out.empty()) {
+      const std::filesystem::path weights = classifier_path(config_.scratch_from, fraction, Arm::scratch, seed);
+      std::error_code error;
+      std::filesystem::copy_file(weights, classifier_path(files_.out, fraction, Arm::scratch, seed),
+                                 std::filesystem::copy_options::overwrite_existing, error);
+      require_input(!error, weights.string(), ": cannot be copied: ", error.message());
+    }
+    progress_.note(message(experiment, " % of labels, from scratch, seed ", seed, ": as in ", config_.scratch_from));
+    state_.arms[key] = former_->arms.at(key);
+    save();
   }
 
   void pretrain(std::uint64_t seed) {
@@ -531,8 +598,7 @@ class ExperimentRun {
                    tested.evaluation.macro_f1};
     state_.history.push_back(row);
     progress_.row(row);
-    if (!files_.out.empty())
-      model.save(files_.out / message("classifier_", experiment, "_", info.arm, file_suffix(seed), ".safetensors"));
+    if (!files_.out.empty()) model.save(classifier_path(files_.out, fraction, which, seed));
     state_.arms[key] = std::move(result);
     save();
   }
@@ -639,6 +705,7 @@ class ExperimentRun {
   ImageClassifierOptions options_;
   std::map<std::string, std::string> identity_;
   RunState state_;
+  std::optional<RunState> former_;  // the run whose arms from scratch are used
   double seconds_before_ = 0;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   int phase_ = 0;
