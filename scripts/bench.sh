@@ -34,7 +34,7 @@ tidy() { sed -i -e '/"host_name":/d' -e '/"executable":/d' "$1"; }
 record() {
   local program=$1 called=${1##*/bench_}
   case $called in
-    conv | step)
+    batches | conv | step)
       "$program" --benchmark_min_time=0.03 --benchmark_out="$results/$called.json" --benchmark_out_format=json
       tidy "$results/$called.json"
       if [[ $called == conv ]]; then "$root/scripts/roofline.sh" "$results/conv.json" "$root/docs/roofline.svg"; fi

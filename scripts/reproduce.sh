@@ -9,7 +9,8 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 usage() {
   cat <<'TEXT'
 Usage: scripts/reproduce.sh NAME [PATH] [options]
-Runs what NAME stands for and brings README.md, docs/results.md, docs/images/ and results/ up to date.
+Runs what NAME stands for and brings docs/results.md and results/ up to date; with the first three README.md as
+well, with the first four docs/images/.
   builtin                the three experiments on the built-in images
   fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
   cifar10 PATH           the same; PATH: a folder of images, or the binary files

@@ -117,7 +117,7 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
       parse_options(program.name, program.purpose, program.out, program.fractions, argc, argv);
   if (!options) return 0;
   contexture::ExperimentConfig& config = options->config;
-  // More threads than processors only get into each other's way; the results are the same.
+  // More threads than processors only get into each other's way; the results are the same but for last bits.
   const Index processors = contexture::detail::available_processors();
   if (config.threads > 0) contexture::set_num_threads(static_cast<int>(std::min(config.threads, processors)));
   config.threads = contexture::num_threads();
