@@ -1,5 +1,4 @@
 # Install rules: headers, the exported target contexture::contexture and its package files.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/contexture")

@@ -22,9 +22,10 @@ peak=$(limit fma_peak_gflops_1_threads "$1")
 bandwidth=$(limit memory_gbytes_per_second_1_threads "$1")
 [[ -s $points && -n $peak && -n $bandwidth ]] || { echo "roofline.sh: $1 is not what bench_conv writes" >&2; exit 1; }
 
+quote="'"  # gnuplot doubles it
 gnuplot <<PLOT
 set terminal svg size 760,440 font 'DejaVu Sans,12' background rgb 'white'
-set output '$2'
+set output '${2//$quote/$quote$quote}'
 set logscale xy
 set xrange [2:400]
 set yrange [10:500]

@@ -54,6 +54,7 @@ void print_header(const Options& options, const contexture::Dataset& data, const
 // of other tasks what their batches are made of.
 std::vector<contexture::PretextPicture> pretext_pictures(const contexture::ExperimentConfig& config,
                                                          const contexture::Dataset& data) {
+  if (!config.encoder.empty()) return {};  // what its task was is not known
   const contexture::ImageSet& train = data.train;
   const contexture::Rng rng = contexture::Rng(config.seed).split("pictures");
   const auto pictures_by = [&](const auto& picture_of_image) {
@@ -137,13 +138,15 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   if (!options->resume)  // else it is there, and right only if run_experiments accepts the checkpoint
     write_text(options->out / "config.ini", config_file(*options, machine.line()));
 
+  // Before the run: options of the task that do not fit the images are refused here.
+  const std::vector<contexture::PretextPicture> pictures = pretext_pictures(config, data);
   stop_on_signals();
   TerminalProgress progress(options->quiet);
   const contexture::RunSummary summary = contexture::run_experiments(
       config, data, {.out = options->out, .resume = options->resume}, progress, &stop_token());
   contexture::write_report(summary,
                            {.test = &data.test,
-                            .pretext = pretext_pictures(config, data),
+                            .pretext = pictures,
                             .embedding = embedding_pictures(program.name, config, data, options->out)},
                            options->out);
   if (!options->quiet && !summary.experiments.empty())

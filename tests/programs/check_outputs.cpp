@@ -475,8 +475,9 @@ int main(int argc, char** argv) {
         check_png(out / "predictions.png");
         check_png(out / "confusion.png");
       }
+      // Of a given encoder, nobody knows what its task looked like.
       for (const char* name : {"patches", "neighbours", "embedding", "filters"})
-        check_png(out / (std::string(name) + ".png"));
+        if (pretrained_here || std::string_view(name) != "patches") check_png(out / (std::string(name) + ".png"));
     }
   } catch (const std::exception& error) {
     expect(false, error.what());

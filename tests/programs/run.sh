@@ -92,6 +92,11 @@ case_seeds_and_encoder() {
   succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --encoder pretrained/encoder.safetensors --seeds 2 --out out ||
     return
   check out --fractions 0.1 --seeds 2 --encoder-given
+  [[ ! -e out/patches.png ]] || complain "shows a pretext task that is not known"
+  grep -q 'What the given encoder was trained on is not known' out/report.md || complain "report.md: claims what is not known"
+  # Options of the task mean nothing then, and those that do not fit are refused before anything is trained.
+  fails 1 'patch 40' "$programs/pretrain" "${tiny[@]}" --patch 40 --out patches
+  [[ ! -e patches/checkpoint.safetensors ]] || complain "trained with patches that do not fit"
   # Another pre-training beside the same arms from scratch.
   succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --pretext rotation --scratch-from out --out rotation || return
   check rotation --fractions 0.1

@@ -402,9 +402,8 @@ TEST_CASE("a joint task adds up its parts' losses and keeps their scores apart",
   CHECK(evaluation.parts[1].count == 10);
   double right = 0;
   for (std::uint64_t k = 0; k < 3; ++k) {
-    std::vector<Index> part;
-    for (std::uint64_t n = 4 * k; n < std::min<std::uint64_t>(10, 4 * (k + 1)); ++n)
-      part.push_back(static_cast<Index>(n));
+    std::vector<Index> part;  // 3, 3 and 4 images
+    for (std::uint64_t n = 10 * k / 3; n < 10 * (k + 1) / 3; ++n) part.push_back(static_cast<Index>(n));
     right += static_cast<double>(
         rotation->loss(encoder, rotation->make_batch(images, part, Rng(7).split(k).split(1))).correct);
   }
@@ -457,6 +456,26 @@ TEST_CASE("tasks are had by name, for images of any size and kind", "[ssl]") {
   CHECK_THROWS_WITH(
       make_pretext_task<float>("contexts", options, 32, 32, encoder, Rng(2)),
       "pretext task 'contexts', expected one of context, rotation, context+rotation, jigsaw, simclr, vicreg");
+}
+
+TEST_CASE("tasks without patches take images that are too small for patches, and no batch is left with one image",
+          "[ssl]") {
+  const ImageSet images = made_up::noise(17, 8, 8, 3);
+  const auto options = pretext_task_defaults(8, 8, 3, channel_statistics(images, first(17)), false);
+  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  for (const std::string_view name : {"rotation", "simclr", "vicreg"}) {
+    CAPTURE(std::string(name));
+    const auto task = make_pretext_task<float>(name, options, 8, 8, encoder, Rng(2));
+    const PretextEvaluation answer =
+        evaluate_pretext(*task, encoder, images, first(17), 8, Rng(3));  // 6, 5 and 6 images
+    CHECK(std::isfinite(answer.loss));
+    CHECK(answer.count == (name == "rotation" ? 17 : 34));
+    if (name != "rotation")
+      CHECK_THROWS_WITH(task->loss(encoder, task->make_batch(images, first(1), Rng(4))),
+                        Catch::Matchers::ContainsSubstring("a batch of 1 image"));
+  }
+  for (const std::string_view name : {"context", "jigsaw"})
+    CHECK_THROWS_AS(make_pretext_task<float>(name, options, 8, 8, encoder, Rng(2)), std::invalid_argument);
 }
 
 TEST_CASE("losses and gradients have the same bits with any number of threads", "[ssl]") {

@@ -225,8 +225,13 @@ TEST_CASE("arms from scratch of a run that differs in pre-training only give wha
   const RunSummary all_trained = run(config, trained.path);
   config.scratch_from = first.path;
   const RunSummary summary = run(config, second.path);
-  CHECK(same_rows(summary.history, all_trained.history));
+  const auto by_arm = [](std::vector<HistoryRow> rows) {  // those from scratch come first here
+    std::stable_sort(rows.begin(), rows.end(), [](const HistoryRow& a, const HistoryRow& b) { return a.arm < b.arm; });
+    return rows;
+  };
+  CHECK(same_rows(by_arm(summary.history), by_arm(all_trained.history)));
   CHECK(weights_in(second.path) == weights_in(trained.path));
+  CHECK(summary.config.at("scratch-from") == first.path);
   REQUIRE(summary.experiments.size() == 1);
   CHECK(summary.experiments[0].scratch[1].test_accuracy == all_trained.experiments[0].scratch[1].test_accuracy);
   CHECK(summary.experiments[0].scratch[1].steps == all_trained.experiments[0].scratch[1].steps);
@@ -247,9 +252,15 @@ TEST_CASE("arms from scratch of a run that differs in pre-training only give wha
   refused(other, ": no arm from scratch with 50 % of the labels and seed 3");
   other = config;
   other.scratch_from = trained.path / "nothing";
-  refused(other, "nothing/checkpoint.safetensors: no checkpoint there");
+  refused(other, "nothing: no folder of a run");
   other.scratch_from = trained.path;
-  refused(other, "cannot be taken from the folder that results go to");
+  refused(other, "the folder that this run's results go to");
+  other = config;
+  other.epochs = 2.5;
+  refused(other, "made with epochs 2");
+  std::filesystem::remove(first.path / "classifier_50_scratch_seed2.safetensors");
+  other = config;
+  refused(other, "classifier_50_scratch_seed2.safetensors: no such file");
   Progress silent;
   CHECK_THROWS_WITH(run_experiments(config, builtin_dataset(240, 40, 16), {}, silent),
                     Catch::Matchers::ContainsSubstring("made with images"));
@@ -309,6 +320,11 @@ TEST_CASE("a configuration or data that make no sense are refused") {
   } nothing_begins;
   CHECK_THROWS_AS(run_experiments(config, tiny_data(), {}, nothing_begins), InputError);
   config = tiny_config();
+  config.fractions = {0.3333333, 0.33333331};  // one name
+  CHECK_THROWS_AS(run_experiments(config, tiny_data(), {}, nothing_begins), std::invalid_argument);
+  config = tiny_config();
+  CHECK_THROWS_WITH(run_experiments(config, builtin_dataset(5, 4, 16), {}, nothing_begins),
+                    Catch::Matchers::ContainsSubstring("too few to hold out"));
   config.patch = 15;  // does not fit twice into 16 px
   CHECK_THROWS_AS(run(config), std::invalid_argument);
   Dataset data = tiny_data();
@@ -393,6 +409,15 @@ TEST_CASE("mirroring: off where mirrored images look like other classes, on wher
   CHECK(mirror_test(layered).accuracy == Approx(1.0));
   CHECK(mirror_test(sided).mirrored_accuracy == Approx(0.0).margin(1e-9));
   CHECK(mirror_test(tiny_data().train).keeps_classes());
+  // Of many images sorted by class, all classes are looked at.
+  ImageSet sorted{20'400, 6, 6, 1, {}, {}};
+  for (const int label : {0, 1})
+    for (Index copy = 0; copy < 51; ++copy)
+      for (Index i = label; i < 400; i += 2) {
+        sorted.pixels.insert(sorted.pixels.end(), sided.image(i), sided.image(i) + sided.image_bytes());
+        sorted.labels.push_back(label);
+      }
+  CHECK_FALSE(mirror_test(sorted).keeps_classes());
   ImageSet unlabelled = sided;
   unlabelled.labels.clear();
   CHECK_THROWS_AS(mirror_test(unlabelled), std::invalid_argument);
@@ -472,6 +497,44 @@ TEST_CASE("the pre-trained encoder's learning rate: 0 keeps its weights, the hea
   CHECK(encoder.tensors.at("stage3.conv2.weight") == classifier.tensors.at("encoder.stage3.conv2.weight"));
   const TensorFile scratch = read_safetensors(folder.path / "classifier_100_scratch.safetensors");
   CHECK_FALSE(scratch.tensors.at("head.output.weight") == classifier.tensors.at("head.output.weight"));
+}
+
+TEST_CASE("the pre-trained encoder's learning rate is not that of stages that start anew") {
+  const Folder folder("anew");
+  ExperimentConfig config = tiny_config();
+  config.fractions = {1.0};
+  config.epochs = 12;
+  config.encoder_rate = 0;
+  config.transfer = 1;
+  (void)run(config, folder.path);
+  const TensorFile encoder = read_safetensors(folder.path / "encoder.safetensors");
+  const TensorFile classifier = read_safetensors(folder.path / "classifier_100_pretrained.safetensors");
+  CHECK(encoder.tensors.at("stage1.conv2.weight") == classifier.tensors.at("encoder.stage1.conv2.weight"));
+  config.epochs = 0.1;  // one step: as they began, nearly
+  const Folder begin("anew_begin");
+  (void)run(config, begin.path);
+  const TensorFile first = read_safetensors(begin.path / "classifier_100_scratch.safetensors");
+  CHECK_FALSE(first.tensors.at("encoder.stage2.conv2.weight") == classifier.tensors.at("encoder.stage2.conv2.weight"));
+}
+
+TEST_CASE("resuming with another given encoder, or with paths that are not UTF-8") {
+  const Folder folder("given"), first("given_first");
+  ExperimentConfig config = tiny_config();
+  config.fractions = {1.0};
+  config.data = "im\xff";  // only recorded
+  (void)run(config, first.path);
+  config.encoder = first.path / "encoder.safetensors";
+  (void)run(config, folder.path);
+  Progress silent;
+  const RunSummary again = run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, silent);
+  CHECK(again.experiments.size() == 1);
+  config.encoder.clear();
+  config.seed = 2;
+  (void)run(config, first.path);
+  config.encoder = first.path / "encoder.safetensors";
+  config.seed = 1;
+  CHECK_THROWS_WITH(run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, silent),
+                    Catch::Matchers::ContainsSubstring("weights of the encoder"));
 }
 
 TEST_CASE("steps: in proportion to the root of the label fraction, at least half") {

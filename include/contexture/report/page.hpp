@@ -335,11 +335,22 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
 
   doc.heading("Set-up");
   doc.facts(setup_facts(run));
+  const auto option = [&](const char* name, const char* otherwise) {
+    const auto found = run.config.find(name);
+    return found == run.config.end() || found->second.empty() ? std::string(otherwise) : found->second;
+  };
+  const std::string rate = option("encoder-rate", "1"), scratch_from = option("scratch-from", "");
   doc.paragraph(
       "Both arms of an experiment share the architecture, the initialisation of the head, the labelled images, "
-      "augmentation, schedule and number of steps; they differ in the encoder's first weights only. The smaller "
-      "label sets are parts of the larger ones, with the same share of every class. Pre-training sees the training "
-      "images without labels and never a test image.");
+      "augmentation, schedule and number of steps; they differ in the encoder's first weights" +
+      (rate == "1" ? std::string(" only") : ", and the pre-trained ones have " + rate + " times the learning rate") +
+      ". The smaller label sets are parts of the larger ones, with the same share of every class. " +
+      (run.pretrain ? "Pre-training sees the training images without labels and never a test image."
+                    : "What the given encoder was trained on is not known here. It is one for all seeds, so that "
+                      "intervals over seeds do not tell how much pre-training varies.") +
+      (scratch_from.empty()
+           ? ""
+           : " The arms from scratch, and their times, are those of the run in " + scratch_from + "."));
   doc.run_in(
       "Smoothing",
       "Validation accuracy is smoothed by a running median of three evaluations before any moment is read from it.");

@@ -189,6 +189,9 @@ namespace contexture::detail::report {
     scene.text(left + 22, 27, std::string(name_of(arm)) + ", " + e.key + " % of the labels",
                {.size = 15, .bold = true});
     scene.text(left, 50, percent(accuracy(m)) + " right; cells: % of the true class", {.size = 13, .ink = Ink::muted});
+    // Without letters there are no lines either: one background for all, so that the picture grows with the answers
+    // and not with the square of the classes.
+    if (!lettered) scene.fill(left, kHead, side, side, Ink::shade);
     for (int t = 0; t < n; ++t) {
       std::int64_t total = 0;
       for (int p = 0; p < n; ++p) total += m.counts[static_cast<std::size_t>(t * n + p)];
@@ -198,7 +201,7 @@ namespace contexture::detail::report {
             total > 0 ? static_cast<double>(m.counts[static_cast<std::size_t>(t * n + p)]) / static_cast<double>(total)
                       : 0;
         const int line = lettered ? 1 : 0;
-        scene.fill(x, y, cell - line, cell - line, Ink::shade);
+        if (lettered) scene.fill(x, y, cell - line, cell - line, Ink::shade);
         // The square root lifts the rare confusions, which are what one looks for.
         if (share > 0)
           scene.fill(x, y, cell - line, cell - line, t == p ? Ink::right : Ink::wrong, 0.85 * std::sqrt(share));

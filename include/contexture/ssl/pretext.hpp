@@ -143,9 +143,10 @@ inline void divide_by_count(PretextEvaluation& sums) {
 
 }  // namespace detail
 
-/// Answers the task on the images `indices` in evaluation mode and without a tape, `batch_size` images
-/// at a time, batch b drawn from rng.split(b): with the same stream, every call asks the same
-/// questions. The modes of encoder and head are as before afterwards.
+/// Answers the task on the images `indices` in evaluation mode and without a tape, in as few batches as have at most
+/// `batch_size` images, of equal size up to one image (no task is left with a last image alone), batch b drawn from
+/// rng.split(b): with the same stream, every call asks the same questions. The modes of encoder and head are as before
+/// afterwards.
 template <class T>
 [[nodiscard]] PretextEvaluation evaluate_pretext(PretextTask<T>& task, Encoder<T>& encoder, const ImageSet& images,
                                                  std::span<const Index> indices, Index batch_size, const Rng& rng) {
@@ -156,9 +157,10 @@ template <class T>
   const detail::ModeGuard<T> head_mode(task.head(), false);
   PretextEvaluation result;
   const auto total = static_cast<Index>(indices.size());
-  for (Index begin = 0, b = 0; begin < total; begin += batch_size, ++b) {
-    const auto part =
-        indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(std::min(batch_size, total - begin)));
+  const Index batches = (total + batch_size - 1) / batch_size;
+  for (Index b = 0; b < batches; ++b) {
+    const Index begin = b * total / batches, end = (b + 1) * total / batches;
+    const auto part = indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
     const PretextBatch batch = task.make_batch(images, part, rng.split(static_cast<std::uint64_t>(b)));
     detail::add_answers(task.loss(encoder, batch), result);
   }

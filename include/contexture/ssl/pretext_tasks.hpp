@@ -40,17 +40,18 @@ struct PretextTaskOptions {
   VicregOptions vicreg;
 };
 
-/// Options for images of this size and these channels. `flip`: mirrored images are as good as the others.
-/// Throws std::invalid_argument where images are too small for patches.
+/// Options for images of this size and these channels. `flip`: mirrored images are as good as the others. Images
+/// too small for patches (under 13 px) get options of patches that the tasks made of them refuse.
 [[nodiscard]] inline PretextTaskOptions pretext_task_defaults(Index height, Index width, Index channels,
                                                               const Normalization& normalization, bool flip) {
   PretextTaskOptions options;
   options.normalization = normalization;
-  options.context = context_defaults(std::min(height, width), channels);
+  const Index patch_side = std::max<Index>(std::min(height, width), 13);
+  options.context = context_defaults(patch_side, channels);
   options.context.flip = flip;
   options.rotation.augmentation.crop_padding = static_cast<int>(std::min(height, width) / 8);
   options.rotation.augmentation.flip = flip;
-  options.jigsaw = jigsaw_defaults(std::min(height, width), channels);
+  options.jigsaw = jigsaw_defaults(patch_side, channels);
   options.jigsaw.patches.flip = flip;
   options.views = view_defaults(channels, flip);
   // Five eighths of the side, 20 of 32 px: two of them cost 0.8 of what the image does.

@@ -63,8 +63,9 @@ class ViewPairTask : public PretextTask<T> {
     return sampler_.pairs(images, indices, rng);
   }
 
-  /// The views' embeddings, (2N,output).
+  /// The views' embeddings, (2N,output). Throws std::invalid_argument where N is 1: nothing to tell an image from.
   [[nodiscard]] Variable<T> embed(Encoder<T>& encoder, const PretextBatch& batch) {
+    require(batch.first.size() >= 2, this->name(), ": a batch of ", batch.first.size(), " image, expected 2 or more");
     return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 

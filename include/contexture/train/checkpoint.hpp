@@ -27,6 +27,7 @@ struct RunState {
   std::vector<HistoryRow> history;                    ///< of the phases that are done
   std::map<std::string, PretrainResult> pretraining;  ///< done, by phase
   std::map<std::string, ArmResult> arms;              ///< done, by phase
+  std::string scratch_from;                           ///< folder of the run that the arms from scratch are of
   TensorMap encoder;                                  ///< pre-trained weights in use
   std::string phase;                                  ///< under way; empty: none
   FitState fit;                                       ///< of the phase under way
@@ -37,6 +38,9 @@ namespace detail::checkpoint {
 
 using Json = nlohmann::json;
 inline constexpr const char* kFormat = "contexture checkpoint 1";
+
+// Paths need not be UTF-8, JSON has to be.
+inline std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 inline Json rows_json(const std::vector<HistoryRow>& rows) {
   Json out = Json::array();
@@ -134,6 +138,7 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
                   {"history", json::rows_json(state.history)},
                   {"pretraining", json::Json::object()},
                   {"arms", json::Json::object()},
+                  {"scratch_from", state.scratch_from},
                   {"phase", state.phase},
                   {"fit", json::fit_json(state.fit)}};
   for (const auto& [phase, result] : state.pretraining) root["pretraining"][phase] = json::pretrain_json(result);
@@ -146,7 +151,7 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
   add("model/", state.model);
   add("optimizer/", state.optimizer);
   add("best/", state.fit.best);
-  write_safetensors(path, tensors, {{"state", root.dump()}});
+  write_safetensors(path, tensors, {{"state", json::text_of(root)}});
 }
 
 /// Reads what write_checkpoint wrote. Throws InputError for a file that is missing, damaged or not a checkpoint.
@@ -167,6 +172,7 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
     for (const auto& [phase, result] : root.at("pretraining").items())
       state.pretraining[phase] = json::pretrain_from(result);
     for (const auto& [phase, result] : root.at("arms").items()) state.arms[phase] = json::arm_from(result);
+    state.scratch_from = root.value("scratch_from", std::string());
     root.at("phase").get_to(state.phase);
     state.fit = json::fit_from(root.at("fit"));
   } catch (const json::Json::exception& error) {
@@ -185,6 +191,12 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
     map->emplace(rest, std::move(tensor));
   }
   return state;
+}
+
+/// A text as a checkpoint gives it back: what is not UTF-8 is replaced.
+[[nodiscard]] inline std::string as_stored(const std::string& text) {
+  namespace json = detail::checkpoint;
+  return json::Json::parse(json::text_of(text)).get<std::string>();
 }
 
 /// Throws InputError naming the first option whose value differs from the checkpoint's.

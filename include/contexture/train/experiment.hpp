@@ -19,6 +19,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -87,16 +88,17 @@ struct RunFiles {
                                                         const Normalization& normalization) {
   PretextTaskOptions options =
       pretext_task_defaults(images.height, images.width, images.channels, normalization, config.mirror == Mirror::on);
-  ContextOptions& context = options.context;
-  if (config.grid > 0) context.grid = static_cast<int>(config.grid);
-  if (config.patch > 0) context.patch = static_cast<int>(config.patch);
-  if (config.gap >= 0) context.gap = static_cast<int>(config.gap);
-  if (config.jitter >= 0) context.jitter = static_cast<int>(config.jitter);
-  if (config.min_scale > 0) context.min_scale = static_cast<float>(config.min_scale);
-  if (config.max_scale > 0) context.max_scale = static_cast<float>(config.max_scale);
-  if (config.colour != "auto") context.colour = colour_treatment(config.colour);
-  if (config.colour_probability >= 0) context.colour_probability = static_cast<float>(config.colour_probability);
-  context.grids_per_image = static_cast<int>(config.grids_per_image);
+  for (ContextOptions* patches : {&options.context, &options.jigsaw.patches}) {
+    if (config.patch > 0) patches->patch = static_cast<int>(config.patch);
+    if (config.gap >= 0) patches->gap = static_cast<int>(config.gap);
+    if (config.jitter >= 0) patches->jitter = static_cast<int>(config.jitter);
+    if (config.min_scale > 0) patches->min_scale = static_cast<float>(config.min_scale);
+    if (config.max_scale > 0) patches->max_scale = static_cast<float>(config.max_scale);
+    if (config.colour != "auto") patches->colour = colour_treatment(config.colour);
+    if (config.colour_probability >= 0) patches->colour_probability = static_cast<float>(config.colour_probability);
+    patches->grids_per_image = static_cast<int>(config.grids_per_image);
+  }
+  if (config.grid > 0) options.context.grid = static_cast<int>(config.grid);
   options.context_prediction.readout = patch_readout(config.readout);
   options.context_prediction.head.hidden = config.head_hidden;
   options.context_prediction.head.dropout = static_cast<float>(config.head_dropout);
@@ -235,28 +237,46 @@ class PretrainTask final : public FitTask<PretextBatch> {
   Rng validation_rng_;
 };
 
-// A number that changes when the images or labels do.
-inline std::string fingerprint(const Dataset& data) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  const auto add = [&](const void* bytes, std::size_t size) {
+// A number that changes when any of the bytes added to it does.
+class Fingerprint {
+ public:
+  void add(const void* bytes, std::size_t size) {
     const auto* p = static_cast<const unsigned char*>(bytes);
     for (; size >= 8; size -= 8, p += 8) {
       std::uint64_t word = 0;
       std::memcpy(&word, p, 8);
-      hash = (hash ^ word) * 0x100000001b3ULL;
-      hash ^= hash >> 29;
+      hash_ = (hash_ ^ word) * 0x100000001b3ULL;
+      hash_ ^= hash_ >> 29;
     }
-    for (; size > 0; --size, ++p) hash = (hash ^ *p) * 0x100000001b3ULL;
-  };
-  for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
-    for (const Index extent : {set->count, set->height, set->width, set->channels}) add(&extent, sizeof(extent));
-    add(set->pixels.data(), set->pixels.size());
-    add(set->labels.data(), set->labels.size() * sizeof(std::int32_t));
+    for (; size > 0; --size, ++p) hash_ = (hash_ ^ *p) * 0x100000001b3ULL;
   }
-  char text[24];
-  const auto [end, error] = std::to_chars(text, text + sizeof(text), hash, 16);
-  (void)error;
-  return {text, end};
+  [[nodiscard]] std::string text() const {
+    char text[24];
+    const auto [end, error] = std::to_chars(text, text + sizeof(text), hash_, 16);
+    (void)error;
+    return {text, end};
+  }
+
+ private:
+  std::uint64_t hash_ = 0xcbf29ce484222325ULL;
+};
+
+// Of images and labels.
+inline std::string fingerprint(const Dataset& data) {
+  Fingerprint print;
+  for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
+    for (const Index extent : {set->count, set->height, set->width, set->channels}) print.add(&extent, sizeof(extent));
+    print.add(set->pixels.data(), set->pixels.size());
+    print.add(set->labels.data(), set->labels.size() * sizeof(std::int32_t));
+  }
+  return print.text();
+}
+
+// Of weights, in the order of their names.
+inline std::string fingerprint(const TensorMap& tensors) {
+  Fingerprint print;
+  for (const auto& [name, tensor] : tensors) print.add(tensor.data(), tensor.size() * sizeof(float));
+  return print.text();
 }
 
 inline double peak_rss_mib() {
@@ -275,6 +295,10 @@ class ExperimentRun {
                 const StopToken* stop)
       : config_(config), data_(data), files_(files), progress_(progress), stop_(stop) {
     check_image_set("run_experiments", data.train);
+    std::set<std::string> names;
+    for (const double fraction : config.fractions)
+      require(names.insert(percent_name(fraction)).second, "run_experiments: label fraction ", fraction,
+              " twice (both ", percent_name(fraction), " %)");
     require_input(data.train.count > 0, "run_experiments: data set ", data.name, " has no training images");
     for (const double fraction : config.fractions)
       require(fraction > 0 && fraction <= 1, "run_experiments: label fraction ", fraction,
@@ -295,51 +319,90 @@ class ExperimentRun {
     options_.encoder.width = config.width;
     options_.encoder.blocks_per_stage = config.blocks;
 
-    identity_ = describe(config);
-    // These change the last bits and the time, not the run.
-    for (const char* name : {"threads", "scratch-from"}) identity_.erase(name);
-    identity_["images"] = fingerprint(data);
+    set_identity();
     if (files.resume) {
       state_ = read_checkpoint(checkpoint_path());
       require_same_config(checkpoint_path(), state_.config, identity_);
     }
+    if (!config.encoder.empty()) state_.encoder = given_encoder_;
     state_.config = identity_;
     seconds_before_ = state_.seconds;
   }
 
   RunSummary run() {
-    check_label_subsets();
-    if (!config_.encoder.empty()) state_.encoder = load_encoder_file();
-    if (!config_.scratch_from.empty()) former_ = load_scratch_arms();
+    if (!config_.scratch_from.empty()) take_scratch_arms();
     const bool pretraining = config_.encoder.empty();
+    const bool scratch = state_.scratch_from.empty();
     phases_ = static_cast<int>(config_.seeds) *
-              ((pretraining ? 1 : 0) + (former_ ? 1 : 2) * static_cast<int>(config_.fractions.size()));
+              ((pretraining ? 1 : 0) + (scratch ? 2 : 1) * static_cast<int>(config_.fractions.size()));
     for (std::int64_t i = 0; i < config_.seeds; ++i) {
       const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
       if (pretraining) pretrain(seed);
       if (config_.fractions.empty()) continue;
-      const Rng rng(seed);
-      const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
+      const Split split = split_of(seed);
       for (const double fraction : config_.fractions)
-        for (const Arm which : {Arm::scratch, Arm::pretrained}) {
-          if (which == Arm::scratch && former_)
-            take_scratch_arm(seed, fraction);
-          else
-            train_arm(seed, split, fraction, which);
-        }
+        for (const Arm which : {Arm::scratch, Arm::pretrained})
+          if (which == Arm::pretrained || scratch) train_arm(seed, split, fraction, which);
     }
     return summary();
   }
 
  private:
-  // Every label subset of the run can be made: found out before anything is computed.
-  void check_label_subsets() const {
-    for (std::int64_t i = 0; i < config_.seeds && !config_.fractions.empty(); ++i) {
-      const Rng rng(config_.seed + static_cast<std::uint64_t>(i));
-      const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
-      for (const double fraction : config_.fractions)
-        (void)label_subset(data_.train.labels, split.train, fraction, rng.split("labels"));
+  // How an arm is trained, by the rules: the same for both.
+  struct ArmPlan {
+    std::int64_t batch, steps;
+    int padding;
+    double learning_rate;
+    [[nodiscard]] std::string text() const {
+      return message(steps, " steps of ", batch, " images, rate ", learning_rate, ", shift ", padding);
     }
+  };
+
+  ArmPlan plan(std::int64_t training_images, std::int64_t subset, double fraction) const {
+    ArmPlan out{};
+    out.batch = std::min(config_.batch_size, subset);
+    out.steps = classifier_steps(config_, training_images, fraction);
+    const double passes = static_cast<double>(out.steps * out.batch) / static_cast<double>(subset);
+    out.padding = config_.crop_padding >= 0
+                      ? static_cast<int>(config_.crop_padding)
+                      : default_crop_padding(std::min(data_.train.height, data_.train.width), passes);
+    out.learning_rate = config_.learning_rate > 0 ? config_.learning_rate : default_learning_rate(passes);
+    return out;
+  }
+
+  Split split_of(std::uint64_t seed) const {
+    return stratified_split(data_.train.labels, config_.validation, Rng(seed).split("validation"));
+  }
+  std::vector<Index> labels_of(std::uint64_t seed, const Split& split, double fraction) const {
+    return label_subset(data_.train.labels, split.train, fraction, Rng(seed).split("labels"));
+  }
+
+  // The key in identity_ of how an experiment's arms are trained.
+  static std::string plan_name(double fraction) { return message("training with ", percent_name(fraction), " %"); }
+
+  // What has to be the same for a run to go on: the settings, what the rules make of them, images and given weights.
+  // Every split and label subset of the run is made once: found out before anything is computed.
+  void set_identity() {
+    identity_ = describe(config_);
+    // These change the last bits and the time, not the run.
+    for (const char* name : {"threads", "scratch-from"}) identity_.erase(name);
+    identity_["images"] = fingerprint(data_);
+    for (std::int64_t i = 0; i < config_.seeds; ++i) {
+      const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
+      const Split split = split_of(seed);
+      require_input(!split.validation.empty(), "data set ", data_.name, ": ", data_.train.count,
+                    " training images are too few to hold out ", config_.validation, " of them for validation");
+      for (const double fraction : config_.fractions) {
+        const auto subset = static_cast<std::int64_t>(labels_of(seed, split, fraction).size());
+        if (i == 0)
+          identity_[plan_name(fraction)] = plan(static_cast<std::int64_t>(split.train.size()), subset, fraction).text();
+      }
+    }
+    if (!config_.encoder.empty()) {
+      given_encoder_ = load_encoder_file();
+      identity_["weights of the encoder"] = fingerprint(given_encoder_);
+    }
+    for (auto& [name, value] : identity_) value = as_stored(value);
   }
 
   std::filesystem::path checkpoint_path() const { return files_.out / "checkpoint.safetensors"; }
@@ -415,6 +478,8 @@ class ExperimentRun {
                   made.blocks_per_stage, " blocks a stage for images of ", made.in_channels,
                   " channels, this run has width ", wanted.width, ", ", wanted.blocks_per_stage, " and ",
                   wanted.in_channels);
+    if (file.kind == "classifier")
+      progress_.note(message(config_.encoder, ": the encoder of a classifier, trained with labels"));
     TensorMap tensors;
     copy_tensors(state_tensors(file.encoder), tensors);
     return tensors;
@@ -426,58 +491,73 @@ class ExperimentRun {
            message("classifier_", percent_name(fraction), "_", to_string(which), file_suffix(seed), ".safetensors");
   }
 
-  // The state of the run in --scratch-from FOLDER: it has every arm from scratch that this run needs, and their
-  // settings and images were the same.
-  RunState load_scratch_arms() const {
-    const std::filesystem::path path = std::filesystem::path(config_.scratch_from) / "checkpoint.safetensors";
-    std::error_code error;
-    require_input(files_.out.empty() || !std::filesystem::equivalent(config_.scratch_from, files_.out, error),
-                  config_.scratch_from, ": arms from scratch cannot be taken from the folder that results go to");
-    RunState former = read_checkpoint(path);
-    for (const Setting& setting : experiment_settings()) {
-      // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
-      const bool any = setting.pretraining || setting.name == "data" || setting.name == "fractions" ||
-                       setting.name == "seeds" || setting.name == "threads";
-      if (any) continue;
-      require_same_setting(path, former.config, setting.name);
-    }
-    require_same_setting(path, former.config, "images");
+  // The arms from scratch of the run in --scratch-from FOLDER become this run's: it has all that are wanted, of the
+  // same images and trained in the same way.
+  void take_scratch_arms() {
+    const std::filesystem::path folder = config_.scratch_from;
+    std::vector<std::pair<std::uint64_t, double>> wanted;
     for (std::int64_t i = 0; i < config_.seeds; ++i)
       for (const double fraction : config_.fractions) {
         const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
-        require_input(former.arms.contains(arm_key(percent_name(fraction), Arm::scratch, seed)), path.string(),
-                      ": no arm from scratch with ", percent_name(fraction), " % of the labels and seed ", seed);
+        if (!state_.arms.contains(arm_key(percent_name(fraction), Arm::scratch, seed)))
+          wanted.emplace_back(seed, fraction);
       }
-    return former;
-  }
-
-  void require_same_setting(const std::filesystem::path& path, const std::map<std::string, std::string>& stored,
-                            const std::string& name) const {
-    const auto found = stored.find(name);
-    const std::string& now = identity_.at(name);
-    require_input(found != stored.end() && found->second == now, path.string(),
-                  ": cannot take the arms from scratch, made with ", name, " ",
-                  found == stored.end() ? std::string("unknown") : found->second, ", this run has ", now);
-  }
-
-  // An arm of the former run becomes one of this run.
-  void take_scratch_arm(std::uint64_t seed, double fraction) {
-    const std::string experiment = percent_name(fraction);
-    const std::string key = arm_key(experiment, Arm::scratch, seed);
-    if (state_.arms.contains(key)) return;
-    for (const HistoryRow& row : former_->history)
-      if (row.experiment == experiment && row.arm == to_string(Arm::scratch) && row.seed == seed)
-        state_.history.push_back(row);
-    if (!files_.out.empty()) {
-      const std::filesystem::path weights = classifier_path(config_.scratch_from, fraction, Arm::scratch, seed);
-      std::error_code error;
-      std::filesystem::copy_file(weights, classifier_path(files_.out, fraction, Arm::scratch, seed),
-                                 std::filesystem::copy_options::overwrite_existing, error);
-      require_input(!error, weights.string(), ": cannot be copied: ", error.message());
+    if (wanted.empty()) return;  // a resumed run has them already
+    std::error_code error;
+    require_input(files_.out.empty() || !std::filesystem::equivalent(folder, files_.out, error),
+                  "--scratch-from: ", folder.string(), ": the folder that this run's results go to");
+    const std::filesystem::path path = folder / "checkpoint.safetensors";
+    require_input(std::filesystem::exists(path), "--scratch-from: ", folder.string(),
+                  ": no folder of a run, expected checkpoint.safetensors in it");
+    const RunState former = read_checkpoint(path);
+    // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
+    std::set<std::string> any{"data", "fractions", "seeds", "weights of the encoder"};
+    for (const Setting& setting : experiment_settings())
+      if (setting.pretraining) any.insert(setting.name);
+    for (const auto& [name, now] : identity_) {
+      if (any.contains(name) || name.starts_with("training with ")) continue;
+      require_same(former, path, name, now);
     }
-    progress_.note(message(experiment, " % of labels, from scratch, seed ", seed, ": as in ", config_.scratch_from));
-    state_.arms[key] = former_->arms.at(key);
+    for (const auto& [seed, fraction] : wanted) {
+      require_input(former.arms.contains(arm_key(percent_name(fraction), Arm::scratch, seed)), path.string(),
+                    ": no arm from scratch with ", percent_name(fraction), " % of the labels and seed ", seed);
+      require_same(former, path, plan_name(fraction), identity_.at(plan_name(fraction)));
+      const std::filesystem::path weights = classifier_path(folder, fraction, Arm::scratch, seed);
+      require_input(files_.out.empty() || std::filesystem::exists(weights), weights.string(),
+                    ": no such file, expected the weights of an arm from scratch");
+    }
+    for (const auto& [seed, fraction] : wanted) {
+      const std::string experiment = percent_name(fraction);
+      for (const HistoryRow& row : former.history)
+        if (row.experiment == experiment && row.arm == to_string(Arm::scratch) && row.seed == seed)
+          state_.history.push_back(row);
+      if (!files_.out.empty())
+        copy_whole(classifier_path(folder, fraction, Arm::scratch, seed),
+                   classifier_path(files_.out, fraction, Arm::scratch, seed));
+      const std::string key = arm_key(experiment, Arm::scratch, seed);
+      state_.arms[key] = former.arms.at(key);
+    }
+    state_.scratch_from = config_.scratch_from;
+    progress_.note(message("arms from scratch: those of ", config_.scratch_from));
     save();
+  }
+
+  static void require_same(const RunState& former, const std::filesystem::path& path, const std::string& name,
+                           const std::string& now) {
+    const auto found = former.config.find(name);
+    require_input(found != former.config.end() && found->second == now, path.string(),
+                  ": cannot take the arms from scratch, made with ", name, " ",
+                  found == former.config.end() ? std::string("unknown") : found->second, ", this run has ", now);
+  }
+
+  // A file under its new name is whole or not there.
+  static void copy_whole(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::filesystem::path partial = to;
+    partial += ".partial";
+    std::error_code error;
+    std::filesystem::copy_file(from, partial, std::filesystem::copy_options::overwrite_existing, error);
+    if (!error) std::filesystem::rename(partial, to, error);
+    require_input(!error, from.string(), ": cannot be copied to ", to.string(), ": ", error.message());
   }
 
   void pretrain(std::uint64_t seed) {
@@ -489,7 +569,7 @@ class ExperimentRun {
     const std::unique_ptr<PretextTask<float>> pretext =
         make_pretext_task<float>(config_.pretext, pretext_options(config_, data_.train, options_.normalization),
                                  data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
-    const Split split = stratified_split(data_.train.labels, config_.validation, rng.split("validation"));
+    const Split split = split_of(seed);
     PretrainTask task(encoder, *pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
     const std::unique_ptr<Optimizer<float>> optimizer = make_optimizer(task.module());
     FitOptions options;
@@ -539,28 +619,26 @@ class ExperimentRun {
     const std::string key = arm_key(experiment, which, seed);
     if (state_.arms.contains(key)) return;
     const Rng rng(seed);
-    const std::vector<Index> subset = label_subset(data_.train.labels, split.train, fraction, rng.split("labels"));
+    const std::vector<Index> subset = labels_of(seed, split, fraction);
     const auto images = static_cast<std::int64_t>(subset.size());
-    const std::int64_t batch = std::min(config_.batch_size, images);
+    const ArmPlan how = plan(static_cast<std::int64_t>(split.train.size()), images, fraction);
+    const std::int64_t batch = how.batch;
 
     // Scratch and pre-trained begin from the same numbers; the pre-trained ones then replace some.
     ImageClassifier model(options_, rng.split("initialisation"));
     if (which == Arm::pretrained) transfer(model.encoder());
 
-    const std::int64_t steps = classifier_steps(config_, static_cast<std::int64_t>(split.train.size()), fraction);
-    const double passes = static_cast<double>(steps * batch) / static_cast<double>(images);
-    const int padding = config_.crop_padding >= 0
-                            ? static_cast<int>(config_.crop_padding)
-                            : default_crop_padding(std::min(data_.train.height, data_.train.width), passes);
-    ClassifierTask task(model, data_.train, subset, split.validation, batch, {.crop_padding = padding, .flip = mirror_},
-                        config_.label_smoothing, rng.split("batches").split(experiment));
+    ClassifierTask task(model, data_.train, subset, split.validation, batch,
+                        {.crop_padding = how.padding, .flip = mirror_}, config_.label_smoothing,
+                        rng.split("batches").split(experiment));
     const std::unique_ptr<Optimizer<float>> optimizer = make_optimizer(model);
-    if (which == Arm::pretrained && config_.encoder_rate != 1) optimizer->scale_rate("encoder.", config_.encoder_rate);
+    if (which == Arm::pretrained && config_.encoder_rate != 1)
+      for (const NamedParameter<float>& parameter : model.encoder().parameters())
+        if (transferred(parameter.name)) optimizer->scale_rate("encoder." + parameter.name, config_.encoder_rate);
     FitOptions options;
-    options.steps = steps;
+    options.steps = how.steps;
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
-    const double rate = config_.learning_rate > 0 ? config_.learning_rate : default_learning_rate(passes);
-    options.learning_rate = schedule(rate * static_cast<double>(batch) / 128, options.steps);
+    options.learning_rate = schedule(how.learning_rate * static_cast<double>(batch) / 128, options.steps);
     options.steps_per_epoch = static_cast<double>(images) / static_cast<double>(batch);
     options.rng = rng.split("dropout").split(experiment);
 
@@ -619,11 +697,15 @@ class ExperimentRun {
     return std::make_unique<Sgd<float>>(module.parameters(), SgdOptions{.weight_decay = config_.weight_decay});
   }
 
-  // Copies the pre-trained weights of the stem (stage 0) and of the stages up to config.transfer.
+  // Is this tensor of the encoder taken from the pre-trained one? Those of the stem are, and of the stages up to
+  // config.transfer.
+  bool transferred(const std::string& name) const {
+    return (name.starts_with("stage") ? std::atoll(name.c_str() + 5) : 0) <= config_.transfer;
+  }
+
   void transfer(Encoder<float>& encoder) const {
     for (const auto& [name, tensor] : state_tensors(encoder)) {
-      const std::int64_t stage = name.rfind("stage", 0) == 0 ? std::atoll(name.c_str() + 5) : 0;
-      if (stage > config_.transfer) continue;
+      if (!transferred(name)) continue;
       const auto found = state_.encoder.find(name);
       require_state(found != state_.encoder.end() && found->second.shape() == tensor->shape(),
                     "run_experiments: no pre-trained tensor '", name, "' ", tensor->shape());
@@ -656,10 +738,11 @@ class ExperimentRun {
     out.height = data_.train.height;
     out.width = data_.train.width;
     out.channels = data_.train.channels;
-    const Split split = stratified_split(data_.train.labels, config_.validation, Rng(config_.seed).split("validation"));
+    const Split split = split_of(config_.seed);
     out.train_images = static_cast<std::int64_t>(split.train.size());
     out.validation_images = static_cast<std::int64_t>(split.validation.size());
     out.config = describe(config_);
+    out.config["scratch-from"] = state_.scratch_from;
     if (config_.mirror == Mirror::automatic) out.config["flip"] = mirror_ ? "auto (on)" : "auto (off)";
     out.machine = cpu_report().line();
     Encoder<float> encoder(options_.encoder, Rng(0));
@@ -685,8 +768,7 @@ class ExperimentRun {
           (which == Arm::scratch ? experiment.scratch : experiment.pretrained).push_back(std::move(arm));
         }
       }
-      experiment.labels = static_cast<std::int64_t>(
-          label_subset(data_.train.labels, split.train, fraction, Rng(config_.seed).split("labels")).size());
+      experiment.labels = static_cast<std::int64_t>(labels_of(config_.seed, split, fraction).size());
       out.experiments.push_back(std::move(experiment));
     }
     out.history = state_.history;
@@ -705,7 +787,7 @@ class ExperimentRun {
   ImageClassifierOptions options_;
   std::map<std::string, std::string> identity_;
   RunState state_;
-  std::optional<RunState> former_;  // the run whose arms from scratch are used
+  TensorMap given_encoder_;  // of --encoder
   double seconds_before_ = 0;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   int phase_ = 0;
