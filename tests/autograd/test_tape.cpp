@@ -32,6 +32,14 @@ TEST_CASE("a value used twice gets both gradients") {
   CHECK(a.grad()(0) == 4.0F);
 }
 
+TEST_CASE("one thread goes on with what another began") {
+  const Variable<float> a = leaf({1});
+  const Variable<float> y = scale(scale(scale(a, 2.0F), 1.0F), 1.0F);
+  std::thread([&] { scale(y, 5.0F).backward(); }).join();
+  REQUIRE(a.has_grad());
+  CHECK(a.grad()(0) == 10.0F);
+}
+
 TEST_CASE("gradients accumulate over backward passes until zero_grad") {
   Variable<float> a = leaf({3});
   for (int i = 0; i < 2; ++i) mul(a, a).backward();
@@ -135,6 +143,19 @@ TEST_CASE("softmax cross-entropy takes extreme logits") {
   CHECK(loss.item() == Approx(std::log(2.0) / 2));
   loss.backward();
   CHECK(logits.grad()(1, 0) == Approx(0.25));
+
+  // A class that is masked, and finite logits whose difference is not.
+  const float inf = std::numeric_limits<float>::infinity();
+  const std::vector<std::int32_t> first{0};
+  const auto of = [&](float x, float y, float z) {
+    Tensor<float> row = empty<float>({1, 3});
+    row(0, 0) = x;
+    row(0, 1) = y;
+    row(0, 2) = z;
+    return softmax_cross_entropy(Variable<float>(std::move(row)), std::span<const std::int32_t>(first)).item();
+  };
+  CHECK(of(0, 0, -inf) == Approx(std::log(2.0)));
+  CHECK(of(3e38F, -3e38F, 0) == 0.0F);
 }
 
 TEST_CASE("batch-norm: normalised output, running statistics, and far from zero") {

@@ -3,6 +3,7 @@
 #   - macros of headers begin with CONTEXTURE_, or are undefined again in the same file
 #   - every header begins with #pragma once, kernel sources aside
 #   - no `using namespace` at the namespace level of headers; no `using namespace std` anywhere
+#   - no namespace detail inside contexture::kernels
 #   - no lazy xtensor reducer as an operand, no `auto` that holds an xtensor expression
 #   - no absolute machine paths, no unfinished business (the usual four letters)
 #   - shell scripts parse, and pass shellcheck where it is installed
@@ -95,6 +96,8 @@ check() {
     esac
   done
 
+  # A contexture::kernels::detail would change what `detail::` means in the headers included after it.
+  report "namespace detail inside kernels" < <(grep -nE '^(namespace contexture::kernels::detail|namespace detail)' include/contexture/kernels/*.hpp /dev/null || true)
   report "using namespace in a header" < <(grep -nE '^using namespace' "${headers[@]}" /dev/null || true)
   report "using namespace std" < <(grep -nE 'using namespace std\b' "${cpp[@]}" /dev/null || true)
   report "lazy xtensor expression" < <(lazy_xtensor "${cpp[@]}")

@@ -163,8 +163,9 @@ void check_close(const char* what, const std::vector<T>& got, const Reference& w
       if (wrong++ == 0) where = i;
     }
   }
-  INFO(what << ": " << wrong << " of " << got.size() << " elements wrong, first at " << where);
-  if (wrong > 0) INFO("got " << got[where] << ", expected " << want.sum[where]);
+  const T first = got.empty() ? T(0) : got[where];
+  INFO(what << ": " << wrong << " of " << got.size() << " elements wrong, first at " << where << ": got " << first
+            << ", expected " << (got.empty() ? 0.0 : static_cast<double>(want.sum[where])));
   CHECK(wrong == 0);
 }
 
@@ -494,14 +495,16 @@ TEST_CASE("conv2d: denormals are computed, not flushed") {
 
 TEST_CASE("conv2d: empty batches, kernels that do not fit, no channels") {
   const Settings settings;
-  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct}) {
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd}) {
     set_conv_algorithm(algorithm);
     Random random{3};
     for (const ConvShape& shape :
          {ConvShape{.n = 0, .h = 8, .w = 8, .c = 4, .k = 4, .r = 3, .s = 3},
           ConvShape{.n = 2, .h = 2, .w = 2, .c = 4, .k = 4, .r = 3, .s = 3},
-          ConvShape{.n = 2, .h = 2, .w = 2, .c = 0, .k = 4}, ConvShape{.n = 2, .h = 2, .w = 2, .c = 4, .k = 0},
-          ConvShape{.n = 2, .h = 0, .w = 2, .c = 4, .k = 4}}) {
+          ConvShape{.n = 2, .h = 2, .w = 2, .c = 0, .k = 4},
+          ConvShape{.n = 2, .h = 6, .w = 6, .c = 0, .k = 4, .r = 3, .s = 3},
+          ConvShape{.n = 2, .h = 6, .w = 6, .c = 4, .k = 0, .r = 3, .s = 3},
+          ConvShape{.n = 2, .h = 2, .w = 2, .c = 4, .k = 0}, ConvShape{.n = 2, .h = 0, .w = 2, .c = 4, .k = 4}}) {
       INFO(to_string(algorithm) << ", " << describe(shape));
       const Problem<float> problem(shape, random);
       const References<float> want(problem);

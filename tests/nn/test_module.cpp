@@ -37,7 +37,7 @@ TEST_CASE("an identity shortcut where nothing changes, a projection where stride
 
 TEST_CASE("training mode reaches every child; freezing stops gradients") {
   Sequential<float> net;
-  net.add(Linear<float>(4, 4, Rng(1))).add(BatchNorm<float>(4)).add(Dropout<float>(0.5F));
+  net.add(Linear<float>(4, 4, Rng(1))).add(BatchNorm<float>(4)).add(Dropout<float>(0.5F, Rng(2)));
   const Variable<float> x(full<float>({8, 4}, 1.0F));
   net.set_training(false);
   CHECK(net(x).value() == net(x).value());
@@ -49,9 +49,27 @@ TEST_CASE("training mode reaches every child; freezing stops gradients") {
   CHECK(net(x).requires_grad());
 }
 
+TEST_CASE("a copied Sequential has modules of its own, like any other module") {
+  Sequential<float> net;
+  net.add(Linear<float>(4, 4, Rng(1))).add(BatchNorm<float>(4));
+  Sequential<float> copy = net;
+  copy.set_training(false);
+  const Variable<float> x(full<float>({8, 4}, 1.0F));
+  (void)net(x);  // in training: moves the running mean
+  CHECK(net.modules()[2]->training());
+  CHECK(net.buffers()[0].tensor->data()[0] != copy.buffers()[0].tensor->data()[0]);
+  CHECK(&net.parameters()[0].variable.value() == &copy.parameters()[0].variable.value());  // a handle's copy
+  Sequential<float> assigned;
+  assigned = copy;
+  CHECK_FALSE(assigned.training());
+  CHECK(assigned(x).value() == copy(x).value());
+  const Sequential<float> moved = std::move(assigned);
+  CHECK_FALSE(moved.training());
+}
+
 TEST_CASE("reseed makes dropout a function of the stream") {
   Sequential<float> net;
-  net.add(Dropout<float>(0.5F)).add(Dropout<float>(0.5F));
+  net.add(Dropout<float>(0.5F, Rng(1))).add(Dropout<float>(0.5F, Rng(2)));
   const Variable<float> x(full<float>({1000}, 1.0F));
   net.reseed(Rng(1).split(7));
   const Tensor<float> first = net(x).value();
@@ -95,7 +113,8 @@ TEST_CASE("initialisers have the variance of their papers") {
 TEST_CASE("layers reject nonsense") {
   CHECK_THROWS_AS(Conv2d<float>(0, 4, {}, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(Conv2d<float>(3, 4, {.groups = 2}, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(Conv2d<float>(3, 4, {.padding = -2}, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(Linear<float>(3, 0, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(BatchNorm<float>(0), std::invalid_argument);
-  CHECK_THROWS_AS(Dropout<float>(-0.1F), std::invalid_argument);
+  CHECK_THROWS_AS(Dropout<float>(-0.1F, Rng(1)), std::invalid_argument);
 }

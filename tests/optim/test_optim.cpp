@@ -125,6 +125,12 @@ TEST_CASE("Muon's orthogonaliser: zeros for a matrix of zeros or with a NaN") {
   CHECK((orthogonalizer<float>(4, 3, x.data(), {}) == zeros<float>({3, 3})));
   x[5] = std::numeric_limits<float>::quiet_NaN();
   CHECK((orthogonalizer<float>(4, 3, x.data(), {}) == zeros<float>({3, 3})));
+  // Where gradients end, the velocity fades through numbers whose squares are too small to be divided by.
+  for (float tiny = 1e-15F; tiny > 0; tiny *= 0.5F) {
+    std::fill(x.begin(), x.end(), tiny);
+    const Tensor<float> q = orthogonalizer<float>(4, 3, x.data(), {});
+    for (const float value : q.storage()) REQUIRE(std::isfinite(value));
+  }
 }
 
 TEST_CASE("Muon: a convolution's weights turn by the rate and keep their norm, all others go as with SGD") {
@@ -230,6 +236,40 @@ TEST_CASE("frozen parameters stay, and state has names") {
   CHECK_THROWS_AS(optimizer.step(-1), std::invalid_argument);
 }
 
+TEST_CASE("a parameter that modules share is updated once and counts once") {
+  Problem once, twice;
+  auto list = twice.parameters;
+  list.push_back(list[0]);
+  list.back().name = "again";
+  Sgd<double> a(once.parameters), b(list);
+  once.backward();
+  twice.backward();
+  CHECK(clip_grad_norm<double>(list, 0.5) == clip_grad_norm<double>(once.parameters, 0.5));
+  a.step(0.1);
+  b.step(0.1);
+  CHECK(twice.parameters[0].variable.value() == once.parameters[0].variable.value());
+}
+
+TEST_CASE("AdamW: a parameter that was frozen begins as at the first step") {
+  Problem fresh, frozen;
+  AdamW<double> a(fresh.parameters), b(frozen.parameters);
+  frozen.parameters[0].variable.set_requires_grad(false);
+  const Tensor<double> kept = frozen.parameters[0].variable.value();
+  for (int i = 0; i < 50; ++i) {
+    frozen.backward();
+    b.step(0.1);
+  }
+  REQUIRE(frozen.parameters[0].variable.value() == kept);
+  frozen.parameters[0].variable.set_requires_grad(true);
+  for (Problem* problem : {&fresh, &frozen}) {
+    problem->backward();
+    for (double& g : problem->parameters[0].variable.mutable_grad().storage()) g = 0.3;
+  }
+  a.step(0.1);
+  b.step(0.1);
+  CHECK(frozen.parameters[0].variable.value() == fresh.parameters[0].variable.value());
+}
+
 TEST_CASE("parameters by name have learning rates of their own") {
   const auto stepped = [](auto make, double lr, double matrix_factor) {
     Problem problem;
@@ -286,5 +326,6 @@ TEST_CASE("schedules at their corners") {
       .kind = ScheduleKind::constant, .peak = 2, .total_steps = 11, .warmup_fraction = 0.5, .start = 0.5};
   CHECK(warm(0) == Approx(1.0));
   CHECK(warm(5) == Approx(2.0));
+  CHECK(Schedule{.peak = 0.3, .total_steps = 1}(0) == 0.3);  // the only step is no warm-up
   CHECK_THROWS_AS((Schedule{.peak = std::nan("")}(0)), std::invalid_argument);
 }

@@ -23,7 +23,7 @@ struct Points {
 
 class ToyModel final : public Module<float> {
  public:
-  explicit ToyModel(const Rng& rng) : linear(6, 3, rng.split("linear")), dropout(0.3F) {}
+  explicit ToyModel(const Rng& rng) : linear(6, 3, rng.split("linear")), dropout(0.3F, rng.split("dropout")) {}
   Variable<float> forward(const Variable<float>& x) { return linear(dropout(x)); }
   Linear<float> linear;
   Dropout<float> dropout;
@@ -224,7 +224,7 @@ TEST_CASE("a loss that is not finite stops the run, names the step, and nothing 
   };
   for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     Poisoned task;
-    task.model.dropout = Dropout<float>(0.0F);
+    task.model.dropout = Dropout<float>(0.0F, Rng(0));
     task.value = value;
     Sgd<float> optimizer(task.model.parameters());
     FitOptions options = toy_options(20);

@@ -2,6 +2,7 @@
 // a residual and ReLU. The 1-d and the 2-d form are one op, since channels are the last axis.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <vector>
 

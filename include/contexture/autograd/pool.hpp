@@ -24,8 +24,8 @@ kernels::PoolShape pool_shape(const char* op, const Variable<T>& x, const Pool2d
   const kernels::PoolShape s{dim(x.value(), 0), dim(x.value(), 1), dim(x.value(), 2),
                              dim(x.value(), 3), o.kernel,          o.stride == 0 ? o.kernel : o.stride,
                              o.padding};
-  require(s.h + 2 * s.padding >= s.kernel && s.w + 2 * s.padding >= s.kernel, op, ": input ", x.shape(),
-          " is smaller than the window of ", s.kernel);
+  require(s.h >= 1 && s.w >= 1 && s.h + 2 * s.padding >= s.kernel && s.w + 2 * s.padding >= s.kernel, op, ": input ",
+          x.shape(), " is smaller than the window of ", s.kernel);
   return s;
 }
 inline Shape pooled_shape(const kernels::PoolShape& s) {

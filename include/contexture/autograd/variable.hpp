@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -53,8 +54,8 @@ using BackwardFunction = std::function<void(Tensor<T> gradient, const InputGradi
 template <class T>
 struct Node {
   Node(const char* op_name, Shape value_shape) : name(op_name), shape(std::move(value_shape)) {
-    thread_local std::uint64_t counter = 0;  // a graph is built by one thread
-    sequence = ++counter;
+    static std::atomic<std::uint64_t> counter{0};  // of all threads: one may go on with what another began
+    sequence = counter.fetch_add(1, std::memory_order_relaxed) + 1;
   }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -75,6 +76,7 @@ struct Node {
   }
 
   void accumulate(Tensor<T> gradient) {
+    require_state(!consumed, name, ": a gradient came after it was used up");
     require_state(gradient.shape() == shape, name, ": gradient of shape ", gradient.shape(), " for a value of shape ",
                   shape);
     if (!has_grad) {

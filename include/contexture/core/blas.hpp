@@ -37,7 +37,29 @@ void contexture_cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, i
 [[gnu::weak]] void contexture_openblas_quit() __asm__("gotoblas_dynamic_quit");
 [[gnu::weak]] void contexture_openblas_init() __asm__("gotoblas_dynamic_init");
 [[gnu::weak]] void contexture_omp_set_num_threads(int) __asm__("omp_set_num_threads");
+[[gnu::weak]] int contexture_omp_get_max_threads() __asm__("omp_get_max_threads");
 }
+
+// OpenBLAS built with OpenMP shares each call out among the calling thread's OpenMP team: a team of one while this
+// lives.
+class OneOpenMpThread {
+ public:
+  OneOpenMpThread() {
+    if (contexture_openblas_parallel == nullptr || contexture_openblas_parallel() != 2 ||
+        contexture_omp_set_num_threads == nullptr || contexture_omp_get_max_threads == nullptr)
+      return;
+    before_ = contexture_omp_get_max_threads();
+    if (before_ != 1) contexture_omp_set_num_threads(1);
+  }
+  ~OneOpenMpThread() {
+    if (before_ > 1) contexture_omp_set_num_threads(before_);
+  }
+  OneOpenMpThread(const OneOpenMpThread&) = delete;
+  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
+
+ private:
+  int before_ = 0;
+};
 
 struct BlasState {
   std::string core;      // kernels OpenBLAS runs now; empty: not OpenBLAS
@@ -68,7 +90,7 @@ inline BlasState prepare_blas() {
   if (contexture_openblas_corename == nullptr) return state;
   state.core = contexture_openblas_corename();
   // Our workers call BLAS from every thread; its own threads on top would oversubscribe. The
-  // OpenMP build is told in each worker instead (see gemm), since this call would shrink the
+  // OpenMP build is told around each call instead (OneOpenMpThread), since this would shrink the
   // application's own OpenMP team as well.
   const bool openmp_build = contexture_openblas_parallel != nullptr && contexture_openblas_parallel() == 2;
   if (!openmp_build && contexture_openblas_set_threads != nullptr) contexture_openblas_set_threads(1);
@@ -112,7 +134,7 @@ inline int blas_extent(Index extent) {
 enum class Transpose { no, yes };
 
 /// C (m,n) = alpha * op(A) (m,k) * op(B) (k,n) + beta * C; row-major, with row strides lda, ldb,
-/// ldc in elements. Runs on the calling thread only. With beta = 0, C may be uninitialised.
+/// ldc in elements. Runs on the calling thread only, where BLAS is OpenBLAS. With beta = 0, C may be uninitialised.
 /// Throws std::invalid_argument where an extent is beyond 32 bits.
 template <class T>
 void gemm(Transpose trans_a, Transpose trans_b, Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* b,
@@ -127,9 +149,7 @@ void gemm(Transpose trans_a, Transpose trans_b, Index m, Index n, Index k, T alp
   constexpr int row_major = 101;
   const auto flag = [](Transpose t) { return t == Transpose::yes ? 112 : 111; };
   const auto extent = detail::blas_extent;
-  if (detail::contexture_openblas_parallel != nullptr && detail::contexture_openblas_parallel() == 2 &&
-      detail::contexture_omp_set_num_threads != nullptr && detail::inside_parallel_region())
-    detail::contexture_omp_set_num_threads(1);
+  const detail::OneOpenMpThread one_thread;
   if constexpr (std::is_same_v<T, float>)
     detail::contexture_cblas_sgemm(row_major, flag(trans_a), flag(trans_b), extent(m), extent(n), extent(k), alpha, a,
                                    extent(lda), b, extent(ldb), beta, c, extent(ldc));

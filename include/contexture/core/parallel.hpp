@@ -89,7 +89,7 @@ class ThreadPool {
   }
 
   // Calls task(chunk) for every chunk in [0, chunks); returns when all are done. The first
-  // exception thrown by a chunk is rethrown here, after the others have finished.
+  // exception thrown by a chunk is rethrown here, when no other is running (some may not have run).
   template <class Task>
   void run(Index chunks, Task& task) {
     std::unique_lock busy(busy_, std::defer_lock);

@@ -2,7 +2,8 @@
 // easy as 1, 2, 3", SC 2011). The state is a key and a counter, so a stream can be split by
 // name or number without drawing from it: every consumer of a run derives its own stream from
 // the run's seed, and adding a consumer changes no other's numbers. Results are the same on
-// every platform (the standard library's distributions are not, and are not used).
+// every platform (the standard library's distributions are not, and are not used); normal() is up to
+// the last bits of the platform's log and cos.
 #pragma once
 
 #include <array>

@@ -19,10 +19,12 @@ struct PoolShape {
   [[nodiscard]] Index out_w() const { return (w + 2 * padding - kernel) / stride + 1; }
 };
 
-namespace detail {
+}  // namespace contexture::kernels
+
+namespace contexture::detail {
 // Calls f(output row pointer index, input y range, input x range) for each output pixel of image i.
 template <class F>
-void for_each_window(const PoolShape& s, Index image, F f) {
+void for_each_window(const kernels::PoolShape& s, Index image, F f) {
   for (Index oy = 0; oy < s.out_h(); ++oy)
     for (Index ox = 0; ox < s.out_w(); ++ox) {
       const Index y0 = oy * s.stride - s.padding;
@@ -31,7 +33,9 @@ void for_each_window(const PoolShape& s, Index image, F f) {
         std::max<Index>(0, x0), std::min(s.w, x0 + s.kernel));
     }
 }
-}  // namespace detail
+}  // namespace contexture::detail
+
+namespace contexture::kernels {
 
 /// y (n,oh,ow,c) = maximum of each window; where (same shape) receives the winner's pixel index
 /// h * W + w in its image, the first one where several are equal. NaN wins.

@@ -32,7 +32,8 @@ void softmax(Index rows, Index classes, const T* logits, T* p) {
 ///   loss = sum_r w[t_r] * H(q_r, p_r) / sum_r w[t_r],
 ///   q_r = (1 - smoothing) * onehot(t_r) + smoothing / classes
 /// (label smoothing: Szegedy et al., arXiv 1512.00567). logits, dlogits: (rows, classes); labels in
-/// [0, classes); weights (classes) or null for ones. Returns 0 where the weights of all rows are 0.
+/// [0, classes); weights (classes) or null for ones. Returns 0 where the weights of all rows are 0. A logit of -inf
+/// masks its class, without smoothing; with it, every class has a share of the target, and the loss is infinite.
 template <class T>
 T softmax_cross_entropy(Index rows, Index classes, const T* logits, const std::int32_t* labels, const T* weights,
                         T smoothing, T* dlogits) {
@@ -62,7 +63,8 @@ T softmax_cross_entropy(Index rows, Index classes, const T* logits, const std::i
       }
       const T log_total = std::log(total);
       // H = -sum_c q_c (z_c - log total) = log total - off * sum_c z_c - (on - off) * z_label
-      loss += static_cast<double>(weight * (log_total - off * mean_logit - (on - off) * (in[label] - highest)));
+      const T spread = off > T(0) ? off * mean_logit : T(0);  // never 0 * -inf
+      loss += static_cast<double>(weight * (log_total - spread - (on - off) * (in[label] - highest)));
       for (Index c = 0; c < classes; ++c) out[c] = weight * (out[c] / total - (c == label ? on : off));
     }
     partial[static_cast<std::size_t>(chunk)] = loss;

@@ -29,7 +29,7 @@ class ContextHead : public Module<T> {
       : first_(features, options.hidden, rng.split("first"), false),
         second_(features, options.hidden, rng.split("second"), false),
         norm_(options.hidden, {.affine = false, .relu = true}),
-        dropout_(options.dropout),
+        dropout_(options.dropout, rng.split("dropout")),
         output_(options.hidden, options.directions, rng.split("output")) {}
 
   /// features (P,F) of all patches; pair i is (first[i], second[i]), rows of features. -> (pairs, 8).
@@ -114,7 +114,7 @@ template <class T>
 class ClassifierHead : public UnaryModule<T> {
  public:
   ClassifierHead(Index features, Index classes, const ClassifierHeadOptions& options, const Rng& rng)
-      : dropout_(options.dropout), output_(features, classes, rng.split("output")) {}
+      : dropout_(options.dropout, rng.split("dropout")), output_(features, classes, rng.split("output")) {}
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return output_(dropout_(global_avg_pool(x))); }
 

@@ -16,7 +16,7 @@ namespace contexture {
 struct ConvLayerOptions {
   Index kernel = 3;
   Index stride = 1;
-  Index padding = -1;  ///< -1: dilation * (kernel - 1) / 2, which keeps the extent at stride 1
+  Index padding = -1;  ///< -1: dilation * (kernel - 1) / 2, with which an odd kernel keeps the extent at stride 1
   Index dilation = 1;
   Index groups = 1;
   bool bias = true;  ///< false where a batch-norm follows
@@ -28,9 +28,10 @@ class Conv2d : public UnaryModule<T> {
  public:
   Conv2d(Index in_channels, Index out_channels, const ConvLayerOptions& options, const Rng& rng) {
     require(in_channels >= 1 && out_channels >= 1 && options.kernel >= 1 && options.groups >= 1 &&
-                in_channels % options.groups == 0 && out_channels % options.groups == 0,
+                in_channels % options.groups == 0 && out_channels % options.groups == 0 && options.padding >= -1,
             "Conv2d: ", in_channels, " -> ", out_channels, " channels, kernel ", options.kernel, ", groups ",
-            options.groups, ", expected positive and divisible by groups");
+            options.groups, ", padding ", options.padding,
+            ", expected positive and divisible by groups, padding >= -1");
     options_ = {.stride = options.stride,
                 .padding = options.padding >= 0 ? options.padding : options.dilation * (options.kernel - 1) / 2,
                 .dilation = options.dilation,
@@ -137,11 +138,12 @@ class Linear : public UnaryModule<T> {
   Variable<T> bias_;
 };
 
-/// Inverted dropout in training, identity in evaluation. Its stream comes from Module::reseed().
+/// Inverted dropout in training, identity in evaluation. Module::reseed() gives it a new stream; without that, `rng` is
+/// its stream, and no other dropout should have the same.
 template <class T>
 class Dropout : public UnaryModule<T> {
  public:
-  explicit Dropout(float probability, const Rng& rng = Rng(0)) : probability_(probability), rng_(rng) {
+  Dropout(float probability, const Rng& rng) : probability_(probability), rng_(rng) {
     require(probability >= 0.0F && probability < 1.0F, "Dropout: probability ", probability, ", expected 0 <= p < 1");
   }
 
@@ -168,32 +170,49 @@ class Relu : public UnaryModule<T> {
   void visit(ModuleVisitor<T>&) override {}
 };
 
-/// Modules one after the other; children are named "0", "1", ...
+/// Modules one after the other; children are named "0", "1", ... A copy has copies of them, as other modules have of
+/// their members.
 template <class T>
 class Sequential : public UnaryModule<T> {
  public:
   Sequential() = default;
+  Sequential(const Sequential& other) : UnaryModule<T>(other) {
+    for (const Entry& entry : other.modules_) modules_.push_back({entry.copy(*entry.module), entry.copy});
+  }
+  Sequential(Sequential&&) = default;
+  Sequential& operator=(Sequential other) noexcept {
+    UnaryModule<T>::operator=(other);
+    modules_.swap(other.modules_);
+    return *this;
+  }
 
   /// Appends a module, moved or copied in; returns *this for chaining.
   template <class M>
   Sequential& add(M module) {
-    modules_.push_back(std::make_shared<M>(std::move(module)));
+    modules_.push_back({std::make_unique<M>(std::move(module)), [](const UnaryModule<T>& from) -> Owned {
+                          return std::make_unique<M>(static_cast<const M&>(from));
+                        }});
     return *this;
   }
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
     Variable<T> y = x;
-    for (const std::shared_ptr<UnaryModule<T>>& module : modules_) y = module->forward(y);
+    for (const Entry& entry : modules_) y = entry.module->forward(y);
     return y;
   }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
-    for (std::size_t i = 0; i < modules_.size(); ++i) v.child(std::to_string(i), *modules_[i]);
+    for (std::size_t i = 0; i < modules_.size(); ++i) v.child(std::to_string(i), *modules_[i].module);
   }
 
  private:
-  std::vector<std::shared_ptr<UnaryModule<T>>> modules_;
+  using Owned = std::unique_ptr<UnaryModule<T>>;
+  struct Entry {
+    Owned module;
+    Owned (*copy)(const UnaryModule<T>&);  // into a new one of its own class
+  };
+  std::vector<Entry> modules_;
 };
 
 struct ResidualBlockOptions {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -110,7 +111,12 @@ inline void write_safetensors(const std::filesystem::path& path,
     header[name] = std::move(entry);
     offset += bytes;
   }
-  std::string text = header.dump();
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::type_error&) {
+    throw InputError(message(path.string(), ": a tensor's name or a text beside it is not UTF-8"));
+  }
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts aligned
   detail::write_atomically(path, [&](std::ostream& out) {
     const std::uint64_t length = text.size();

@@ -29,7 +29,7 @@ struct NewtonSchulz {
 /// Of a matrix X (rows,columns), the symmetric matrix Q (n,n), n the smaller extent, with which X Q (or Q X, where
 /// rows < columns) has singular values of about 1 (0.7 to 1.2) wherever X's are above about a thousandth of its
 /// norm. Works on the Gram matrix alone, so that a long X is read twice whatever the number of steps.
-/// All zeros where X is zero or not finite.
+/// All zeros where X is zero, or so small that its square is no number, or not finite.
 template <class T>
 [[nodiscard]] Tensor<T> orthogonalizer(Index rows, Index columns, const T* x, const NewtonSchulz& coefficients) {
   const bool tall = rows >= columns;
@@ -40,11 +40,12 @@ template <class T>
                   std::max(rows, columns), x, x, T(0), gram.data());
   double trace = 0;  // the squared norm of X
   for (Index i = 0; i < n; ++i) trace += static_cast<double>(gram.data()[i * n + i]);
-  if (!(trace > 0) || !std::isfinite(trace)) return q;
+  const auto inverse = static_cast<T>(1 / trace);
+  if (!(trace > 0) || !std::isfinite(trace) || !std::isfinite(inverse)) return q;
   const auto times = [n](const Tensor<T>& left, const Tensor<T>& right, Tensor<T>& out) {
     kernels::matmul(Transpose::no, Transpose::no, n, n, n, left.data(), right.data(), T(0), out.data());
   };
-  kernels::scale(static_cast<T>(1 / trace), gram.data(), gram.data(), n * n);
+  kernels::scale(inverse, gram.data(), gram.data(), n * n);
   for (Index i = 0; i < n; ++i) q.data()[i * n + i] = static_cast<T>(1 / std::sqrt(trace));
   // All of these are polynomials of the Gram matrix, so they commute: Q <- Q P, G <- P G P.
   for (int step = 0; step < coefficients.steps; ++step) {
@@ -73,7 +74,8 @@ struct MuonOptions {
 /// A convolution's weights W keep their norm, which costs nothing where a batch-norm follows (it makes the
 /// output independent of that norm) and stands in for weight decay:
 ///   V <- momentum V + G,  X = G + momentum V,  W' = W - rate lr |W| O / |O|,  W <- W' |W| / |W'|
-/// with O the orthogonalised X and |O| = sqrt(min(R S C, K)), the norm of a matrix whose singular values are 1.
+/// with O the orthogonalised X and |O| = sqrt(min(R S C, K)), the norm of a matrix whose singular values are 1. So
+/// weights that are all zero stay so, and a gradient that is not finite makes the weights NaN, as it does with Sgd.
 template <class T>
 class Muon : public Sgd<T> {
  public:

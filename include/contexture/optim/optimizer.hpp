@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,8 +60,13 @@ class Optimizer {
   [[nodiscard]] virtual std::vector<NamedState<T>> state() = 0;
 
  protected:
-  explicit Optimizer(std::vector<NamedParameter<T>> parameters)
-      : parameters_(std::move(parameters)), rates_(parameters_.size(), 1.0) {}
+  // A parameter that modules share is listed once for each; it is updated once.
+  explicit Optimizer(std::vector<NamedParameter<T>> parameters) {
+    std::set<const Tensor<T>*> seen;
+    for (NamedParameter<T>& p : parameters)
+      if (seen.insert(&p.variable.value()).second) parameters_.push_back(std::move(p));
+    rates_.assign(parameters_.size(), 1.0);
+  }
   virtual void update(double lr) = 0;
 
   // Biases and the scales and shifts of normalisations (rank 0 and 1) are not decayed.
@@ -131,7 +137,7 @@ template <class T>
 class AdamW : public Optimizer<T> {
  public:
   explicit AdamW(std::vector<NamedParameter<T>> parameters, const AdamWOptions& options = {})
-      : Optimizer<T>(std::move(parameters)), options_(options), steps_(zeros<T>({})) {
+      : Optimizer<T>(std::move(parameters)), options_(options), steps_(zeros<T>({this->parameters_.size()})) {
     require(options.beta1 >= 0 && options.beta1 < 1 && options.beta2 >= 0 && options.beta2 < 1 && options.epsilon > 0 &&
                 options.weight_decay >= 0,
             "AdamW: beta1 ", options.beta1, ", beta2 ", options.beta2, ", epsilon ", options.epsilon, ", weight decay ",
@@ -153,12 +159,11 @@ class AdamW : public Optimizer<T> {
 
  protected:
   void update(double lr) override {
-    T& steps = steps_.data()[0];
-    steps += T(1);
-    const double t = static_cast<double>(steps);
     for (std::size_t i = 0; i < m_.size(); ++i) {
       NamedParameter<T>& p = this->parameters_[i];
       if (!p.variable.has_grad()) continue;
+      // Its own steps: the moments of one that was frozen for long are as young as at the start.
+      const double t = static_cast<double>(steps_.data()[i] += T(1));
       const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
       kernels::adamw_update(
           p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
@@ -170,7 +175,7 @@ class AdamW : public Optimizer<T> {
 
  private:
   AdamWOptions options_;
-  Tensor<T> steps_;  // a scalar tensor, so that it is saved with the rest
+  Tensor<T> steps_;  // of each parameter; a tensor, so that it is saved with the rest
   std::vector<Tensor<T>> m_;
   std::vector<Tensor<T>> v_;
 };
@@ -180,17 +185,19 @@ class AdamW : public Optimizer<T> {
 template <class T>
 double clip_grad_norm(std::span<NamedParameter<T>> parameters, double max_norm) {
   require(max_norm > 0, "clip_grad_norm: max_norm ", max_norm, ", expected > 0");
-  double squares = 0;
+  std::set<const Tensor<T>*> seen;  // a shared parameter counts once
+  std::vector<NamedParameter<T>*> distinct;
   for (NamedParameter<T>& p : parameters)
-    if (p.variable.has_grad())
-      squares += kernels::sum_of_squares(p.variable.grad().data(), static_cast<Index>(p.variable.size()));
+    if (p.variable.has_grad() && seen.insert(&p.variable.value()).second) distinct.push_back(&p);
+  double squares = 0;
+  for (NamedParameter<T>* p : distinct)
+    squares += kernels::sum_of_squares(p->variable.grad().data(), static_cast<Index>(p->variable.size()));
   const double norm = std::sqrt(squares);
   if (!std::isfinite(norm) || norm <= max_norm) return norm;
   const auto factor = static_cast<T>(max_norm / norm);
-  for (NamedParameter<T>& p : parameters) {
-    if (!p.variable.has_grad()) continue;
-    T* const g = p.variable.mutable_grad().data();
-    kernels::scale(factor, g, g, static_cast<Index>(p.variable.size()));
+  for (NamedParameter<T>* p : distinct) {
+    T* const g = p->variable.mutable_grad().data();
+    kernels::scale(factor, g, g, static_cast<Index>(p->variable.size()));
   }
   return norm;
 }
