@@ -63,7 +63,7 @@ struct ExperimentConfig {
   double encoder_rate = 1;              ///< factor of the classifier's learning rate for the pre-trained weights
 
   // Classification, the same for both arms.
-  double epochs = 14;        ///< passes over all labelled images; see classifier_steps() for fewer labels
+  double epochs = 13;        ///< passes over all labelled images; see classifier_steps() for fewer labels
   double learning_rate = 0;  ///< peak, at a batch of 128 images; 0: by rule, see default_learning_rate()
   std::int64_t batch_size = 128;
   std::string optimizer = "muon";  ///< of both trainings: sgd or muon
@@ -92,7 +92,7 @@ struct Preset {
 inline constexpr std::array<Preset, 3> kPresets{{
     // name      width  blocks  epochs  pre-training  seeds  built-in images
     {"quick",       16,      1,     14,           10,     1,  10'000,  2'000},
-    {"standard",    16,      2,     14,           10,     1,  30'000,  5'000},
+    {"standard",    16,      2,     13,           10,     1,  30'000,  5'000},
     {"thorough",    32,      2,     40,           60,     5,  50'000, 10'000},
 }};
 // clang-format on
