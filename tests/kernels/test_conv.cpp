@@ -495,7 +495,8 @@ TEST_CASE("conv2d: denormals are computed, not flushed") {
 
 TEST_CASE("conv2d: empty batches, kernels that do not fit, no channels") {
   const Settings settings;
-  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd}) {
+  for (const ConvAlgorithm algorithm :
+       {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
     set_conv_algorithm(algorithm);
     Random random{3};
     for (const ConvShape& shape :
