@@ -14,7 +14,7 @@ well, with the first four docs/images/.
   builtin                the three experiments on the built-in images
   fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
   cifar10 PATH           the same; PATH: a folder of images, or the binary files
-  label-efficiency PATH  CIFAR-10 with seven label fractions, several seeds
+  label-efficiency PATH  CIFAR-10 with seven label fractions
   pretext PATH           CIFAR-10 with every pretext task
   diagnose PATH          the shortcut checks of context prediction on CIFAR-10
 Options:
@@ -62,7 +62,7 @@ program=experiments options=() runs=(.) pictures=()
 case $name in
   builtin) pictures=(patches predictions confusion) ;;
   fashion-mnist | cifar10) options=(--preset standard) ;;
-  label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01' --seeds 2) ;;
+  label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
   pretext)
     options=(--preset quick --fractions '0.1,0.01' --epochs 7)
     runs=(context rotation context+rotation jigsaw simclr vicreg)

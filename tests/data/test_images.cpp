@@ -343,6 +343,18 @@ TEST_CASE("broken images are named and skipped; more than 1 % of them stop the r
                  ContainsSubstring("33.png"));
 }
 
+TEST_CASE("a folder of validation images beside train/ and test/ is left out, and said so") {
+  const TempFolder folder;
+  for (const char* part : {"train/a/", "train/b/", "test/a/", "test/b/", "val/a/"})
+    for (int i = 0; i < 4; ++i)
+      files::write(folder / (part + std::to_string(i) + ".png"), files::rgb_png(8, 8, 1, 2, 3));
+  const Dataset data = load_dataset(folder.string());
+  CHECK(data.train.count == 8);
+  CHECK(data.test.count == 8);
+  REQUIRE(data.notes.size() >= 1);
+  CHECK_THAT(data.notes[0], ContainsSubstring("not looked at: val/"));
+}
+
 TEST_CASE("folders that cannot be learned from") {
   const TempFolder folder;
   const auto error = [&] { return error_of([&] { return load_dataset(folder.string()); }); };
@@ -356,6 +368,8 @@ TEST_CASE("folders that cannot be learned from") {
   CHECK_THAT(error(), ContainsSubstring("/b: 1 image (PNG or JPEG), expected at least 3"));
   std::filesystem::create_directories(folder / "test");
   CHECK_THAT(error(), ContainsSubstring("has test/ but no train/"));
+  std::filesystem::rename(folder / "test", folder / "val");
+  CHECK_THAT(error(), ContainsSubstring("has val/ but no train/"));
   std::filesystem::create_directories(folder / "train");
   CHECK_THAT(error(), ContainsSubstring("expected IDX, CIFAR or STL-10 files, or folders"));
 }

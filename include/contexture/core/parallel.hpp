@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -134,7 +135,11 @@ class ThreadPool {
     if (!workers_.empty()) return;
     stopping_ = false;
     const std::uint64_t seen = generation_.load(std::memory_order_relaxed);
-    for (int i = 1; i < threads(); ++i) workers_.emplace_back([this, seen] { worker(seen); });
+    // Where the system gives no more threads, those that there are do the work.
+    try {
+      for (int i = 1; i < threads(); ++i) workers_.emplace_back([this, seen] { worker(seen); });
+    } catch (const std::system_error&) {
+    }
   }
 
   void stop_workers() {
@@ -197,7 +202,7 @@ class ThreadPool {
 }  // namespace detail
 
 /// Threads that parallel loops use, the caller included. Initially CONTEXTURE_NUM_THREADS, or
-/// the number of processors this process may run on.
+/// the number of processors this process may run on. A process made by fork() has none of them: it has to call exec().
 [[nodiscard]] inline int num_threads() { return detail::ThreadPool::instance().threads(); }
 
 /// Sets the number of threads, 1 to 1024; waits for a loop that is running.

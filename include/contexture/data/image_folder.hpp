@@ -244,7 +244,12 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   const auto train_folder = find_folder(folder, {"train"});
   const auto test_folder = find_folder(folder, {"test", "val", "validation"});
   const auto unlabeled_folder = find_folder(folder, {"unlabeled", "unlabelled"});
-  require_input(train_folder || !find_folder(folder, {"test"}), folder.string(), ": has test/ but no train/");
+  require_input(train_folder || !test_folder, folder.string(), ": has ",
+                test_folder ? test_folder->filename().string() : "", "/ but no train/");
+  if (test_folder && *test_folder == folder / "test")
+    if (const auto other = find_folder(folder, {"val", "validation"}))
+      data.notes.push_back(
+          message("not looked at: ", other->filename().string(), "/ (validation images are held out of train/)"));
   const bool split_here = !train_folder || !test_folder;
 
   const std::filesystem::path class_root = train_folder.value_or(folder);
