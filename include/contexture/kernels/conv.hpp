@@ -132,6 +132,10 @@ void conv2d_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
   shape.validate();
   const detail::OpTimer timer("conv2d forward");
   if (shape.output_size() == 0) return;
+  if (shape.c == 0) {  // the bias alone
+    for (Index i = 0; i < shape.output_size(); ++i) y[i] = bias == nullptr ? T(0) : bias[i % shape.k];
+    return;
+  }
   switch (choose_algorithm<T>(shape, ConvPass::forward)) {
     case ConvAlgorithm::im2col: return detail::conv::im2col_forward(shape, x, w, bias, y);
     case ConvAlgorithm::direct: return detail::conv::direct_forward(shape, x, w, bias, y);

@@ -60,8 +60,7 @@ namespace contexture::detail::conv {
 /// Whether Winograd can compute this shape at all.
 [[nodiscard]] constexpr bool winograd_applies(const ConvShape& shape) {
   return shape.r == 3 && shape.s == 3 && shape.stride_h == 1 && shape.stride_w == 1 && shape.dilation_h == 1 &&
-         shape.dilation_w == 1 && shape.groups == 1 && shape.pad_h <= 2 && shape.pad_w <= 2 && shape.n > 0 &&
-         shape.c > 0 && shape.k > 0 && shape.out_h() > 0 && shape.out_w() > 0;
+         shape.dilation_w == 1 && shape.groups == 1 && shape.pad_h <= 2 && shape.pad_w <= 2;
 }
 
 // The tiles of one pass over images (N,rows,cols,channels), `pad` zeros before the first pixel.
