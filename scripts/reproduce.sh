@@ -180,14 +180,14 @@ diagnosis() {
 
 # replace PAGE TEXT: what stands between the markers of $name there becomes TEXT.
 replace() {
-  local page=$1 new  # whole or not at all: written beside the page
+  local page=$1 new
   new=$(awk -v begin="<!-- begin $name " -v end="<!-- end $name -->" '
     FNR == NR { text = text $0 "\n"; next }
     index($0, begin) == 1 { print; printf "\n%s\n", text; skip = 1; found++ }
     index($0, end) == 1 { skip = 0; found++ }
     !skip
     END { exit found == 2 ? 0 : 3 }' <(printf '%s\n' "$2" | cat -s | sed '${/^$/d;}') "$page") || fail "$page: no markers of $name"
-  printf '%s\n' "$new" >"$page.new"
+  printf '%s\n' "$new" >"$page.new"  # the page changes as a whole or not at all
   mv "$page.new" "$page"
 }
 # numbers FILE NAME: FILE becomes results/NAME.json. Where the images lay is nobody's business, and different on

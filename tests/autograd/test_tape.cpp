@@ -128,6 +128,8 @@ TEST_CASE("misuse is named") {
   CHECK_THROWS_WITH(softmax_cross_entropy(Variable<float>(zeros<float>({1, 3})), std::span<const std::int32_t>(label)),
                     "softmax_cross_entropy: label 5, expected 0 to 2");
   CHECK_THROWS_AS(dropout(a, 1.0F, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(max_pool2d(Variable<float>(zeros<float>({1, 0, 4, 2})), {.kernel = 2, .padding = 1}),
+                  std::invalid_argument);
   CHECK_THROWS_AS(concat({a, image}, 0), std::invalid_argument);
 }
 

@@ -18,6 +18,16 @@
 
 namespace contexture {
 
+namespace detail {
+// Each parameter once, by its first name: one that modules share is listed for each of them.
+template <class T>
+std::vector<NamedParameter<T>> distinct(std::vector<NamedParameter<T>> parameters) {
+  std::set<const Tensor<T>*> seen;
+  std::erase_if(parameters, [&](NamedParameter<T>& p) { return !seen.insert(&p.variable.value()).second; });
+  return parameters;
+}
+}  // namespace detail
+
 /// A tensor of optimiser state under a path name, for checkpoints.
 template <class T>
 struct NamedState {
@@ -60,13 +70,8 @@ class Optimizer {
   [[nodiscard]] virtual std::vector<NamedState<T>> state() = 0;
 
  protected:
-  // A parameter that modules share is listed once for each; it is updated once.
-  explicit Optimizer(std::vector<NamedParameter<T>> parameters) {
-    std::set<const Tensor<T>*> seen;
-    for (NamedParameter<T>& p : parameters)
-      if (seen.insert(&p.variable.value()).second) parameters_.push_back(std::move(p));
-    rates_.assign(parameters_.size(), 1.0);
-  }
+  explicit Optimizer(std::vector<NamedParameter<T>> parameters)
+      : parameters_(detail::distinct(std::move(parameters))), rates_(parameters_.size(), 1.0) {}
   virtual void update(double lr) = 0;
 
   // Biases and the scales and shifts of normalisations (rank 0 and 1) are not decayed.
@@ -185,19 +190,18 @@ class AdamW : public Optimizer<T> {
 template <class T>
 double clip_grad_norm(std::span<NamedParameter<T>> parameters, double max_norm) {
   require(max_norm > 0, "clip_grad_norm: max_norm ", max_norm, ", expected > 0");
-  std::set<const Tensor<T>*> seen;  // a shared parameter counts once
-  std::vector<NamedParameter<T>*> distinct;
-  for (NamedParameter<T>& p : parameters)
-    if (p.variable.has_grad() && seen.insert(&p.variable.value()).second) distinct.push_back(&p);
+  std::vector<NamedParameter<T>> distinct = detail::distinct(std::vector(parameters.begin(), parameters.end()));
   double squares = 0;
-  for (NamedParameter<T>* p : distinct)
-    squares += kernels::sum_of_squares(p->variable.grad().data(), static_cast<Index>(p->variable.size()));
+  for (NamedParameter<T>& p : distinct)
+    if (p.variable.has_grad())
+      squares += kernels::sum_of_squares(p.variable.grad().data(), static_cast<Index>(p.variable.size()));
   const double norm = std::sqrt(squares);
   if (!std::isfinite(norm) || norm <= max_norm) return norm;
   const auto factor = static_cast<T>(max_norm / norm);
-  for (NamedParameter<T>* p : distinct) {
-    T* const g = p->variable.mutable_grad().data();
-    kernels::scale(factor, g, g, static_cast<Index>(p->variable.size()));
+  for (NamedParameter<T>& p : distinct) {
+    if (!p.variable.has_grad()) continue;
+    T* const g = p.variable.mutable_grad().data();
+    kernels::scale(factor, g, g, static_cast<Index>(p.variable.size()));
   }
   return norm;
 }

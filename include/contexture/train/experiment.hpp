@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@
 #include "contexture/data/loader.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/models/encoder.hpp"
+#include "contexture/nn/serialize.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
@@ -295,14 +297,14 @@ class ExperimentRun {
                 const StopToken* stop)
       : config_(config), data_(data), files_(files), progress_(progress), stop_(stop) {
     check_image_set("run_experiments", data.train);
-    std::set<std::string> names;
-    for (const double fraction : config.fractions)
-      require(names.insert(percent_name(fraction)).second, "run_experiments: label fraction ", fraction,
-              " twice (both ", percent_name(fraction), " %)");
     require_input(data.train.count > 0, "run_experiments: data set ", data.name, " has no training images");
-    for (const double fraction : config.fractions)
+    std::set<std::string> names;
+    for (const double fraction : config.fractions) {
       require(fraction > 0 && fraction <= 1, "run_experiments: label fraction ", fraction,
               ", expected more than 0 and at most 1");
+      require(names.insert(percent_name(fraction)).second, "run_experiments: label fraction ", fraction,
+              " twice (both ", percent_name(fraction), " %)");
+    }
     if (!config.fractions.empty()) {
       require_input(data.class_names.size() >= 2, "data set ", data.name, ": ", data.class_names.size(),
                     " classes, expected at least 2");
@@ -514,10 +516,9 @@ class ExperimentRun {
     std::set<std::string> any{"data", "fractions", "seeds", "weights of the encoder"};
     for (const Setting& setting : experiment_settings())
       if (setting.pretraining) any.insert(setting.name);
-    for (const auto& [name, now] : identity_) {
-      if (any.contains(name) || name.starts_with("training with ")) continue;
-      require_same(former, path, name, now);
-    }
+    for (const double fraction : config_.fractions) any.insert(plan_name(fraction));  // see below
+    for (const auto& [name, now] : identity_)
+      if (!any.contains(name)) require_same(former, path, name, now);
     for (const auto& [seed, fraction] : wanted) {
       require_input(former.arms.contains(arm_key(percent_name(fraction), Arm::scratch, seed)), path.string(),
                     ": no arm from scratch with ", percent_name(fraction), " % of the labels and seed ", seed);
@@ -532,8 +533,8 @@ class ExperimentRun {
         if (row.experiment == experiment && row.arm == to_string(Arm::scratch) && row.seed == seed)
           state_.history.push_back(row);
       if (!files_.out.empty())
-        copy_whole(classifier_path(folder, fraction, Arm::scratch, seed),
-                   classifier_path(files_.out, fraction, Arm::scratch, seed));
+        copy_file(classifier_path(folder, fraction, Arm::scratch, seed),
+                  classifier_path(files_.out, fraction, Arm::scratch, seed));
       const std::string key = arm_key(experiment, Arm::scratch, seed);
       state_.arms[key] = former.arms.at(key);
     }
@@ -550,14 +551,10 @@ class ExperimentRun {
                   found == former.config.end() ? std::string("unknown") : found->second, ", this run has ", now);
   }
 
-  // A file under its new name is whole or not there.
-  static void copy_whole(const std::filesystem::path& from, const std::filesystem::path& to) {
-    std::filesystem::path partial = to;
-    partial += ".partial";
-    std::error_code error;
-    std::filesystem::copy_file(from, partial, std::filesystem::copy_options::overwrite_existing, error);
-    if (!error) std::filesystem::rename(partial, to, error);
-    require_input(!error, from.string(), ": cannot be copied to ", to.string(), ": ", error.message());
+  static void copy_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::ifstream in(from, std::ios::binary);
+    require_input(in.good(), from.string(), ": cannot be read");
+    write_atomically(to, [&](std::ostream& out) { out << in.rdbuf(); });
   }
 
   void pretrain(std::uint64_t seed) {
