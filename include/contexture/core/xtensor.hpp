@@ -1,7 +1,6 @@
 // The only place that includes xtensor. It copes with the header moves of xtensor 0.26 and
-// cures, for xtensor <= 0.25 under g++ in C++20, the bug that turns every dynamic-shape
-// temporary into a rank-4 tensor (the upstream specialisation is guarded by
-// `__cplusplus == 201703L`). Include it before any xtensor header of your own.
+// cures a bug of xtensor <= 0.25 in C++20 that turns every dynamic-shape temporary into a
+// rank-4 tensor. Include it before any xtensor header of your own.
 //
 // Banned throughout this library: lazy reducers (xt::sum, xt::mean, ... without
 // evaluation_strategy::immediate) as operands of a larger expression; with keep_dims they
@@ -9,23 +8,30 @@
 #pragma once
 
 #if __has_include(<xtensor/containers/xarray.hpp>)  // xtensor >= 0.26
-#include <xtensor/containers/xadapt.hpp>
-#include <xtensor/containers/xarray.hpp>
 #include <xtensor/core/xexpression_traits.hpp>
-#include <xtensor/core/xtensor_config.hpp>
-#else  // xtensor <= 0.25
+#else
 #include <xtensor/xexpression_traits.hpp>
-#include <xtensor/xtensor_config.hpp>
-#if defined(__GNUC__) && !defined(__clang__) && __cplusplus > 201703L && XTENSOR_VERSION_MAJOR == 0 && \
-    XTENSOR_VERSION_MINOR <= 25
+#endif
+
+// A shape whose length is known at run time only is an svector, and what is computed of it an xarray. xtensor tells
+// svector from std::array by their parameters, with a specialisation that xtensor <= 0.25 guards by
+// `__cplusplus == 201703L`: where a compiler matches template parameters with defaults left out (g++, clang >= 19),
+// svector<T, 4> is a std::array of 4 without it. Explicit ones are right whatever xtensor has: the two kinds of
+// shape that expressions have.
 namespace xt::detail {
-template <template <class, std::size_t, class, bool> class S, class X, std::size_t N, class A, bool Init>
-struct xtype_for_shape<S<X, N, A, Init>> {
+template <>
+struct xtype_for_shape<dynamic_shape<std::size_t>> {
   template <class T, layout_type L>
   using type = xarray<T, L>;
 };
+template <>
+struct xtype_for_shape<dynamic_shape<std::ptrdiff_t>> : xtype_for_shape<dynamic_shape<std::size_t>> {};
 }  // namespace xt::detail
-#endif
+
+#if __has_include(<xtensor/containers/xarray.hpp>)
+#include <xtensor/containers/xadapt.hpp>
+#include <xtensor/containers/xarray.hpp>
+#else
 #include <xtensor/xadapt.hpp>
 #include <xtensor/xarray.hpp>
 #endif
