@@ -92,6 +92,36 @@ TEMPLATE_TEST_CASE("relu lets NaN through on every instruction set", "", float, 
   });
 }
 
+TEMPLATE_TEST_CASE("dropout draws what its stream has, the same on every instruction set", "", float, double) {
+  using T = TestType;
+  const float p = GENERATE(0.5F, 0.3F, 0x1p-24F);
+  const Rng rng(11);
+  on_every_isa([&] {
+    for (const Index n : kLengths) {
+      INFO("n " << n << ", p " << p);
+      const auto size = static_cast<std::size_t>(n);
+      std::vector<T> x = random_values<T>(size + 1, 6);
+      if (n > 0) x[size] = std::numeric_limits<T>::quiet_NaN();  // dropped or not, it touches no other
+      std::vector<T> y(size + 2, T(7));
+      std::vector<std::uint8_t> keep(size + 2, 9);
+      kernels::dropout_forward(x.data() + 1, y.data() + 1, keep.data() + 1, n, p, rng);
+      std::vector<T> grad(size, T(3));
+      kernels::dropout_backward(keep.data() + 1, grad.data(), n, p);
+      bool right = y[0] == T(7) && y[size + 1] == T(7) && keep[0] == 9 && keep[size + 1] == 9;
+      Rng stream(0);
+      for (std::size_t i = 0; i < size; ++i) {
+        if (i % 8192 == 0) stream = rng.split(i / 8192);
+        const bool kept = stream.uniform() >= p;
+        const T wanted = x[i + 1] * (T(1) / (T(1) - static_cast<T>(p)));
+        right = right && keep[i + 1] == static_cast<std::uint8_t>(kept) &&
+                (kept ? y[i + 1] == wanted || (std::isnan(wanted) && std::isnan(y[i + 1])) : y[i + 1] == T(0)) &&
+                grad[i] == (kept ? T(3) * (T(1) / (T(1) - static_cast<T>(p))) : T(0));
+      }
+      REQUIRE(right);
+    }
+  });
+}
+
 TEMPLATE_TEST_CASE("sum of squares and the SGD update agree with naive loops", "", float, double) {
   using T = TestType;
   const bool nesterov = GENERATE(false, true);

@@ -59,6 +59,10 @@ class Rng {
   static constexpr result_type min() noexcept { return 0; }
   static constexpr result_type max() noexcept { return 0xffffffffU; }
 
+  /// What tells this stream from others. Numbers 4 i to 4 i + 3 of it are Philox of the counter (i mod 2^32, i / 2^32,
+  /// 0, 0) with the key's low and high word: for kernels that make many at once.
+  [[nodiscard]] std::uint64_t key() const noexcept { return key_; }
+
   /// 32 uniform bits.
   result_type operator()() noexcept {
     if (used_ == 4) refill();

@@ -88,6 +88,115 @@ CONTEXTURE_KERNEL double sum_of_squares(const T* x, Index n) {
   return total;
 }
 
+// The first and second half of a and b taken lane by lane in turn: a0 b0 a1 b1 ...
+template <class V, int... K>
+CONTEXTURE_INLINE V interleave_low(V a, V b, std::integer_sequence<int, K...>) {
+  return __builtin_shufflevector(a, b, (K / 2 + K % 2 * static_cast<int>(sizeof...(K)))...);
+}
+template <class V, int... K>
+CONTEXTURE_INLINE V interleave_high(V a, V b, std::integer_sequence<int, K...>) {
+  constexpr int n = static_cast<int>(sizeof...(K));
+  return __builtin_shufflevector(a, b, (n / 2 + K / 2 + K % 2 * n)...);
+}
+
+// x * word, x and word below 2^32. Where the target has no product of 64 bits, g++ 12 makes three of 32 of it.
+CONTEXTURE_INLINE Vec<std::uint64_t> product_of_words(Vec<std::uint64_t> x, std::uint64_t word) {
+#if defined(CONTEXTURE_HAS_X86_ISAS) && !defined(__clang__) && CONTEXTURE_VECTOR_BYTES < 64
+  using Words = Vec<std::int32_t>;
+  const Vec<std::uint64_t> words = broadcast<std::uint64_t>(word);
+#if CONTEXTURE_VECTOR_BYTES == 32
+  return reinterpret_cast<Vec<std::uint64_t>>(
+      __builtin_ia32_pmuludq256(reinterpret_cast<Words>(x), reinterpret_cast<Words>(words)));
+#else
+  return reinterpret_cast<Vec<std::uint64_t>>(
+      __builtin_ia32_pmuludq128(reinterpret_cast<Words>(x), reinterpret_cast<Words>(words)));
+#endif
+#else
+  return x * word;
+#endif
+}
+
+// The Philox-4x32-10 of core/rng.hpp, a counter a lane: the 4 numbers of each of the kLanes counters from `counter` on,
+// in the order of the stream. A 32-bit word fills the lower half of a lane, for the products of 64 bits.
+CONTEXTURE_INLINE void philox_numbers(std::uint64_t counter, std::uint64_t key, std::uint32_t* out) {
+  constexpr int L = kLanes<std::uint64_t>;
+  using V = Vec<std::uint64_t>;
+  constexpr auto lanes = std::make_integer_sequence<int, L>();
+  V count{};
+  for (int i = 0; i < L; ++i) count[i] = counter + static_cast<std::uint64_t>(i);
+  constexpr std::uint64_t low = 0xffffffffU;
+  V x0 = count & low;
+  V x1 = count >> 32;
+  V x2{};
+  V x3{};
+  std::uint64_t k0 = key & low;
+  std::uint64_t k1 = key >> 32;
+  CONTEXTURE_UNROLL for (int round = 0; round < 10; ++round) {
+    const V p0 = product_of_words(x0, 0xD2511F53U);
+    const V p1 = product_of_words(x2, 0xCD9E8D57U);
+    x0 = (p1 >> 32) ^ x1 ^ k0;
+    x1 = p1 & low;
+    x2 = (p0 >> 32) ^ x3 ^ k1;
+    x3 = p0 & low;
+    k0 = (k0 + 0x9E3779B9U) & low;
+    k1 = (k1 + 0xBB67AE85U) & low;
+  }
+  const V first = x0 | x1 << 32;  // little-endian: x0 comes first in memory
+  const V second = x2 | x3 << 32;
+  auto* words = reinterpret_cast<V*>(out);
+  words[0] = interleave_low(first, second, lanes);
+  words[1] = interleave_high(first, second, lanes);
+}
+
+// A uniform number of 24 bits, as Rng::uniform() makes it, keeps an element unless it is below p.
+template <class T>
+CONTEXTURE_KERNEL void dropout_forward(const T* x, T* y, std::uint8_t* keep, Index n, float p, std::uint64_t key) {
+  constexpr int N = kLanes<T>;
+  constexpr Index kGroup = 4 * kLanes<std::uint64_t>;
+  using Keep = VecN<std::uint8_t, N>;
+  const T factor = T(1) / (T(1) - static_cast<T>(p));
+  const T limit = static_cast<T>(p) * T(0x1p24);  // exact: a power of two
+  std::uint32_t numbers[kGroup];
+  std::uint64_t counter = 0;
+  Index begin = 0;
+  for (; begin + kGroup <= n; begin += kGroup) {
+    philox_numbers(counter, key, numbers);
+    counter += kLanes<std::uint64_t>;
+    CONTEXTURE_UNROLL for (Index i = 0; i < kGroup; i += N) {
+      const VecN<std::int32_t, N> bits =
+          __builtin_convertvector(load<std::uint32_t, N>(numbers + i) >> 8, VecN<std::int32_t, N>);
+      const auto kept = __builtin_convertvector(bits, VecN<T, N>) >= limit;
+      const VecN<T, N> zero{};
+      const VecN<T, N> v = load<T, N>(x + begin + i) * factor;
+      store<T, N>(y + begin + i, kept ? v : zero);
+      store<std::uint8_t, N>(keep + begin + i, __builtin_convertvector(kept, Keep) & 1);
+    }
+  }
+  if (begin == n) return;
+  philox_numbers(counter, key, numbers);
+  for (Index i = begin; i < n; ++i) {
+    const bool kept = static_cast<T>(numbers[i - begin] >> 8) >= limit;
+    keep[i] = kept;
+    y[i] = kept ? x[i] * factor : T(0);
+  }
+}
+
+template <class T>
+CONTEXTURE_KERNEL void dropout_backward(const std::uint8_t* keep, T* grad, Index n, T factor) {
+  constexpr int N = kLanes<T>;
+  using Bits = VecN<std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>, N>;
+  Index i = 0;
+  for (; i + N <= n; i += N) {
+    using Halves =
+        VecN<std::uint16_t, N>;  // between: g++ 12 widens by a factor of 2 only without falling back to scalars
+    const Bits kept = __builtin_convertvector(__builtin_convertvector(load<std::uint8_t, N>(keep + i), Halves), Bits);
+    const VecN<T, N> zero{};
+    const VecN<T, N> v = load<T, N>(grad + i) * factor;
+    store<T, N>(grad + i, kept != 0 ? v : zero);
+  }
+  for (; i < n; ++i) grad[i] = keep[i] != 0 ? grad[i] * factor : T(0);
+}
+
 // One pass over value, gradient and momentum buffer; see kernels/elementwise.hpp.
 template <class T>
 CONTEXTURE_KERNEL void sgd_update(T* w, const T* grad, T* velocity, Index n, T lr, T momentum, T weight_decay,

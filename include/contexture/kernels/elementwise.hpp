@@ -4,11 +4,11 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/cpu.hpp"
@@ -53,6 +53,14 @@ void scale(T alpha, const T* x, T* y, Index n) {
 template <class T>
 double sum_of_squares(const T* x, Index n) {
   CONTEXTURE_DISPATCH(sum_of_squares<T>(x, n));
+}
+template <class T>
+void dropout_forward(const T* x, T* y, std::uint8_t* keep, Index n, float p, std::uint64_t key) {
+  CONTEXTURE_DISPATCH(dropout_forward<T>(x, y, keep, n, p, key));
+}
+template <class T>
+void dropout_backward(const std::uint8_t* keep, T* grad, Index n, T factor) {
+  CONTEXTURE_DISPATCH(dropout_backward<T>(keep, grad, n, factor));
 }
 template <class T>
 void sgd_update(T* w, const T* grad, T* velocity, Index n, T lr, T momentum, T weight_decay, bool nesterov) {
@@ -129,29 +137,16 @@ void gelu_backward(const T* x, T* grad, Index n) {
   });
 }
 
-namespace dispatch {
-// v where keep is 1, zero where it is 0, without a branch: one on random bits is mispredicted half the time.
-template <class T>
-T value_or_zero(T v, std::uint8_t keep) {
-  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  return std::bit_cast<T>(static_cast<Bits>(std::bit_cast<Bits>(v) & (Bits{0} - Bits{keep})));
-}
-}  // namespace dispatch
-
 /// Inverted dropout: y[i] = keep[i] ? x[i] / (1 - p) : 0, with keep[i] drawn from `rng`. Which
-/// elements are dropped depends on `rng` and n only, not on the number of threads.
+/// elements are dropped depends on `rng` and n only, not on threads or instruction set.
 template <class T>
 void dropout_forward(const T* x, T* y, std::uint8_t* keep, Index n, float p, const Rng& rng) {
   constexpr Index kBlock = 8192;  // elements that share one random stream
-  const T factor = T(1) / (T(1) - static_cast<T>(p));
   parallel_for((n + kBlock - 1) / kBlock, 1, [=](Index first, Index last) {
     for (Index block = first; block < last; ++block) {
-      Rng stream = rng.split(static_cast<std::uint64_t>(block));
-      const Index end = std::min(n, (block + 1) * kBlock);
-      for (Index i = block * kBlock; i < end; ++i) {
-        keep[i] = static_cast<std::uint8_t>(stream.uniform() >= p);
-        y[i] = dispatch::value_or_zero(x[i] * factor, keep[i]);
-      }
+      const std::uint64_t key = rng.split(static_cast<std::uint64_t>(block)).key();
+      const Index i = block * kBlock;
+      dispatch::dropout_forward(x + i, y + i, keep + i, std::min(n - i, kBlock), p, key);
     }
   });
 }
@@ -160,9 +155,8 @@ void dropout_forward(const T* x, T* y, std::uint8_t* keep, Index n, float p, con
 template <class T>
 void dropout_backward(const std::uint8_t* keep, T* grad, Index n, float p) {
   const T factor = T(1) / (T(1) - static_cast<T>(p));
-  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) {
-    for (Index i = b; i < e; ++i) grad[i] = dispatch::value_or_zero(grad[i] * factor, keep[i]);
-  });
+  parallel_for(n, kElementwiseGrain,
+               [=](Index b, Index e) { dispatch::dropout_backward(keep + b, grad + b, e - b, factor); });
 }
 
 /// Stochastic gradient descent with momentum, one pass (Sutskever et al., ICML 2013, in the form
