@@ -23,7 +23,7 @@
 
 namespace contexture {
 
-/// Whether training images are mirrored at random; `automatic`: see mirroring_keeps_classes().
+/// Whether training images are mirrored at random; `automatic`: see mirror_test().
 enum class Mirror { automatic, on, off };
 
 /// What run_experiments computes. The values here are the preset `standard`.
