@@ -99,6 +99,7 @@ void run(benchmark::State& state, const Case& what, std::optional<ConvAlgorithm>
   const Tensor<float> dy = random_tensor(shape.output_size(), rng.split(2));
   Tensor<float> y = dy, dx = x, dw = w;
   set_conv_algorithm(algorithm);
+  benchmarks::await_cores();
   for (auto _ : state) {
     switch (pass) {
       case ConvPass::forward: conv2d_forward<float>(shape, x.data(), w.data(), nullptr, y.data()); break;

@@ -1,6 +1,6 @@
 // Ours beside others, on the same machine in the same process: convolutions, kernel by kernel, beside
 // oneDNN, and whole training steps beside LibTorch. Both sides must first compute the same numbers.
-// They take turns, after a pause in which the other's threads fall asleep, and as many calls again that
+// They take turns, when every thread has a core and the other's threads are asleep, and as many calls again that
 // wake the own ones and warm the caches; a side's time is the median of the rounds. oneDNN gets its own best layouts,
 // reorders into them are not timed, and of its algorithm choices auto and direct the faster counts; LibTorch gets the
 // better of NCHW and channels-last. All get as many threads. Last line: geometric means of the other's time over ours.
@@ -41,6 +41,7 @@ using namespace contexture::kernels;
 using Json = nlohmann::ordered_json;
 
 constexpr int kRounds = 7;
+int turns_on_shared_cores = 0;  // see await_cores()
 
 // One thread is timed by the process's CPU clock, so that other work on the machine does not count.
 double seconds(bool one_thread) {
@@ -62,8 +63,11 @@ std::vector<double> race(bool one_thread, double turn, const std::vector<std::fu
   }
   for (int round = 0; round < kRounds; ++round)
     for (std::size_t i = 0; i < sides.size(); ++i) {
-      // OpenMP's workers, and ours, poll for a while after a loop.
-      if (!one_thread) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (!one_thread) {
+        turns_on_shared_cores += benchmarks::await_cores() ? 0 : 1;
+        // OpenMP's workers, and ours, poll for a while after a loop.
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
       for (int call = 0; call < calls[i]; ++call) sides[i]();
       const double start = seconds(one_thread);
       for (int call = 0; call < calls[i]; ++call) sides[i]();
@@ -467,6 +471,9 @@ int main(int argc, char** argv) {
   bool equal = true;
   if (only != "step") equal = compare_convolutions(threads, json, convolutions) && equal;
   if (only != "conv") equal = compare_steps(threads, json, steps) && equal;
+  json["context"]["turns_on_shared_cores"] = turns_on_shared_cores;
+  if (turns_on_shared_cores > 0)
+    std::printf("%d turns were timed while threads shared a core\n", turns_on_shared_cores);
   if (!json_path.empty()) {
     std::ofstream file(json_path);
     file << json.dump(1) << '\n';

@@ -53,6 +53,7 @@ void run(benchmark::State& state, Kind kind, const Setup& setup, int threads) {
     benchmark::DoNotOptimize(workload->forward().logits.value().data());
   };
   workload->set_training(kind != Kind::inference);
+  benchmarks::await_cores();
   for (int warm_up = 0; warm_up < 2; ++warm_up) step();
   reset_peak_memory();
   const std::uint64_t allocations = memory_stats().system_allocations;

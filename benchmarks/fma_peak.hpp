@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <thread>
 
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/memory.hpp"
@@ -33,20 +34,41 @@ inline double seconds(bool of_this_thread) {
 }
 }  // namespace detail
 
-/// Single-precision multiply-add peak of the active instruction set on num_threads() threads,
-/// in GFLOP/s: the best of thirty runs of a few ms (a
-/// sleeping thread is not always woken on an idle processor). One thread is timed by its own CPU clock.
-inline double fma_peak_gflops() {
-  const Index threads = num_threads(), iterations = 1000000;
+namespace detail {
+// Multiply-adds on so many threads, in GFLOP/s: the best of some runs, since a sleeping thread is not always woken on
+// an idle processor. One thread is timed by its own CPU clock.
+inline double fma_gflops(Index threads, Index iterations, int runs) {
   double best = 0;
-  for (int run = 0; run < 30; ++run) {
+  for (int run = 0; run < runs; ++run) {
     volatile float sink = 0;
-    const double start = detail::seconds(threads == 1);
-    parallel_chunks(threads, threads, [&](Index, Index, Index) { sink = detail::fma_chains(iterations); });
-    const double seconds = detail::seconds(threads == 1) - start;
-    best = std::max(best, static_cast<double>(threads * iterations * detail::fma_chain_flops()) / seconds * 1e-9);
+    const double start = seconds(threads == 1);
+    parallel_chunks(threads, threads, [&](Index, Index, Index) { sink = fma_chains(iterations); });
+    best = std::max(
+        best, 1e-9 * static_cast<double>(threads * iterations * fma_chain_flops()) / (seconds(threads == 1) - start));
   }
   return best;
+}
+}  // namespace detail
+
+/// Waits until num_threads() threads have a core each, and says whether they do: to be called before anything is timed
+/// on several. The processors of a virtual machine share a core of the host for seconds at a time, and two
+/// threads then compute together what one does alone. Waits for a minute at most, all calls together.
+inline bool await_cores() {
+  static double patience = 60;
+  static const double one = detail::fma_gflops(1, 200'000, 5);
+  const Index threads = num_threads();
+  while (detail::fma_gflops(threads, 200'000, 3) < 0.8 * one * static_cast<double>(threads)) {
+    if (patience <= 0) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    patience -= 0.1;
+  }
+  return true;
+}
+
+/// Single-precision multiply-add peak of the active instruction set on num_threads() threads, in GFLOP/s.
+inline double fma_peak_gflops() {
+  await_cores();
+  return detail::fma_gflops(num_threads(), 1'000'000, 30);
 }
 
 /// Memory bandwidth on num_threads() threads in GB/s, a third of it writes: the best of five runs of

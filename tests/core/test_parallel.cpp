@@ -8,6 +8,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include "contexture/core/parallel.hpp"
 #include "support/catch.hpp"
 
@@ -190,6 +194,37 @@ TEST_CASE("set_num_threads while loops run waits for them") {
   caller.join();
   CHECK(correct);
 }
+
+#if defined(__linux__)
+TEST_CASE("a thread leaves its processor, and may return to it") {
+  std::thread([] {
+    cpu_set_t before;
+    CHECK(sched_getaffinity(0, sizeof(before), &before) == 0);
+    // The system may move it back at any time: once out of many tries is enough.
+    bool left = CPU_COUNT(&before) < 2;
+    for (int tries = 0; tries < 1000 && !left; ++tries) {
+      const int processor = detail::current_processor();
+      detail::leave_processor(processor);
+      left = detail::current_processor() != processor;
+    }
+    CHECK(left);
+    cpu_set_t after;
+    CHECK(sched_getaffinity(0, sizeof(after), &after) == 0);
+    CHECK(CPU_EQUAL(&before, &after));
+
+    // With nowhere to go it stays, tied to the one processor that it was given.
+    const int only = detail::current_processor();
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(only), &one);
+    CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+    detail::leave_processor(only);
+    CHECK(sched_getaffinity(0, sizeof(after), &after) == 0);
+    CHECK(CPU_EQUAL(&one, &after));
+    CHECK(detail::current_processor() == only);
+  }).join();
+}
+#endif
 
 TEST_CASE("set_num_threads refuses nonsense, and calls from inside a loop") {
   const ThreadsForThisTest guard(2);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
@@ -33,6 +34,26 @@ namespace detail {
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();  // not _mm_pause(): its header costs every source a tenth of a second
+#endif
+}
+
+// The processor that the calling thread runs on; -1 where the system does not say.
+inline int current_processor() noexcept {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// Moves the calling thread to another of the processors that it may run on, where there is one, and ties it to none.
+inline void leave_processor([[maybe_unused]] int processor) noexcept {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (processor < 0 || sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(static_cast<std::size_t>(processor), &others);
+  if (sched_setaffinity(0, sizeof(others), &others) == 0) sched_setaffinity(0, sizeof(allowed), &allowed);
 #endif
 }
 
@@ -98,6 +119,7 @@ class ThreadPool {
       return;
     }
     start_workers();
+    callers_processor_.store(current_processor(), std::memory_order_relaxed);
     {
       const std::lock_guard lock(mutex_);
       call_ = [](void* context, Index chunk) { (*static_cast<Task*>(context))(chunk); };
@@ -150,7 +172,20 @@ class ThreadPool {
     workers_.clear();
   }
 
+  // Where the system starts or wakes a worker on the caller's processor, it may take a tenth of a second until it moves
+  // one of them, and up to then both together are slower than one (seen on virtual machines). So the worker moves
+  // away itself; no more often than every 10 ms, in case there is no free processor.
+  void part_from_caller(std::chrono::steady_clock::time_point& last) const noexcept {
+    const int processor = current_processor();
+    if (processor < 0 || processor != callers_processor_.load(std::memory_order_relaxed)) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last < std::chrono::milliseconds(10)) return;
+    last = now;
+    leave_processor(processor);
+  }
+
   void worker(std::uint64_t seen) {
+    std::chrono::steady_clock::time_point parted{};
     for (;;) {
       for (int spins = 0; spins < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spins) cpu_relax();
       {
@@ -159,6 +194,7 @@ class ThreadPool {
         seen = generation_.load(std::memory_order_relaxed);
         if (stopping_) return;
       }
+      part_from_caller(parted);
       work();
       if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         const std::lock_guard lock(mutex_);
@@ -189,6 +225,7 @@ class ThreadPool {
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<Index> next_{0};
   std::atomic<int> active_{0};
+  std::atomic<int> callers_processor_{-1};
   Index chunks_ = 0;
   void (*call_)(void*, Index) = nullptr;
   void* context_ = nullptr;
