@@ -7,6 +7,7 @@
 // Built where CMake finds oneDNN; steps where it finds LibTorch as well.
 //   bench_peers [--threads=N] [--only=conv|step] [--json=FILE]
 // CONTEXTURE_ISA=avx2 ONEDNN_MAX_CPU_ISA=AVX2 bench_peers --only=conv holds both to AVX2.
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <dnnl.hpp>
 #include <fstream>
@@ -428,12 +430,21 @@ bool compare_steps(int, Json&, std::string&) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Debian's OpenBLAS does not know newer processors and would give LibTorch SSE3 kernels. It reads
-  // this before main.
-  if (std::getenv("OPENBLAS_CORETYPE") == nullptr && active_isa() != Isa::baseline) {
-    setenv("OPENBLAS_CORETYPE", active_isa() == Isa::avx512 ? "SkylakeX" : "Haswell", 1);
+  // Debian's OpenBLAS does not know newer processors and would give LibTorch SSE3 kernels; and OpenMP's threads need a
+  // processor each, or they crowd on one (await_cores() says why). Both read this before main.
+  if (std::getenv("OMP_PLACES") == nullptr) {
+    if (active_isa() != Isa::baseline)
+      setenv("OPENBLAS_CORETYPE", active_isa() == Isa::avx512 ? "SkylakeX" : "Haswell", 0);
+    setenv("OMP_PROC_BIND", "close", 1);
+    setenv("OMP_PLACES", "threads", 1);
     execv("/proc/self/exe", argv);
   }
+  // OpenMP has tied this thread to its first place. Our workers, which it starts, are to be free.
+  cpu_set_t first_place;
+  sched_getaffinity(0, sizeof(first_place), &first_place);
+  cpu_set_t all;
+  std::memset(&all, 0xff, sizeof(all));
+  sched_setaffinity(0, sizeof(all), &all);
   int threads = num_threads();
   std::string only, json_path;
   for (int i = 1; i < argc; ++i) {
@@ -456,6 +467,8 @@ int main(int argc, char** argv) {
     }
   }
   set_num_threads(threads);
+  parallel_chunks(threads, threads, [](Index, Index, Index) {});  // starts the workers
+  sched_setaffinity(0, sizeof(first_place), &first_place);
   // oneDNN's threads are OpenMP's; the environment has been read already.
   if (contexture::detail::contexture_omp_set_num_threads != nullptr)
     contexture::detail::contexture_omp_set_num_threads(threads);
