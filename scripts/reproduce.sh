@@ -187,7 +187,7 @@ replace() {
     index($0, begin) == 1 { print; printf "\n%s\n", text; skip = 1; found++ }
     index($0, end) == 1 { skip = 0; found++ }
     !skip
-    END { exit found == 2 ? 0 : 3 }' <(printf '%s\n' "$2" | cat -s | sed '${/^$/d;}') "$page") || fail "$page: no markers of $name"
+    END { exit found == 2 ? 0 : 3 }' <(printf '%s\n' "$2" | cat -s | sed -e '1{/^$/d;}' -e '${/^$/d;}') "$page") || fail "$page: no markers of $name"
   printf '%s\n' "$new" >"$page.new"  # the page changes as a whole or not at all
   mv "$page.new" "$page"
 }
