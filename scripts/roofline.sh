@@ -28,7 +28,7 @@ set terminal svg size 760,440 font 'DejaVu Sans,12' background rgb 'white'
 set output '${2//$quote/$quote$quote}'
 set logscale xy
 set xrange [2:400]
-set yrange [10:500]
+set yrange [10:*]
 set xlabel 'flop per byte, each tensor moved once'
 set ylabel 'GFLOP/s, one thread'
 set key left top
