@@ -32,9 +32,7 @@ inline double seconds(bool of_this_thread) {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
-}  // namespace detail
 
-namespace detail {
 // Multiply-adds on so many threads, in GFLOP/s: the best of some runs, since a sleeping thread is not always woken on
 // an idle processor. One thread is timed by its own CPU clock.
 inline double fma_gflops(Index threads, Index iterations, int runs) {
