@@ -302,12 +302,13 @@ TEST_CASE("conv2d: the shapes of training, against im2col") {
     Index n, size, c, k, kernel, stride;
   };
   // Stem, residual stages with their shortcuts, and the maps that 12-pixel patches give.
-  for (const Layer& l : {Layer{17, 32, 3, 24, 3, 1}, Layer{16, 32, 16, 16, 3, 1}, Layer{15, 32, 24, 48, 3, 2},
-                         Layer{14, 32, 24, 48, 1, 2}, Layer{29, 16, 48, 48, 3, 1}, Layer{28, 16, 32, 64, 3, 2},
-                         Layer{20, 8, 96, 96, 3, 1}, Layer{33, 8, 64, 128, 1, 2}, Layer{31, 4, 192, 128, 3, 1},
-                         Layer{40, 12, 24, 24, 3, 1}, Layer{40, 6, 48, 96, 3, 2}, Layer{64, 3, 96, 96, 3, 1},
+  for (const Layer& l : {Layer{17, 32, 3, 24, 3, 1},  Layer{16, 32, 16, 16, 3, 1},  Layer{15, 32, 24, 48, 3, 2},
+                         Layer{14, 32, 24, 48, 1, 2}, Layer{29, 16, 48, 48, 3, 1},  Layer{28, 16, 32, 64, 3, 2},
+                         Layer{20, 8, 96, 96, 3, 1},  Layer{33, 8, 64, 128, 1, 2},  Layer{31, 4, 192, 128, 3, 1},
+                         Layer{40, 12, 24, 24, 3, 1}, Layer{40, 6, 48, 96, 3, 2},   Layer{64, 3, 96, 96, 3, 1},
                          Layer{64, 3, 96, 192, 3, 2}, Layer{64, 2, 192, 192, 3, 1}, Layer{64, 1, 64, 96, 3, 1},
-                         Layer{1, 32, 48, 64, 3, 1}, Layer{2, 17, 20, 40, 5, 1}}) {
+                         Layer{1, 32, 48, 64, 3, 1},  Layer{2, 17, 20, 40, 5, 1},   Layer{3, 29, 1, 16, 3, 1},
+                         Layer{1, 37, 3, 40, 5, 2},   Layer{2, 15, 5, 72, 3, 3}}) {
     ConvShape shape;
     shape.n = l.n;
     shape.h = shape.w = l.size;

@@ -60,11 +60,13 @@ CONTEXTURE_INLINE VecN<T, N> load_part(const T* from, Index count) {
   return load<T, N>(spill);
 }
 
-// One tile of the output: MR lanes (pixels at the same position of MR images) by NV vectors and HALF
-// half vectors of channels, summed over the taps and the source channels.
-template <class T, int MR, int NV, int HALF = 0>
+// One tile of the output: MR lanes by NV vectors and HALF half vectors of channels, summed over the
+// taps and the source channels. Lanes are the pixels at the same position of MR images, a packed block
+// apart; or, IN_PLACE, neighbouring windows in memory, call.lane_step apart, of no more than a block.
+template <class T, int MR, int NV, int HALF = 0, bool IN_PLACE = false>
 CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
   constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
+  const Index lane_step = IN_PLACE ? call.lane_step : block;
   constexpr int half_width = kLanes<T> / 2;
   Vec<T> sum[MR][NV];
   VecN<T, half_width> half_sum[MR];
@@ -86,7 +88,7 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
         CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) w[j] = load(b + j * width);
         if constexpr (HALF == 1) half_w = load<T, half_width>(b + NV * width);
         CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
-          const T x = a[i * block + c];
+          const T x = a[i * lane_step + c];
           CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] += x * w[j];
           if constexpr (HALF == 1) half_sum[i] += x * half_w;
         }
@@ -130,6 +132,7 @@ CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& c
     const T* dy = call.gradient + call.positions[p].gradient * call.gradient_step;
     for (Index lane = 0; lane < call.lanes; ++lane, x += call.source_step, dy += call.lane_step) {
       CONTEXTURE_UNROLL for (int j = 0; j < NV + HALF; ++j) __builtin_prefetch(dy + call.ahead + j * width);
+      __builtin_prefetch(x + detail::conv::kLanesAhead * call.source_step);
       Vec<T> g[NV];
       VecN<T, half_width> half_g{};
       CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) g[j] = load(dy + j * width);
@@ -177,57 +180,39 @@ CONTEXTURE_KERNEL void conv_pack(const T* from, Index pixels, Index pixel_stride
   }
 }
 
+// Register tiles of one kind, of 2, 4, ... ROWS lanes or rows.
+template <class T, int NV, int HALF, int ROWS>
+CONTEXTURE_KERNEL void fill_tiles(detail::conv::DirectKernels<T>& table, detail::conv::TileKind kind) {
+  if constexpr (ROWS > 2) fill_tiles<T, NV, HALF, ROWS - 2>(table, kind);
+  table.tile[kind][ROWS / 2 - 1] = &conv_tile<T, ROWS, NV, HALF>;
+  table.tile_in_place[kind][ROWS / 2 - 1] = &conv_tile<T, ROWS, NV, HALF, true>;
+}
+template <class T, int NV, int HALF, int ROWS>
+CONTEXTURE_KERNEL void fill_weight_tiles(detail::conv::DirectKernels<T>& table, detail::conv::TileKind kind) {
+  if constexpr (ROWS > 2) fill_weight_tiles<T, NV, HALF, ROWS - 2>(table, kind);
+  table.weight_tile[kind][ROWS / 2 - 1] = &conv_weight_tile<T, ROWS, NV, HALF>;
+  table.max_rows[kind] = ROWS;
+}
+
 template <class T>
 CONTEXTURE_KERNEL detail::conv::DirectKernels<T> direct_kernels() {
-  detail::conv::DirectKernels<T> table{};
+  using namespace detail::conv;
+  constexpr int lanes = kConvAccumulators / 2;  // in tiles of two vectors, and for simplicity in the others
+  DirectKernels<T> table{};
   table.width = kLanes<T>;
   table.pack = &conv_pack<T>;
-  table.tile[0][0] = &conv_tile<T, 2, 1>;
-  table.tile[0][1] = &conv_tile<T, 4, 1>;
-  table.tile[0][2] = &conv_tile<T, 6, 1>;
-  table.tile[1][0] = &conv_tile<T, 2, 2>;
-  table.tile[1][1] = &conv_tile<T, 4, 2>;
-  table.tile[1][2] = &conv_tile<T, 6, 2>;
-  table.weight_tile[0][0] = &conv_weight_tile<T, 2, 1>;
-  table.weight_tile[0][1] = &conv_weight_tile<T, 4, 1>;
-  table.weight_tile[0][2] = &conv_weight_tile<T, 6, 1>;
-  table.weight_tile[0][3] = &conv_weight_tile<T, 8, 1>;
-  table.weight_tile[0][4] = &conv_weight_tile<T, 10, 1>;
-  table.weight_tile[1][0] = &conv_weight_tile<T, 2, 2>;
-  table.weight_tile[1][1] = &conv_weight_tile<T, 4, 2>;
-  table.weight_tile[1][2] = &conv_weight_tile<T, 6, 2>;
-  table.max_lanes = 6;
-  table.max_rows[0] = 10;
-  table.max_rows[1] = 6;
+  table.max_lanes = lanes;
+  fill_tiles<T, 1, 0, lanes>(table, kOneVector);
+  fill_tiles<T, 2, 0, lanes>(table, kTwoVectors);
+  fill_weight_tiles<T, 1, 0, 10>(table, kOneVector);
   if constexpr (kConvAccumulators == 28) {
-    table.tile[0][3] = &conv_tile<T, 8, 1>;
-    table.tile[0][4] = &conv_tile<T, 10, 1>;
-    table.tile[0][5] = &conv_tile<T, 12, 1>;
-    table.tile[0][6] = &conv_tile<T, 14, 1>;
-    table.tile[1][3] = &conv_tile<T, 8, 2>;
-    table.tile[1][4] = &conv_tile<T, 10, 2>;
-    table.tile[1][5] = &conv_tile<T, 12, 2>;
-    table.tile[1][6] = &conv_tile<T, 14, 2>;
-    table.weight_tile[0][7] = &conv_weight_tile<T, 16, 1>;
-    table.weight_tile[1][3] = &conv_weight_tile<T, 8, 2>;
-    table.weight_tile[1][4] = &conv_weight_tile<T, 10, 2>;
-    table.tile[2][0] = &conv_tile<T, 2, 1, 1>;
-    table.tile[2][1] = &conv_tile<T, 4, 1, 1>;
-    table.tile[2][2] = &conv_tile<T, 6, 1, 1>;
-    table.tile[2][3] = &conv_tile<T, 8, 1, 1>;
-    table.tile[2][4] = &conv_tile<T, 10, 1, 1>;
-    table.tile[2][5] = &conv_tile<T, 12, 1, 1>;
-    table.tile[2][6] = &conv_tile<T, 14, 1, 1>;
-    table.weight_tile[2][0] = &conv_weight_tile<T, 2, 1, 1>;
-    table.weight_tile[2][1] = &conv_weight_tile<T, 4, 1, 1>;
-    table.weight_tile[2][2] = &conv_weight_tile<T, 6, 1, 1>;
-    table.weight_tile[2][3] = &conv_weight_tile<T, 8, 1, 1>;
-    table.weight_tile[2][4] = &conv_weight_tile<T, 10, 1, 1>;
-    table.max_rows[2] = 10;
     table.half_vectors = true;
-    table.max_lanes = 14;
-    table.max_rows[0] = 10;  // and 16, for a whole block at once
-    table.max_rows[1] = 10;
+    fill_tiles<T, 1, 1, lanes>(table, kOneAndAHalf);
+    fill_weight_tiles<T, 2, 0, 10>(table, kTwoVectors);
+    fill_weight_tiles<T, 1, 1, 10>(table, kOneAndAHalf);
+    table.weight_tile[kOneVector][7] = &conv_weight_tile<T, 16, 1>;  // for a whole block at once
+  } else {
+    fill_weight_tiles<T, 2, 0, 6>(table, kTwoVectors);
   }
   return table;
 }

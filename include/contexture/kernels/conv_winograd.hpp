@@ -14,6 +14,8 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <vector>
 
 #include "contexture/kernels/conv_direct.hpp"
@@ -79,6 +81,14 @@ struct TileGrid {
   [[nodiscard]] Place place(Index tile) const {
     return {tile / (tiles_y * tiles_x), tile / tiles_x % tiles_y * M, tile % tiles_x * M};
   }
+  // Of the next tile, without the divisions, which cost as much as a transform of few channels.
+  void advance(Place& at) const {
+    if ((at.x += M) < out_w) return;
+    at.x = 0;
+    if ((at.y += M) < out_h) return;
+    at.y = 0;
+    ++at.image;
+  }
 };
 
 // Describes the square of `extent` pixels whose first is (y,x) of an image (rows,cols), cut at
@@ -95,6 +105,8 @@ void place_square(WinogradTile<T>& tile, const T* image, Index rows, Index cols,
   tile.col_begin = std::clamp<Index>(-x, 0, extent);
   tile.col_end = std::clamp<Index>(cols - x, 0, extent);
 }
+
+inline constexpr Index kMostLaneBlocks = 8;
 
 // out (N,out_h,out_w,K) = images (N,rows,cols,C) with `taps`, packed weights [block][tap][c][NV vectors].
 template <class T, int M>
@@ -125,24 +137,25 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
   // Blocks of lanes that share one pass over the weights: as many as an eighth of L2 holds.
   const Index block_size = points * blocks_in * kBlock<T> * kernels.max_lanes;
   constexpr Index budget = 128 * 1024 / static_cast<Index>(sizeof(T));
-  Index together = std::clamp<Index>(budget / block_size, 1, 8);
+  Index together = std::clamp<Index>(budget / block_size, 1, kMostLaneBlocks);
   if (threads > 1) together = std::min(together, std::max<Index>(1, lane_blocks / (4 * threads)));
   const Index tasks = (lane_blocks + together - 1) / together;
 
   parallel_chunks(tasks, tasks, [&](Index task, Index, Index) {
     const Index first_block = task * lane_blocks / tasks, last_block = (task + 1) * lane_blocks / tasks;
+    const Index blocks = last_block - first_block;
+    Index first_tile[kMostLaneBlocks + 1];  // of the blocks, and one past the last
+    for (Index b = 0; b <= blocks; ++b) first_tile[b] = 2 * ((first_block + b) * pairs / lane_blocks);
     const Index wide_most = 2 * channels.width;
     const Index product_size = kernels.max_lanes * points * wide_most;
-    Workspace<T> sources(static_cast<std::size_t>((last_block - first_block) * block_size));
-    Workspace<T> products(static_cast<std::size_t>((last_block - first_block) * product_size + channels.width));
-    const auto first_tile = [&](Index lane_block) { return 2 * (lane_block * pairs / lane_blocks); };
+    Workspace<T> sources(static_cast<std::size_t>(blocks * block_size));
+    Workspace<T> products(static_cast<std::size_t>(blocks * product_size + channels.width));
 
-    for (Index b = first_block; b < last_block; ++b) {
-      const Index lanes = first_tile(b + 1) - first_tile(b);
-      T* source = sources.data() + (b - first_block) * block_size;
+    auto at = grid.place(first_tile[0]);
+    for (Index b = 0; b < blocks; ++b) {
+      const Index lanes = first_tile[b + 1] - first_tile[b];
+      T* source = sources.data() + b * block_size;
       for (Index i = 0; i < lanes; ++i) {
-        // The last block may have one lane too many: it repeats a tile, and is not written back.
-        const auto at = grid.place(std::min(first_tile(b) + i, grid.count() - 1));
         WinogradTile<T> tile{};
         place_square(tile, images + at.image * rows * cols * channels_in, rows, cols, channels_in, at.y - pad_h,
                      at.x - pad_w, extent);
@@ -153,6 +166,8 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
         tile.piece = kBlock<T>;
         tile.piece_step = lanes * kBlock<T>;
         transforms.input(tile);
+        // The last block may have one lane too many: it repeats a tile, and is not written back.
+        if (first_tile[b] + i + 1 < grid.count()) grid.advance(at);
       }
     }
     for (Index block = 0; block < channels.count(); ++block) {
@@ -168,23 +183,23 @@ void winograd_data(const DirectKernels<T>& kernels, const ConvShape& shape, cons
       call.valid_channels = wide;
       for (Index point = 0; point < points; ++point) {
         call.weights = weights.data() + points * channels_in * channels.first(block) + point * channels_in * wide;
-        for (Index b = first_block; b < last_block; ++b) {
-          const Index lanes = first_tile(b + 1) - first_tile(b);
-          call.source = sources.data() + (b - first_block) * block_size + point * blocks_in * lanes * kBlock<T>;
-          T* product = products.data() + (b - first_block) * product_size + point * wide;
+        for (Index b = 0; b < blocks; ++b) {
+          const Index lanes = first_tile[b + 1] - first_tile[b];
+          call.source = sources.data() + b * block_size + point * blocks_in * lanes * kBlock<T>;
+          T* product = products.data() + b * product_size + point * wide;
           for (Index i = 0; i < lanes; ++i) to[i] = product + i * points * wide;
           kernels.tile[channels.kind(block)][lanes / 2 - 1](call);
         }
       }
-      for (Index b = first_block; b < last_block; ++b) {
-        const Index end = std::min(first_tile(b + 1), grid.count());
-        for (Index t = first_tile(b); t < end; ++t) {
-          const auto at = grid.place(t);
+      at = grid.place(first_tile[0]);
+      for (Index b = 0; b < blocks; ++b) {
+        const Index end = std::min(first_tile[b + 1], grid.count());
+        for (Index t = first_tile[b]; t < end; ++t, grid.advance(at)) {
           WinogradTile<T> tile{};
           place_square(tile, out + at.image * out_h * out_w * channels.channels + channels.first(block), out_h, out_w,
                        channels.channels, at.y, at.x, Index{M});
           tile.channels = channels.valid(block);
-          tile.points = products.data() + (b - first_block) * product_size + (t - first_tile(b)) * points * wide;
+          tile.points = products.data() + b * product_size + (t - first_tile[b]) * points * wide;
           tile.point_step = wide;
           tile.bias = bias + channels.first(block);
           transforms.output(tile);
@@ -228,81 +243,98 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
   const TileGrid<M> grid(shape.n, shape.out_h(), shape.out_w());
   const Index blocks_in = (shape.c + kBlock<T> - 1) / kBlock<T>, padded_in = blocks_in * kBlock<T>;
 
-  // Tiles between two passes over the weight gradient; odd, so that the points of a tile do not
-  // fall into one cache set.
-  constexpr Index budget = 4 * 1024 * 1024 / static_cast<Index>(sizeof(T));
-  const Index most = std::clamp<Index>(budget / (points * (padded_in + channels.padded())), 32, grid.count() + 32);
-  const Index rounds = (grid.count() + most - 1) / most;
-  const Index room = ((grid.count() + rounds - 1) / rounds) | 1;
+  const Index point_sums = padded_in * channels.padded(), chunk_size = points * point_sums;
+  const Index tile_size = points * (padded_in + channels.padded());
 
-  // [point][block of c][tile][c], [point][block of k][tile][k], [point][block of k][c][k]. One block
-  // more than the source: the rows of a register tile may reach past the last channel's block.
-  Workspace<T> sources(static_cast<std::size_t>(points * padded_in * room + kBlock<T>));
-  Workspace<T> gradients(static_cast<std::size_t>(points * channels.padded() * room));
-  const Index point_sums = padded_in * channels.padded();
-  Workspace<T> sums(static_cast<std::size_t>(points * point_sums + channels.width));
+  // Each chunk of tiles has sums of its own and is one thread's, where the tiles outweigh the sums; else there is one
+  // chunk, and its loops are shared out. By shape only, so that the bits do not depend on the number of threads.
+  constexpr Index sums_budget = 3 * 1024 * 1024 / static_cast<Index>(sizeof(T));
+  const Index most_chunks = std::clamp<Index>(std::min(sums_budget / chunk_size, grid.count() / 128), 1, 8);
+  const auto chunks = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(most_chunks)));
+  // Transformed tiles between two passes over the sums: those of one thread stay in its L2 of 1 MiB.
+  const Index budget = (chunks > 1 ? 512 : 1024) * 1024 / static_cast<Index>(sizeof(T));
+  const Index most = std::max<Index>(budget / tile_size, 32);
+
+  // [chunk][point][block of k][c][k]
+  Workspace<T> sums(static_cast<std::size_t>(chunks * chunk_size + channels.width));
   const Index zero_count = std::max({shape.c, shape.k, 2 * channels.width});
   Workspace<T> zeros(static_cast<std::size_t>(zero_count));
   fill_zero(zeros.data(), zero_count);
-  for (Index round = 0; round < rounds; ++round) {
-    const Index begin = round * grid.count() / rounds, end = (round + 1) * grid.count() / rounds;
-    parallel_for(end - begin, 8, [&](Index first, Index last) {
-      for (Index t = first; t < last; ++t) {
-        const auto at = grid.place(begin + t);
-        WinogradTile<T> tile{};
-        place_square(tile, x + at.image * shape.h * shape.w * shape.c, shape.h, shape.w, shape.c, at.y - shape.pad_h,
-                     at.x - shape.pad_w, extent);
-        tile.channels = shape.c;
-        tile.zeros = zeros.data();
-        tile.points = sources.data() + t * kBlock<T>;
-        tile.point_step = padded_in * room;
-        tile.piece = kBlock<T>;
-        tile.piece_step = room * kBlock<T>;
-        transforms.input(tile);
-        // Blocks of two vectors, then a narrower one.
-        const Index wide = 2 * channels.width, paired = channels.doubled(), rest = channels.padded() - paired;
-        place_square(tile, dy + at.image * grid.out_h * grid.out_w * shape.k, grid.out_h, grid.out_w, shape.k, at.y,
-                     at.x, Index{M});
-        tile.point_step = channels.padded() * room;
-        if (paired > 0) {
-          tile.channels = std::min(paired, shape.k);
-          tile.points = gradients.data() + t * wide;
-          tile.piece = wide;
-          tile.piece_step = room * wide;
-          transforms.gradient(tile);
+  parallel_chunks(grid.count(), chunks, [&](Index chunk, Index chunk_begin, Index chunk_end) {
+    const Index count = chunk_end - chunk_begin, rounds = (count + most - 1) / most;
+    // Tiles of a round at most; odd, so that the points of a tile do not fall into one cache set.
+    const Index room = ((count + rounds - 1) / rounds) | 1;
+    // [point][block of c][tile][c], [point][block of k][tile][k]. One block more than the source: the rows of a
+    // register tile may reach past the last channel's block.
+    Workspace<T> sources(static_cast<std::size_t>(points * padded_in * room + kBlock<T>));
+    Workspace<T> gradients(static_cast<std::size_t>(points * channels.padded() * room));
+    for (Index round = 0; round < rounds; ++round) {
+      const Index begin = chunk_begin + round * count / rounds, end = chunk_begin + (round + 1) * count / rounds;
+      parallel_for(end - begin, 8, [&](Index first, Index last) {
+        auto at = grid.place(begin + first);
+        for (Index t = first; t < last; ++t, grid.advance(at)) {
+          WinogradTile<T> tile{};
+          place_square(tile, x + at.image * shape.h * shape.w * shape.c, shape.h, shape.w, shape.c, at.y - shape.pad_h,
+                       at.x - shape.pad_w, extent);
+          tile.channels = shape.c;
+          tile.zeros = zeros.data();
+          tile.points = sources.data() + t * kBlock<T>;
+          tile.point_step = padded_in * room;
+          tile.piece = kBlock<T>;
+          tile.piece_step = room * kBlock<T>;
+          transforms.input(tile);
+          // Blocks of two vectors, then a narrower one.
+          const Index wide = 2 * channels.width, paired = channels.doubled(), rest = channels.padded() - paired;
+          place_square(tile, dy + at.image * grid.out_h * grid.out_w * shape.k, grid.out_h, grid.out_w, shape.k, at.y,
+                       at.x, Index{M});
+          tile.point_step = channels.padded() * room;
+          if (paired > 0) {
+            tile.channels = std::min(paired, shape.k);
+            tile.points = gradients.data() + t * wide;
+            tile.piece = wide;
+            tile.piece_step = room * wide;
+            transforms.gradient(tile);
+          }
+          if (shape.k > paired) {
+            tile.pixels += paired;
+            tile.channels = shape.k - paired;
+            tile.points = gradients.data() + paired * room + t * rest;
+            tile.piece = rest;
+            tile.piece_step = 0;
+            transforms.gradient(tile);
+          }
         }
-        if (shape.k > paired) {
-          tile.pixels += paired;
-          tile.channels = shape.k - paired;
-          tile.points = gradients.data() + paired * room + t * rest;
-          tile.piece = rest;
-          tile.piece_step = 0;
-          transforms.gradient(tile);
+      });
+      parallel_for(points * channels.count(), 1, [&](Index first, Index last) {
+        const Position origin{0, 0};
+        for (Index item = first; item < last; ++item) {
+          const Index point = item / channels.count(), block = item % channels.count();
+          const Index wide = channels.wide(block);
+          WeightTileCall<T> call{};
+          call.gradient = gradients.data() + (point * channels.padded() + channels.first(block)) * room;
+          call.positions = &origin;
+          call.position_count = 1;
+          call.lanes = end - begin;
+          call.lane_step = wide;
+          call.ahead = kLanesAhead * wide;
+          call.source_step = kBlock<T>;
+          T* block_sums = sums.data() + chunk * chunk_size + point * point_sums + padded_in * channels.first(block);
+          if (round == 0) fill_zero(block_sums, padded_in * wide);
+          for (Index c0 = 0; c0 < shape.c; c0 += kBlock<T>) {
+            call.source = sources.data() + (point * padded_in + c0) * room;
+            run_weight_tiles(kernels, call, channels.kind(block), wide, std::min(kBlock<T>, shape.c - c0),
+                             block_sums + c0 * wide);
+          }
         }
-      }
-    });
-    parallel_for(points * channels.count(), 1, [&](Index first, Index last) {
-      const Position origin{0, 0};
-      for (Index item = first; item < last; ++item) {
-        const Index point = item / channels.count(), block = item % channels.count();
-        const Index wide = channels.wide(block);
-        WeightTileCall<T> call{};
-        call.gradient = gradients.data() + (point * channels.padded() + channels.first(block)) * room;
-        call.positions = &origin;
-        call.position_count = 1;
-        call.lanes = end - begin;
-        call.lane_step = wide;
-        call.source_step = kBlock<T>;
-        T* block_sums = sums.data() + point * point_sums + padded_in * channels.first(block);
-        if (round == 0) fill_zero(block_sums, padded_in * wide);
-        for (Index c0 = 0; c0 < shape.c; c0 += kBlock<T>) {
-          call.source = sources.data() + (point * padded_in + c0) * room;
-          run_weight_tiles(kernels, call, channels.kind(block), wide, std::min(kBlock<T>, shape.c - c0),
-                           block_sums + c0 * wide);
-        }
-      }
-    });
-  }
+      });
+    }
+  });
+  parallel_for(chunk_size, 1 << 14, [&](Index first, Index last) {
+    for (Index chunk = 1; chunk < chunks; ++chunk) {
+      const T* from = sums.data() + chunk * chunk_size;
+      for (Index i = first; i < last; ++i) sums.data()[i] += from[i];
+    }
+  });
   parallel_for(shape.c, 4, [&](Index first, Index last) {
     for (Index c = first; c < last; ++c)
       for (Index block = 0; block < channels.count(); ++block) {
