@@ -251,9 +251,10 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
   constexpr Index sums_budget = 3 * 1024 * 1024 / static_cast<Index>(sizeof(T));
   const Index most_chunks = std::clamp<Index>(std::min(sums_budget / chunk_size, grid.count() / 128), 1, 8);
   const auto chunks = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(most_chunks)));
-  // Transformed tiles between two passes over the sums: those of one thread stay in its L2 of 1 MiB.
+  // Transformed tiles between two passes over the sums: as many as stay in a thread's L2 of 1 MiB, or in those of a
+  // few, but at least half as much as the sums.
   const Index budget = (chunks > 1 ? 512 : 1024) * 1024 / static_cast<Index>(sizeof(T));
-  const Index most = std::max<Index>(budget / tile_size, 32);
+  const Index most = std::max(budget, chunk_size / 2) / tile_size;
 
   // [chunk][point][block of k][c][k]
   Workspace<T> sums(static_cast<std::size_t>(chunks * chunk_size + channels.width));
