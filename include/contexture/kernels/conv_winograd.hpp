@@ -248,12 +248,12 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
 
   // Each chunk of tiles has sums of its own and is one thread's, where the tiles outweigh the sums; else there is one
   // chunk, and its loops are shared out. By shape only, so that the bits do not depend on the number of threads.
-  constexpr Index sums_budget = 3 * 1024 * 1024 / static_cast<Index>(sizeof(T));
-  const Index most_chunks = std::clamp<Index>(std::min(sums_budget / chunk_size, grid.count() / 128), 1, 8);
+  constexpr Index sums_budget = 3 * 512 * 1024 / static_cast<Index>(sizeof(T));
+  const Index most_chunks = std::clamp<Index>(std::min(sums_budget / chunk_size, grid.count() / 256), 1, 8);
   const auto chunks = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(most_chunks)));
-  // Transformed tiles between two passes over the sums: as many as stay in a thread's L2 of 1 MiB, or in those of a
-  // few, but at least half as much as the sums.
-  const Index budget = (chunks > 1 ? 512 : 1024) * 1024 / static_cast<Index>(sizeof(T));
+  // Transformed tiles between two passes over the sums: as many as stay in a thread's L2 of 1 MiB, or, where threads
+  // share them, not so few that the loops are short; but at least half as much as the sums.
+  const Index budget = (chunks > 1 ? 768 : 3072) * 1024 / static_cast<Index>(sizeof(T));
   const Index most = std::max(budget, chunk_size / 2) / tile_size;
 
   // [chunk][point][block of k][c][k]
