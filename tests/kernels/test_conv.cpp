@@ -86,6 +86,21 @@ ConvShape random_shape(Random& random, Index most_multiply_adds) {
   }
 }
 
+// 1x1 kernels without padding, of any stride, over rows of fewer and of more pixels than a tile has lanes.
+ConvShape random_pointwise_shape(Random& random, Index most_multiply_adds) {
+  for (;;) {
+    ConvShape shape;
+    shape.n = random.one_in(3) ? random.integer(6, 31) : random.integer(0, 5);
+    shape.h = random.one_in(4) ? 1 : random.integer(1, 13);
+    shape.w = random.one_in(4) ? 1 : random.integer(1, 40);
+    shape.c = random.one_in(3) ? random.integer(12, 70) : random.integer(1, 9);
+    shape.k = random.one_in(3) ? random.integer(1, 17) : 16 * random.integer(1, 18);
+    shape.stride_h = random.integer(1, 3);
+    shape.stride_w = random.one_in(4) ? random.integer(1, 3) : shape.stride_h;
+    if (shape.multiply_adds() <= most_multiply_adds) return shape;
+  }
+}
+
 std::string describe(const ConvShape& s) {
   return message("n", s.n, " h", s.h, " w", s.w, " c", s.c, " k", s.k, " kernel ", s.r, "x", s.s, " stride ",
                  s.stride_h, ",", s.stride_w, " pad ", s.pad_h, ",", s.pad_w, " dilation ", s.dilation_h, ",",
@@ -200,11 +215,12 @@ struct Results {
 };
 
 template <class T>
-void check_random_shapes(ConvAlgorithm algorithm, std::uint64_t seed, int count, Index most_multiply_adds) {
+void check_random_shapes(ConvAlgorithm algorithm, std::uint64_t seed, int count, Index most_multiply_adds,
+                         ConvShape (*make_shape)(Random&, Index) = &random_shape) {
   const Settings settings;
   for (int i = 0; i < count; ++i) {
     Random random{seed + static_cast<std::uint64_t>(i)};
-    const Problem<T> problem(random_shape(random, most_multiply_adds), random);
+    const Problem<T> problem(make_shape(random, most_multiply_adds), random);
     const References<T> reference(problem);
     set_conv_algorithm(algorithm);
     for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
@@ -231,6 +247,11 @@ TEST_CASE("conv2d: random shapes, im2col") {
 TEST_CASE("conv2d: random shapes, direct") {
   check_random_shapes<float>(ConvAlgorithm::direct, 3000, 400, 60000);
   check_random_shapes<double>(ConvAlgorithm::direct, 4000, 150, 60000);
+}
+
+TEST_CASE("conv2d: random shapes of 1x1 kernels, direct") {
+  check_random_shapes<float>(ConvAlgorithm::direct, 40000, 300, 300000, &random_pointwise_shape);
+  check_random_shapes<double>(ConvAlgorithm::direct, 41000, 100, 300000, &random_pointwise_shape);
 }
 
 // Winograd's errors follow the largest terms of a tile, not those of the element: shapes it can
@@ -290,6 +311,7 @@ TEST_CASE("conv2d: random shapes, Winograd") {
 
 TEST_CASE("conv2d: thousands of random shapes", "[.slow]") {
   check_random_shapes<float>(ConvAlgorithm::direct, 100000, 5000, 400000);
+  check_random_shapes<float>(ConvAlgorithm::direct, 150000, 2000, 400000, &random_pointwise_shape);
   check_random_shapes<float>(ConvAlgorithm::im2col, 200000, 2000, 400000);
   check_random_shapes<double>(ConvAlgorithm::direct, 300000, 1000, 400000);
   check_winograd(ConvAlgorithm::winograd2, 400000, 2000, 1e-5);
@@ -354,7 +376,7 @@ TEST_CASE("conv2d: the same bits with any number of threads") {
        {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4})
     for (int i = 0; i < 40; ++i) {
       Random random{500 + static_cast<std::uint64_t>(i)};
-      ConvShape shape = random_shape(random, 400000);
+      ConvShape shape = (i % 4 == 0 ? random_pointwise_shape : random_shape)(random, 400000);
       if (algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4) {
         shape.r = shape.s = 3;
         shape.stride_h = shape.stride_w = shape.dilation_h = shape.dilation_w = shape.groups = 1;

@@ -62,7 +62,7 @@ CONTEXTURE_INLINE VecN<T, N> load_part(const T* from, Index count) {
 
 // One tile of the output: MR lanes by NV vectors and HALF half vectors of channels, summed over the
 // taps and the source channels. Lanes are the pixels at the same position of MR images, a packed block
-// apart; or, IN_PLACE, neighbouring windows in memory, call.lane_step apart, of no more than a block.
+// apart; or, IN_PLACE, neighbouring pixels or windows where they lie in memory, call.lane_step apart.
 template <class T, int MR, int NV, int HALF = 0, bool IN_PLACE = false>
 CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
   constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
@@ -80,7 +80,7 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
   for (Index t = 0; t < call.tap_count; ++t) {
     const T* a = call.source + call.taps[t].source;
     const T* b = call.weights + call.taps[t].weights * call.weights_step;
-    for (Index left = call.channels; left > 0; left -= block, a += MR * block) {
+    for (Index left = call.channels; left > 0; left -= block, a += IN_PLACE ? block : MR * block) {
       const Index steps = left < block ? left : block;
       for (Index c = 0; c < steps; ++c, b += NV * width + HALF * half_width) {
         Vec<T> w[NV];
@@ -132,7 +132,7 @@ CONTEXTURE_KERNEL void conv_weight_tile(const detail::conv::WeightTileCall<T>& c
     const T* dy = call.gradient + call.positions[p].gradient * call.gradient_step;
     for (Index lane = 0; lane < call.lanes; ++lane, x += call.source_step, dy += call.lane_step) {
       CONTEXTURE_UNROLL for (int j = 0; j < NV + HALF; ++j) __builtin_prefetch(dy + call.ahead + j * width);
-      __builtin_prefetch(x + detail::conv::kLanesAhead * call.source_step);
+      __builtin_prefetch(x + call.source_ahead);
       Vec<T> g[NV];
       VecN<T, half_width> half_g{};
       CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) g[j] = load(dy + j * width);

@@ -7,6 +7,7 @@
 // a tile. The source is copied once, row by row, into a ring that stays in L2, in the order
 // [row][pixel][block of channels][lane][channel in block]: lanes lie one cache line apart, a
 // distance the compiler knows, and the inner loop is MR broadcasts and MR*NV multiply-adds.
+// The stem and 1x1 kernels read neighbouring pixels of a row where they lie instead.
 //
 // Both data passes are the same loop over lists of taps; they differ in the lists and in how the
 // weights are packed: forward takes pixel i = o*stride - pad + tap*dilation, backward-data the
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/cpu.hpp"
@@ -67,8 +69,8 @@ struct WeightTileCall {
   const Position* positions;
   Index position_count;
   Index lanes;
-  Index ahead;  // elements from a pixel of the gradient to one that is fetched from memory meanwhile
-  T* out;       // [CR][NV vectors]
+  Index source_ahead, ahead;  // elements from a pixel of the source, of the gradient, to one that is fetched meanwhile
+  T* out;                     // [CR][NV vectors]
 };
 
 // Register tiles are one vector of channels wide, two, or one and a half: 24 channels are a
@@ -515,6 +517,122 @@ void stem_forward(const DirectKernels<T>& kernels, const ConvShape& shape, const
   });
 }
 
+// A 1x1 kernel reads each pixel once: nothing is packed, lanes are neighbouring pixels of a row where they lie.
+// Not where rows are too short for a tile and do not follow each other without a gap.
+template <class T>
+[[nodiscard]] bool is_pointwise(const ConvShape& shape, const DirectKernels<T>& kernels) {
+  return shape.r == 1 && shape.s == 1 && shape.pad_h == 0 && shape.pad_w == 0 && shape.groups == 1 &&
+         ((shape.stride_h == 1 && shape.stride_w == 1) || 2 * shape.out_w() > kernels.max_lanes);
+}
+
+// Where the pixels lie that a 1x1 kernel connects, in elements.
+struct PixelGrid {
+  Index channels, image, row, pixel;  // channels of a pixel, distances from one to the next
+};
+
+// A pass of a 1x1 kernel over the data, pixel by pixel from one grid to the other.
+struct PointwisePass {
+  Index images, rows, pixels;  // that are computed
+  PixelGrid source, out;
+  Index zero_rows, zero_row;  // rows of the output with gaps, which become zero, and elements of one; or 0
+
+  PointwisePass(const ConvShape& shape, bool backward)
+      : images(shape.n), rows(shape.out_h()), pixels(shape.out_w()), zero_rows(0), zero_row(shape.w * shape.c) {
+    const bool gaps = shape.h > rows || shape.w > pixels;
+    if (!gaps) pixels *= std::exchange(rows, 1) * std::exchange(images, 1);
+    source = {shape.c, shape.h * zero_row, shape.stride_h * zero_row, gaps ? shape.stride_w * shape.c : shape.c};
+    out = {shape.k, rows * pixels * shape.k, pixels * shape.k, shape.k};
+    if (!backward) return;
+    std::swap(source, out);
+    if (gaps) zero_rows = shape.h;
+  }
+};
+
+template <class T>
+void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, const ChannelBlocks& channels,
+                   const T* source, const T* weights, const T* bias, T* out) {
+  // A row is cut into tiles of about equal width; the first `longer` of them have two lanes more. An odd number of
+  // pixels has two tiles at least: the last one starts a pixel earlier, and does not write that one.
+  const Index pairs = (pass.pixels + 1) / 2, odd = pass.pixels > 1 ? pass.pixels % 2 : 0;
+  const Index row_tiles = std::max((pass.pixels + kernels.max_lanes - 1) / kernels.max_lanes, 1 + odd);
+  const Index narrow = 2 * (pairs / row_tiles), longer = pairs % row_tiles;
+  // Shared out are tiles, and blocks of channels where there are too few tiles; or rows, where zeros lie between them.
+  const Index rows = pass.images * pass.rows, unit = pass.zero_rows > 0 ? row_tiles : 1;
+  const Index threads = num_threads();
+  const Index parts = std::min(rows * row_tiles / unit, threads == 1 ? 1 : 8 * threads);
+  const Index channel_groups =
+      threads == 1 || pass.zero_rows > 0 ? 1 : std::clamp<Index>(2 * threads / parts, 1, channels.count());
+
+  parallel_chunks(parts * channel_groups, parts * channel_groups, [&](Index task, Index, Index) {
+    const Index part = task / channel_groups, channel_group = task % channel_groups;
+    const Index block_begin = channel_group * channels.count() / channel_groups;
+    const Index block_end = (channel_group + 1) * channels.count() / channel_groups;
+    const Index tile_begin = part * (rows * row_tiles / unit) / parts * unit;
+    const Index tile_end = (part + 1) * (rows * row_tiles / unit) / parts * unit;
+    constexpr Index most = 8;  // tiles that share a block of the weights while it is in L1
+    struct Place {
+      const T* source;
+      T* out;
+      Index lanes, missing;
+    } places[most];
+    // What most tiles later will be read, or made zero, is fetched from memory meanwhile.
+    const Index source_ahead =
+        rows == 1 ? most * kernels.max_lanes * pass.source.pixel : most * pass.source.row / row_tiles;
+    const Index out_ahead = most * pass.out.row / row_tiles;
+    Workspace<T> unused(static_cast<std::size_t>(2 * channels.width));  // output of the lane that is not written
+    T* to[kMaxLanes];
+    const Tap tap{0, 0};
+    TileCall<T> call{};
+    call.taps = &tap;
+    call.tap_count = 1;
+    call.channels = pass.source.channels;
+    call.lane_step = pass.pixels == 1 ? 0 : pass.source.pixel;  // a single pixel fills both lanes
+    call.out = to;
+
+    Index row_tile = tile_begin % row_tiles, row = tile_begin / row_tiles % pass.rows;
+    Index image = tile_begin / row_tiles / pass.rows;
+    for (Index tile = tile_begin; tile < tile_end;) {
+      Index count = 0;
+      for (; count < most && tile < tile_end; ++count, ++tile) {
+        const Index first = row_tile * narrow + 2 * std::min(row_tile, longer);
+        const Index lanes = narrow + (row_tile < longer ? 2 : 0), missing = first + lanes > pass.pixels ? 1 : 0;
+        const T* from = source + image * pass.source.image + row * pass.source.row +
+                        std::max<Index>(first - missing, 0) * pass.source.pixel;
+        T* const row_out = out + image * pass.out.image + row * pass.out.row;
+        places[count] = {from, row_out + first * pass.out.pixel, lanes, missing};
+        for (Index lane = 0; lane < lanes; ++lane)
+          for (Index c = 0; c < pass.source.channels; c += kBlock<T>)
+            __builtin_prefetch(from + source_ahead + lane * pass.source.pixel + c, 0, 2);
+        if (row_tile == 0 && pass.zero_rows > 0) {
+          const Index down = pass.out.row / pass.zero_row;
+          const Index size = std::min(down, pass.zero_rows - row * down) * pass.zero_row;
+          for (Index i = 0; i < size; i += kBlock<T>) __builtin_prefetch(row_out + out_ahead + i, 1, 2);
+          fill_zero(row_out, size);
+        }
+        if (++row_tile == row_tiles) {
+          row_tile = 0;
+          if (++row == pass.rows) row = 0, ++image;
+        }
+      }
+      for (Index block = block_begin; block < block_end; ++block) {
+        const Index first = channels.first(block);
+        call.weights_step = pass.source.channels * channels.wide(block);
+        call.weights = weights + first * pass.source.channels;  // the blocks before are full
+        call.bias = bias + first;
+        call.valid_channels = channels.valid(block);
+        for (Index i = 0; i < count; ++i) {
+          const Place& place = places[i];
+          to[0] = unused.data();
+          for (Index lane = place.missing; lane < place.lanes; ++lane)
+            to[lane] = place.out + (lane - place.missing) * pass.out.pixel + first;
+          call.source = place.source;
+          kernels.tile_in_place[channels.kind(block)][place.lanes / 2 - 1](call);
+        }
+      }
+    }
+  });
+}
+
 template <class T>
 void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   if (has_small_groups<T>(shape)) return grouped_forward(shape, x, w, bias, y);
@@ -527,6 +645,8 @@ void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
     pad_bias(bias == nullptr ? nullptr : bias + group * shape.group_k(), channels, padded_bias.data());
     if (windows_overlap<T>(shape) && 2 * shape.out_w() > kernels.max_lanes)
       return stem_forward(kernels, shape, channels, x, weights.data(), padded_bias.data(), y);
+    if (is_pointwise(shape, kernels))
+      return run_pointwise(kernels, PointwisePass(shape, false), channels, x, weights.data(), padded_bias.data(), y);
     TilePass<T> pass;
     pass.source = input_source(shape, group, x);
     const ConvShape compact = compacted(shape);
@@ -556,6 +676,8 @@ void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx
   pad_bias<T>(nullptr, channels, zeros.data());
   for (Index group = 0; group < shape.groups; ++group) {
     pack_weights_transposed(shape, group, channels, w, weights.data());
+    if (is_pointwise(shape, kernels))
+      return run_pointwise(kernels, PointwisePass(shape, true), channels, dy, weights.data(), zeros.data(), dx);
     TilePass<T> pass;
     pass.source.data = dy + group * shape.group_k();
     pass.source.rows = shape.out_h();
@@ -642,17 +764,24 @@ struct WeightUnits {
 };
 
 template <class T>
-void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
+void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
   if (has_small_groups<T>(shape)) return grouped_backward_weights(shape, x, dy, dw);
   const DirectKernels<T> kernels = kernels::select_direct_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
+  // Where vectors fill the output channels, dy is read where it lies: the lanes are the pixels of a row. The stem's
+  // windows overlap in the image as they do in memory, so a row is copied between the zeros of its padding and that is
+  // all. A 1x1 kernel's pixels are not copied at all: two channels a row of a tile, or it would read past the last
+  // pixel, and up to 1 KiB of dy a pixel, since larger distances leave most of L1 unused.
+  const bool whole_vectors = channels.padded() == shape.k;
+  const bool copied = whole_vectors && windows_overlap<T>(shape);
+  const bool uncopied = whole_vectors && is_pointwise(shape, kernels) && shape.c % 2 == 0 &&
+                        shape.k <= 1024 / static_cast<Index>(sizeof(T));
+  const bool in_place = copied || uncopied;
+  if (uncopied && shape.stride_h == 1) shape.h *= std::exchange(shape.n, 1);
   const Source<T> probe = input_source(shape, 0, x);
   const Index kernel_w = probe.folded ? 1 : shape.s, taps = shape.r * kernel_w;
   const Index padded_channels = probe.blocks() * kBlock<T>;
   const Index chunk_size = taps * padded_channels * channels.padded();
-  // The stem: lanes are the pixels of a row. Their windows overlap in the image as they do in memory,
-  // so a row is copied between the zeros of its padding and that is all; dy is read where it lies.
-  const bool in_place = windows_overlap<T>(shape) && channels.padded() == shape.k;
   const WeightUnits units(shape, in_place);
   const ConvShape compact = compacted(shape);
   const Axis rows = input_rows(compact, shape.out_h(), false);
@@ -694,9 +823,11 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
       T* sums = partial.data() + chunk * chunk_size;
       fill_zero(sums + taps * padded_channels * first_k, taps * padded_channels * padded_k);
       // One block more than the ring: the rows of a tile may reach past the last channel's block.
-      Workspace<T> packed(static_cast<std::size_t>(
-          ring.rows * (in_place ? padded_row<T>(shape) : source.packed_row(units.lanes)) + kBlock<T>));
-      if (in_place) fill_zero(packed.data(), ring.rows * padded_row<T>(shape));
+      Workspace<T> packed(static_cast<std::size_t>(ring.rows * (uncopied ? 0
+                                                                : copied ? padded_row<T>(shape)
+                                                                         : source.packed_row(units.lanes)) +
+                                                   kBlock<T>));
+      if (copied) fill_zero(packed.data(), ring.rows * padded_row<T>(shape));
       Workspace<T> gradient(in_place ? 0
                                      : static_cast<std::size_t>(units.rows * shape.out_w() * units.lanes * padded_k));
       std::vector<Position> positions(static_cast<std::size_t>(units.rows * shape.out_w()));
@@ -711,9 +842,9 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
         const Index keep = ring.keep[static_cast<std::size_t>(row0)];
         packed_to = lane_block == packed_lane_block ? std::max(packed_to, keep) : keep;
         packed_lane_block = lane_block;
-        for (; packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to) {
+        for (; !uncopied && packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to) {
           T* const to = packed.data() + ring.slot(packed_to) * packed_row;
-          if (in_place)
+          if (copied)
             std::copy_n(source.data + image0 * source.image_stride + packed_to * source.row_stride, shape.w * shape.c,
                         to + shape.pad_w * shape.c);
           for (Index i = 0; i < (in_place ? 0 : lanes); ++i)
@@ -758,7 +889,8 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
               for (Index row = row0; row < row1; ++row)
                 for (const auto* e = rows.begin(row); e != rows.end(row); ++e) {
                   if (e->tap != r) continue;
-                  const Index row_at = ring.slot(e->source) * packed_row, first_col = (row - row0) * shape.out_w();
+                  const Index row_at = uncopied ? e->source * source.row_stride : ring.slot(e->source) * packed_row,
+                              first_col = (row - row0) * shape.out_w();
                   if (in_place) {
                     positions[static_cast<std::size_t>(found++)] = {row_at, row - row0};
                     continue;
@@ -769,11 +901,14 @@ void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
                 }
               if (found == 0) continue;
               call.position_count = found;
-              // In place, a unit's first tap fetches the next unit's gradient.
+              // What is read in place a unit fetches for the next one, the first time that it reads it.
+              call.source_ahead =
+                  uncopied && block == block_begin ? (row1 - row0) * source.row_stride : kLanesAhead * call.source_step;
               call.ahead = !in_place ? kLanesAhead * call.lane_step : r == 0 ? count * shape.k : 0;
               T* tap_sums = block_sums + (r * kernel_w + s) * padded_channels * wide;
               for (Index c0 = 0; c0 < source.channels; c0 += kBlock<T>) {
-                call.source = packed.data() + c0 * lanes;
+                call.source = uncopied ? source.data + image0 * source.image_stride + c0 : packed.data() + c0 * lanes;
+                if (uncopied && c0 > 0) call.ahead = kLanesAhead * call.lane_step;
                 run_weight_tiles(kernels, call, channels.kind(block), wide, std::min(kBlock<T>, source.channels - c0),
                                  tap_sums + c0 * wide);
               }

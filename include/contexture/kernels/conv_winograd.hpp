@@ -319,6 +319,7 @@ void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, 
           call.lane_step = wide;
           call.ahead = kLanesAhead * wide;
           call.source_step = kBlock<T>;
+          call.source_ahead = kLanesAhead * call.source_step;
           T* block_sums = sums.data() + chunk * chunk_size + point * point_sums + padded_in * channels.first(block);
           if (round == 0) fill_zero(block_sums, padded_in * wide);
           for (Index c0 = 0; c0 < shape.c; c0 += kBlock<T>) {
