@@ -576,9 +576,9 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
       Index lanes, missing;
     } places[most];
     // What most tiles later will be read, or made zero, is fetched from memory meanwhile.
-    const Index source_ahead =
-        rows == 1 ? most * kernels.max_lanes * pass.source.pixel : most * pass.source.row / row_tiles;
-    const Index out_ahead = most * pass.out.row / row_tiles;
+    const Index rows_ahead = (most + row_tiles - 1) / row_tiles;
+    const Index source_ahead = rows == 1 ? most * kernels.max_lanes * pass.source.pixel : rows_ahead * pass.source.row;
+    const Index out_ahead = rows_ahead * pass.out.row;
     Workspace<T> unused(static_cast<std::size_t>(2 * channels.width));  // output of the lane that is not written
     T* to[kMaxLanes];
     const Tap tap{0, 0};
@@ -770,12 +770,12 @@ void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
   const ChannelBlocks channels(shape.group_k(), kernels);
   // Where vectors fill the output channels, dy is read where it lies: the lanes are the pixels of a row. The stem's
   // windows overlap in the image as they do in memory, so a row is copied between the zeros of its padding and that is
-  // all. A 1x1 kernel's pixels are not copied at all: two channels a row of a tile, or it would read past the last
-  // pixel, and up to 1 KiB of dy a pixel, since larger distances leave most of L1 unused.
+  // all. A 1x1 kernel's pixels are not copied at all, where tiles, of an even number of channels, do not read past the
+  // last pixel, pixels of dy are not so far apart that they meet in a few sets of L1, and a row has enough of them.
   const bool whole_vectors = channels.padded() == shape.k;
   const bool copied = whole_vectors && windows_overlap<T>(shape);
   const bool uncopied = whole_vectors && is_pointwise(shape, kernels) && shape.c % 2 == 0 &&
-                        shape.k <= 1024 / static_cast<Index>(sizeof(T));
+                        shape.k <= 16 * channels.width && (shape.stride_w == 1 || shape.out_w() >= 8);
   const bool in_place = copied || uncopied;
   if (uncopied && shape.stride_h == 1) shape.h *= std::exchange(shape.n, 1);
   const Source<T> probe = input_source(shape, 0, x);
