@@ -70,8 +70,9 @@ class ToyTask : public FitTask<Points> {
   ToyModel model;
 };
 
-FitOptions toy_options(std::int64_t steps) {
+FitOptions toy_options(std::int64_t steps, double averaging = 0) {
   FitOptions options;
+  options.averaging = averaging;
   options.steps = steps;
   options.evaluate_at = evaluation_steps(steps, 8);
   options.learning_rate = Schedule{.peak = 0.2, .total_steps = steps};
@@ -122,10 +123,11 @@ TEST_CASE("fit learns, and twice the same seed gives the same bits") {
 }
 
 TEST_CASE("fit stopped anywhere and resumed gives the same bits as in one go") {
+  const double averaging = GENERATE(0.0, 0.2);
   ToyTask whole;
   Sgd<float> whole_optimizer(whole.model.parameters());
   FitState whole_state;
-  fit(whole, whole_optimizer, toy_options(30), whole_state);
+  fit(whole, whole_optimizer, toy_options(30, averaging), whole_state);
 
   for (const std::int64_t stop_at : {1, 2, 7, 8, 29}) {
     CAPTURE(stop_at);
@@ -143,7 +145,7 @@ TEST_CASE("fit stopped anywhere and resumed gives the same bits as in one go") {
                      copy_tensors(state_tensors(task.model), saved);
                      copy_tensors(state_tensors(optimizer), saved_optimizer);
                    }};
-    CHECK(fit(task, optimizer, toy_options(30), state, hooks) == FitStatus::stopped);
+    CHECK(fit(task, optimizer, toy_options(30, averaging), state, hooks) == FitStatus::stopped);
     CHECK(state.step == stop_at);
     CHECK(saves == 1);
 
@@ -152,12 +154,52 @@ TEST_CASE("fit stopped anywhere and resumed gives the same bits as in one go") {
     Sgd<float> optimizer_again(again.model.parameters());
     restore_tensors(saved, state_tensors(again.model), "test");
     restore_tensors(saved_optimizer, state_tensors(optimizer_again), "test");
-    CHECK(fit(again, optimizer_again, toy_options(30), saved_state) == FitStatus::finished);
+    CHECK(fit(again, optimizer_again, toy_options(30, averaging), saved_state) == FitStatus::finished);
     CHECK(same_bits(weights(whole.model), weights(again.model)));
     CHECK(same_rows(whole_state.rows, saved_state.rows));
     CHECK(same_bits(whole_state.best, saved_state.best));
+    CHECK(same_bits(whole_state.average, saved_state.average));
+    CHECK(whole_state.average.empty() == (averaging == 0));
     CHECK(saved_state.best_step == whole_state.best_step);
   }
+}
+
+TEST_CASE("fit evaluates and keeps the moving average of the weights, and goes on with the weights themselves") {
+  struct Watched : ToyTask, Progress {
+    Evaluation evaluate() override {
+      evaluated = weights(model);
+      for (const auto& [name, tensor] : expected)
+        for (std::size_t i = 0; i < tensor.size(); ++i)
+          CHECK(evaluated.at(name).data()[i] == Approx(static_cast<double>(tensor.data()[i])).margin(1e-6));
+      ++evaluations;
+      return ToyTask::evaluate();
+    }
+    void step(std::int64_t step, double, double, double) override {
+      const double decay =
+          std::min(1 - 1 / (0.2 * 40), (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step)));
+      for (const auto& [name, tensor] : weights(model))
+        for (std::size_t i = 0; i < tensor.size(); ++i) {
+          float& average = expected.at(name).data()[i];
+          average = static_cast<float>(decay * average + (1 - decay) * tensor.data()[i]);
+        }
+    }
+    TensorMap expected = weights(model), evaluated;
+    int evaluations = 0;
+  };
+  Watched task;
+  Sgd<float> optimizer(task.model.parameters());
+  FitState state;
+  CHECK(fit(task, optimizer, toy_options(40, 0.2), state, {&task, nullptr, {}}) == FitStatus::finished);
+  CHECK(task.evaluations == 9);
+  CHECK(same_bits(state.average, task.evaluated));
+
+  ToyTask plain;
+  Sgd<float> plain_optimizer(plain.model.parameters());
+  FitState plain_state;
+  fit(plain, plain_optimizer, toy_options(40), plain_state);
+  CHECK(same_bits(weights(plain.model), weights(task.model)));
+  CHECK_FALSE(same_bits(plain_state.best, state.best));
+  CHECK(state.rows.back().loss != plain_state.rows.back().loss);
 }
 
 TEST_CASE("fit evaluates at the given steps and averages the training loss since the last row") {

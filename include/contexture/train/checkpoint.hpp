@@ -1,7 +1,7 @@
 // The state of a whole run in one file, so that a stopped or crashed run continues bit by bit:
 // results of the phases that are done, history, and of the phase under way the weights, the
-// optimiser's state, the loop's state and the best weights. The file is a safetensors file: tensors as
-// tensors ("model/…", "best/…", "optimizer/…", "encoder/…"), the rest as JSON in its metadata. It is
+// optimiser's state, the loop's state, the best weights and the averaged ones. The file is a safetensors file: tensors
+// as tensors ("model/…", "best/…", "average/…", "optimizer/…", "encoder/…"), the rest as JSON in its metadata. It is
 // written beside its destination and renamed, so there is always one good checkpoint.
 #pragma once
 
@@ -151,6 +151,7 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
   add("model/", state.model);
   add("optimizer/", state.optimizer);
   add("best/", state.fit.best);
+  add("average/", state.fit.average);
   write_safetensors(path, tensors, {{"state", json::text_of(root)}});
 }
 
@@ -186,6 +187,7 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
                            : kind == "model"     ? &state.model
                            : kind == "optimizer" ? &state.optimizer
                            : kind == "best"      ? &state.fit.best
+                           : kind == "average"   ? &state.fit.average
                                                  : nullptr;
     require_input(map != nullptr, path.string(), ": unexpected tensor '", name, "' in a checkpoint");
     map->emplace(rest, std::move(tensor));

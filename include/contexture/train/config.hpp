@@ -67,6 +67,7 @@ struct ExperimentConfig {
   double learning_rate = 0;  ///< peak, at a batch of 128 images; 0: by rule, see default_learning_rate()
   std::int64_t batch_size = 128;
   std::string optimizer = "muon";  ///< of both trainings: sgd or muon
+  double averaging = 0;            ///< share of the steps over which weights are averaged for evaluation; 0: not
   double weight_decay = 5e-4;
   double label_smoothing = 0.1;
   Mirror mirror = Mirror::automatic;
@@ -266,6 +267,8 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
       number_setting<double>("learning-rate", "peak, at a batch of 128; 0: by rule", &C::learning_rate, 0.0, 1e6),
       number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
+      number_setting<double>("averaging", "share of the steps over which a classifier's weights are averaged; 0: not",
+                             &C::averaging, 0.0, 1.0),
       choice_setting("optimizer", "of both trainings", &C::optimizer, {"sgd", "muon"}),
       number_setting<double>("weight-decay", "L2 penalty of both trainings; with muon not of convolutions",
                              &C::weight_decay, 0.0, 1.0),

@@ -636,6 +636,7 @@ class ExperimentRun {
     options.steps = how.steps;
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
     options.learning_rate = schedule(how.learning_rate * static_cast<double>(batch) / 128, options.steps);
+    options.averaging = config_.averaging;
     options.steps_per_epoch = static_cast<double>(images) / static_cast<double>(batch);
     options.rng = rng.split("dropout").split(experiment);
 

@@ -117,6 +117,7 @@ struct FitOptions {
   std::int64_t steps = 0;                             ///< optimiser steps in all
   std::vector<std::int64_t> evaluate_at;              ///< rising; see evaluation_steps()
   std::function<double(std::int64_t)> learning_rate;  ///< step -> rate
+  double averaging = 0;                               ///< share of the steps over which weights are averaged; 0: not
   double clip_norm = 0;                               ///< global gradient norm is clipped to this; 0: not
   double steps_per_epoch = 1;                         ///< for HistoryRow::epoch only
   std::string experiment, arm;                        ///< for HistoryRow only
@@ -143,7 +144,8 @@ struct FitState {
   double best_accuracy = -1;     ///< on validation; below 0: not evaluated yet
   std::int64_t best_step = -1;   ///< the earliest with best_accuracy
   std::vector<HistoryRow> rows;
-  TensorMap best;  ///< parameters and buffers at best_step
+  TensorMap best;     ///< parameters and buffers at best_step
+  TensorMap average;  ///< of parameters and buffers, where FitOptions::averaging is above 0
 };
 
 struct FitHooks {
@@ -223,6 +225,47 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// An exponential moving average of a module's parameters and buffers, kept in a map that a checkpoint can hold: what
+// is evaluated and kept where the weights themselves still jump about at a high learning rate (Polyak and Juditsky,
+// SIAM J. Control Optim. 30, 1992; in this form Tarvainen and Valpola, arXiv 1703.01780). Does nothing for a window
+// of less than two steps.
+class WeightAverage {
+ public:
+  WeightAverage(Module<float>& module, TensorMap& average, double window) : window_(window) {
+    if (window_ < 2) return;
+    const TensorList tensors = state_tensors(module);
+    if (average.empty()) copy_tensors(tensors, average);
+    for (const auto& [name, tensor] : tensors) {
+      const auto found = average.find(name);
+      require_input(found != average.end() && found->second.shape() == tensor->shape(),
+                    "fit: the saved average has no ", name, " ", tensor->shape());
+      pairs_.emplace_back(tensor, &found->second);
+    }
+  }
+
+  // To be called after each step, the first of which is 1. Of early steps less is remembered: a tenth of them.
+  void update(std::int64_t step) {
+    if (pairs_.empty()) return;
+    const double decay = std::min(1 - 1 / window_, (1 + static_cast<double>(step)) / (10 + static_cast<double>(step)));
+    const auto share = static_cast<float>(1 - decay);
+    for (const auto& [weights, average] : pairs_) {
+      const float* from = weights->data();
+      float* to = average->data();
+      for (std::size_t i = 0; i < average->size(); ++i) to[i] += share * (from[i] - to[i]);
+    }
+  }
+
+  // Puts the average in the module's place, and the module's weights into the average's; again: back.
+  void exchange() {
+    for (const auto& [weights, average] : pairs_)
+      std::swap_ranges(weights->data(), weights->data() + weights->size(), average->data());
+  }
+
+ private:
+  double window_;  // steps
+  std::vector<std::pair<Tensor<float>*, Tensor<float>*>> pairs_;
+};
+
 inline bool all_finite(const Tensor<float>& tensor) {
   const float* p = tensor.data();
   for (std::size_t i = 0; i < tensor.size(); ++i)
@@ -295,8 +338,9 @@ void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, 
 }  // namespace detail
 
 /// Trains until options.steps are taken or a stop is requested; continues from `state`. Evaluation
-/// at step s comes before update s + 1. Throws Diverged when a loss or, before saving, a weight is
-/// not finite; nothing is saved then, so what was saved last is good.
+/// at step s comes before update s + 1. With options.averaging the moving average of the weights is evaluated and
+/// kept as state.best; the module ends with the weights themselves. Throws Diverged when a loss or, before saving, a
+/// weight is not finite; nothing is saved then, so what was saved last is good.
 template <class B>
 FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& options, FitState& state,
               const FitHooks& hooks = {}) {
@@ -311,14 +355,18 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     hooks.save(state);
   };
 
+  detail::WeightAverage average(module, state.average, options.averaging * static_cast<double>(options.steps));
   Prefetcher<B> batches(
       state.step, options.steps, [&task](std::int64_t step) { return task.make_batch(step); }, options.prefetch);
   detail::Stopwatch watch;
   double saved_at = state.seconds;
   for (;;) {
     const auto next = static_cast<std::size_t>(state.evaluations);
-    if (next < options.evaluate_at.size() && options.evaluate_at[next] == state.step)
+    if (next < options.evaluate_at.size() && options.evaluate_at[next] == state.step) {
+      average.exchange();
       detail::evaluate_now(task, options, state, hooks, watch);
+      average.exchange();
+    }
     const bool finished = state.step == options.steps;
     const bool stopped = !finished && hooks.stop != nullptr && hooks.stop->requested();
     if (stopped || (!finished && state.seconds - saved_at >= options.save_seconds)) {
@@ -342,7 +390,7 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     result.loss.backward();
     if (options.clip_norm > 0) clip_grad_norm(std::span(parameters), options.clip_norm);
     optimizer.step(options.learning_rate(state.step));
-    ++state.step;
+    average.update(++state.step);
     state.loss_sum += loss * static_cast<double>(result.examples);
     state.correct += result.correct;
     state.examples += result.examples;
