@@ -599,3 +599,39 @@ TEST_CASE("arms that see an image more than 20 times learn at twice the rate, un
     CHECK(loss(by_rule, "10") != loss(low, "10"));
   }
 }
+
+TEST_CASE("a rate of the pre-trained arms, a warm-up and averaged weights change what they should") {
+  ExperimentConfig config = tiny_config();
+  config.pretrain_epochs = 0;
+  config.fractions = {1.0};
+  config.epochs = 8;
+  const auto curve = [](const RunSummary& summary, const std::string& arm) {
+    std::vector<double> losses;
+    for (const HistoryRow& row : rows_of(summary, "100", arm, "validation")) losses.push_back(row.loss);
+    return losses;
+  };
+  const RunSummary plain = run(config);
+
+  ExperimentConfig tuned = config;
+  tuned.finetune_learning_rate = 0.05;
+  const RunSummary with_rate = run(tuned);
+  config.learning_rate = 0.05;
+  CHECK(curve(with_rate, "scratch") == curve(plain, "scratch"));
+  CHECK(curve(with_rate, "pretrained") == curve(run(config), "pretrained"));
+  CHECK(curve(with_rate, "pretrained") != curve(plain, "pretrained"));
+
+  config.learning_rate = 0;
+  config.warmup = 0;
+  const RunSummary at_once = run(config);
+  CHECK(curve(at_once, "scratch") != curve(plain, "scratch"));
+  CHECK(curve(at_once, "pretrained") != curve(plain, "pretrained"));
+
+  config.warmup = 0.2;
+  config.averaging = 0.5;
+  const RunSummary averaged = run(config);
+  CHECK(curve(averaged, "pretrained").back() != curve(plain, "pretrained").back());
+  CHECK(curve(averaged, "scratch").front() == curve(plain, "scratch").front());
+  CHECK(curve(averaged, "scratch").back() != curve(plain, "scratch").back());
+  CHECK(rows_of(averaged, "100", "scratch", "train").back().loss ==
+        rows_of(plain, "100", "scratch", "train").back().loss);
+}

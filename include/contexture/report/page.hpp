@@ -339,11 +339,14 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
     const auto found = run.config.find(name);
     return found == run.config.end() || found->second.empty() ? std::string(otherwise) : found->second;
   };
-  const std::string rate = option("encoder-rate", "1"), scratch_from = option("scratch-from", "");
+  const std::string rate = option("encoder-rate", "1"), peak = option("finetune-learning-rate", "0");
+  const std::string scratch_from = option("scratch-from", "");
   doc.paragraph(
       "Both arms of an experiment share the architecture, the initialisation of the head, the labelled images, "
       "augmentation, schedule and number of steps; they differ in the encoder's first weights" +
-      (rate == "1" ? std::string(" only") : ", and the pre-trained ones have " + rate + " times the learning rate") +
+      (peak == "0" && rate == "1" ? " only" : "") +
+      (peak == "0" ? "" : ", and the learning rate of the pre-trained arm has a peak of " + peak) +
+      (rate == "1" ? "" : ", and the pre-trained weights have " + rate + " times the learning rate") +
       ". The smaller label sets are parts of the larger ones, with the same share of every class. " +
       (run.pretrain ? "Pre-training sees the training images without labels and never a test image."
                     : "What the given encoder was trained on is not known here. It is one for all seeds, so that "

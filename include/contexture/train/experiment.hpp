@@ -83,6 +83,9 @@ struct RunFiles {
 /// docs/research.md).
 [[nodiscard]] inline double default_learning_rate(double passes) { return passes > 20 ? 0.2 : 0.1; }
 
+/// Share of the steps of pre-training in which its learning rate rises to the peak.
+inline constexpr double kPretrainWarmup = 0.2;
+
 /// The options of the pretext task for images of this kind: the rules' defaults, and what the configuration sets.
 /// Images are mirrored only where the configuration says so: the rule of Mirror::automatic looks at labels, and
 /// pre-training does not. Throws std::invalid_argument for settings that make no sense together.
@@ -350,7 +353,7 @@ class ExperimentRun {
   }
 
  private:
-  // How an arm is trained, by the rules: the same for both.
+  // How an arm is trained, by the rules: the same for both, except for --finetune-learning-rate.
   struct ArmPlan {
     std::int64_t batch, steps;
     int padding;
@@ -573,8 +576,8 @@ class ExperimentRun {
     options.steps_per_epoch = static_cast<double>(task.images()) / static_cast<double>(task.images_per_step());
     options.steps = std::llround(config_.pretrain_epochs * options.steps_per_epoch);
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
-    options.learning_rate =
-        schedule(config_.pretrain_learning_rate * static_cast<double>(task.images_per_step()) / 128, options.steps);
+    options.learning_rate = schedule(config_.pretrain_learning_rate * static_cast<double>(task.images_per_step()) / 128,
+                                     options.steps, kPretrainWarmup);
     options.rng = rng.split("pretext dropout");
 
     PhaseInfo info;
@@ -635,7 +638,9 @@ class ExperimentRun {
     FitOptions options;
     options.steps = how.steps;
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
-    options.learning_rate = schedule(how.learning_rate * static_cast<double>(batch) / 128, options.steps);
+    const bool tuned = which == Arm::pretrained && config_.finetune_learning_rate > 0;
+    const double rate = tuned ? config_.finetune_learning_rate : how.learning_rate;
+    options.learning_rate = schedule(rate * static_cast<double>(batch) / 128, options.steps, config_.warmup);
     options.averaging = config_.averaging;
     options.steps_per_epoch = static_cast<double>(images) / static_cast<double>(batch);
     options.rng = rng.split("dropout").split(experiment);
@@ -685,8 +690,8 @@ class ExperimentRun {
 
   static Rng encoder_stream(const Rng& rng) { return rng.split("initialisation").split("encoder"); }
 
-  static std::function<double(std::int64_t)> schedule(double peak, std::int64_t steps) {
-    return Schedule{.peak = peak, .total_steps = std::max<std::int64_t>(steps, 1)};
+  static std::function<double(std::int64_t)> schedule(double peak, std::int64_t steps, double warmup) {
+    return Schedule{.peak = peak, .total_steps = std::max<std::int64_t>(steps, 1), .warmup_fraction = warmup};
   }
 
   std::unique_ptr<Optimizer<float>> make_optimizer(Module<float>& module) const {
