@@ -344,9 +344,9 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
   doc.paragraph(
       "Both arms of an experiment share the architecture, the initialisation of the head, the labelled images, "
       "augmentation, schedule and number of steps; they differ in the encoder's first weights" +
-      (peak == "0" && rate == "1" ? " only" : "") +
-      (peak == "0" ? "" : ", and the learning rate of the pre-trained arm has a peak of " + peak) +
-      (rate == "1" ? "" : ", and the pre-trained weights have " + rate + " times the learning rate") +
+      std::string(peak == "0" && rate == "1" ? " only" : "") +
+      (peak == "0" ? std::string() : ", and the learning rate of the pre-trained arm has a peak of " + peak) +
+      (rate == "1" ? std::string() : ", and the pre-trained weights have " + rate + " times the learning rate") +
       ". The smaller label sets are parts of the larger ones, with the same share of every class. " +
       (run.pretrain ? "Pre-training sees the training images without labels and never a test image."
                     : "What the given encoder was trained on is not known here. It is one for all seeds, so that "
