@@ -46,6 +46,7 @@ RunState example() {
   state.fit.best_step = 40;
   state.fit.rows = {{"100", "pretrained", 1, 40, 2.5, 9.75, "train", 0.5, 0.6, 0.7}};
   state.fit.best["head.bias"] = numbers({4}, 2);
+  state.fit.average["head.bias"] = numbers({4}, 5);
   state.model["head.bias"] = numbers({4}, 3);
   state.optimizer["velocity.head.bias"] = numbers({4}, 4);
   return state;
@@ -88,6 +89,7 @@ TEST_CASE("a checkpoint gives back everything, bit by bit") {
   CHECK(same_bits(out.model, in.model));
   CHECK(same_bits(out.optimizer, in.optimizer));
   CHECK(same_bits(out.fit.best, in.fit.best));
+  CHECK(same_bits(out.fit.average, in.fit.average));
 }
 
 TEST_CASE("a checkpoint cut anywhere, or with a flipped header, is refused with its name") {

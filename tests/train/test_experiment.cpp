@@ -102,8 +102,10 @@ TEST_CASE("experiments: the same seed twice gives the same files and rows, anoth
 }
 
 TEST_CASE("experiments: stopped in any phase and resumed, they give the same files and rows") {
+  ExperimentConfig config = tiny_config();
+  config.averaging = GENERATE(0.0, 0.3);
   const Folder whole("whole");
-  const RunSummary expected = run(tiny_config(), whole.path);
+  const RunSummary expected = run(config, whole.path);
   const auto files = weights_in(whole.path);
   // 8 steps of pre-training, then 14 + 14 and 8 + 8.
   for (const int stop_after : {1, 7, 11, 25, 40, 50}) {
@@ -112,13 +114,13 @@ TEST_CASE("experiments: stopped in any phase and resumed, they give the same fil
     StopToken stop;
     StopAfter progress(stop, stop_after);
     try {
-      (void)run_experiments(tiny_config(), tiny_data(), {.out = parts.path}, progress, &stop);
+      (void)run_experiments(config, tiny_data(), {.out = parts.path}, progress, &stop);
       FAIL("was not stopped");
     } catch (const Stopped& stopped) {
       CHECK(std::string(stopped.what()).find("--resume") != std::string::npos);
     }
     Progress silent;
-    const RunSummary resumed = run_experiments(tiny_config(), tiny_data(), {.out = parts.path, .resume = true}, silent);
+    const RunSummary resumed = run_experiments(config, tiny_data(), {.out = parts.path, .resume = true}, silent);
     CHECK(same_rows(expected.history, resumed.history));
     CHECK(files == weights_in(parts.path));
   }

@@ -464,6 +464,19 @@ inline Axis input_cols(const ConvShape& compact, bool folded) {
                                compact.dilation_w, false);
 }
 
+// A row of pixels that are read where they lie, cut into tiles of about equal width, an even number of lanes each.
+struct RowTiles {
+  Index count;
+  Index narrow, longer;  // lanes of a tile; the first `longer` of them have two more
+
+  RowTiles(Index pixels, Index max_lanes, Index least = 1)
+      : count(std::max((pixels + max_lanes - 1) / max_lanes, least)),
+        narrow(2 * ((pixels + 1) / 2 / count)),
+        longer((pixels + 1) / 2 % count) {}
+  [[nodiscard]] Index first(Index tile) const { return tile * narrow + 2 * std::min(tile, longer); }  // pixel
+  [[nodiscard]] Index lanes(Index tile) const { return narrow + (tile < longer ? 2 : 0); }
+};
+
 // The stem: lanes are neighbouring pixels of a row, at most max_lanes of them. Their windows overlap in
 // memory as they do in the image, so that a row is copied between the zeros of its padding and that is all.
 template <class T>
@@ -471,9 +484,7 @@ void stem_forward(const DirectKernels<T>& kernels, const ConvShape& shape, const
                   const T* weights, const T* bias, T* y) {
   const Index padded = padded_row<T>(shape), image_size = shape.h * shape.w * shape.c;
   const Index out_h = shape.out_h(), out_w = shape.out_w();
-  std::vector<Index> first_cols;  // of the tiles of a row, and one past the last
-  for (Index tiles = (out_w + kernels.max_lanes - 1) / kernels.max_lanes, tile = 0; tile <= tiles; ++tile)
-    first_cols.push_back(2 * (tile * ((out_w + 1) / 2) / tiles));
+  const RowTiles tiles(out_w, kernels.max_lanes);
   const Axis rows = input_rows(shape, out_h, false);
   const RingPlan ring = plan_ring(rows, 1);
   parallel_for(shape.n * out_h, 1 + (1 << 18) / (shape.patch() * out_w * shape.k), [&](Index begin, Index end) {
@@ -505,8 +516,8 @@ void stem_forward(const DirectKernels<T>& kernels, const ConvShape& shape, const
         call.valid_channels = channels.valid(block);
         const auto* tile = kernels.tile_in_place[channels.kind(block)];
         T* to = y + item * out_w * shape.k + first;
-        for (std::size_t t = 0; t + 1 < first_cols.size(); ++t) {
-          const Index col = first_cols[t], lanes = first_cols[t + 1] - col;
+        for (Index t = 0; t < tiles.count; ++t) {
+          const Index col = tiles.first(t), lanes = tiles.lanes(t);
           for (Index i = 0; i < lanes; ++i, to += shape.k) out[i] = to;
           if (col + lanes > out_w) out[lanes - 1] = unused.data();
           call.source = source.data() + col * call.lane_step;
@@ -534,7 +545,8 @@ struct PixelGrid {
 struct PointwisePass {
   Index images, rows, pixels;  // that are computed
   PixelGrid source, out;
-  Index zero_rows, zero_row;  // rows of the output with gaps, which become zero, and elements of one; or 0
+  Index zero_rows;  // of an output image with gaps, which become zero first; 0: no gaps
+  Index zero_row;   // elements of such a row
 
   PointwisePass(const ConvShape& shape, bool backward)
       : images(shape.n), rows(shape.out_h()), pixels(shape.out_w()), zero_rows(0), zero_row(shape.w * shape.c) {
@@ -551,15 +563,13 @@ struct PointwisePass {
 template <class T>
 void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, const ChannelBlocks& channels,
                    const T* source, const T* weights, const T* bias, T* out) {
-  // A row is cut into tiles of about equal width; the first `longer` of them have two lanes more. An odd number of
-  // pixels has two tiles at least: the last one starts a pixel earlier, and does not write that one.
-  const Index pairs = (pass.pixels + 1) / 2, odd = pass.pixels > 1 ? pass.pixels % 2 : 0;
-  const Index row_tiles = std::max((pass.pixels + kernels.max_lanes - 1) / kernels.max_lanes, 1 + odd);
-  const Index narrow = 2 * (pairs / row_tiles), longer = pairs % row_tiles;
+  // An odd number of pixels has two tiles at least: the last one starts a pixel earlier, and does not write that one.
+  const RowTiles tiles(pass.pixels, kernels.max_lanes, pass.pixels > 1 ? 1 + pass.pixels % 2 : 1);
+  const Index row_tiles = tiles.count, rows = pass.images * pass.rows;
   // Shared out are tiles, and blocks of channels where there are too few tiles; or rows, where zeros lie between them.
-  const Index rows = pass.images * pass.rows, unit = pass.zero_rows > 0 ? row_tiles : 1;
+  const Index unit = pass.zero_rows > 0 ? row_tiles : 1, units = rows * row_tiles / unit;
   const Index threads = num_threads();
-  const Index parts = std::min(rows * row_tiles / unit, threads == 1 ? 1 : 8 * threads);
+  const Index parts = std::min(units, threads == 1 ? 1 : 8 * threads);
   const Index channel_groups =
       threads == 1 || pass.zero_rows > 0 ? 1 : std::clamp<Index>(2 * threads / parts, 1, channels.count());
 
@@ -567,8 +577,7 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
     const Index part = task / channel_groups, channel_group = task % channel_groups;
     const Index block_begin = channel_group * channels.count() / channel_groups;
     const Index block_end = (channel_group + 1) * channels.count() / channel_groups;
-    const Index tile_begin = part * (rows * row_tiles / unit) / parts * unit;
-    const Index tile_end = (part + 1) * (rows * row_tiles / unit) / parts * unit;
+    const Index tile_begin = part * units / parts * unit, tile_end = (part + 1) * units / parts * unit;
     constexpr Index most = 8;  // tiles that share a block of the weights while it is in L1
     struct Place {
       const T* source;
@@ -594,8 +603,8 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
     for (Index tile = tile_begin; tile < tile_end;) {
       Index count = 0;
       for (; count < most && tile < tile_end; ++count, ++tile) {
-        const Index first = row_tile * narrow + 2 * std::min(row_tile, longer);
-        const Index lanes = narrow + (row_tile < longer ? 2 : 0), missing = first + lanes > pass.pixels ? 1 : 0;
+        const Index first = tiles.first(row_tile), lanes = tiles.lanes(row_tile);
+        const Index missing = first + lanes > pass.pixels ? 1 : 0;
         const T* from = source + image * pass.source.image + row * pass.source.row +
                         std::max<Index>(first - missing, 0) * pass.source.pixel;
         T* const row_out = out + image * pass.out.image + row * pass.out.row;
@@ -822,12 +831,12 @@ void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
 
       T* sums = partial.data() + chunk * chunk_size;
       fill_zero(sums + taps * padded_channels * first_k, taps * padded_channels * padded_k);
+      const auto row_size = [&](Index lanes) {  // of the ring
+        return uncopied ? 0 : copied ? padded_row<T>(shape) : source.packed_row(lanes);
+      };
       // One block more than the ring: the rows of a tile may reach past the last channel's block.
-      Workspace<T> packed(static_cast<std::size_t>(ring.rows * (uncopied ? 0
-                                                                : copied ? padded_row<T>(shape)
-                                                                         : source.packed_row(units.lanes)) +
-                                                   kBlock<T>));
-      if (copied) fill_zero(packed.data(), ring.rows * padded_row<T>(shape));
+      Workspace<T> packed(static_cast<std::size_t>(ring.rows * row_size(units.lanes) + kBlock<T>));
+      if (copied) fill_zero(packed.data(), ring.rows * row_size(1));
       Workspace<T> gradient(in_place ? 0
                                      : static_cast<std::size_t>(units.rows * shape.out_w() * units.lanes * padded_k));
       std::vector<Position> positions(static_cast<std::size_t>(units.rows * shape.out_w()));
@@ -837,8 +846,7 @@ void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
         const Index lane_block = unit / units.row_groups;
         const Index row0 = unit % units.row_groups * units.rows, row1 = std::min(shape.out_h(), row0 + units.rows);
         const Index image0 = lane_block * units.lanes, lanes = std::min(units.lanes, shape.n - image0);
-        const Index pixel_size = source.packed_pixel(lanes),
-                    packed_row = in_place ? padded_row<T>(shape) : source.packed_row(lanes);
+        const Index pixel_size = source.packed_pixel(lanes), packed_row = row_size(lanes);
         const Index keep = ring.keep[static_cast<std::size_t>(row0)];
         packed_to = lane_block == packed_lane_block ? std::max(packed_to, keep) : keep;
         packed_lane_block = lane_block;

@@ -243,7 +243,8 @@ class WeightAverage {
     }
   }
 
-  // To be called after each step, the first of which is 1. Of early steps less is remembered: a tenth of them.
+  // To be called after each step, the first of which is 1. Early on the window is shorter, (10 + step) / 9 steps, so
+  // that the first weights are soon forgotten.
   void update(std::int64_t step) {
     if (pairs_.empty()) return;
     const double decay = std::min(1 - 1 / window_, (1 + static_cast<double>(step)) / (10 + static_cast<double>(step)));
