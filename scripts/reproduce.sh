@@ -131,7 +131,7 @@ whole() {
   echo
   section Results 'What it means' | sed "s|](\([a-z_]*\)\.png)|](images/$name/\1.svg)|"
   printf '\n### The run\n\n| | |\n|---|---|\n'
-  section Set-up | grep -E '^\| (Images|Encoder|Pre-training|Machine|Whole run) \|'
+  section Set-up | grep -E '^\| (Images|Encoder|Pre-training|Learning rate|Machine|Whole run) \|'
 }
 short() {
   awk '/^\*\*/ { print; print ""; exit }' "$report"

@@ -86,6 +86,7 @@ inline ArmResult made_up_arm(Run& run, const Options& o, const std::string& expe
   fill_speed(out, curve, 500, 0.9);
   out.seconds = 40;
   out.steps = 1000;
+  out.learning_rate = experiment == "10" && arm == Arm::scratch ? 0.2 : 0.1;
   const auto classes = static_cast<std::int64_t>(o.class_names.size());
   for (std::size_t i = 0; i < run.test.labels.size(); ++i) {
     const std::int32_t truth = run.test.labels[i];

@@ -461,6 +461,30 @@ TEST_CASE("the tests of the difference are in summary.json and in the report", "
             .is_null());
 }
 
+TEST_CASE("a report says in what the arms differ", "[report]") {
+  const TemporaryFolder folder;
+  const auto report = [&](const RunSummary& run) {
+    write_report(run, {}, folder.path());
+    return text_of(folder.path() / "report.md");
+  };
+  RunSummary run = made_up::make().summary;
+  std::string text = report(run);
+  CHECK(contains(text,
+                 "| Learning rate | 0.1 with 100 % and 50 % of the labels; 0.2 from scratch, 0.1 pre‑trained with 10 % "
+                 "(peak, at a batch of 128 images) |"));
+  CHECK(contains(text, "first weights and in the peak of the learning rate. "));
+  const auto summary = nlohmann::json::parse(text_of(folder.path() / "summary.json"));
+  CHECK(summary["experiments"][2]["scratch"]["learning_rate"] == 0.2);
+  CHECK(summary["experiments"][2]["pretrained"]["learning_rate"] == 0.1);
+
+  run.experiments.pop_back();
+  text = report(run);
+  CHECK(contains(text, "| Learning rate | 0.1 with 100 % and 50 % of the labels (peak, at a batch of 128 images) |"));
+  CHECK(contains(text, "first weights only. "));
+  run.config["encoder-rate"] = "0.5";
+  CHECK(contains(report(run), "first weights, and the pre-trained weights have 0.5 times the learning rate. "));
+}
+
 TEST_CASE("with many label fractions a report shows label efficiency", "[report]") {
   const TemporaryFolder folder;
   made_up::Options options;

@@ -32,6 +32,7 @@ RunState example() {
   arm.images = 770;
   arm.seconds = 3.25;
   arm.training_seconds = 3;
+  arm.learning_rate = 0.15;
   arm.answers = {{1, 0, 2}, {0.5F, 0.1F, 1.0F / 3}};
   arm.confusion = {2, {1, 2, 3, 4}};
   state.arms["100/scratch/1"] = arm;

@@ -65,6 +65,7 @@ using Json = nlohmann::ordered_json;
   out["seconds_to"] = in;
   out["seconds_to_per_seed"] = in_seeds;
   stat("seconds", arm.seconds);
+  out["learning_rate"] = number(arm.learning_rate);
   return out;
 }
 

@@ -2,6 +2,7 @@
 // words, pictures, how it was measured.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <map>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/error.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/label_efficiency.hpp"
 #include "contexture/report/pictures.hpp"
@@ -143,7 +145,24 @@ inline std::vector<std::vector<Cell>> time_table(const RunSummary& run, const st
   return rows;
 }
 
-inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
+// "0.1 with 100 % and 50 % of the labels; 0.2 from scratch, 0.1 pre-trained with 10 %, …"
+inline std::string learning_rates(const std::vector<ExperimentView>& views) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;
+  for (const ExperimentView& e : views) {
+    if (!e.complete()) continue;
+    const double scratch = e.scratch.learning_rate, pretrained = e.pretrained.learning_rate;
+    std::string rates =
+        scratch == pretrained ? message(scratch) : message(scratch, " from scratch, ", pretrained, " pre-trained");
+    if (groups.empty() || groups.back().first != rates) groups.push_back({std::move(rates), {}});
+    groups.back().second.push_back(e.key + " %");
+  }
+  std::string out;
+  for (const auto& [rates, labels] : groups)
+    out += (out.empty() ? "" : "; ") + rates + " with " + listed(labels) + (out.empty() ? " of the labels" : "");
+  return out.empty() ? out : out + " (peak, at a batch of 128 images)";
+}
+
+inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const std::vector<ExperimentView>& views) {
   std::vector<std::vector<Cell>> rows;
   const auto fact = [&](const char* name, std::string value) {
     if (!value.empty()) rows.push_back({name, Cell(std::move(value))});
@@ -178,6 +197,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
                                       ? ", " + grouped(std::llround(run.pretrain->images_per_second)) + " images/s"
                                       : "")
                            : std::string("none in this run: the encoder was given"));
+  fact("Learning rate", learning_rates(views));
   fact("Machine", run.machine);
   fact("Whole run", duration(run.seconds_total) + ", at most " +
                         grouped(std::llround(std::isfinite(run.peak_rss_mib) ? run.peak_rss_mib : 0)) +
@@ -334,18 +354,21 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run) {
   figure("filters", "Weights of the first convolution, each filter scaled to its largest weight; mid-grey is zero.");
 
   doc.heading("Set-up");
-  doc.facts(setup_facts(run));
+  doc.facts(setup_facts(run, views));
   const auto option = [&](const char* name, const char* otherwise) {
     const auto found = run.config.find(name);
     return found == run.config.end() || found->second.empty() ? std::string(otherwise) : found->second;
   };
-  const std::string rate = option("encoder-rate", "1"), peak = option("finetune-learning-rate", "0");
-  const std::string scratch_from = option("scratch-from", "");
+  const std::string rate = option("encoder-rate", "1"), scratch_from = option("scratch-from", "");
+  const bool one_rate = std::all_of(views.begin(), views.end(), [](const ExperimentView& e) {
+    return !e.complete() || e.scratch.learning_rate == e.pretrained.learning_rate;
+  });
   doc.paragraph(
       "Both arms of an experiment share the architecture, the initialisation of the head, the labelled images, "
-      "augmentation, schedule and number of steps; they differ in the encoder's first weights" +
-      std::string(peak == "0" && rate == "1" ? " only" : "") +
-      (peak == "0" ? std::string() : ", and the learning rate of the pre-trained arm has a peak of " + peak) +
+      "augmentation and number of steps; they differ in the encoder's first weights" +
+      std::string(!one_rate     ? " and in the peak of the learning rate"
+                  : rate == "1" ? " only"
+                                : "") +
       (rate == "1" ? std::string() : ", and the pre-trained weights have " + rate + " times the learning rate") +
       ". The smaller label sets are parts of the larger ones, with the same share of every class. " +
       (run.pretrain ? "Pre-training sees the training images without labels and never a test image."

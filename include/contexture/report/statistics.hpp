@@ -173,6 +173,7 @@ struct CurvePlace {
 /// One arm of one experiment over its seeds.
 struct ArmView {
   std::size_t seeds = 0;
+  double learning_rate = 0;  ///< peak; the same for every seed
   Stat best_val_accuracy, test_accuracy, test_macro_f1, final_train_loss, seconds;
   Moment plateau_step, plateau_seconds;
   std::map<std::string, Moment> steps_to, seconds_to;
@@ -202,6 +203,7 @@ struct ExperimentView {
 inline ArmView view_arm(const std::vector<ArmResult>& results) {
   ArmView out;
   out.seeds = results.size();
+  if (!results.empty()) out.learning_rate = results.front().learning_rate;
   const auto stat = [&](double ArmResult::*member) {
     std::vector<double> values;
     for (const ArmResult& r : results) values.push_back(r.*member);

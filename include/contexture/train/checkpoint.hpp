@@ -37,7 +37,7 @@ struct RunState {
 namespace detail::checkpoint {
 
 using Json = nlohmann::json;
-inline constexpr const char* kFormat = "contexture checkpoint 1";
+inline constexpr const char* kFormat = "contexture checkpoint 2";
 
 // Paths need not be UTF-8, JSON has to be.
 inline std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -66,6 +66,7 @@ inline Json arm_json(const ArmResult& a) {
           {"training_seconds", a.training_seconds},
           {"steps", a.steps},
           {"images", a.images},
+          {"learning_rate", a.learning_rate},
           {"predicted", a.answers.predicted},
           {"confidence", a.answers.confidence},
           {"classes", a.confusion.classes},
@@ -82,6 +83,7 @@ inline ArmResult arm_from(const Json& json) {
   json.at("training_seconds").get_to(a.training_seconds);
   json.at("steps").get_to(a.steps);
   json.at("images").get_to(a.images);
+  json.at("learning_rate").get_to(a.learning_rate);
   json.at("predicted").get_to(a.answers.predicted);
   json.at("confidence").get_to(a.answers.confidence);
   json.at("classes").get_to(a.confusion.classes);

@@ -78,10 +78,12 @@ struct RunFiles {
 }
 
 /// Peak learning rate of a classifier, at a batch of 128 images, for its passes over the labelled images: 0.1, or
-/// 0.2 where an image is seen more than 20 times. Where there are few images, large steps keep them from being learnt
-/// by heart (CIFAR copy, 4,500 labels, from scratch: 74.8 -> 77.7 %; built-in images, 900: 87.1 -> 96.2 %;
-/// docs/research.md).
-[[nodiscard]] inline double default_learning_rate(double passes) { return passes > 20 ? 0.2 : 0.1; }
+/// from scratch 0.2 where an image is seen more than 20 times. Where there are few images, large steps keep them from
+/// being learnt by heart (CIFAR copy, 4,500 labels, from scratch: 74.8 -> 77.7 %; built-in images, 900: 87.1 -> 96.2
+/// %). Pre-trained weights do so by themselves, and large steps undo them (docs/research.md).
+[[nodiscard]] inline double default_learning_rate(Arm arm, double passes) {
+  return arm == Arm::scratch && passes > 20 ? 0.2 : 0.1;
+}
 
 /// Share of the steps of pre-training in which its learning rate rises to the peak.
 inline constexpr double kPretrainWarmup = 0.2;
@@ -353,7 +355,7 @@ class ExperimentRun {
   }
 
  private:
-  // How an arm is trained, by the rules: the same for both, except for --finetune-learning-rate.
+  // How an arm is trained, by the settings and the rules.
   struct ArmPlan {
     std::int64_t batch, steps;
     int padding;
@@ -363,7 +365,7 @@ class ExperimentRun {
     }
   };
 
-  ArmPlan plan(std::int64_t training_images, std::int64_t subset, double fraction) const {
+  ArmPlan plan(Arm arm, std::int64_t training_images, std::int64_t subset, double fraction) const {
     ArmPlan out{};
     out.batch = std::min(config_.batch_size, subset);
     out.steps = classifier_steps(config_, training_images, fraction);
@@ -371,7 +373,9 @@ class ExperimentRun {
     out.padding = config_.crop_padding >= 0
                       ? static_cast<int>(config_.crop_padding)
                       : default_crop_padding(std::min(data_.train.height, data_.train.width), passes);
-    out.learning_rate = config_.learning_rate > 0 ? config_.learning_rate : default_learning_rate(passes);
+    const bool tuned = arm == Arm::pretrained && config_.finetune_learning_rate > 0;
+    const double given = tuned ? config_.finetune_learning_rate : config_.learning_rate;
+    out.learning_rate = given > 0 ? given : default_learning_rate(arm, passes);
     return out;
   }
 
@@ -382,7 +386,7 @@ class ExperimentRun {
     return label_subset(data_.train.labels, split.train, fraction, Rng(seed).split("labels"));
   }
 
-  // The key in identity_ of how an experiment's arms are trained.
+  // The key in identity_ of how an experiment's arm from scratch is trained.
   static std::string plan_name(double fraction) { return message("training with ", percent_name(fraction), " %"); }
 
   // What has to be the same for a run to go on: the settings, what the rules make of them, images and given weights.
@@ -400,7 +404,8 @@ class ExperimentRun {
       for (const double fraction : config_.fractions) {
         const auto subset = static_cast<std::int64_t>(labels_of(seed, split, fraction).size());
         if (i == 0)
-          identity_[plan_name(fraction)] = plan(static_cast<std::int64_t>(split.train.size()), subset, fraction).text();
+          identity_[plan_name(fraction)] =
+              plan(Arm::scratch, static_cast<std::int64_t>(split.train.size()), subset, fraction).text();
       }
     }
     if (!config_.encoder.empty()) {
@@ -621,7 +626,7 @@ class ExperimentRun {
     const Rng rng(seed);
     const std::vector<Index> subset = labels_of(seed, split, fraction);
     const auto images = static_cast<std::int64_t>(subset.size());
-    const ArmPlan how = plan(static_cast<std::int64_t>(split.train.size()), images, fraction);
+    const ArmPlan how = plan(which, static_cast<std::int64_t>(split.train.size()), images, fraction);
     const std::int64_t batch = how.batch;
 
     // Scratch and pre-trained begin from the same numbers; the pre-trained ones then replace some.
@@ -638,9 +643,8 @@ class ExperimentRun {
     FitOptions options;
     options.steps = how.steps;
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
-    const bool tuned = which == Arm::pretrained && config_.finetune_learning_rate > 0;
-    const double rate = tuned ? config_.finetune_learning_rate : how.learning_rate;
-    options.learning_rate = schedule(rate * static_cast<double>(batch) / 128, options.steps, config_.warmup);
+    options.learning_rate =
+        schedule(how.learning_rate * static_cast<double>(batch) / 128, options.steps, config_.warmup);
     options.averaging = config_.averaging;
     options.steps_per_epoch = static_cast<double>(images) / static_cast<double>(batch);
     options.rng = rng.split("dropout").split(experiment);
@@ -664,6 +668,7 @@ class ExperimentRun {
     result.training_seconds = fitted.training_seconds;
     result.steps = options.steps;
     result.images = options.steps * batch;
+    result.learning_rate = how.learning_rate;
     result.answers = std::move(tested.answers);
     result.confusion = std::move(tested.confusion);
     state_.history.insert(state_.history.end(), fitted.rows.begin(), fitted.rows.end());

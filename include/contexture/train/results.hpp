@@ -60,7 +60,8 @@ struct ArmResult {
   double seconds = 0;           ///< training and evaluation
   double training_seconds = 0;  ///< without evaluation
   std::int64_t steps = 0;
-  std::int64_t images = 0;  ///< that all steps took in
+  std::int64_t images = 0;   ///< that all steps took in
+  double learning_rate = 0;  ///< peak, at a batch of 128 images
   TestAnswers answers;
   ConfusionMatrix confusion;
 };
