@@ -137,6 +137,7 @@ void check_arm(const json& arm, const std::string& where, const std::string& exp
     expect(number_in(arm, key, 0, 1), where, ".", key, ": not a share");
   expect(number_in(arm, "final_train_loss", 0, 100), where, ".final_train_loss");
   expect(number_in(arm, "seconds", 0, 1e6), where, ".seconds");
+  expect(number_in(arm, "learning_rate", 1e-9, 1e3), where, ".learning_rate");
   expect(arm.contains("plateau_step") && (arm["plateau_step"].is_null() || arm["plateau_step"].is_number()), where,
          ".plateau_step: expected a number or null");
   if (arm.contains("steps_to") && arm["steps_to"].is_object()) {

@@ -365,7 +365,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
   });
   doc.paragraph(
       "Both arms of an experiment share the architecture, the initialisation of the head, the labelled images, "
-      "augmentation and number of steps; they differ in the encoder's first weights" +
+      "augmentation, schedule and number of steps; they differ in the encoder's first weights" +
       std::string(!one_rate     ? " and in the peak of the learning rate"
                   : rate == "1" ? " only"
                                 : "") +

@@ -60,10 +60,10 @@ struct ExperimentConfig {
   std::string readout = "average";      ///< of a patch's feature map: average or flatten
   std::int64_t head_hidden = 512;       ///< units of the pretext head's hidden layer
   double head_dropout = 0.5;            ///< in the pretext head
-  double finetune_learning_rate = 0;    ///< peak of the pre-trained arms; 0: learning_rate
+  double finetune_learning_rate = 0;    ///< peak of the pre-trained arms, at a batch of 128 images; 0: as from scratch
   double encoder_rate = 1;              ///< factor of the classifier's learning rate for the pre-trained weights
 
-  // Classification, the same for both arms but for the learning rate.
+  // Classification, the same for both arms (but see finetune_learning_rate).
   double epochs = 13;        ///< passes over all labelled images; see classifier_steps() for fewer labels
   double learning_rate = 0;  ///< peak, at a batch of 128 images; 0: by rule, see default_learning_rate()
   double warmup = 0.05;      ///< share of the steps in which the learning rate rises to its peak
@@ -263,7 +263,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("head-hidden", "context prediction: units in the head", &C::head_hidden, 1, 65536),
       number_setting<double>("head-dropout", "context prediction: in the head", &C::head_dropout, 0.0, 0.99),
       number_setting<double>("finetune-learning-rate",
-                             "peak of the pre-trained arms, at a batch of 128; 0: --learning-rate",
+                             "peak of the pre-trained arms, at a batch of 128; 0: as from scratch",
                              &C::finetune_learning_rate, 0.0, 1e6),
       number_setting<double>("encoder-rate", "factor of the learning rate for pre-trained weights", &C::encoder_rate,
                              0.0, 100.0),

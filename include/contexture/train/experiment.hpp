@@ -78,12 +78,10 @@ struct RunFiles {
 }
 
 /// Peak learning rate of a classifier, at a batch of 128 images, for its passes over the labelled images: 0.1, or
-/// from scratch 0.2 where an image is seen more than 20 times. Where there are few images, large steps keep them from
-/// being learnt by heart (CIFAR copy, 4,500 labels, from scratch: 74.8 -> 77.7 %; built-in images, 900: 87.1 -> 96.2
-/// %). Pre-trained weights do so by themselves, and large steps undo them (docs/research.md).
-[[nodiscard]] inline double default_learning_rate(Arm arm, double passes) {
-  return arm == Arm::scratch && passes > 20 ? 0.2 : 0.1;
-}
+/// 0.2 where an image is seen more than 20 times. Where there are few images, large steps keep them from being learnt
+/// by heart (CIFAR copy, 4,500 labels, from scratch: 74.8 -> 77.7 %; built-in images, 900: 87.1 -> 96.2 %;
+/// docs/research.md).
+[[nodiscard]] inline double default_learning_rate(double passes) { return passes > 20 ? 0.2 : 0.1; }
 
 /// Share of the steps of pre-training in which its learning rate rises to the peak.
 inline constexpr double kPretrainWarmup = 0.2;
@@ -375,7 +373,7 @@ class ExperimentRun {
                       : default_crop_padding(std::min(data_.train.height, data_.train.width), passes);
     const bool tuned = arm == Arm::pretrained && config_.finetune_learning_rate > 0;
     const double given = tuned ? config_.finetune_learning_rate : config_.learning_rate;
-    out.learning_rate = given > 0 ? given : default_learning_rate(arm, passes);
+    out.learning_rate = given > 0 ? given : default_learning_rate(passes);
     return out;
   }
 
