@@ -394,6 +394,11 @@ TEST_CASE("labels saved: between measurements linearly in the logarithm", "[repo
   CHECK(*labels_to_reach(curve, 0.30) == 100);
   CHECK_FALSE(labels_to_reach(curve, 0.71));
   CHECK_FALSE(labels_to_reach({}, 0.5));
+  for (int most = 2; most < 1000; ++most) {  // exp(log(540)) is more than 540
+    const double labels = *labels_to_reach(std::vector<LabelAccuracy>{{1, 0.3}, {1.0 * most, 0.6}}, 0.6);
+    REQUIRE(labels <= most);
+    REQUIRE(labels == Approx(most));
+  }
   CHECK(*labels_to_reach(std::vector<LabelAccuracy>{{10, 0.5}, {20, 0.4}, {40, 0.6}}, 0.55) ==
         Approx(20 * std::pow(2.0, 0.75)));  // a curve that falls in between
 

@@ -470,7 +470,7 @@ TEST_CASE("a report says in what the arms differ", "[report]") {
   RunSummary run = made_up::make().summary;
   std::string text = report(run);
   CHECK(contains(text,
-                 "| Learning rate | 0.1 with 100 % and 50 % of the labels; 0.2 from scratch, 0.1 pre‑trained with 10 % "
+                 "| Learning rate | 0.1 with 100 % and 50 % of the labels; 0.2 from scratch, 0.1 pre-trained with 10 % "
                  "(peak, at a batch of 128 images) |"));
   CHECK(contains(text, "first weights and in the peak of the learning rate. "));
   const auto summary = nlohmann::json::parse(text_of(folder.path() / "summary.json"));

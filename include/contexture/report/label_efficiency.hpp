@@ -32,7 +32,8 @@ struct LabelAccuracy {
     if (i == 0) return curve[0].labels;
     const LabelAccuracy &a = curve[i - 1], &b = curve[i];
     const double share = (target - a.accuracy) / (b.accuracy - a.accuracy);
-    return std::exp(std::log(a.labels) + share * (std::log(b.labels) - std::log(a.labels)));
+    const double labels = std::exp(std::log(a.labels) + share * (std::log(b.labels) - std::log(a.labels)));
+    return std::clamp(labels, a.labels, b.labels);  // rounding may leave the interval
   }
   return std::nullopt;
 }
