@@ -68,7 +68,7 @@ case $name in
     options=(--preset quick --fractions '0.1,0.01' --epochs 7)
     runs=(context simclr rotation context+rotation jigsaw vicreg)
     ;;
-  diagnose) program=diagnose ;;
+  diagnose) program=diagnose options=(--steps 900) ;;
   *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, pretext or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then

@@ -14,7 +14,7 @@
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
 #include "contexture/models/encoder.hpp"
-#include "contexture/optim/optimizer.hpp"
+#include "contexture/optim/muon.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/diagnostics.hpp"
@@ -167,7 +167,7 @@ inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sam
     }
     TamperedTask<float> tampered(pretext, check.tampering);
     detail::ShortcutTask task(encoder, tampered, images, train, validation, batch, rng.split("training"));
-    Sgd<float> optimizer(task.module().parameters(), {.weight_decay = 5e-4});
+    Muon<float> optimizer(task.module().parameters(), {.weight_decay = 5e-4});
     FitOptions fit_options;
     fit_options.steps = options.steps;
     fit_options.evaluate_at = {options.steps};
