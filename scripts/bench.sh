@@ -13,11 +13,7 @@ name=
 if [[ ${1:-} == --peers ]]; then
   name=bench_peers
   shift
-  if ! dpkg-query -W libdnnl-dev libtorch-dev >/dev/null 2>&1; then
-    as_root=()
-    ((EUID == 0)) || as_root=(sudo)
-    "${as_root[@]}" apt-get install -y --no-install-recommends libdnnl-dev libtorch-dev >&2
-  fi
+  "$root/scripts/setup.sh" libdnnl-dev libtorch-dev
 elif (($# > 0)) && [[ $1 != -* ]]; then
   name=$1
   shift

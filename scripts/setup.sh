@@ -9,28 +9,33 @@ requirements=$root/requirements.txt
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/setup.sh [--check]
-Installs the Debian/Ubuntu packages of requirements.txt that are missing or too old.
+Usage: scripts/setup.sh [--check] [PACKAGE...]
+Installs the Debian/Ubuntu packages of requirements.txt, and those named here, that are missing or too old.
   --check   only say what is missing; exit status 1 if anything is
 TEXT
 }
 
-check_only=no
-case "${1:-}" in
-  '') ;;
-  --check) check_only=yes ;;
-  -h | --help)
-    usage
-    exit 0
-    ;;
-  *)
-    printf 'setup.sh: unknown option %s (see --help)\n' "$1" >&2
-    exit 2
-    ;;
-esac
+check_only=no more=()
+for word in "$@"; do
+  case $word in
+    --check) check_only=yes ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    -*)
+      printf 'setup.sh: unknown option %s (see --help)\n' "$word" >&2
+      exit 2
+      ;;
+    *) more+=("$word") ;;
+  esac
+done
 
-# requirements.txt -> "name minimum" a line ("name" alone: any version).
-required() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' -e 's/>=/ /' "$requirements"; }
+# requirements.txt and the packages named -> "name minimum" a line ("name" alone: any version).
+required() {
+  sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' -e 's/>=/ /' "$requirements"
+  if ((${#more[@]} > 0)); then printf '%s\n' "${more[@]}"; fi
+}
 
 # Prints the required packages that are not installed in a version that will do.
 unsatisfied() {

@@ -86,6 +86,14 @@ echo 7 >"$work/offers/any-version"
 run
 [[ $status == 0 ]] && grep -q update "$work/log" || fail "stale lists: expected apt-get update and success, got $status"
 
+begin 1.0 2:3.0 1
+echo 7 >"$work/offers/one-more"
+run one-more
+[[ $status == 0 ]] && grep -q 'install .*one-more' "$work/log" || fail "a package named: expected it installed, got $status"
+: >"$work/log"
+run one-more
+[[ $status == 0 && ! -s $work/log ]] || fail "a package named that is there: expected no apt, got $status"
+
 begin - 2:3.0 1
 run
 [[ $status == 1 ]] && grep -q 'present 1.0' "$work/out" || fail "not on offer: expected status 1 and its name, got $status"

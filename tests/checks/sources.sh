@@ -77,7 +77,7 @@ check() {
     [[ $(git -C "$root" rev-parse --show-toplevel) == "$(pwd -P)" ]]; then
     mapfile -t files < <(git ls-files --cached --others --exclude-standard | while read -r f; do [[ -f $f ]] && echo "$f"; done)
   else  # an unpacked archive
-    mapfile -t files < <(find . \( -name build -o -name 'results-*' \) -prune -o -type f -print | sed 's|^\./||')
+    mapfile -t files < <(find . \( -name .git -o -name build -o -name 'results-*' \) -prune -o -type f -print | sed 's|^\./||')
   fi
   mapfile -t headers < <(printf '%s\n' "${files[@]}" | grep '^include/.*\.hpp$' || true)
   mapfile -t cpp < <(printf '%s\n' "${files[@]}" | grep -E '\.(hpp|cpp)$' || true)
