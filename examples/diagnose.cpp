@@ -5,7 +5,7 @@
 //   diagnose --data ~/my-images --out results-diagnose
 //
 // Prints a table that says pass or suspect with the reason, and writes diagnostics.json. A suspect line is a place to
-// look at, not a proof; docs/evaluation.md explains the rules. The default run takes a minute and a half on 2 cores.
+// look at, not a proof; docs/evaluation.md explains the rules. The default run takes about two minutes on 2 cores.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
