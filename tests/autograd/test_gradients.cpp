@@ -37,6 +37,9 @@ TEST_CASE("gradcheck notices a wrong backward") {
   CHECK_FALSE(gradcheck(wrong, {random_input({3}, 1)}).empty());
   const auto nan = [](Inputs in) { return scale(in[0], std::nan("")); };
   CHECK_FALSE(gradcheck(nan, {random_input({3}, 1)}).empty());
+  CHECK_THROWS_AS(gradcheck(wrong, {Variable<double>(zeros<double>({3}))}),
+                  std::invalid_argument);  // nothing to compare
+  CHECK_THROWS_AS(gradcheck(wrong, {random_input({3}, 1)}, {.directions = 0}), std::invalid_argument);
 }
 
 TEST_CASE("elementwise ops have the right gradients") {

@@ -97,6 +97,7 @@ TEST_CASE("a request beyond all memory throws, frees the cache and leaves the po
   const std::size_t before = memory_stats().bytes_in_use;
   CHECK_THROWS_AS(PoolAllocator<char>().allocate(std::size_t{1} << 62), std::bad_alloc);
   CHECK(memory_stats().bytes_in_use == before);
+  CHECK(memory_stats().peak_bytes_in_use < std::size_t{1} << 62);
   Workspace<char> block(1 << 20);
   block[(1 << 20) - 1] = 1;
 }

@@ -152,6 +152,18 @@ TEMPLATE_TEST_CASE("sum of squares and the SGD update agree with naive loops", "
   });
 }
 
+TEST_CASE("a sum of squares goes beyond float's range, and tells what is not finite") {
+  on_every_isa([&] {
+    std::vector<float> x(5000, 1.0F);
+    x[4100] = 2e19F;
+    REQUIRE(kernels::sum_of_squares(x.data(), 5000) == Approx(4e38).epsilon(1e-6));
+    x[3] = std::numeric_limits<float>::infinity();
+    REQUIRE(kernels::sum_of_squares(x.data(), 5000) == std::numeric_limits<double>::infinity());
+    x[3] = std::numeric_limits<float>::quiet_NaN();
+    REQUIRE(std::isnan(kernels::sum_of_squares(x.data(), 5000)));
+  });
+}
+
 TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of channels", "", float, double) {
   using T = TestType;
   const double tolerance = std::is_same_v<T, float> ? 2e-5 : 1e-12;

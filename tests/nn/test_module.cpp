@@ -114,7 +114,13 @@ TEST_CASE("layers reject nonsense") {
   CHECK_THROWS_AS(Conv2d<float>(0, 4, {}, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(Conv2d<float>(3, 4, {.groups = 2}, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(Conv2d<float>(3, 4, {.padding = -2}, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_WITH(Conv2d<float>(3, 4, {.dilation = -1}, Rng(1)), Catch::Matchers::ContainsSubstring("dilation -1"));
+  CHECK_THROWS_AS(Conv2d<float>(3, 4, {.stride = 0}, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(Linear<float>(3, 0, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(BatchNorm<float>(0), std::invalid_argument);
+  CHECK_THROWS_AS(BatchNorm<float>(4, {.momentum = 2}), std::invalid_argument);
+  BatchNorm<float> norm(4);
+  norm.set_momentum(-0.5);
+  CHECK_THROWS_WITH(norm(Variable<float>(zeros<float>({2, 4}))), Catch::Matchers::ContainsSubstring("momentum -0.5"));
   CHECK_THROWS_AS(Dropout<float>(-0.1F, Rng(1)), std::invalid_argument);
 }

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "contexture/nn/layers.hpp"
 #include "contexture/nn/serialize.hpp"
@@ -111,7 +112,7 @@ TEST_CASE("damaged files are refused with the reason") {
       f,
       R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
       eight + "1234");
-  CHECK_THAT(refusal(f), ContainsSubstring("overlap"));
+  CHECK_THAT(refusal(f), ContainsSubstring("overlap at tensor 'b'"));  // before memory is taken for it
   write_raw(
       f,
       R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
@@ -144,4 +145,19 @@ TEST_CASE("a failed write leaves nothing half-written") {
   std::size_t entries = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder.path)) ++entries;
   CHECK(entries == 1);
+}
+
+TEST_CASE("threads that save under one name leave one of the files whole") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "shared.safetensors";
+  std::vector<std::thread> writers;
+  for (const std::size_t n : {std::size_t{10}, std::size_t{200'000}})
+    writers.emplace_back([&path, tensor = full<float>({n}, static_cast<float>(n))] {
+      for (int i = 0; i < 20; ++i) write_safetensors(path, {{"a", &tensor}});
+    });
+  for (std::thread& writer : writers) writer.join();
+  const TensorFile file = read_safetensors(path);
+  const Tensor<float>& a = file.tensors.at("a");
+  CHECK(a.data()[a.size() - 1] == static_cast<float>(a.size()));
+  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
 }

@@ -65,6 +65,10 @@ struct GradcheckOptions {
                    " (relative error ", error, ", tolerance ", options.tolerance, ", seed ", options.seed, ")");
   };
 
+  require(options.directions >= 1 || options.full_jacobian, "gradcheck: ", options.directions,
+          " directions, expected at least 1");
+  require(std::any_of(inputs.begin(), inputs.end(), [](const auto& x) { return x.defined() && x.requires_grad(); }),
+          "gradcheck: no input requires a gradient");
   const Shape out_shape = forward().shape();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].defined() || !inputs[i].requires_grad()) continue;

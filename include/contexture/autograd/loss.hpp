@@ -1,6 +1,7 @@
 // Losses: means over a batch, as scalars to call backward() on.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -18,7 +19,7 @@ struct CrossEntropyOptions {
 
 /// Weighted mean cross-entropy, in nats, of softmax(logits) (N,C) against labels (N) in [0,C):
 /// sum_i w[t_i] H_i / sum_i w[t_i]; 0 when all weights are. Throws std::invalid_argument on shapes that
-/// do not fit and on labels out of range.
+/// do not fit, on labels out of range and on class weights that are negative or not finite.
 template <class T>
 [[nodiscard]] Variable<T> softmax_cross_entropy(const Variable<T>& logits, std::span<const std::int32_t> labels,
                                                 const CrossEntropyOptions<T>& options = {}) {
@@ -29,6 +30,9 @@ template <class T>
   const Index classes = dim(logits.value(), 1);
   require(options.class_weights.empty() || static_cast<Index>(options.class_weights.size()) == classes,
           "softmax_cross_entropy: ", options.class_weights.size(), " class weights for ", classes, " classes");
+  for (const T weight : options.class_weights)
+    require(weight >= T(0) && std::isfinite(weight), "softmax_cross_entropy: class weight ", weight,
+            ", expected a finite number >= 0");
   require(options.label_smoothing >= 0 && options.label_smoothing < 1, "softmax_cross_entropy: label smoothing ",
           options.label_smoothing, ", expected 0 <= s < 1");
   for (const std::int32_t label : labels)

@@ -24,7 +24,7 @@ struct BatchNormOptions {
 /// last axis of x (...,C) (Ioffe and Szegedy, arXiv 1502.03167). gamma, beta (C): both or neither
 /// defined; residual: like x, or undefined. In training the running statistics (C) are updated, the
 /// variance with the unbiased estimate. Throws std::invalid_argument on shapes that do not fit, or when
-/// training on fewer than two values a channel.
+/// training on fewer than two values a channel, or for an epsilon or momentum out of range.
 template <class T>
 [[nodiscard]] Variable<T> batch_norm(const Variable<T>& x, const Variable<T>& gamma, const Variable<T>& beta,
                                      Tensor<T>& running_mean, Tensor<T>& running_variance,
@@ -35,6 +35,8 @@ template <class T>
   const auto width = static_cast<std::size_t>(channels);
   require(running_mean.size() == width && running_variance.size() == width, "batch_norm: input ", x.shape(), " has ",
           channels, " channels, running statistics have ", running_mean.size());
+  require(options.epsilon > 0 && options.momentum >= 0 && options.momentum <= 1, "batch_norm: epsilon ",
+          options.epsilon, ", momentum ", options.momentum, ", expected > 0, and 0 to 1");
   require(gamma.defined() == beta.defined(), "batch_norm: gamma and beta come together");
   if (gamma.defined())
     require(gamma.size() == width && beta.size() == width, "batch_norm: gamma ", gamma.shape(), " and beta ",

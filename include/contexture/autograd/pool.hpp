@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/kernels/pool.hpp"
@@ -38,6 +39,8 @@ inline Shape pooled_shape(const kernels::PoolShape& s) {
 template <class T>
 [[nodiscard]] Variable<T> max_pool2d(const Variable<T>& x, const Pool2dOptions& options = {}) {
   const kernels::PoolShape s = detail::pool_shape("max_pool2d", x, options);
+  require(s.h <= std::numeric_limits<std::int32_t>::max() / s.w, "max_pool2d: input ", x.shape(), ", expected at most ",
+          std::numeric_limits<std::int32_t>::max(), " pixels an image");
   Tensor<T> y = empty<T>(detail::pooled_shape(s));
   auto where = std::make_shared<Workspace<std::int32_t>>(y.size());
   kernels::max_pool_forward(s, x.value().data(), y.data(), where->data());

@@ -115,9 +115,10 @@ class Rng {
     return std::sqrt(-2.0F * std::log(u)) * std::cos(2.0F * std::numbers::pi_v<float> * v);
   }
 
-  /// Fisher-Yates shuffle of a random-access range.
+  /// Fisher-Yates shuffle of a random-access range of fewer than 2^32 elements; throws std::invalid_argument for more.
   template <class Range>
   void shuffle(Range& range) {
+    require(range.size() <= max(), "Rng::shuffle: ", range.size(), " elements, expected fewer than 2^32");
     for (std::size_t i = range.size(); i > 1; --i) {
       using std::swap;
       swap(range[i - 1], range[below(static_cast<std::uint32_t>(i))]);

@@ -795,12 +795,12 @@ void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
   const ConvShape compact = compacted(shape);
   const Axis rows = input_rows(compact, shape.out_h(), false);
   const Axis cols = input_cols(compact, probe.folded);
-  const RingPlan ring = plan_ring(rows, units.rows);
+  const RingPlan ring = uncopied ? RingPlan{} : plan_ring(rows, units.rows);
   struct TapColumn {
     Index col, source;
   };
   std::vector<std::vector<TapColumn>> tap_columns(static_cast<std::size_t>(kernel_w));
-  for (Index col = 0; col < shape.out_w(); ++col)
+  for (Index col = 0; col < (in_place ? 0 : shape.out_w()); ++col)
     for (const auto* e = cols.begin(col); e != cols.end(col); ++e)
       tap_columns[static_cast<std::size_t>(e->tap)].push_back({col, e->source});
 
@@ -835,11 +835,11 @@ void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
         return uncopied ? 0 : copied ? padded_row<T>(shape) : source.packed_row(lanes);
       };
       // One block more than the ring: the rows of a tile may reach past the last channel's block.
-      Workspace<T> packed(static_cast<std::size_t>(ring.rows * row_size(units.lanes) + kBlock<T>));
+      Workspace<T> packed(uncopied ? 0 : static_cast<std::size_t>(ring.rows * row_size(units.lanes) + kBlock<T>));
       if (copied) fill_zero(packed.data(), ring.rows * row_size(1));
       Workspace<T> gradient(in_place ? 0
                                      : static_cast<std::size_t>(units.rows * shape.out_w() * units.lanes * padded_k));
-      std::vector<Position> positions(static_cast<std::size_t>(units.rows * shape.out_w()));
+      std::vector<Position> positions(static_cast<std::size_t>(units.rows * (in_place ? 1 : shape.out_w())));
 
       Index packed_to = 0, packed_lane_block = -1;
       for (Index unit = unit_begin; unit < unit_end; ++unit) {
@@ -847,9 +847,11 @@ void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
         const Index row0 = unit % units.row_groups * units.rows, row1 = std::min(shape.out_h(), row0 + units.rows);
         const Index image0 = lane_block * units.lanes, lanes = std::min(units.lanes, shape.n - image0);
         const Index pixel_size = source.packed_pixel(lanes), packed_row = row_size(lanes);
-        const Index keep = ring.keep[static_cast<std::size_t>(row0)];
-        packed_to = lane_block == packed_lane_block ? std::max(packed_to, keep) : keep;
-        packed_lane_block = lane_block;
+        if (!uncopied) {
+          const Index keep = ring.keep[static_cast<std::size_t>(row0)];
+          packed_to = lane_block == packed_lane_block ? std::max(packed_to, keep) : keep;
+          packed_lane_block = lane_block;
+        }
         for (; !uncopied && packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to) {
           T* const to = packed.data() + ring.slot(packed_to) * packed_row;
           if (copied)

@@ -202,7 +202,6 @@ void bias_gradient(const T* dy, Index pixels, Index k, T* dbias) {
 template <class T>
 void im2col_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
   const Index m = shape.out_pixels(), patch = shape.patch(), kg = shape.group_k(), size = shape.weight_size();
-  if (m == 0) return fill_zero(dw, size);
   const Index rows = im2col_rows<T>(shape);
   const bool direct = is_pointwise(shape);
   const Index chunks = weight_gradient_chunks<T>(shape, 512);

@@ -72,7 +72,7 @@ CONTEXTURE_KERNEL void scale(T alpha, const T* x, T* y, Index n) {
 template <class T>
 CONTEXTURE_KERNEL double sum_of_squares(const T* x, Index n) {
   double total = 0;
-  constexpr Index kBlock = 4096;  // float lanes hold at most 256 addends before they go to double
+  constexpr Index kBlock = 4096;  // a lane of floats holds at most 4096 / lanes addends before they go to double
   for (Index begin = 0; begin < n; begin += kBlock) {
     const Index end = begin + kBlock < n ? begin + kBlock : n;
     Vec<T> acc{};
@@ -83,6 +83,10 @@ CONTEXTURE_KERNEL double sum_of_squares(const T* x, Index n) {
     }
     double block = static_cast<double>(sum_lanes<T>(acc));
     for (; i < end; ++i) block += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    if (block - block != 0) {  // a square beyond the range of T, or an x that is not finite
+      block = 0;
+      for (Index j = begin; j < end; ++j) block += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+    }
     total += block;
   }
   return total;

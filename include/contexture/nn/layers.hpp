@@ -28,9 +28,10 @@ class Conv2d : public UnaryModule<T> {
  public:
   Conv2d(Index in_channels, Index out_channels, const ConvLayerOptions& options, const Rng& rng) {
     require(in_channels >= 1 && out_channels >= 1 && options.kernel >= 1 && options.groups >= 1 &&
-                in_channels % options.groups == 0 && out_channels % options.groups == 0 && options.padding >= -1,
+                in_channels % options.groups == 0 && out_channels % options.groups == 0 && options.padding >= -1 &&
+                options.stride >= 1 && options.dilation >= 1,
             "Conv2d: ", in_channels, " -> ", out_channels, " channels, kernel ", options.kernel, ", groups ",
-            options.groups, ", padding ", options.padding,
+            options.groups, ", padding ", options.padding, ", stride ", options.stride, ", dilation ", options.dilation,
             ", expected positive and divisible by groups, padding >= -1");
     options_ = {.stride = options.stride,
                 .padding = options.padding >= 0 ? options.padding : options.dilation * (options.kernel - 1) / 2,
@@ -71,7 +72,9 @@ template <class T>
 class BatchNorm : public UnaryModule<T> {
  public:
   explicit BatchNorm(Index channels, const BatchNormLayerOptions& options = {}) : options_(options) {
-    require(channels >= 1, "BatchNorm: ", channels, " channels, expected at least 1");
+    require(channels >= 1 && options.epsilon > 0 && options.momentum >= 0 && options.momentum <= 1,
+            "BatchNorm: ", channels, " channels, epsilon ", options.epsilon, ", momentum ", options.momentum,
+            ", expected at least 1, > 0, and 0 to 1");
     const Shape shape{static_cast<std::size_t>(channels)};
     if (options.affine) {
       gamma_ = Variable<T>(full<T>(shape, T(1)), true);

@@ -61,7 +61,7 @@ class Module {
     return std::move(collector.buffers);
   }
 
-  /// Number of trainable scalars.
+  /// Number of scalars in parameters(), frozen ones included, shared ones once for each module that lists them.
   [[nodiscard]] std::size_t parameter_count() {
     std::size_t count = 0;
     for (const NamedParameter<T>& p : parameters()) count += p.variable.size();

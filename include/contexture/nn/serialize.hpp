@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdint>
@@ -50,11 +51,17 @@ namespace detail {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian; this reads them raw");
 
+// A name beside `path` that no other call has, in this process or another.
+inline std::filesystem::path temporary_beside(const std::filesystem::path& path) {
+  static std::atomic<unsigned> calls{0};
+  return path.string() + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(calls++);
+}
+
 // Writes through a temporary file in the same folder and renames it: a reader never sees a half
 // written file, and a failure leaves what was there before.
 template <class Write>
 void write_atomically(const std::filesystem::path& path, Write write) {
-  const std::filesystem::path temporary = path.string() + ".tmp" + std::to_string(::getpid());
+  const std::filesystem::path temporary = temporary_beside(path);
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     require_input(out.good(), path.string(), ": cannot write here: ", std::strerror(errno));
@@ -153,6 +160,7 @@ inline void write_safetensors(const std::filesystem::path& path,
   TensorFile result;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
   const std::uint64_t data_size = size - 8 - length;
+  std::uint64_t claimed = 0;  // by the tensors so far: together they are no larger than the file
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
       require_input(entry.is_object(), file, ": __metadata__ is not a JSON object");
@@ -188,6 +196,8 @@ inline void write_safetensors(const std::filesystem::path& path,
                   "], but the data has ", data_size, " bytes");
     require_input(end - begin == bytes, file, ": tensor '", name, "' has ", end - begin, " bytes, its shape ", shape,
                   " needs ", bytes);
+    require_input(bytes <= data_size - claimed, file, ": data_offsets overlap at tensor '", name, "'");
+    claimed += bytes;
     ranges.emplace_back(begin, end);
     in.seekg(static_cast<std::streamoff>(8 + length + begin));
     Tensor<float> tensor = empty<float>(shape);

@@ -40,7 +40,7 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One update with learning rate `lr`. Throws std::invalid_argument for a rate that is not finite.
+  /// One update with learning rate `lr`. Throws std::invalid_argument for a rate that is negative or not finite.
   void step(double lr) {
     require(std::isfinite(lr) && lr >= 0, "Optimizer::step: learning rate ", lr, ", expected a finite number >= 0");
     const detail::OpTimer timer("optimizer step");
