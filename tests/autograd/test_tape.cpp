@@ -127,11 +127,12 @@ TEST_CASE("misuse is named") {
   const std::vector<std::int32_t> label{5};
   CHECK_THROWS_WITH(softmax_cross_entropy(Variable<float>(zeros<float>({1, 3})), std::span<const std::int32_t>(label)),
                     "softmax_cross_entropy: label 5, expected 0 to 2");
-  const std::vector<std::int32_t> second(1, 1);
-  for (const float weight : {-1.0F, std::nanf("")})
-    CHECK_THROWS_WITH(
-        softmax_cross_entropy<float>(Variable<float>(zeros<float>({1, 2})), second, {.class_weights = {1, weight}}),
-        Catch::Matchers::ContainsSubstring("class weight"));
+  for (const float bad_weight : {-1.0F, std::nanf("")}) {
+    const std::vector<float> weights(3, bad_weight);
+    const CrossEntropyOptions<float> options{.class_weights = weights};
+    CHECK_THROWS_WITH(softmax_cross_entropy<float>(Variable<float>(zeros<float>({1, 3})), label, options),
+                      Catch::Matchers::ContainsSubstring("class weight"));
+  }
   CHECK_THROWS_AS(dropout(a, 1.0F, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(max_pool2d(Variable<float>(zeros<float>({1, 0, 4, 2})), {.kernel = 2, .padding = 1}),
                   std::invalid_argument);
