@@ -136,6 +136,8 @@ TEST_CASE("misuse is named") {
   CHECK_THROWS_AS(dropout(a, 1.0F, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(max_pool2d(Variable<float>(zeros<float>({1, 0, 4, 2})), {.kernel = 2, .padding = 1}),
                   std::invalid_argument);
+  CHECK_THROWS_WITH(max_pool2d(Variable<float>(zeros<float>({0, 46341, 46341, 1}))),
+                    Catch::Matchers::ContainsSubstring("at most 2147483647 pixels"));
   CHECK_THROWS_AS(concat({a, image}, 0), std::invalid_argument);
 }
 

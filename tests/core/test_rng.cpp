@@ -176,6 +176,15 @@ TEST_CASE("bernoulli keeps its promise at 0, at 1 and between") {
   CHECK(std::abs(hits - 3000) < 5 * std::sqrt(2100.0));
 }
 
+TEST_CASE("shuffle refuses ranges that 32 bits do not count") {
+  struct {
+    int element = 0;
+    std::uint64_t size() const { return std::uint64_t{1} << 32; }
+    int& operator[](std::uint64_t) { return element; }
+  } range;
+  CHECK_THROWS_AS(Rng(1).shuffle(range), std::invalid_argument);
+}
+
 TEST_CASE("shuffle permutes, and every permutation of four comes up equally often") {
   Rng rng(17);
   std::vector<int> many(1000);

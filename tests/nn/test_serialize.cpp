@@ -115,6 +115,11 @@ TEST_CASE("damaged files are refused with the reason") {
   CHECK_THAT(refusal(f), ContainsSubstring("overlap at tensor 'b'"));  // before memory is taken for it
   write_raw(
       f,
+      R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
+      eight);
+  CHECK_THAT(refusal(f), ContainsSubstring("overlap at byte 2"));
+  write_raw(
+      f,
       R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
       eight + "1234");
   CHECK_THAT(refusal(f), ContainsSubstring("gap"));

@@ -1,9 +1,6 @@
 // write_report as a whole: every file is there, reads back and says what the run measured; names from
 // outside stay text; a missing or failing gnuplot costs the figures only; a failing disk costs no
 // half-written file.
-#include <sys/resource.h>
-
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -19,6 +16,7 @@
 #include "contexture/report/report.hpp"
 #include "made_up_run.hpp"
 #include "support/catch.hpp"
+#include "support/full_disk.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
@@ -354,22 +352,16 @@ TEST_CASE("a file that cannot be written is named, and nothing is left half-writ
                                                                 Catch::Matchers::ContainsSubstring("summary.json"));
     CHECK(files_in(folder.path()) == std::set<std::string>{"history.csv", "summary.json"});
   }
-  SECTION("a full disk, here a limit on the size of files") {
+  SECTION("a full disk") {
     write_report(run, {}, folder.path());
     const std::string before = text_of(folder.path() / "history.csv");
-    rlimit limit{};
-    REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    const rlimit small{1000, limit.rlim_max};
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
     std::string what;
     try {
+      const FullDisk full(1000);
       write_report(run, {}, folder.path());
     } catch (const InputError& error) {
       what = error.what();
     }
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    std::signal(SIGXFSZ, handler);
     CHECK(contains(what, "history.csv: File too large"));
     CHECK(text_of(folder.path() / "history.csv") == before);
     CHECK(files_in(folder.path()) == kTexts);

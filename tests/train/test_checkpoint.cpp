@@ -1,13 +1,11 @@
 // Checkpoints: what goes in comes out, bit by bit; damaged, foreign and mismatching files are refused.
-#include <sys/resource.h>
-
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 
 #include "contexture/train/checkpoint.hpp"
 #include "runs.hpp"
 #include "support/catch.hpp"
+#include "support/full_disk.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
@@ -147,19 +145,13 @@ TEST_CASE("a failed write leaves the checkpoint that was there") {
   write_checkpoint(path, twice);
   CHECK(read_checkpoint(path).fit.step == 42);
   const std::string good = bytes_of(path);
-  rlimit limit{};  // a full disk, here a limit on the size of files
-  REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-  const rlimit small{100, limit.rlim_max};
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
   std::string what;
   try {
+    const FullDisk full(100);
     write_checkpoint(path, example());
   } catch (const InputError& error) {
     what = error.what();
   }
-  REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  std::signal(SIGXFSZ, handler);
   CHECK(what.find("File too large") != std::string::npos);
   CHECK(bytes_of(path) == good);
   CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);  // no temporary file stays

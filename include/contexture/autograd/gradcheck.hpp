@@ -26,7 +26,8 @@ struct GradcheckOptions {
 
 /// Differentiates f(inputs) with respect to every input that requires a gradient and compares.
 /// Returns an empty string when all agree, else one line that says where and by how much. f must be
-/// a pure function of the inputs' values.
+/// a pure function of the inputs' values. Throws std::invalid_argument where there is nothing to compare: no input that
+/// requires a gradient, or no directions.
 [[nodiscard]] inline std::string gradcheck(const std::function<Variable<double>(std::span<const Variable<double>>)>& f,
                                            std::vector<Variable<double>> inputs, const GradcheckOptions& options = {}) {
   Rng rng(options.seed);

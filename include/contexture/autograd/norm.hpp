@@ -20,6 +20,14 @@ struct BatchNormOptions {
   bool relu = false;  ///< ReLU afterwards
 };
 
+namespace detail {
+// Of the op and of the layer alike.
+inline void require_batch_norm_options(const char* what, double epsilon, double momentum) {
+  require(epsilon > 0 && momentum >= 0 && momentum <= 1, what, ": epsilon ", epsilon, ", momentum ", momentum,
+          ", expected > 0, and 0 to 1");
+}
+}  // namespace detail
+
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta (+ residual) (then ReLU), per channel of the
 /// last axis of x (...,C) (Ioffe and Szegedy, arXiv 1502.03167). gamma, beta (C): both or neither
 /// defined; residual: like x, or undefined. In training the running statistics (C) are updated, the
@@ -35,8 +43,7 @@ template <class T>
   const auto width = static_cast<std::size_t>(channels);
   require(running_mean.size() == width && running_variance.size() == width, "batch_norm: input ", x.shape(), " has ",
           channels, " channels, running statistics have ", running_mean.size());
-  require(options.epsilon > 0 && options.momentum >= 0 && options.momentum <= 1, "batch_norm: epsilon ",
-          options.epsilon, ", momentum ", options.momentum, ", expected > 0, and 0 to 1");
+  detail::require_batch_norm_options("batch_norm", options.epsilon, options.momentum);
   require(gamma.defined() == beta.defined(), "batch_norm: gamma and beta come together");
   if (gamma.defined())
     require(gamma.size() == width && beta.size() == width, "batch_norm: gamma ", gamma.shape(), " and beta ",

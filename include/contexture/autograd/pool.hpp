@@ -35,7 +35,8 @@ inline Shape pooled_shape(const kernels::PoolShape& s) {
 }
 }  // namespace detail
 
-/// Maximum of each window; the gradient goes to the first pixel that attains it.
+/// Maximum of each window; the gradient goes to the first pixel that attains it. Throws std::invalid_argument for
+/// images of 2^31 pixels and more.
 template <class T>
 [[nodiscard]] Variable<T> max_pool2d(const Variable<T>& x, const Pool2dOptions& options = {}) {
   const kernels::PoolShape s = detail::pool_shape("max_pool2d", x, options);

@@ -26,9 +26,9 @@ namespace contexture {
 
 /// What the pool holds, in bytes and calls; see memory_stats().
 struct MemoryStats {
-  std::size_t bytes_in_use = 0;          ///< handed out now
-  std::size_t bytes_cached = 0;          ///< freed by tensors, kept for reuse
-  std::size_t peak_bytes_in_use = 0;     ///< the most handed out at once since reset_peak_memory()
+  std::size_t bytes_in_use = 0;        ///< handed out now
+  std::size_t bytes_cached = 0;        ///< freed by tensors, kept for reuse
+  std::size_t peak_bytes_in_use = 0;   ///< the most handed out at once since reset_peak_memory()
   std::uint64_t system_allocations = 0;  ///< how often the operating system was asked
 };
 
@@ -87,13 +87,13 @@ class MemoryPool {
     } catch (...) {  // no memory for the list itself: give the block back below
     }
 #endif
-    ::operator delete (block, std::align_val_t{kAlignment});
+    ::operator delete(block, std::align_val_t{kAlignment});
   }
 
   void release_cached() noexcept {
     const std::lock_guard lock(mutex_);
     for (auto& [size, blocks] : free_) {
-      for (void* block : blocks) ::operator delete (block, std::align_val_t{kAlignment});
+      for (void* block : blocks) ::operator delete(block, std::align_val_t{kAlignment});
       blocks.clear();
     }
     stats_.bytes_cached = 0;
@@ -112,7 +112,7 @@ class MemoryPool {
  private:
   // From the system; what it refuses has not been in use.
   void* take(std::size_t size) {
-    void* const block = ::operator new (size, std::align_val_t{kAlignment});
+    void* const block = ::operator new(size, std::align_val_t{kAlignment});
     const std::lock_guard lock(mutex_);
     stats_.peak_bytes_in_use = std::max(stats_.peak_bytes_in_use, stats_.bytes_in_use);
     return block;

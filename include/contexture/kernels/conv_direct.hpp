@@ -851,14 +851,14 @@ void direct_backward_weights(ConvShape shape, const T* x, const T* dy, T* dw) {
           const Index keep = ring.keep[static_cast<std::size_t>(row0)];
           packed_to = lane_block == packed_lane_block ? std::max(packed_to, keep) : keep;
           packed_lane_block = lane_block;
-        }
-        for (; !uncopied && packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to) {
-          T* const to = packed.data() + ring.slot(packed_to) * packed_row;
-          if (copied)
-            std::copy_n(source.data + image0 * source.image_stride + packed_to * source.row_stride, shape.w * shape.c,
-                        to + shape.pad_w * shape.c);
-          for (Index i = 0; i < (in_place ? 0 : lanes); ++i)
-            source.pack(kernels, image0 + i, packed_to, lanes, to + i * kBlock<T>);
+          for (; packed_to < ring.need[static_cast<std::size_t>(row1 - 1)]; ++packed_to) {
+            T* const to = packed.data() + ring.slot(packed_to) * packed_row;
+            if (copied)
+              std::copy_n(source.data + image0 * source.image_stride + packed_to * source.row_stride, shape.w * shape.c,
+                          to + shape.pad_w * shape.c);
+            for (Index i = 0; i < (in_place ? 0 : lanes); ++i)
+              source.pack(kernels, image0 + i, packed_to, lanes, to + i * kBlock<T>);
+          }
         }
 
         const Index count = (row1 - row0) * shape.out_w();

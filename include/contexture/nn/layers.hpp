@@ -72,9 +72,8 @@ template <class T>
 class BatchNorm : public UnaryModule<T> {
  public:
   explicit BatchNorm(Index channels, const BatchNormLayerOptions& options = {}) : options_(options) {
-    require(channels >= 1 && options.epsilon > 0 && options.momentum >= 0 && options.momentum <= 1,
-            "BatchNorm: ", channels, " channels, epsilon ", options.epsilon, ", momentum ", options.momentum,
-            ", expected at least 1, > 0, and 0 to 1");
+    require(channels >= 1, "BatchNorm: ", channels, " channels, expected at least 1");
+    detail::require_batch_norm_options("BatchNorm", options.epsilon, options.momentum);
     const Shape shape{static_cast<std::size_t>(channels)};
     if (options.affine) {
       gamma_ = Variable<T>(full<T>(shape, T(1)), true);
