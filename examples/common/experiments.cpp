@@ -16,10 +16,12 @@
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
+#include "contexture/core/error.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/report/report.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
+#include "contexture/train/checkpoint.hpp"
 #include "contexture/train/embedding.hpp"
 #include "contexture/train/experiment.hpp"
 
@@ -113,6 +115,22 @@ std::optional<contexture::EmbeddingView> embedding_pictures(const std::string& p
   }
 }
 
+// A run that begins anew in a folder writes over what is there; of a run that was stopped, hours may be in it.
+void keep_stopped_run(const std::filesystem::path& out) {
+  const std::filesystem::path checkpoint = out / "checkpoint.safetensors";
+  if (!std::filesystem::exists(checkpoint)) return;
+  bool stopped = !std::filesystem::exists(out / "report.html");
+  try {
+    stopped = stopped || !contexture::read_checkpoint(checkpoint).phase.empty();
+  } catch (const contexture::InputError&) {  // nothing to go on with
+    return;
+  }
+  contexture::require_input(!stopped, "--out ", out.string(),
+                            ": has a run that was stopped: --resume goes on with it; "
+                            "to begin anew give another folder, or remove ",
+                            checkpoint.string());
+}
+
 int run(const ExperimentProgram& program, int argc, char** argv) {
   std::optional<Options> options =
       parse_options(program.name, program.purpose, program.out, program.fractions, argc, argv);
@@ -126,6 +144,7 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   const std::filesystem::path checkpoint = options->out / "checkpoint.safetensors";
   contexture::require_input(!options->resume || std::filesystem::exists(checkpoint), "--resume: no checkpoint ",
                             checkpoint.string(), " to continue from");
+  if (!options->resume) keep_stopped_run(options->out);
   prepare_folder(options->out);
   const contexture::Dataset data = load_data({.data = config.data,
                                               .image_size = config.image_size,
@@ -152,7 +171,10 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   if (!options->quiet && !summary.experiments.empty())
     std::printf("\n%s\n", contexture::summary_table(summary).c_str());
   std::printf("Report: %s\n", (options->out / "report.html").string().c_str());
-  return 0;
+  std::fflush(stdout);
+  for (const std::string& what : summary.diverged)
+    std::fprintf(stderr, "%s: not in the report: %s\n", program.name.c_str(), what.c_str());
+  return summary.diverged.empty() ? 0 : 1;
 }
 
 }  // namespace

@@ -53,6 +53,11 @@ inline std::optional<Options> parse_options(const std::string& program, const st
     options.config.fractions = default_fractions;
     for (const contexture::Setting& setting : settings)
       if (added[setting.name]->count() > 0) setting.set(options.config, given[setting.name]);
+    if (data == "builtin") {  // which has no "all": 0 is the preset's number
+      if (options.config.train_images == 0)
+        options.config.train_images = contexture::preset(options.preset).builtin_train;
+      if (options.config.test_images == 0) options.config.test_images = contexture::preset(options.preset).builtin_test;
+    }
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }

@@ -140,6 +140,7 @@ case_stop_and_resume() {
     grep -q -- '--resume' stderr || complain "stopped in phase $phase: does not say how to resume"
     sed 's/^/    /' stderr
     [[ -f parts/checkpoint.safetensors ]] || complain "stopped in phase $phase: no checkpoint"
+    fails 1 'was stopped: --resume goes on' "$programs/experiment3_tenth_labels" "${long[@]}" --out parts
     resume=(--resume)
     stops=$((stops + 1))
   done
@@ -150,6 +151,7 @@ case_stop_and_resume() {
   # A resumed run must be the same run.
   cp parts/config.ini before
   fails "1 2" 'width' "$programs/experiment3_tenth_labels" "${long[@]}" --width 8 --out parts --resume
+  cmp -s before parts/config.ini || complain "a refused --resume changed config.ini"
   fails "1 2" 'checkpoint' "$programs/experiments" "${tiny[@]}" --out nothing-here --resume
 }
 
@@ -207,7 +209,7 @@ case_bad_options() {
     '--seeds 0' '--seeds -2' '--seeds 1.5' '--seeds 99999999999999999999' '--seed -1' '--seed 18446744073709551616' \
     '--width 0' '--width -4' '--width 2147483648' '--image-size -32' '--image-size 1e3' '--threads -1' '--threads 2000' \
     '--pretrain-epochs nan' '--learning-rate nan' '--learning-rate -0.1' '--validation 1.5' '--batch-size 0' \
-    '--preset fast' '--flip maybe' '--weight-decay -1' '--colour-probability -0.5' '--out='; do
+    '--preset fast' '--flip maybe' '--weight-decay -1' '--averaging 0.2' '--colour-probability -0.5' '--out='; do
     # shellcheck disable=SC2086  # option and value are two words
     fails 2 "$(sed -E 's/^--([a-z-]+).*/\1/' <<<"$bad")" "$programs/experiments" --out out $bad
   done
@@ -469,7 +471,7 @@ case_reproduce() {
   cmp -s copy/README.md before || complain "a failure changed README.md"
 }
 
-# A loss that is no longer a number stops the run and says where; what was good stays.
+# A loss that is no longer a number is said, with its place; what was good stays.
 case_divergence() {
   local run=("$programs/experiment1_all_labels" "${tiny[@]}" --learning-rate 1e6 --epochs 20 --out out)
   local line='loss became (NaN|infinite) at step [0-9]+ of [0-9]+ \(100, scratch, seed 1\)'
@@ -478,6 +480,11 @@ case_divergence() {
   # The checkpoint is from before, and good: with it the run gets to the same place again.
   fails 1 "$line" "${run[@]}" --resume
   if grep -q 'pre-training by' stdout; then complain "the checkpoint does not have what was done"; fi
+  # One arm costs the other nothing: the report is there, with what is missing.
+  fails 1 'not in the report: .*\(100, pretrained, seed 1\)' "$programs/experiment1_all_labels" "${tiny[@]}" \
+    --finetune-learning-rate 1e6 --epochs 20 --out half
+  grep -q 'Only the arm from scratch was measured' half/report.md || complain "no report of the arm that went well"
+  grep -q 'Without a result: .*100, pretrained, seed 1' half/report.md || complain "the report does not say what is missing"
 }
 
 "case_$wanted"

@@ -182,7 +182,9 @@ TEST_CASE("the sentence on accuracy says gain, loss and tie, and how sure", "[re
   const std::string tie = accuracy_sentence(experiment_of({0.70, 0.71, 0.72}, {0.72, 0.70, 0.72}), 10000);
   CHECK(contains(tie, "within the noise between seeds"));
   const std::string one_tie = accuracy_sentence(experiment_of({0.700}, {0.702}), 2000);
-  CHECK(contains(one_tie, "The difference of +0.2 points is within the noise of a test set of 2,000 images"));
+  CHECK(contains(one_tie,
+                 "The difference of +0.2 points is within the noise of the test set (twice the standard error of 2,000 "
+                 "test images is"));
   const std::string one_gain = accuracy_sentence(experiment_of({0.60}, {0.70}), 2000);
   CHECK(contains(one_gain, "+10.0 points (one seed; twice the standard error of 2,000 test images is"));
   CHECK(contains(accuracy_sentence(experiment_of({1.0}, {1.0}), 100), "the same in both arms: 100.0 %"));
@@ -250,11 +252,13 @@ TEST_CASE("the headline groups the experiments by what happened", "[report]") {
 }
 
 TEST_CASE("pretext accuracy at chance and beyond belief is called out", "[report]") {
-  PretrainResult p{"context prediction", 90, 1.3, 0.46, 0.167, 500, 4000};
+  PretrainResult p{"context prediction", 90, 1.3, 0.46, 0.167, 500, 4000, 0.6};
   CHECK(contains(pretext_sentence(p), "46.0 %"));
   CHECK_FALSE(contains(pretext_sentence(p), "alarm"));
   p.accuracy = 0.82;
-  CHECK(contains(pretext_sentence(p), "shortcut"));
+  CHECK(contains(pretext_sentence(p), "above 60 % on photographs it often means that the encoder found a shortcut"));
+  p.suspicious_accuracy = 1;  // of tasks without such a bound
+  CHECK_FALSE(contains(pretext_sentence(p), "alarm"));
   p.accuracy = 0.17;
   CHECK(contains(pretext_sentence(p), "no better than chance"));
 }
@@ -379,6 +383,17 @@ TEST_CASE("with one seed the verdict is on the answers, paired image by image", 
   Judgement j = judge(view_of(run, e), 1000);
   CHECK(j.noise == Approx(2 * std::sqrt(30 - 20.0 * 20 / 1000) / 1000));
   CHECK(j.verdict == Verdict::gain);
+  CHECK(contains(accuracy_sentence(view_of(run, e), 1000),
+                 "+2.0 points (one seed; McNemar's exact test on 1,000 test images: p < 0.001)"));
+  // Four images against none are more than two standard errors, and one in eight fair coins does as much.
+  ExperimentResult few = e;
+  few.pretrained[0].answers.predicted = few.scratch[0].answers.predicted;
+  std::fill_n(few.pretrained[0].answers.predicted.begin() + 700, 4, 0);
+  few.pretrained[0].test_accuracy = 0.704;
+  j = judge(view_of(run, few), 1000);
+  CHECK(j.noise < 0.004);
+  CHECK(j.verdict == Verdict::tie);
+  CHECK(contains(accuracy_sentence(view_of(run, few), 1000), "within the noise of the test set"));
   // As if the two were independent, nothing could be told.
   run.test_labels.clear();
   j = judge(view_of(run, e), 1000);

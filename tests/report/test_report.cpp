@@ -146,7 +146,8 @@ TEST_CASE("a report has every file, and each holds what the run measured", "[rep
     std::vector<std::string> keys;
     for (const auto& [key, value] : json.items()) keys.push_back(key);
     CHECK(keys == std::vector<std::string>{"dataset", "images", "config", "pretrain", "experiments", "label_efficiency",
-                                           "seconds_total", "peak_rss_mib", "images_per_second", "machine"});
+                                           "seconds_total", "peak_rss_mib", "images_per_second", "machine",
+                                           "scratch_machine", "diverged"});
     CHECK(json["label_efficiency"].is_null());  // three fractions make no curve
     CHECK(json["dataset"] == "made-up");
     CHECK(json["images"]["train"] == run.summary.train_images);

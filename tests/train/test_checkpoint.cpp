@@ -1,6 +1,7 @@
 // Checkpoints: what goes in comes out, bit by bit; damaged, foreign and mismatching files are refused.
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include "contexture/train/checkpoint.hpp"
 #include "runs.hpp"
@@ -25,10 +26,12 @@ RunState example() {
   state.config = {{"epochs", "10"}, {"width", "16"}};
   state.seconds = 0.1 + 0.2;
   state.history = {{"pretrain", "pretext", 18446744073709551615U, 12, 0.3, 1.0 / 3, "validation", 2.1, 0.125, 0}};
-  state.pretraining["pretrain/1"] = {"context prediction", 1.5, 1.9, 0.41, 1.0 / 6, 120, 512.25};
+  state.pretraining["pretrain/1"] = {"context prediction", 1.5, 1.9, 0.41, 1.0 / 6, 120, 512.25, 0.65};
   ArmResult arm;
   arm.best_val_accuracy = 0.1 * 3;
   arm.test_accuracy = 2.0 / 3;
+  arm.test_macro_f1 = 0.65;
+  arm.final_train_loss = 0.375;
   arm.steps = 77;
   arm.images = 770;
   arm.seconds = 3.25;
@@ -38,9 +41,15 @@ RunState example() {
   arm.confusion = {2, {1, 2, 3, 4}};
   state.arms["100/scratch/1"] = arm;
   state.encoder["stem.weight"] = numbers({3, 3, 1, 2}, 1);
+  state.scratch_from = "elsewhere";
+  state.machine = "this one";
+  state.scratch_machine = "that one";
+  state.diverged = {{"50/scratch/1", {"training loss became NaN", 12}}};
   state.phase = "100/pretrained/1";
   state.fit.step = 41;
   state.fit.evaluations = 5;
+  state.fit.seconds = 2.5;
+  state.fit.training_seconds = 2.25;
   state.fit.loss_sum = 1.0 / 7;
   state.fit.correct = 3;
   state.fit.examples = 9;
@@ -68,30 +77,45 @@ TEST_CASE("a checkpoint gives back everything, bit by bit") {
   const RunState out = read_checkpoint(path);
   CHECK(out.config == in.config);
   CHECK(out.seconds == in.seconds);
+  const auto row = [](const HistoryRow& r) {
+    return std::tie(r.experiment, r.arm, r.seed, r.step, r.epoch, r.seconds, r.split, r.loss, r.accuracy, r.macro_f1);
+  };
   REQUIRE(out.history.size() == 1);
-  CHECK(out.history[0].seed == in.history[0].seed);
-  CHECK(out.history[0].seconds == in.history[0].seconds);
-  CHECK(out.history[0].split == "validation");
-  CHECK(out.pretraining.at("pretrain/1").chance == 1.0 / 6);
-  CHECK(out.pretraining.at("pretrain/1").task == "context prediction");
-  const ArmResult& arm = out.arms.at("100/scratch/1");
-  CHECK(arm.best_val_accuracy == 0.1 * 3);
-  CHECK(arm.answers.predicted == std::vector<std::int32_t>{1, 0, 2});
-  CHECK(arm.answers.confidence == std::vector<float>{0.5F, 0.1F, 1.0F / 3});
-  CHECK(arm.confusion.counts == std::vector<std::int64_t>{1, 2, 3, 4});
-  CHECK(arm.images == 770);
-  CHECK(out.phase == in.phase);
-  CHECK(out.fit.step == 41);
-  CHECK(out.fit.evaluations == 5);
-  CHECK(out.fit.loss_sum == in.fit.loss_sum);
-  CHECK(out.fit.best_step == 40);
+  CHECK(row(out.history[0]) == row(in.history[0]));
+  const auto pretraining = [](const RunState& state) {
+    const PretrainResult& p = state.pretraining.at("pretrain/1");
+    return std::tie(p.task, p.seconds, p.loss, p.accuracy, p.chance, p.steps, p.images_per_second,
+                    p.suspicious_accuracy);
+  };
+  CHECK(pretraining(out) == pretraining(in));
+  const auto arm = [](const RunState& state) {
+    const ArmResult& a = state.arms.at("100/scratch/1");
+    return std::tie(a.best_val_accuracy, a.test_accuracy, a.test_macro_f1, a.final_train_loss, a.seconds,
+                    a.training_seconds, a.steps, a.images, a.learning_rate, a.answers.predicted, a.answers.confidence,
+                    a.confusion.classes, a.confusion.counts);
+  };
+  CHECK(arm(out) == arm(in));
+  const auto rest = [](const RunState& s) {
+    return std::tie(s.scratch_from, s.machine, s.scratch_machine, s.diverged[0].phase, s.diverged[0].what,
+                    s.diverged[0].step, s.phase, s.fit.step, s.fit.evaluations, s.fit.seconds, s.fit.training_seconds,
+                    s.fit.loss_sum, s.fit.correct, s.fit.examples, s.fit.best_accuracy, s.fit.best_step);
+  };
+  CHECK(rest(out) == rest(in));
   REQUIRE(out.fit.rows.size() == 1);
-  CHECK(out.fit.rows[0].seconds == 9.75);
+  CHECK(row(out.fit.rows[0]) == row(in.fit.rows[0]));
   CHECK(same_bits(out.encoder, in.encoder));
   CHECK(same_bits(out.model, in.model));
   CHECK(same_bits(out.optimizer, in.optimizer));
   CHECK(same_bits(out.fit.best, in.fit.best));
   CHECK(same_bits(out.fit.average, in.fit.average));
+}
+
+TEST_CASE("a checkpoint of another version is refused with a hint") {
+  const Folder folder("checkpoint");
+  const fs::path path = folder.path / "checkpoint.safetensors";
+  write_safetensors(path, {}, {{"state", R"({"format":"contexture checkpoint 2"})"}});
+  CHECK_THROWS_WITH(read_checkpoint(path),
+                    Catch::Matchers::ContainsSubstring("another version of this library, begin anew"));
 }
 
 TEST_CASE("a checkpoint cut anywhere, or with a flipped header, is refused with its name") {

@@ -103,11 +103,12 @@ TEST_CASE("experiments: the same seed twice gives the same files and rows, anoth
 
 TEST_CASE("experiments: stopped in any phase and resumed, they give the same files and rows") {
   ExperimentConfig config = tiny_config();
-  config.averaging = GENERATE(0.0, 0.3);
+  config.averaging = GENERATE(0.0, 0.1);
+  if (config.averaging > 0) config.epochs = 4;  // else too few steps for an average of two
   const Folder whole("whole");
   const RunSummary expected = run(config, whole.path);
   const auto files = weights_in(whole.path);
-  // 8 steps of pre-training, then 14 + 14 and 8 + 8.
+  // 8 steps of pre-training, then 14 + 14 and 8 + 8, or 27 + 27 and 16 + 16.
   for (const int stop_after : {1, 7, 11, 25, 40, 50}) {
     CAPTURE(stop_after);
     const Folder parts("parts");
@@ -257,13 +258,19 @@ TEST_CASE("arms from scratch of a run that differs in pre-training only give wha
   refused(other, "nothing: no folder of a run");
   other.scratch_from = trained.path;
   refused(other, "the folder that this run's results go to");
+  Progress silent;
+  const auto not_resumed = [&](const ExperimentConfig& resumed, const fs::path& out, const std::string& why) {
+    CHECK_THROWS_WITH(run_experiments(resumed, tiny_data(), {.out = out, .resume = true}, silent),
+                      Catch::Matchers::ContainsSubstring(why));
+  };
+  not_resumed(other, second.path, "its arms from scratch are those of");
+  not_resumed(config, trained.path, "it has arms from scratch of its own");
   other = config;
   other.epochs = 2.5;
   refused(other, "made with epochs 2");
   std::filesystem::remove(first.path / "classifier_50_scratch_seed2.safetensors");
   other = config;
   refused(other, "classifier_50_scratch_seed2.safetensors: no such file");
-  Progress silent;
   CHECK_THROWS_WITH(run_experiments(config, builtin_dataset(240, 40, 16), {}, silent),
                     Catch::Matchers::ContainsSubstring("made with images"));
 }
@@ -325,8 +332,29 @@ TEST_CASE("a configuration or data that make no sense are refused") {
   config.fractions = {0.3333333, 0.33333331};  // one name
   CHECK_THROWS_AS(run_experiments(config, tiny_data(), {}, nothing_begins), std::invalid_argument);
   config = tiny_config();
+  config.fractions.clear();
   CHECK_THROWS_WITH(run_experiments(config, builtin_dataset(5, 4, 16), {}, nothing_begins),
                     Catch::Matchers::ContainsSubstring("too few to hold out"));
+  config = tiny_config();
+  const auto refused = [&](const Dataset& data, const char* why) {
+    CHECK_THROWS_WITH(run_experiments(config, data, {}, nothing_begins), Catch::Matchers::ContainsSubstring(why));
+  };
+  refused(builtin_dataset(5, 4, 16), "has 1 training images, expected at least 2");
+  Dataset wrong = tiny_data();
+  wrong.test.labels.clear();
+  refused(wrong, "test images without labels");
+  wrong = tiny_data();
+  wrong.train.labels.clear();
+  refused(wrong, "training images without labels");
+  wrong = tiny_data();
+  wrong.test.labels.back() = 99;
+  refused(wrong, "label 99 of a test image, expected 0 to");
+  wrong.test = builtin_dataset(1, 48, 17).test;
+  refused(wrong, "images of 17 x 17 x 3, the training images are 16 x 16 x 3");
+  for (std::int32_t& label : wrong.train.labels)
+    if (label == 3) label = 2;
+  wrong.test = tiny_data().test;
+  refused(wrong, "has 0 training images, expected at least 2");
   config.patch = 15;  // does not fit twice into 16 px
   CHECK_THROWS_AS(run(config), std::invalid_argument);
   Dataset data = tiny_data();
@@ -342,6 +370,28 @@ TEST_CASE("a diverging run says where and leaves its last checkpoint readable") 
   CHECK_THROWS_AS(run(config, folder.path), Diverged);
   const RunState state = read_checkpoint(folder.path / "checkpoint.safetensors");
   CHECK(state.pretraining.size() == 1);  // what was done is kept
+}
+
+TEST_CASE("an arm that diverges costs no other arm its result, resumed or not") {
+  const Folder folder("diverged_arm");
+  ExperimentConfig config = tiny_config();
+  config.epochs = 20;
+  config.finetune_learning_rate = 1e9;
+  const RunSummary summary = run(config, folder.path);
+  REQUIRE(summary.diverged.size() == 2);
+  CHECK_THAT(summary.diverged[0], Catch::Matchers::ContainsSubstring("100, pretrained, seed 1"));
+  REQUIRE(summary.experiments.size() == 2);
+  for (const ExperimentResult& experiment : summary.experiments) {
+    CHECK(experiment.seeds == std::vector<std::uint64_t>{1});
+    CHECK(experiment.scratch.size() == 1);
+    CHECK(experiment.pretrained.empty());
+  }
+  struct : Progress {
+    void begin(const PhaseInfo&) override { FAIL("a phase began again"); }
+  } nothing_begins;
+  const RunSummary again = run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, nothing_begins);
+  CHECK(again.diverged == summary.diverged);
+  CHECK(same_rows(again.history, summary.history));
 }
 
 TEST_CASE("a classifier's file needs nothing beside it") {
@@ -481,14 +531,53 @@ TEST_CASE("options of patches reach the tasks that are made of patches; the grid
   config.patch = 4;
   config.gap = 3;
   config.colour = "keep";
+  config.colour_probability = 0.25;
+  config.jitter = 2;
+  config.min_scale = 1.125;
+  config.max_scale = 1.25;
+  config.grids_per_image = 3;
+  config.readout = "flatten";
+  config.head_hidden = 20;
+  config.head_dropout = 0.125;
   const PretextTaskOptions options = pretext_options(config, tiny_data().train, Normalization{});
   for (const ContextOptions& patches : {options.context, options.jigsaw.patches}) {
     CHECK(patches.patch == 4);
     CHECK(patches.gap == 3);
     CHECK(patches.colour == ColourTreatment::keep);
+    CHECK(patches.colour_probability == 0.25F);
+    CHECK(patches.jitter == 2);
+    CHECK(patches.min_scale == 1.125F);
+    CHECK(patches.max_scale == 1.25F);
+    CHECK(patches.grids_per_image == 3);
   }
+  CHECK(options.context_prediction.readout == PatchReadout::flatten);
+  CHECK(options.context_prediction.head.hidden == 20);
+  CHECK(options.context_prediction.head.dropout == 0.125F);
   CHECK(options.context.grid == 3);
   CHECK(options.jigsaw.patches.grid == 2);
+}
+
+TEST_CASE("settings of the training change the training") {
+  ExperimentConfig config = tiny_config();
+  config.pretrain_epochs = 0;
+  config.fractions = {1.0};
+  const auto last_loss = [](const ExperimentConfig& changed) {
+    return rows_of(run(changed), "100", "scratch", "train").back().loss;
+  };
+  const double plain = last_loss(config);
+  CHECK(last_loss(config) == plain);
+  ExperimentConfig changed = config;
+  changed.optimizer = "sgd";
+  CHECK(last_loss(changed) != plain);
+  changed = config;
+  changed.label_smoothing = 0;
+  CHECK(last_loss(changed) != plain);
+  changed = config;
+  changed.crop_padding = 4;
+  CHECK(last_loss(changed) != plain);
+  changed = config;
+  changed.weight_decay = 0.05;
+  CHECK(last_loss(changed) != plain);
 }
 
 TEST_CASE("every pretext task trains an encoder for the experiments") {
@@ -560,7 +649,7 @@ TEST_CASE("resuming with another given encoder, or with paths that are not UTF-8
                     Catch::Matchers::ContainsSubstring("weights of the encoder"));
 }
 
-TEST_CASE("steps: in proportion to the root of the label fraction, at least half") {
+TEST_CASE("steps: in proportion to the label fraction to the 3/4, at least half") {
   ExperimentConfig config;
   config.epochs = 10;
   config.batch_size = 100;
@@ -568,7 +657,9 @@ TEST_CASE("steps: in proportion to the root of the label fraction, at least half
   CHECK(classifier_steps(config, 10'000, 0.5) == 595);
   CHECK(classifier_steps(config, 10'000, 0.2) == 500);
   CHECK(classifier_steps(config, 10'000, 0.1) == 500);
-  CHECK(classifier_steps(config, 1, 0.01) == 1);
+  CHECK(classifier_steps(config, 50, 1) == 10);  // the batch is all of them
+  config.epochs = 0.1;
+  CHECK(classifier_steps(config, 50, 0.1) == 1);
 }
 
 TEST_CASE("the random shift grows with the passes over the images") {
@@ -633,7 +724,7 @@ TEST_CASE("a rate of the pre-trained arms, a warm-up and averaged weights change
   CHECK(curve(at_once, "pretrained") != curve(plain, "pretrained"));
 
   config.warmup = 0.05;
-  config.averaging = 0.5;
+  config.averaging = 0.1;
   const RunSummary averaged = run(config);
   CHECK(curve(averaged, "pretrained").back() != curve(plain, "pretrained").back());
   CHECK(curve(averaged, "scratch").front() == curve(plain, "scratch").front());

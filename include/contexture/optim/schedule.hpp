@@ -33,7 +33,7 @@ struct Schedule {
     require(total_steps >= 1 && warmup_fraction >= 0 && warmup_fraction <= 1 && std::isfinite(peak) && peak >= 0,
             "Schedule: peak ", peak, ", total_steps ", total_steps, ", warmup_fraction ", warmup_fraction,
             ", expected >= 0, >= 1, and 0 to 1");
-    if (total_steps == 1) return peak;  // the only step is no warm-up
+    if (total_steps <= 2) return peak;  // a first and a last step, whose rates would be 0, and none between
     const double last = static_cast<double>(total_steps - 1);
     const double t = std::min(1.0, std::max(0.0, static_cast<double>(step) / last));
     if (t < warmup_fraction) return peak * (start + (1.0 - start) * t / warmup_fraction);

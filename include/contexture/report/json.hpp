@@ -154,6 +154,8 @@ using Json = nlohmann::ordered_json;
   out["peak_rss_mib"] = number(run.peak_rss_mib);
   out["images_per_second"] = number(run.images_per_second);
   out["machine"] = run.machine;
+  out["scratch_machine"] = run.scratch_machine.empty() ? run.machine : run.scratch_machine;
+  out["diverged"] = run.diverged;
   // Names come from outside and may not be UTF-8.
   return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

@@ -218,6 +218,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
                                                       : run.dataset;
   doc.title = "What self-supervised pre\u2011training buys on " + data;  // a hyphen that does not break
   doc.lead(headline(run, views));
+  for (const std::string& what : run.diverged) doc.paragraph("Without a result: " + what + ".");
   doc.paragraph(
       "The question: an encoder is first trained on images without labels. Does a classifier that starts from it learn "
       "faster, or end better, than the same classifier from "
@@ -272,9 +273,10 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
                        "plateau. ") +
                (run.pretrain ? "Below, by time, with the pre-trained arm starting only after pre-training."
                              : "Below, by time."));
-    figure("loss_curves",
-           "Cross-entropy of both arms by optimiser step: on the training images (mean since the evaluation before) "
-           "and on the validation images.");
+    figure(
+        "loss_curves",
+        "Loss of both arms by optimiser step: on the training images, augmented and with label smoothing (mean since "
+        "the evaluation before), and on the validation images, with neither.");
     bool partly = false;
     for (const ExperimentView& e : views)
       for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
@@ -374,9 +376,11 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
       (run.pretrain ? "Pre-training sees the training images without labels and never a test image."
                     : "What the given encoder was trained on is not known here. It is one for all seeds, so that "
                       "intervals over seeds do not tell how much pre-training varies.") +
-      (scratch_from.empty()
-           ? ""
-           : " The arms from scratch, and their times, are those of the run in " + scratch_from + "."));
+      (scratch_from.empty() ? ""
+                            : " The arms from scratch, and their times, are those of the run in " + scratch_from +
+                                  (run.scratch_machine.empty() ? std::string(".")
+                                                               : ", made on another machine (" + run.scratch_machine +
+                                                                     "): the times of the two arms do not compare.")));
   doc.run_in(
       "Smoothing",
       "Validation accuracy is smoothed by a running median of three evaluations before any moment is read from it.");

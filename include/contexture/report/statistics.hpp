@@ -338,14 +338,15 @@ inline void view_answers(const RunSummary& run, const ExperimentResult& experime
 /// What can be said about a difference of test accuracies.
 enum class Verdict { unknown, gain, loss, tie };
 
-/// With two seeds or more: the 95 % interval of the paired difference excludes zero. With one seed: the difference
-/// exceeds two of its standard errors, from the n test images of which b and c are answered rightly by one arm alone:
-/// sqrt(b + c - (b - c)^2 / n) / n; where the answers are not known, from both accuracies as if they were independent,
-/// which overstates the error of two models on the same images.
+/// With two seeds or more: the 95 % interval of the paired difference excludes zero. With one seed: McNemar's exact
+/// test on the answers gives p < 0.05; where they are not known, the difference exceeds two of its standard errors,
+/// from both accuracies as if they were independent, which overstates the error of two models on the same images.
 struct Judgement {
   Verdict verdict = Verdict::unknown;
-  double noise = std::numeric_limits<double>::quiet_NaN();  ///< half-width that the difference was held against
-  bool over_seeds = false;                                  ///< noise is over seeds, else of the test set
+  /// Half-width of the 95 % interval over seeds, or two standard errors of the difference: with n test images, of which
+  /// b and c are answered rightly by one arm alone, sqrt(b + c - (b - c)^2 / n) / n each.
+  double noise = std::numeric_limits<double>::quiet_NaN();
+  bool over_seeds = false;  ///< noise is over seeds, else of the test set
 };
 
 [[nodiscard]] inline Judgement judge(const ExperimentView& e, std::int64_t test_images) {
@@ -362,7 +363,8 @@ struct Judgement {
     out.noise = 2 * std::sqrt(std::max(0.0, discordant - gained * gained / n)) / n;
   }
   if (!std::isfinite(out.noise)) return out;
-  if (std::abs(e.difference.mean) <= out.noise)
+  const bool told = !out.over_seeds && e.mcnemar ? e.mcnemar->p < 0.05 : std::abs(e.difference.mean) > out.noise;
+  if (!told)
     out.verdict = Verdict::tie;
   else
     out.verdict = e.difference.mean > 0 ? Verdict::gain : Verdict::loss;

@@ -179,10 +179,13 @@ struct TimedMoment {
   const std::string change = points(e.difference.mean);
   const std::string size = fixed(100 * std::abs(e.difference.mean), 1);
   const Judgement j = judge(e, test_images);
+  const std::string of_test_set =
+      e.mcnemar ? "McNemar's exact test on " + grouped(test_images) + " test images: " + p_text(e.mcnemar->p)
+                : "twice the standard error of " + grouped(test_images) + " test images is " + fixed(100 * j.noise, 1) +
+                      " points";
   const std::string interval = j.over_seeds ? "95 % interval " + points(e.difference.low()) + " to " +
                                                   points(e.difference.high()) + " over " + plural(seeds, "seed")
-                                            : "one seed; twice the standard error of " + grouped(test_images) +
-                                                  " test images is " + fixed(100 * j.noise, 1) + " points";
+                                            : "one seed; " + of_test_set;
   std::string out;
   switch (j.verdict) {
     case Verdict::gain:
@@ -200,9 +203,7 @@ struct TimedMoment {
       }
       out = "Test accuracy is " + from + " from scratch and " + to + " pre-trained. The difference of " + change +
             " points is within the noise ";
-      out += j.over_seeds ? "between seeds (" + interval + ")."
-                          : "of a test set of " + grouped(test_images) +
-                                " images (twice the standard error: " + fixed(100 * j.noise, 1) + " points).";
+      out += (j.over_seeds ? "between seeds (" + interval : "of the test set (" + of_test_set) + ").";
       break;
     case Verdict::unknown:
       out = "Test accuracy is " + from + " from scratch and " + to +
@@ -335,17 +336,14 @@ struct TimedMoment {
 [[nodiscard]] inline std::string pretext_sentence(const PretrainResult& p) {
   std::string out = "The encoder was pre-trained by " + (p.task.empty() ? std::string("a pretext task") : p.task) +
                     " for " + grouped(p.steps) + " steps (" + duration(p.seconds) +
-                    "). It ended at a validation loss of " + fixed(p.loss, 3) + " nats and answered " +
-                    percent(p.accuracy) +
-                    " of the pretext questions rightly; always giving the most frequent answer is right in " +
-                    percent(p.chance) + ".";
+                    "). It ended at a validation loss of " + fixed(p.loss, 3) + " and answered " + percent(p.accuracy) +
+                    " of the pretext questions rightly; who knows nothing is right in " + percent(p.chance) + ".";
   if (std::isfinite(p.accuracy) && p.accuracy <= p.chance + 0.02)
     out += " That is no better than chance: the encoder has learned nothing from the task.";
-  else if (p.accuracy > 0.6)
-    out +=
-        " Pretext accuracy is an alarm rather than a score: above 60 % on photographs it often means that the encoder "
-        "found a shortcut, such as "
-        "edges that continue across the gap or traces of compression.";
+  else if (p.accuracy > p.suspicious_accuracy)
+    out += " Pretext accuracy is an alarm rather than a score: above " + percent(p.suspicious_accuracy, 0) +
+           " on photographs it often means that the encoder found a shortcut, such as edges that continue across the "
+           "gap or traces of compression.";
   return out;
 }
 

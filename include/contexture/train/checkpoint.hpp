@@ -20,6 +20,12 @@
 
 namespace contexture {
 
+/// A phase that ended without a result because its loss stopped being finite.
+struct Divergence {
+  std::string phase, what;
+  std::int64_t step = 0;
+};
+
 /// Where a run is.
 struct RunState {
   std::map<std::string, std::string> config;          ///< what must be the same to continue
@@ -28,6 +34,8 @@ struct RunState {
   std::map<std::string, PretrainResult> pretraining;  ///< done, by phase
   std::map<std::string, ArmResult> arms;              ///< done, by phase
   std::string scratch_from;                           ///< folder of the run that the arms from scratch are of
+  std::vector<Divergence> diverged;                   ///< in the order of their phases
+  std::string machine, scratch_machine;               ///< as in RunSummary
   TensorMap encoder;                                  ///< pre-trained weights in use
   std::string phase;                                  ///< under way; empty: none
   FitState fit;                                       ///< of the phase under way
@@ -37,7 +45,7 @@ struct RunState {
 namespace detail::checkpoint {
 
 using Json = nlohmann::json;
-inline constexpr const char* kFormat = "contexture checkpoint 2";
+inline constexpr const char* kFormat = "contexture checkpoint 3";
 
 // Paths need not be UTF-8, JSON has to be.
 inline std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -98,12 +106,19 @@ inline Json pretrain_json(const PretrainResult& p) {
           {"accuracy", p.accuracy},
           {"chance", p.chance},
           {"steps", p.steps},
-          {"images_per_second", p.images_per_second}};
+          {"images_per_second", p.images_per_second},
+          {"suspicious_accuracy", p.suspicious_accuracy}};
 }
 
 inline PretrainResult pretrain_from(const Json& json) {
-  return {json.at("task"),  json.at("seconds"),          json.at("loss"), json.at("accuracy"), json.at("chance"),
-          json.at("steps"), json.at("images_per_second")};
+  return {json.at("task"),
+          json.at("seconds"),
+          json.at("loss"),
+          json.at("accuracy"),
+          json.at("chance"),
+          json.at("steps"),
+          json.at("images_per_second"),
+          json.at("suspicious_accuracy")};
 }
 
 inline Json fit_json(const FitState& s) {
@@ -141,10 +156,14 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
                   {"pretraining", json::Json::object()},
                   {"arms", json::Json::object()},
                   {"scratch_from", state.scratch_from},
+                  {"diverged", json::Json::array()},
+                  {"machine", state.machine},
+                  {"scratch_machine", state.scratch_machine},
                   {"phase", state.phase},
                   {"fit", json::fit_json(state.fit)}};
   for (const auto& [phase, result] : state.pretraining) root["pretraining"][phase] = json::pretrain_json(result);
   for (const auto& [phase, result] : state.arms) root["arms"][phase] = json::arm_json(result);
+  for (const Divergence& d : state.diverged) root["diverged"].push_back({d.phase, d.what, d.step});
   std::vector<std::pair<std::string, const Tensor<float>*>> tensors;
   const auto add = [&](const char* prefix, const TensorMap& map) {
     for (const auto& [name, tensor] : map) tensors.emplace_back(prefix + name, &tensor);
@@ -168,14 +187,17 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
   try {
     const json::Json root = json::Json::parse(found->second);
     require_input(root.at("format") == json::kFormat, path.string(), ": format ", root.at("format").dump(),
-                  ", expected \"", json::kFormat, "\"");
+                  ", expected \"", json::kFormat, "\": written by another version of this library, begin anew");
     root.at("config").get_to(state.config);
     root.at("seconds").get_to(state.seconds);
     state.history = json::rows_from(root.at("history"));
     for (const auto& [phase, result] : root.at("pretraining").items())
       state.pretraining[phase] = json::pretrain_from(result);
     for (const auto& [phase, result] : root.at("arms").items()) state.arms[phase] = json::arm_from(result);
-    state.scratch_from = root.value("scratch_from", std::string());
+    root.at("scratch_from").get_to(state.scratch_from);
+    for (const auto& d : root.at("diverged")) state.diverged.push_back({d.at(0), d.at(1), d.at(2)});
+    root.at("machine").get_to(state.machine);
+    root.at("scratch_machine").get_to(state.scratch_machine);
     root.at("phase").get_to(state.phase);
     state.fit = json::fit_from(root.at("fit"));
   } catch (const json::Json::exception& error) {

@@ -20,6 +20,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
+#include "contexture/train/fit.hpp"
 
 namespace contexture {
 
@@ -275,7 +276,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
                              0.0, 1.0),
       number_setting<I>("batch-size", "images in a step of classification", &C::batch_size, 2, 65536),
       number_setting<double>("averaging", "share of the steps over which a classifier's weights are averaged; 0: not",
-                             &C::averaging, 0.0, 1.0),
+                             &C::averaging, 0.0, kMostAveraging),
       choice_setting("optimizer", "of both trainings", &C::optimizer, {"sgd", "muon"}),
       number_setting<double>("weight-decay", "L2 penalty of both trainings; with muon not of convolutions",
                              &C::weight_decay, 0.0, 1.0),

@@ -59,13 +59,14 @@ struct RunFiles {
 };
 
 /// Optimiser steps of a classifier trained on `fraction` of `images` labelled images:
-///   epochs * images / batch * max(fraction^(3/4), 1/2),
+///   epochs * images / min(batch, images) * max(fraction^(3/4), 1/2),
 /// so fewer labels are passed over more often: 1.2 times as many epochs with half of them, 5 times with a
 /// tenth. Without the bound, the scratch arm at a tenth of the labels would be far from its plateau
 /// (built-in images, SGD: 63 % after 222 steps, 75 % after 489).
 [[nodiscard]] inline std::int64_t classifier_steps(const ExperimentConfig& config, std::int64_t images,
                                                    double fraction) {
-  const double steps = config.epochs * static_cast<double>(images) / static_cast<double>(config.batch_size);
+  const double steps =
+      config.epochs * std::max(1.0, static_cast<double>(images) / static_cast<double>(config.batch_size));
   return std::max<std::int64_t>(1, std::llround(steps * std::max(std::pow(fraction, 0.75), 0.5)));
 }
 
@@ -294,13 +295,42 @@ inline double peak_rss_mib() {
 #endif
 }
 
+// What the arms learn from and are tested on. Throws InputError for images that do not belong together, labels that are
+// missing or out of range, and a class with too few training images to be learnt and validated.
+inline void check_labelled(const Dataset& data) {
+  const std::size_t classes = data.class_names.size();
+  require_input(classes >= 2, "data set ", data.name, ": ", classes, " classes, expected at least 2");
+  require_input(data.test.count > 0, "data set ", data.name, ": no test images");
+  std::vector<Index> trained(classes, 0), tested(classes, 0);
+  const auto count = [&](const ImageSet& set, const char* which, std::vector<Index>& counts) {
+    require_input(!set.labels.empty(), "data set ", data.name, ": ", which, " images without labels");
+    for (const std::int32_t label : set.labels) {
+      require_input(label >= 0 && static_cast<std::size_t>(label) < classes, "data set ", data.name, ": label ", label,
+                    " of a ", which, " image, expected 0 to ", classes - 1);
+      ++counts[static_cast<std::size_t>(label)];
+    }
+  };
+  count(data.train, "training", trained);
+  count(data.test, "test", tested);
+  for (std::size_t c = 0; c < classes; ++c)  // a name may be of no image at all, as class 0 of EMNIST's letters
+    require_input(trained[c] >= 2 || (trained[c] == 0 && tested[c] == 0), "data set ", data.name, ": class ",
+                  data.class_names[c], " has ", trained[c], " training images, expected at least 2");
+}
+
 class ExperimentRun {
  public:
   ExperimentRun(const ExperimentConfig& config, const Dataset& data, const RunFiles& files, Progress& progress,
                 const StopToken* stop)
       : config_(config), data_(data), files_(files), progress_(progress), stop_(stop) {
-    check_image_set("run_experiments", data.train);
     require_input(data.train.count > 0, "run_experiments: data set ", data.name, " has no training images");
+    for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
+      if (set->count == 0) continue;
+      check_image_set("run_experiments", *set);
+      require_input(
+          set->height == data.train.height && set->width == data.train.width && set->channels == data.train.channels,
+          "data set ", data.name, ": images of ", set->height, " x ", set->width, " x ", set->channels,
+          ", the training images are ", data.train.height, " x ", data.train.width, " x ", data.train.channels);
+    }
     std::set<std::string> names;
     for (const double fraction : config.fractions) {
       require(fraction > 0 && fraction <= 1, "run_experiments: label fraction ", fraction,
@@ -309,9 +339,7 @@ class ExperimentRun {
               " twice (both ", percent_name(fraction), " %)");
     }
     if (!config.fractions.empty()) {
-      require_input(data.class_names.size() >= 2, "data set ", data.name, ": ", data.class_names.size(),
-                    " classes, expected at least 2");
-      require_input(data.test.count > 0, "data set ", data.name, ": no test images");
+      check_labelled(data);
       mirror_ =
           config.mirror == Mirror::automatic ? mirror_test(data.train).keeps_classes() : config.mirror == Mirror::on;
     }
@@ -332,6 +360,11 @@ class ExperimentRun {
     if (!config.encoder.empty()) state_.encoder = given_encoder_;
     state_.config = identity_;
     seconds_before_ = state_.seconds;
+    const std::string machine = cpu_report().line();
+    if (state_.machine.empty())
+      state_.machine = machine;
+    else if (!state_.machine.ends_with(machine))
+      state_.machine += "; then " + machine;
   }
 
   RunSummary run() {
@@ -342,17 +375,40 @@ class ExperimentRun {
               ((pretraining ? 1 : 0) + (scratch ? 2 : 1) * static_cast<int>(config_.fractions.size()));
     for (std::int64_t i = 0; i < config_.seeds; ++i) {
       const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
-      if (pretraining) pretrain(seed);
+      const bool encoder = !pretraining || attempt(pretrain_key(seed), [&] { pretrain(seed); });
       if (config_.fractions.empty()) continue;
       const Split split = split_of(seed);
       for (const double fraction : config_.fractions)
         for (const Arm which : {Arm::scratch, Arm::pretrained})
-          if (which == Arm::pretrained || scratch) train_arm(seed, split, fraction, which);
+          if (which == Arm::scratch ? scratch : encoder)
+            attempt(arm_key(percent_name(fraction), which, seed), [&] { train_arm(seed, split, fraction, which); });
+    }
+    if (state_.arms.empty() && !state_.diverged.empty()) {
+      const Divergence& first = state_.diverged.front();
+      throw Diverged(first.what, first.step);
     }
     return summary();
   }
 
  private:
+  // A phase whose loss stops being finite does not stop the others, and a resumed run, in which it would do the same,
+  // does not begin it again. False: it has no result.
+  template <class Phase>
+  bool attempt(const std::string& key, Phase phase) {
+    for (const Divergence& known : state_.diverged)
+      if (known.phase == key) return false;
+    try {
+      phase();
+      return true;
+    } catch (const Diverged& error) {
+      progress_.note(error.what());
+      clear_phase();
+      state_.diverged.push_back({key, error.what(), error.step()});
+      save();
+      return false;
+    }
+  }
+
   // How an arm is trained, by the settings and the rules.
   struct ArmPlan {
     std::int64_t batch, steps;
@@ -503,14 +559,19 @@ class ExperimentRun {
   // same images and trained in the same way.
   void take_scratch_arms() {
     const std::filesystem::path folder = config_.scratch_from;
+    if (state_.scratch_from == as_stored(config_.scratch_from)) return;  // a resumed run has them already
+    require_input(state_.scratch_from.empty(), checkpoint_path().string(),
+                  ": cannot resume, its arms from scratch are those of ", state_.scratch_from, ", not of ",
+                  folder.string());
+    for (const auto& [key, arm] : state_.arms)
+      require_input(key.find(message("/", to_string(Arm::scratch), "/")) == std::string::npos,
+                    checkpoint_path().string(),
+                    ": cannot resume with --scratch-from, it has arms from scratch of its own");
     std::vector<std::pair<std::uint64_t, double>> wanted;
     for (std::int64_t i = 0; i < config_.seeds; ++i)
       for (const double fraction : config_.fractions) {
-        const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
-        if (!state_.arms.contains(arm_key(percent_name(fraction), Arm::scratch, seed)))
-          wanted.emplace_back(seed, fraction);
+        wanted.emplace_back(config_.seed + static_cast<std::uint64_t>(i), fraction);
       }
-    if (wanted.empty()) return;  // a resumed run has them already
     std::error_code error;
     require_input(files_.out.empty() || !std::filesystem::equivalent(folder, files_.out, error),
                   "--scratch-from: ", folder.string(), ": the folder that this run's results go to");
@@ -545,6 +606,7 @@ class ExperimentRun {
       state_.arms[key] = former.arms.at(key);
     }
     state_.scratch_from = config_.scratch_from;
+    if (former.machine != state_.machine) state_.scratch_machine = former.machine;
     progress_.note(message("arms from scratch: those of ", config_.scratch_from));
     save();
   }
@@ -565,7 +627,7 @@ class ExperimentRun {
 
   void pretrain(std::uint64_t seed) {
     ++phase_;
-    const std::string key = message("pretrain/", seed);
+    const std::string key = pretrain_key(seed);
     if (state_.pretraining.contains(key)) return;
     const Rng rng(seed);
     Encoder<float> encoder(options_.encoder, encoder_stream(rng));
@@ -597,6 +659,7 @@ class ExperimentRun {
     result.task = pretext->name();
     result.seconds = fitted.seconds;
     result.chance = pretext->chance();
+    result.suspicious_accuracy = pretext->suspicious_accuracy();
     result.steps = options.steps;
     result.images_per_second =
         static_cast<double>(options.steps * task.images_per_step()) / std::max(fitted.training_seconds, 1e-9);
@@ -605,7 +668,7 @@ class ExperimentRun {
       result.loss = row.loss;
       result.accuracy = row.accuracy;
     }
-    if (result.accuracy > pretext->suspicious_accuracy())
+    if (result.accuracy > result.suspicious_accuracy)
       progress_.note(message("pretext accuracy ", std::lround(100 * result.accuracy), " % is more than natural images ",
                              "give: look for what gives the answer away (docs/context-prediction.md)"));
     if (!files_.out.empty())
@@ -687,6 +750,8 @@ class ExperimentRun {
     save();
   }
 
+  static std::string pretrain_key(std::uint64_t seed) { return message("pretrain/", seed); }
+
   static std::string arm_key(const std::string& experiment, Arm which, std::uint64_t seed) {
     return message(experiment, "/", to_string(which), "/", seed);
   }
@@ -719,12 +784,29 @@ class ExperimentRun {
     }
   }
 
+  // The seeds that an experiment is reported for: those with both arms, or, where there is none, those with one of
+  // them: of the arm that more seeds have.
+  std::vector<std::uint64_t> seeds_with_arms(const std::string& experiment) const {
+    std::vector<std::uint64_t> both, scratch, pretrained;
+    for (std::int64_t i = 0; i < config_.seeds; ++i) {
+      const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
+      const bool a = state_.arms.contains(arm_key(experiment, Arm::scratch, seed));
+      const bool b = state_.arms.contains(arm_key(experiment, Arm::pretrained, seed));
+      if (a && b) both.push_back(seed);
+      if (a) scratch.push_back(seed);
+      if (b) pretrained.push_back(seed);
+    }
+    if (!both.empty()) return both;
+    return scratch.size() >= pretrained.size() ? scratch : pretrained;
+  }
+
   PretrainResult mean_pretraining() const {
     PretrainResult mean;
     const auto n = static_cast<double>(state_.pretraining.size());
     for (const auto& [key, result] : state_.pretraining) {
       mean.task = result.task;
       mean.chance = result.chance;
+      mean.suspicious_accuracy = result.suspicious_accuracy;
       mean.steps = result.steps;
       mean.seconds += result.seconds / n;
       mean.loss += result.loss / n;
@@ -750,7 +832,8 @@ class ExperimentRun {
     out.config = describe(config_);
     out.config["scratch-from"] = state_.scratch_from;
     if (config_.mirror == Mirror::automatic) out.config["flip"] = mirror_ ? "auto (on)" : "auto (off)";
-    out.machine = cpu_report().line();
+    out.machine = state_.machine;
+    out.scratch_machine = state_.scratch_machine;
     Encoder<float> encoder(options_.encoder, Rng(0));
     out.encoder_parameters = static_cast<std::int64_t>(encoder.parameter_count());
     out.encoder_multiply_adds = encoder.multiply_adds(out.height, out.width);
@@ -761,12 +844,13 @@ class ExperimentRun {
       ExperimentResult experiment;
       experiment.label_fraction = fraction;
       const std::string name = percent_name(fraction);
-      for (std::int64_t i = 0; i < config_.seeds; ++i) {
-        const std::uint64_t seed = config_.seed + static_cast<std::uint64_t>(i);
+      for (const std::uint64_t seed : seeds_with_arms(name)) {
         experiment.seeds.push_back(seed);
         const double reference = smoothed_best(validation_curve(state_.history, name, to_string(Arm::scratch), seed));
         for (const Arm which : {Arm::scratch, Arm::pretrained}) {
-          ArmResult arm = state_.arms.at(arm_key(name, which, seed));
+          const auto found = state_.arms.find(arm_key(name, which, seed));
+          if (found == state_.arms.end()) continue;
+          ArmResult arm = found->second;
           fill_speed(arm, validation_curve(state_.history, name, to_string(which), seed), out.validation_images,
                      reference);
           training_seconds += arm.training_seconds;
@@ -777,6 +861,7 @@ class ExperimentRun {
       experiment.labels = static_cast<std::int64_t>(labels_of(config_.seed, split, fraction).size());
       out.experiments.push_back(std::move(experiment));
     }
+    for (const Divergence& d : state_.diverged) out.diverged.push_back(d.what);
     out.history = state_.history;
     out.seconds_total = seconds_so_far();
     out.peak_rss_mib = peak_rss_mib();
@@ -803,7 +888,8 @@ class ExperimentRun {
 }  // namespace detail
 
 /// Runs all of it. The summary's history is in the order in which the phases ran. Throws InputError for
-/// data, weights or a checkpoint that cannot be used, Diverged when a loss stops being finite, Stopped
+/// data, weights or a checkpoint that cannot be used, Diverged when losses stopped being finite and no arm was finished
+/// (else RunSummary::diverged says which), Stopped
 /// after a stop request, std::invalid_argument for a configuration that makes no sense.
 [[nodiscard]] inline RunSummary run_experiments(const ExperimentConfig& config, const Dataset& data,
                                                 const RunFiles& files, Progress& progress,

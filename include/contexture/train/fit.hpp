@@ -113,18 +113,21 @@ class FitTask {
   [[nodiscard]] virtual std::int64_t images_per_step() const = 0;
 };
 
+/// The largest FitOptions::averaging: the window grows by one step in nine, so that a longer one is never reached.
+inline constexpr double kMostAveraging = 0.1;
+
 struct FitOptions {
   std::int64_t steps = 0;                             ///< optimiser steps in all
   std::vector<std::int64_t> evaluate_at;              ///< rising; see evaluation_steps()
   std::function<double(std::int64_t)> learning_rate;  ///< step -> rate
-  double averaging = 0;                               ///< share of the steps over which weights are averaged; 0: not
-  double clip_norm = 0;                               ///< global gradient norm is clipped to this; 0: not
-  double steps_per_epoch = 1;                         ///< for HistoryRow::epoch only
-  std::string experiment, arm;                        ///< for HistoryRow only
-  std::uint64_t seed = 0;                             ///< for HistoryRow only
-  Rng rng{0};                                         ///< dropout of step s draws from rng.split(s)
-  double save_seconds = 30;                           ///< at least this long between two calls of FitHooks::save
-  std::size_t prefetch = 4;                           ///< batches made ahead
+  double averaging = 0;         ///< share of the steps over which weights are averaged, to kMostAveraging; 0: not
+  double clip_norm = 0;         ///< global gradient norm is clipped to this; 0: not
+  double steps_per_epoch = 1;   ///< for HistoryRow::epoch only
+  std::string experiment, arm;  ///< for HistoryRow only
+  std::uint64_t seed = 0;       ///< for HistoryRow only
+  Rng rng{0};                   ///< dropout of step s draws from rng.split(s)
+  double save_seconds = 30;     ///< at least this long between two calls of FitHooks::save
+  std::size_t prefetch = 4;     ///< batches made ahead
 };
 
 /// Tensors of a module or an optimiser, in its own order.
@@ -348,6 +351,8 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
   require(options.steps >= 0 && state.step >= 0 && state.step <= options.steps, "fit: step ", state.step, " of ",
           options.steps);
   require(static_cast<bool>(options.learning_rate), "fit: no learning rate");
+  require(options.averaging >= 0 && options.averaging <= kMostAveraging, "fit: averaging ", options.averaging,
+          ", expected 0 to ", kMostAveraging);
   Module<float>& module = task.module();
   std::vector<NamedParameter<float>> parameters = module.parameters();
   const auto save = [&] {

@@ -27,9 +27,9 @@ struct HistoryRow {
   double epoch = 0;       ///< passes over the arm's training images
   double seconds = 0;     ///< since the arm began, training and evaluation
   std::string split;      ///< "train" (mean since the last row), "validation", "test"
-  double loss = 0;        ///< mean cross-entropy, nats
+  double loss = 0;        ///< mean loss, nats; of split "train" with label smoothing and on augmented images
   double accuracy = 0;    ///< top-1, 0..1
-  double macro_f1 = 0;    ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" of pre-training
+  double macro_f1 = 0;    ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" and in pre-training
 };
 
 /// Answers of one model on the test split, in test-set order.
@@ -75,15 +75,16 @@ struct ExperimentResult {
   std::vector<ArmResult> pretrained;  ///< parallel to seeds
 };
 
-/// What pre-training measured, one entry per seed (one in all when an encoder was given or shared).
+/// What pre-training measured, of one seed or the mean over them.
 struct PretrainResult {
   std::string task;     ///< "context prediction"
-  double seconds = 0;   ///< mean per seed
+  double seconds = 0;   ///< training and evaluation
   double loss = 0;      ///< last validation loss
   double accuracy = 0;  ///< last validation accuracy of the pretext task
-  double chance = 0;    ///< share of the most frequent pretext class
+  double chance = 0;    ///< accuracy of an encoder that knows nothing
   std::int64_t steps = 0;
   double images_per_second = 0;
+  double suspicious_accuracy = 1;  ///< above it, look for a shortcut; 1: never
 };
 
 /// The whole run.
@@ -94,10 +95,14 @@ struct RunSummary {
   std::vector<std::int32_t> test_labels;  ///< in the order of TestAnswers; empty: tests on answers are left out
   std::int64_t height = 0, width = 0, channels = 0;
   std::map<std::string, std::string> config;  ///< effective option -> value
-  std::string machine;                        ///< cpu_report().line()
+  std::string machine;                        ///< cpu_report().line(); of a resumed run all, joined by "; then "
+  std::string scratch_machine;                ///< of the run that the arms from scratch are of, where it is another
+  /// Phases that ended without a result because their loss stopped being finite, a line each. Their arms are left out
+  /// of experiments, with all of their seed where other seeds have both.
+  std::vector<std::string> diverged;
   std::int64_t encoder_parameters = 0;
   std::int64_t encoder_multiply_adds = 0;  ///< per image
-  std::optional<PretrainResult> pretrain;  ///< empty when --encoder was given
+  std::optional<PretrainResult> pretrain;  ///< means over seeds; empty when --encoder was given
   std::vector<ExperimentResult> experiments;
   std::vector<HistoryRow> history;
   double seconds_total = 0;
