@@ -162,6 +162,12 @@ TEST_CASE("make_batch says what does not fit") {
   CHECK_THROWS_AS(make_batch(broken, std::vector<Index>{0}, n, nullptr, Rng(1), batch), std::invalid_argument);
 }
 
+TEST_CASE("mirror_columns turns every row around, pixel by pixel") {
+  std::vector<float> two_rows{1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60};  // of three pixels with two channels
+  mirror_columns(two_rows.data(), 2, 3, 2);
+  CHECK(two_rows == std::vector<float>{5, 6, 3, 4, 1, 2, 50, 60, 30, 40, 10, 20});
+}
+
 TEST_CASE("every epoch is a permutation of the images, whatever the batch") {
   const auto n = GENERATE(1, 2, 3, 7, 16, 17, 100);
   const auto size = GENERATE(1, 3, 16, 150);

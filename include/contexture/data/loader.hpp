@@ -207,13 +207,10 @@ inline void make_batch(const ImageSet& set, std::span<const Index> indices, cons
   }
 }
 
-/// Mirrors images (N,H,W,C) left-right, in place.
-inline void mirror_columns(Tensor<float>& images) {
-  const Index rows = dim(images, 0) * dim(images, 1);
-  const Index width = dim(images, 2);
-  const Index channels = dim(images, 3);
+/// Mirrors rows (rows,width,channels) left-right, in place: those of an image, or of many.
+inline void mirror_columns(float* pixels, Index rows, Index width, Index channels) {
   for (Index r = 0; r < rows; ++r) {
-    float* left = images.data() + r * width * channels;
+    float* left = pixels + r * width * channels;
     float* right = left + (width - 1) * channels;
     for (; left < right; left += channels, right -= channels) std::swap_ranges(left, left + channels, right);
   }

@@ -19,6 +19,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/loader.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
 #include "contexture/ssl/resample.hpp"
 
@@ -485,7 +486,7 @@ class PatchSampler {
     std::vector<float> whole(static_cast<std::size_t>(height * width * channels_));
     resample_window(image, channels_, axis(rows_, height, 0), axis(columns_, width, 0), 0, 0, height, width,
                     scratch.row, whole.data());
-    if (scratch.placement.mirrored) detail::mirror_columns(whole.data(), height, width, channels_);
+    if (scratch.placement.mirrored) mirror_columns(whole.data(), height, width, channels_);
     picture.scaled = {1, height, width, channels_, to_bytes(whole, 255.0F, 0.0F), {}};
     const Index side = options_.patch;
     const Index count = patches_per_grid();
@@ -602,7 +603,7 @@ class PatchSampler {
     const Index x = placement.mirrored ? placement.width - side - corner.x : corner.x;
     resample_window(image, channels_, axis(rows_, placement.height, corner.eighths_y),
                     axis(columns_, placement.width, corner.eighths_x), corner.y, x, side, side, scratch.row, out);
-    if (placement.mirrored) detail::mirror_columns(out, side, side, channels_);
+    if (placement.mirrored) mirror_columns(out, side, side, channels_);
   }
 
   // Colours and standardisation, in place; tells whether the patch was blank before.

@@ -105,14 +105,6 @@ void resample_window_impl(const std::uint8_t* image, Index given_channels, const
   }
 }
 
-inline void mirror_columns(float* patch, Index height, Index width, Index channels) {
-  for (Index y = 0; y < height; ++y, patch += width * channels) {
-    for (Index left = 0, right = width - 1; left < right; ++left, --right) {
-      std::swap_ranges(patch + left * channels, patch + (left + 1) * channels, patch + right * channels);
-    }
-  }
-}
-
 }  // namespace detail
 
 /// Writes the window [y0, y0+height) x [x0, x0+width) of the resized image to `out`

@@ -198,7 +198,7 @@ class ViewSampler {
                     rows_[static_cast<std::size_t>(placement.height - 1)],
                     columns_[static_cast<std::size_t>(placement.width - 1)], 0, 0, options_.height, options_.width,
                     scratch, out, width_ * channels_);
-    if (placement.mirrored) detail::mirror_columns(out, options_.height, options_.width, channels_);
+    if (placement.mirrored) mirror_columns(out, options_.height, options_.width, channels_);
     const bool change = stream.bernoulli(options_.colour_probability);
     if (channels_ == 3) {
       const bool grey = stream.bernoulli(options_.grey_probability);

@@ -174,7 +174,7 @@ struct Score {
     make_batch(set, indices.subspan(begin, size), options.normalization, nullptr, Rng(0), batch);
     Tensor<float> logits = classifier(Variable<float>(batch.images)).value();
     if (options.mirror) {
-      mirror_columns(batch.images);
+      mirror_columns(batch.images.data(), static_cast<Index>(size) * set.height, set.width, set.channels);
       const Tensor<float> mirrored = classifier(Variable<float>(batch.images)).value();
       for (std::size_t i = 0; i < logits.size(); ++i) logits.data()[i] = 0.5F * (logits.data()[i] + mirrored.data()[i]);
     }
