@@ -46,11 +46,13 @@ fails() {
   sed 's/^/    /' stderr
 }
 
+# Files of a write that did not end (core/atomic_file.hpp), and of the trial of --out.
+temporary_files() { find "$1" \( -name '*.tmp*' -o -name '.writable*' \) 2>/dev/null; }
+
 # Nothing half-written: no temporary files, and what has its final name is whole.
 nothing_half_written() {
   local file
-  while IFS= read -r file; do complain "left behind: $file"; done < <(
-    find "$1" \( -name '*.tmp*' -o -name '.*.??????' -o -name '*.part' -o -name '.writable*' \) 2>/dev/null)
+  while IFS= read -r file; do complain "left behind: $file"; done < <(temporary_files "$1")
   while IFS= read -r file; do complain "left behind after a failure: $file"; done < <(
     find "$1" -name 'report.html' 2>/dev/null)
 }
@@ -77,8 +79,7 @@ case_outputs() {
   succeeds "$programs/experiments" "${tiny[@]}" --out out || return
   tail -n 1 stdout | grep -q 'out/report.html' || complain "the last line does not name the report"
   check out
-  nothing=$(find out -name '*.tmp*' -o -name '.writable*')
-  [[ -z $nothing ]] || complain "left behind: $nothing"
+  [[ -z $(temporary_files out) ]] || complain "left behind: $(temporary_files out)"
   succeeds "$programs/experiments" --config out/config.ini --out again --quiet || return
   (($(wc -l <stdout) == 1)) || complain "--quiet prints $(wc -l <stdout) lines"
   check out --equal again

@@ -363,7 +363,7 @@ TEST_CASE("a file that cannot be written is named, and nothing is left half-writ
     } catch (const InputError& error) {
       what = error.what();
     }
-    CHECK(contains(what, "history.csv: File too large"));
+    CHECK(contains(what, "history.csv: writing failed: File too large"));
     CHECK(text_of(folder.path() / "history.csv") == before);
     CHECK(files_in(folder.path()) == kTexts);
   }

@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <ostream>
 #include <span>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
+#include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 
@@ -108,23 +108,14 @@ inline int png_prediction(int kind, int left, int up, int corner) {
   return out;
 }
 
-/// Writes encode_png's bytes to `path`, by way of a temporary file beside it: the file is there as a
-/// whole or not at all. Throws InputError when it cannot be written.
+/// Writes encode_png's bytes to `path`: the file is there as a whole or not at all. Throws InputError with the reason
+/// when it cannot be written.
 inline void write_png(const std::filesystem::path& path, const std::uint8_t* pixels, Index height, Index width,
                       Index channels) {
   const std::vector<std::uint8_t> bytes = encode_png(pixels, height, width, channels);
-  std::filesystem::path partial = path;
-  partial += ".part";
-  std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  std::error_code error;
-  if (!file.fail()) std::filesystem::rename(partial, path, error);
-  if (file.fail() || error) {
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
-    throw InputError(message(path.string(), ": cannot be written (folder missing, read-only, or disk full)"));
-  }
+  detail::write_atomically(path, [&](std::ostream& out) {
+    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  });
 }
 
 }  // namespace contexture

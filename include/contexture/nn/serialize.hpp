@@ -3,15 +3,10 @@
 // keep this library's layouts ((R,S,C,K) for convolutions); the metadata key "layout" says so.
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/nn/module.hpp"
 
@@ -50,43 +46,6 @@ struct LoadOptions {
 namespace detail {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian; this reads them raw");
-
-// A name beside `path` that no other call has, in this process or another.
-inline std::filesystem::path temporary_beside(const std::filesystem::path& path) {
-  static std::atomic<unsigned> calls{0};
-  return path.string() + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(calls++);
-}
-
-// Writes through a temporary file in the same folder and renames it: a reader never sees a half
-// written file, and a failure leaves what was there before.
-template <class Write>
-void write_atomically(const std::filesystem::path& path, Write write) {
-  const std::filesystem::path temporary = temporary_beside(path);
-  try {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    require_input(out.good(), path.string(), ": cannot write here: ", std::strerror(errno));
-    write(out);
-    out.flush();
-    require_input(out.good(), path.string(), ": writing failed: ", std::strerror(errno != 0 ? errno : ENOSPC));
-    out.close();
-    require_input(!out.fail(), path.string(), ": writing failed: ", std::strerror(errno != 0 ? errno : ENOSPC));
-    // On the disk before it takes the old file's name: a power cut leaves one or the other.
-    const int written = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
-    const bool synced = written >= 0 && (::fsync(written) == 0 || errno == EINVAL || errno == EROFS);
-    const int reason = errno;
-    if (written >= 0) ::close(written);
-    require_input(synced, path.string(), ": writing failed: ", std::strerror(reason));
-    std::filesystem::rename(temporary, path);
-  } catch (const std::filesystem::filesystem_error& e) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw InputError(message(path.string(), ": cannot write here: ", e.code().message()));
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
-}
 
 inline std::string list_some(const char* what, const std::vector<std::string>& names) {
   if (names.empty()) return {};

@@ -2,9 +2,7 @@
 // the file and the reason. Also a temporary folder that cleans up after itself.
 #pragma once
 
-#include <fcntl.h>
 #include <stdlib.h>  // mkdtemp
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -16,43 +14,15 @@
 #include <string_view>
 #include <system_error>
 
+#include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 
 namespace contexture::detail::report {
 
-/// Writes `bytes` to `path` through a temporary file beside it and a rename.
-/// Throws InputError ("cannot write results/history.csv: No space left on device").
+/// Writes `bytes` to `path`, complete or not at all.
+/// Throws InputError ("results/history.csv: writing failed: No space left on device").
 inline void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  std::filesystem::path partial = path;
-  partial += ".partial";
-  const auto fail = [&](int error) {
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
-    throw InputError(message("cannot write ", path.string(), ": ", std::strerror(error)));
-  };
-  const int file = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file < 0) fail(errno);
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t n = ::write(file, bytes.data() + done, bytes.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      const int error = n == 0 ? ENOSPC : errno;
-      ::close(file);
-      fail(error);
-    }
-    done += static_cast<std::size_t>(n);
-  }
-  // Some file systems (NFS, quotas) report a full disk only here.
-  if (::fsync(file) != 0 && errno != EINVAL && errno != EROFS) {
-    const int error = errno;
-    ::close(file);
-    fail(error);
-  }
-  if (::close(file) != 0) fail(errno);
-  std::error_code error;
-  std::filesystem::rename(partial, path, error);
-  if (error) fail(error.value());
+  write_atomically(path, [&](std::ostream& out) { out << bytes; });
 }
 
 /// The folder exists afterwards, or InputError says why not.

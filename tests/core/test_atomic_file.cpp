@@ -1,0 +1,72 @@
+// Whole files or none: what is there after a write that worked, and after each way it can fail.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+
+#include "contexture/core/atomic_file.hpp"
+#include "support/catch.hpp"
+#include "support/full_disk.hpp"
+
+using namespace contexture;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / message("contexture-atomic-", ::getpid());
+  Folder() { fs::create_directories(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(path); }
+
+  [[nodiscard]] std::ptrdiff_t entries() const {
+    return std::distance(fs::directory_iterator(path), fs::directory_iterator());
+  }
+};
+
+std::string text_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+void write(const fs::path& path, const std::string& text) {
+  detail::write_atomically(path, [&](std::ostream& out) { out << text; });
+}
+
+}  // namespace
+
+TEST_CASE("write_atomically: the old file or the new one, and nothing else") {
+  const Folder folder;
+  const fs::path path = folder.path / "a.txt";
+  write(path, "old");
+  write(path, "new");
+  CHECK(text_of(path) == "new");
+  {
+    std::string what;
+    try {
+      const FullDisk full(1000);
+      write(path, std::string(100'000, 'x'));
+    } catch (const InputError& error) {
+      what = error.what();
+    }
+    CHECK(what == path.string() + ": writing failed: File too large");
+  }
+  CHECK_THROWS_AS(detail::write_atomically(path, [](std::ostream&) { throw std::runtime_error("of the caller's"); }),
+                  std::runtime_error);
+  CHECK(text_of(path) == "new");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("write_atomically: places that cannot be written are named with the reason") {
+  const Folder folder;
+  const fs::path absent = folder.path / "absent" / "a.txt";
+  CHECK_THROWS_WITH(write(absent, "x"), absent.string() + ": cannot write here: No such file or directory");
+  fs::create_directories(folder.path / "folder" / "in the way");
+  CHECK_THROWS_WITH(write(folder.path / "folder", "x"),
+                    Catch::Matchers::ContainsSubstring("folder: cannot write here: Is a directory"));
+  CHECK(folder.entries() == 1);
+}
