@@ -114,3 +114,11 @@ TEST_CASE("class_counts names a label out of range") {
   CHECK_THROWS_WITH(class_counts(std::vector<std::int32_t>{3}, 3), Catch::Matchers::ContainsSubstring("label 3"));
   CHECK_THROWS_AS(class_counts(std::vector<std::int32_t>{-1}, 3), std::invalid_argument);
 }
+
+TEST_CASE("classes_in_turn: the first of every class, then the second") {
+  const std::vector<std::int32_t> labels = {2, 2, 0, 1, 0, 1, 1};
+  CHECK(classes_in_turn(labels, 2) == std::vector<Index>{0, 2});
+  CHECK(classes_in_turn(labels, 5) == std::vector<Index>{0, 2, 3, 1, 4});
+  CHECK(classes_in_turn(labels, 100) == std::vector<Index>{0, 2, 3, 1, 4, 5, 6});
+  CHECK(classes_in_turn({}, 10).empty());
+}

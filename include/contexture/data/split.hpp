@@ -1,7 +1,7 @@
-// Which images are for what: a stratified validation split, and stratified label subsets that are
-// nested (the 10 % are among the 50 %). Both rest on one idea: every image draws its own rank from
-// (seed, index), and a class gives away its lowest ranks. So a subset depends neither on the order
-// of the indices nor on how many other images there are.
+// Which images are for what: a stratified validation split, stratified label subsets that are nested (the 10 % are
+// among the 50 %), and images to show. Splits and subsets rest on one idea: every image draws its own rank from (seed,
+// index), and a class gives away its lowest ranks. So a subset depends neither on the order of the indices nor on how
+// many other images there are.
 #pragma once
 
 #include <algorithm>
@@ -91,6 +91,23 @@ inline std::vector<std::vector<Index>> ranked_by_class(const char* who, std::spa
   }
   std::sort(subset.begin(), subset.end());
   return subset;
+}
+
+/// Up to `count` images to show, in the order they are taken: the first of every class, then the second of every class,
+/// and so on.
+[[nodiscard]] inline std::vector<Index> classes_in_turn(std::span<const std::int32_t> labels, std::size_t count) {
+  std::vector<Index> out;
+  std::vector<bool> used(labels.size(), false);
+  while (out.size() < std::min(count, labels.size())) {
+    std::vector<std::int32_t> seen;  // classes of this turn
+    for (std::size_t i = 0; i < labels.size() && out.size() < count; ++i) {
+      if (used[i] || std::find(seen.begin(), seen.end(), labels[i]) != seen.end()) continue;
+      used[i] = true;
+      seen.push_back(labels[i]);
+      out.push_back(static_cast<Index>(i));
+    }
+  }
+  return out;
 }
 
 }  // namespace contexture

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "contexture/data/split.hpp"
 #include "contexture/report/inputs.hpp"
 #include "contexture/report/scene.hpp"
 #include "contexture/report/statistics.hpp"
@@ -35,20 +36,9 @@ namespace contexture::detail::report {
   return out;
 }
 
-/// Up to `count` test images to show, chosen without looking at the answers: the first of every
-/// class in turn, then the second of every class, and so on.
+/// Up to `count` test images to show, class by class, chosen without looking at the answers.
 [[nodiscard]] inline std::vector<Index> gallery_images(std::span<const std::int32_t> labels, std::size_t count) {
-  std::vector<Index> out;
-  std::vector<bool> used(labels.size(), false);
-  while (out.size() < std::min(count, labels.size())) {
-    std::vector<std::int32_t> seen;
-    for (std::size_t i = 0; i < labels.size() && out.size() < count; ++i) {
-      if (used[i] || std::find(seen.begin(), seen.end(), labels[i]) != seen.end()) continue;
-      used[i] = true;
-      seen.push_back(labels[i]);
-      out.push_back(static_cast<Index>(i));
-    }
-  }
+  std::vector<Index> out = classes_in_turn(labels, count);
   std::sort(out.begin(), out.end(), [&](Index a, Index b) {
     return labels[static_cast<std::size_t>(a)] != labels[static_cast<std::size_t>(b)]
                ? labels[static_cast<std::size_t>(a)] < labels[static_cast<std::size_t>(b)]

@@ -18,6 +18,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
+#include "contexture/data/split.hpp"
 #include "contexture/models/encoder.hpp"
 #include "contexture/ssl/probe.hpp"
 #include "contexture/ssl/recalibrate.hpp"
@@ -50,18 +51,12 @@ struct EmbeddingOptions {
   require(options.queries >= 1 && options.neighbours >= 1 && options.mapped >= 1, "embedding_view: ", options.queries,
           " queries, ", options.neighbours, " neighbours, ", options.mapped, " mapped images, expected 1 or more");
   EmbeddingView out;
-  std::vector<bool> used(static_cast<std::size_t>(images.count), false);
-  const Index queries = std::min(options.queries, images.count);
-  while (static_cast<Index>(out.queries.size()) < queries) {
-    std::vector<std::int32_t> seen;  // classes of this turn
-    for (Index i = 0; i < images.count && static_cast<Index>(out.queries.size()) < queries; ++i) {
-      const std::int32_t label =
-          images.labels.empty() ? static_cast<std::int32_t>(i) : images.labels[static_cast<std::size_t>(i)];
-      if (used[static_cast<std::size_t>(i)] || std::find(seen.begin(), seen.end(), label) != seen.end()) continue;
-      used[static_cast<std::size_t>(i)] = true;
-      seen.push_back(label);
-      out.queries.push_back(i);
-    }
+  const auto queries = static_cast<std::size_t>(std::min(options.queries, images.count));
+  if (images.labels.empty()) {
+    out.queries.resize(queries);
+    std::iota(out.queries.begin(), out.queries.end(), std::int64_t{0});
+  } else {
+    out.queries = classes_in_turn(images.labels, queries);
   }
   const Index mapped = std::min(options.mapped, images.count);
   // Not every k-th: where classes take turns, a stride would show some of them only.
