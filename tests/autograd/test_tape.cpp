@@ -168,6 +168,15 @@ TEST_CASE("softmax cross-entropy takes extreme logits") {
   CHECK(of(3e38F, -3e38F, 0) == 0.0F);
 }
 
+TEST_CASE("count_correct: the first of the largest logits is the answer") {
+  Tensor<double> logits = zeros<double>({3, 3});
+  logits(1, 2) = 1;
+  logits(2, 0) = -1;
+  const std::vector<std::int32_t> labels{0, 2, 2};  // the last: 1, of two equals
+  CHECK(count_correct(logits, labels) == 2);
+  CHECK_THROWS_AS(count_correct(logits, std::span(labels).first(2)), std::invalid_argument);
+}
+
 TEST_CASE("batch-norm: normalised output, running statistics, and far from zero") {
   for (const float offset : {0.0F, 1000.0F}) {
     const std::size_t rows = 1000;

@@ -46,7 +46,7 @@ class MirrorPrediction final : public PretextTask<T> {
   PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> features = global_avg_pool(encoder(input_variable<T>(batch.inputs)));
     const Variable<T> logits = head_.head(features);
-    return {softmax_cross_entropy<T>(logits, batch.targets), right_answers(logits.value(), batch.targets),
+    return {softmax_cross_entropy<T>(logits, batch.targets), count_correct(logits.value(), batch.targets),
             static_cast<Index>(batch.targets.size())};
   }
 

@@ -1,6 +1,7 @@
-// Losses: means over a batch, as scalars to call backward() on.
+// Losses: means over a batch, as scalars to call backward() on; and how many answers were right.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -46,6 +47,22 @@ template <class T>
                      kernels::scale(g.data()[0], gradient->data(), gradient->data(), detail::count(*gradient));
                      in.add(0, std::move(*gradient));
                    });
+}
+
+/// Rows of logits (N,C) whose largest entry, the first of equals, is the label's.
+/// Throws std::invalid_argument unless there is one label a row.
+template <class T>
+[[nodiscard]] Index count_correct(const Tensor<T>& logits, std::span<const std::int32_t> labels) {
+  require(logits.dimension() == 2 && logits.shape()[0] == labels.size(), "count_correct: logits ", logits.shape(),
+          " for ", labels.size(), " labels, expected (N,C)");
+  const Index classes = dim(logits, 1);
+  Index correct = 0;
+  const T* row = logits.data();
+  for (const std::int32_t label : labels) {
+    correct += std::max_element(row, row + classes) - row == label;
+    row += classes;
+  }
+  return correct;
 }
 
 /// Mean over all elements of (a - b)^2. Throws std::invalid_argument unless the shapes are equal.

@@ -76,7 +76,7 @@ class ContextPrediction final : public PretextTask<T> {
     const Variable<T> scores = logits(encoder, batch);
     return {softmax_cross_entropy<T>(scores, batch.targets,
                                      {.class_weights = weights_, .label_smoothing = options_.label_smoothing}),
-            right_answers(scores.value(), batch.targets), static_cast<Index>(batch.targets.size())};
+            count_correct(scores.value(), batch.targets), static_cast<Index>(batch.targets.size())};
   }
 
   /// Scores (pairs, 8) of the directions, from once-encoded patches.

@@ -95,7 +95,7 @@ class Jigsaw final : public PretextTask<T> {
 
   [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> scores = logits(encoder, batch);
-    return {softmax_cross_entropy<T>(scores, batch.targets), right_answers(scores.value(), batch.targets),
+    return {softmax_cross_entropy<T>(scores, batch.targets), count_correct(scores.value(), batch.targets),
             static_cast<Index>(batch.targets.size())};
   }
 

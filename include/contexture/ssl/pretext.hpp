@@ -70,19 +70,6 @@ template <class T>
   }
 }
 
-/// Rows of logits (N,C) whose largest entry, the first of equals, is the target's.
-template <class T>
-[[nodiscard]] Index right_answers(const Tensor<T>& logits, std::span<const std::int32_t> targets) {
-  const Index classes = dim(logits, 1);
-  Index right = 0;
-  const T* row = logits.data();
-  for (const std::int32_t target : targets) {
-    right += std::max_element(row, row + classes) - row == target;
-    row += classes;
-  }
-  return right;
-}
-
 /// An MlpHead under a name of its own, so that its parameters do not clash with the encoder's: what most tasks need
 /// as their head().
 template <class T>

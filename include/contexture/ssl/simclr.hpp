@@ -43,7 +43,7 @@ class Simclr final : public ViewPairTask<T> {
     const std::vector<std::int32_t> partner = view_partners(batch);
     const Variable<T> similarity =
         self_similarity(normalize_rows(this->embed(encoder, batch)), static_cast<T>(1.0 / options_.temperature));
-    return {softmax_cross_entropy<T>(similarity, partner), right_answers(similarity.value(), partner),
+    return {softmax_cross_entropy<T>(similarity, partner), count_correct(similarity.value(), partner),
             static_cast<Index>(partner.size())};
   }
 

@@ -49,7 +49,7 @@ namespace contexture {
 template <class T>
 [[nodiscard]] Index retrieved_partners(const Variable<T>& embeddings, std::span<const std::int32_t> partner) {
   const NoGrad no_grad;
-  return right_answers(self_similarity(normalize_rows(embeddings), T(1)).value(), partner);
+  return count_correct(self_similarity(normalize_rows(embeddings), T(1)).value(), partner);
 }
 
 /// A pretext task on pairs of views: all of it but the name and the loss.

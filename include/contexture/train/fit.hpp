@@ -200,19 +200,6 @@ inline void restore_tensors(const TensorMap& from, const TensorList& into, const
   }
 }
 
-/// Number of rows of logits (N,K) whose largest entry (the first of equals) is the label's.
-[[nodiscard]] inline std::int64_t count_correct(const Tensor<float>& logits, std::span<const std::int32_t> labels) {
-  const auto rows = static_cast<std::size_t>(dim(logits, 0));
-  const auto classes = static_cast<std::size_t>(dim(logits, 1));
-  require(labels.size() == rows, "count_correct: ", labels.size(), " labels for logits ", logits.shape());
-  std::int64_t correct = 0;
-  for (std::size_t i = 0; i < rows; ++i) {
-    const float* row = logits.data() + i * classes;
-    if (std::max_element(row, row + classes) - row == labels[i]) ++correct;
-  }
-  return correct;
-}
-
 namespace detail {
 
 class Stopwatch {
