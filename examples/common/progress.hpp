@@ -11,23 +11,10 @@
 #include <string>
 #include <string_view>
 
+#include "contexture/report/text.hpp"
 #include "contexture/train/fit.hpp"
 
 namespace programs {
-
-/// "7 s", "3 min 05 s", "2 h 07 min".
-inline std::string duration(double seconds) {
-  const auto total = static_cast<long>(std::max(0.0, seconds) + 0.5);
-  char text[48];
-  if (total < 60) {
-    std::snprintf(text, sizeof(text), "%ld s", total);
-  } else if (total < 3600) {
-    std::snprintf(text, sizeof(text), "%ld min %02ld s", total / 60, total % 60);
-  } else {
-    std::snprintf(text, sizeof(text), "%ld h %02ld min", total / 3600, total / 60 % 60);
-  }
-  return text;
-}
 
 class TerminalProgress : public contexture::Progress {
  public:
@@ -77,8 +64,8 @@ class TerminalProgress : public contexture::Progress {
     if (quiet_) return;
     clear();
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
-    std::printf("  done in %s, validation accuracy %.2f %%, %.0f images/s\n", duration(passed.count()).c_str(),
-                100 * accuracy_, speed_);
+    std::printf("  done in %s, validation accuracy %.2f %%, %.0f images/s\n",
+                contexture::detail::report::duration(passed.count()).c_str(), 100 * accuracy_, speed_);
     std::fflush(stdout);
     (void)phase;
   }
@@ -103,7 +90,7 @@ class TerminalProgress : public contexture::Progress {
     const double left = taken > 0 ? passed / taken * static_cast<double>(phase_.steps - step_) : 0;
     char text[256];
     std::snprintf(text, sizeof(text), "%3.0f %%  loss %.4f  val acc %.2f %%  %.0f images/s  %s left", 100 * share,
-                  smooth_loss_, 100 * accuracy_, speed_, duration(left).c_str());
+                  smooth_loss_, 100 * accuracy_, speed_, contexture::detail::report::duration(left).c_str());
     winsize window{};
     const int columns = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     std::string line = text;
