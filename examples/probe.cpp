@@ -2,8 +2,8 @@
 // of the encoder with random weights that pre-training began from.
 //
 //   probe --encoder results-pretrain/encoder.safetensors
-//   probe --data ~/cifar --encoder run/encoder.safetensors --encoder run/classifier_100_scratch.safetensors --labels 1
-//   0.1
+//   probe --data ~/cifar --encoder run/encoder.safetensors --encoder run/classifier_100_scratch.safetensors
+//         --labels 1,0.1
 //
 // Takes encoders of pretrain and of the experiments, and classifiers, whose encoder is used (the supervised
 // reference). The training images are split as the experiments with the same --seed split them.
@@ -65,7 +65,9 @@ std::optional<Options> parse_options(int argc, char** argv) {
       ->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--test-images", o.choice.test_images, "use only so many test images; 0: all")
       ->check(CLI::Range(0, 1'000'000'000));
-  app.add_option("--labels", o.fractions, "shares of the training images whose labels are used, more than 0 to 1")
+  app.add_option("--labels", o.fractions,
+                 "shares of the training images whose labels are used, more than 0 to 1, e.g. 1,0.1")
+      ->delimiter(',')
       ->capture_default_str();
   app.add_option("--validation", o.validation, "share of the training images held out")->capture_default_str();
   app.add_option("--seed", o.seed, "of the split, the label subsets and the random weights")->capture_default_str();
@@ -74,9 +76,12 @@ std::optional<Options> parse_options(int argc, char** argv) {
   app.add_flag("--no-test", o.no_test, "leave the test images alone: for choosing between encoders");
   app.add_flag("--quiet", o.quiet, "print the last line only");
   if (programs::parse(app, argc, argv)) return std::nullopt;
-  for (const double fraction : o.fractions)
+  for (const double fraction : o.fractions) {
     if (!(fraction > 0 && fraction <= 1))
       throw programs::UsageError(contexture::message("--labels: ", fraction, ", expected more than 0 and at most 1"));
+    if (std::count(o.fractions.begin(), o.fractions.end(), fraction) > 1)
+      throw programs::UsageError(contexture::message("--labels: ", fraction, " twice"));
+  }
   if (!(o.validation >= 0.001 && o.validation <= 0.9))
     throw programs::UsageError(contexture::message("--validation: ", o.validation, ", expected 0.001 to 0.9"));
   if (o.out.empty()) throw programs::UsageError("--out: empty, expected a folder");
