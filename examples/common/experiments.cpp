@@ -115,13 +115,15 @@ std::optional<contexture::EmbeddingView> embedding_pictures(const std::string& p
   }
 }
 
-// A run that begins anew in a folder writes over what is there; of a run that was stopped, hours may be in it.
+// A run that begins anew in a folder writes over what is there; of a run that was stopped, hours may be in it. One that
+// diverged would do so again, so that there is nothing to keep.
 void keep_stopped_run(const std::filesystem::path& out) {
   const std::filesystem::path checkpoint = out / "checkpoint.safetensors";
   if (!std::filesystem::exists(checkpoint)) return;
-  bool stopped = !std::filesystem::exists(out / "report.html");
+  bool stopped = false;
   try {
-    stopped = stopped || !contexture::read_checkpoint(checkpoint).phase.empty();
+    const contexture::RunState state = contexture::read_checkpoint(checkpoint);
+    stopped = !state.phase.empty() || (state.diverged.empty() && !std::filesystem::exists(out / "report.html"));
   } catch (const contexture::InputError&) {  // nothing to go on with
     return;
   }

@@ -481,6 +481,8 @@ case_divergence() {
   # The checkpoint is from before, and good: with it the run gets to the same place again.
   fails 1 "$line" "${run[@]}" --resume
   if grep -q 'pre-training by' stdout; then complain "the checkpoint does not have what was done"; fi
+  # A lower rate, which the message advises, in the same folder.
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out out
   # One arm costs the other nothing: the report is there, with what is missing.
   fails 1 'not in the report: .*\(100, pretrained, seed 1\)' "$programs/experiment1_all_labels" "${tiny[@]}" \
     --finetune-learning-rate 1e6 --epochs 20 --out half

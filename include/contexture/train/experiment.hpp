@@ -889,8 +889,8 @@ class ExperimentRun {
 
 /// Runs all of it. The summary's history is in the order in which the phases ran. Throws InputError for
 /// data, weights or a checkpoint that cannot be used, Diverged when losses stopped being finite and no arm was finished
-/// (else RunSummary::diverged says which), Stopped
-/// after a stop request, std::invalid_argument for a configuration that makes no sense.
+/// (else RunSummary::diverged says which), Stopped after a stop request, std::invalid_argument for a configuration that
+/// makes no sense.
 [[nodiscard]] inline RunSummary run_experiments(const ExperimentConfig& config, const Dataset& data,
                                                 const RunFiles& files, Progress& progress,
                                                 const StopToken* stop = nullptr) {
