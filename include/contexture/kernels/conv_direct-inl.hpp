@@ -60,9 +60,17 @@ CONTEXTURE_INLINE VecN<T, N> load_part(const T* from, Index count) {
   return load<T, N>(spill);
 }
 
+// Where a lane of the tile is written to.
+template <class T, bool IN_PLACE>
+CONTEXTURE_INLINE T* lane_out(const detail::conv::TileCall<T>& call, int lane) {
+  if constexpr (!IN_PLACE) return call.out[lane];
+  return lane == 0 ? call.first_out : call.next_out + (lane - 1) * call.out_step;
+}
+
 // One tile of the output: MR lanes by NV vectors and HALF half vectors of channels, summed over the
 // taps and the source channels. Lanes are the pixels at the same position of MR images, a packed block
-// apart; or, IN_PLACE, neighbouring pixels or windows where they lie in memory, call.lane_step apart.
+// apart; or, IN_PLACE, neighbouring pixels or windows where they lie in memory, call.lane_step apart. Those are
+// short tiles, which have no more to do between the multiply-adds of one and of the next than they must.
 template <class T, int MR, int NV, int HALF = 0, bool IN_PLACE = false>
 CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
   constexpr Index block = detail::conv::kBlock<T>, width = kLanes<T>;
@@ -74,14 +82,16 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
     CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] = load(call.bias + j * width);
     if constexpr (HALF == 1) half_sum[i] = load<T, half_width>(call.bias + NV * width);
   }
-  // The output's lines arrive while the tile is computed.
-  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) CONTEXTURE_UNROLL for (int j = 0; j < NV + HALF; ++j)
-      __builtin_prefetch(call.out[i] + j * width, 1);
+  // The output's lines arrive while the tile is computed; in place, those of the next tile.
+  CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
+    const T* const out = IN_PLACE ? call.next_out + (MR - 1 + i) * call.out_step : call.out[i];
+    CONTEXTURE_UNROLL for (int j = 0; j < NV + HALF; ++j) __builtin_prefetch(out + j * width, 1);
+  }
   for (Index t = 0; t < call.tap_count; ++t) {
     const T* a = call.source + call.taps[t].source;
     const T* b = call.weights + call.taps[t].weights * call.weights_step;
-    for (Index left = call.channels; left > 0; left -= block, a += IN_PLACE ? block : MR * block) {
-      const Index steps = left < block ? left : block;
+    for (Index left = call.channels; left > 0; left -= IN_PLACE ? left : block, a += MR * block) {
+      const Index steps = IN_PLACE || left < block ? left : block;
       for (Index c = 0; c < steps; ++c, b += NV * width + HALF * half_width) {
         Vec<T> w[NV];
         VecN<T, half_width> half_w{};
@@ -97,20 +107,22 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
   }
   if (call.valid_channels == NV * width + HALF * half_width) {
     CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
-      CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) store(call.out[i] + j * width, sum[i][j]);
-      if constexpr (HALF == 1) store<T, half_width>(call.out[i] + NV * width, half_sum[i]);
+      T* const out = lane_out<T, IN_PLACE>(call, i);
+      CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) store(out + j * width, sum[i][j]);
+      if constexpr (HALF == 1) store<T, half_width>(out + NV * width, half_sum[i]);
     }
     return;
   }
   // In each lane, whole vectors and then the first `part` elements of the next.
   const Index part = call.valid_channels % width, whole = call.valid_channels / width;
   CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
+    T* const out = lane_out<T, IN_PLACE>(call, i);
     CONTEXTURE_UNROLL for (int j = 0; j < NV; ++j) {
-      if (j < whole) store(call.out[i] + j * width, sum[i][j]);
-      if (j == whole) store_part<T>(call.out[i] + j * width, sum[i][j], part);
+      if (j < whole) store(out + j * width, sum[i][j]);
+      if (j == whole) store_part<T>(out + j * width, sum[i][j], part);
     }
     if constexpr (HALF == 1)
-      if (whole == NV) store_part<T, half_width>(call.out[i] + NV * width, half_sum[i], part);
+      if (whole == NV) store_part<T, half_width>(out + NV * width, half_sum[i], part);
   }
 }
 

@@ -49,10 +49,14 @@ struct TileCall {
   const Tap* taps;
   Index tap_count;
   Index channels;
-  Index lane_step;  // elements from lane to lane where they are read in place
-  const T* bias;    // NV vectors
-  T* const* out;    // one pointer a lane
+  const T* bias;  // NV vectors
+  T* const* out;  // one pointer a lane
   Index valid_channels;
+  // Lanes that are read in place have these instead of out:
+  Index lane_step;  // elements from lane to lane of the source
+  T* first_out;     // of the first lane, which may have a place of its own
+  T* next_out;      // of the second, and the others out_step apart
+  Index out_step;
 };
 
 struct Position {
@@ -163,11 +167,11 @@ template <class T>
   return folds<T>(shape) && shape.dilation_w == 1;
 }
 
-// Elements of a row of the image between the zeros of its padding, and behind it what a tile reads too much:
-// the window of a pixel that does not exist.
+// Elements of a row of the image between the zeros of its padding, and behind it what a tile of the weight gradient
+// reads too much: up to a block of channels.
 template <class T>
 [[nodiscard]] Index padded_row(const ConvShape& shape) {
-  return (shape.w + 2 * shape.pad_w + shape.stride_w) * shape.c + kBlock<T>;
+  return (shape.w + 2 * shape.pad_w) * shape.c + kBlock<T>;
 }
 
 // The same convolution without the input rows and columns that a strided 1x1 kernel never reads.
@@ -464,13 +468,14 @@ inline Axis input_cols(const ConvShape& compact, bool folded) {
                                compact.dilation_w, false);
 }
 
-// A row of pixels that are read where they lie, cut into tiles of about equal width, an even number of lanes each.
+// A row of pixels that are read where they lie, cut into tiles of about equal width, an even number of lanes each. An
+// odd number of pixels has two tiles at least: the last one starts a pixel earlier, and does not write that one.
 struct RowTiles {
   Index count;
   Index narrow, longer;  // lanes of a tile; the first `longer` of them have two more
 
-  RowTiles(Index pixels, Index max_lanes, Index least = 1)
-      : count(std::max((pixels + max_lanes - 1) / max_lanes, least)),
+  RowTiles(Index pixels, Index max_lanes)
+      : count(std::max((pixels + max_lanes - 1) / max_lanes, pixels > 1 ? 1 + pixels % 2 : 1)),
         narrow(2 * ((pixels + 1) / 2 / count)),
         longer((pixels + 1) / 2 % count) {}
   [[nodiscard]] Index first(Index tile) const { return tile * narrow + 2 * std::min(tile, longer); }  // pixel
@@ -489,15 +494,14 @@ void stem_forward(const DirectKernels<T>& kernels, const ConvShape& shape, const
   const RingPlan ring = plan_ring(rows, 1);
   parallel_for(shape.n * out_h, 1 + (1 << 18) / (shape.patch() * out_w * shape.k), [&](Index begin, Index end) {
     Workspace<T> source(static_cast<std::size_t>(ring.rows * padded));
-    Workspace<T> unused(static_cast<std::size_t>(2 * channels.width));  // output of a pixel that does not exist
+    Workspace<T> unused(static_cast<std::size_t>(2 * channels.width));  // output of the lane that is not written
     fill_zero(source.data(), ring.rows * padded);
     std::vector<Tap> taps(static_cast<std::size_t>(shape.r));
-    T* out[kMaxLanes];
     TileCall<T> call{};
     call.taps = taps.data();
     call.channels = shape.s * shape.c;
     call.lane_step = shape.stride_w * shape.c;
-    call.out = out;
+    call.out_step = shape.k;
     Index image = begin / out_h, row = begin % out_h, copied_to = 0;
     for (Index item = begin; item < end; ++item, ++row) {
       if (row == out_h) ++image, row = copied_to = 0;
@@ -515,11 +519,12 @@ void stem_forward(const DirectKernels<T>& kernels, const ConvShape& shape, const
         call.bias = bias + first;
         call.valid_channels = channels.valid(block);
         const auto* tile = kernels.tile_in_place[channels.kind(block)];
-        T* to = y + item * out_w * shape.k + first;
+        T* const to = y + item * out_w * shape.k + first;
         for (Index t = 0; t < tiles.count; ++t) {
-          const Index col = tiles.first(t), lanes = tiles.lanes(t);
-          for (Index i = 0; i < lanes; ++i, to += shape.k) out[i] = to;
-          if (col + lanes > out_w) out[lanes - 1] = unused.data();
+          const Index lanes = tiles.lanes(t), missing = tiles.first(t) + lanes > out_w ? 1 : 0;
+          const Index col = tiles.first(t) - missing;
+          call.next_out = to + (col + 1) * shape.k;
+          call.first_out = missing == 0 ? to + col * shape.k : unused.data();
           call.source = source.data() + col * call.lane_step;
           tile[lanes / 2 - 1](call);
         }
@@ -563,8 +568,7 @@ struct PointwisePass {
 template <class T>
 void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, const ChannelBlocks& channels,
                    const T* source, const T* weights, const T* bias, T* out) {
-  // An odd number of pixels has two tiles at least: the last one starts a pixel earlier, and does not write that one.
-  const RowTiles tiles(pass.pixels, kernels.max_lanes, pass.pixels > 1 ? 1 + pass.pixels % 2 : 1);
+  const RowTiles tiles(pass.pixels, kernels.max_lanes);
   const Index row_tiles = tiles.count, rows = pass.images * pass.rows;
   // Shared out are tiles, and blocks of channels where there are too few tiles; or rows, where zeros lie between them.
   const Index unit = pass.zero_rows > 0 ? row_tiles : 1, units = rows * row_tiles / unit;
@@ -589,14 +593,13 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
     const Index source_ahead = rows == 1 ? most * kernels.max_lanes * pass.source.pixel : rows_ahead * pass.source.row;
     const Index out_ahead = rows_ahead * pass.out.row;
     Workspace<T> unused(static_cast<std::size_t>(2 * channels.width));  // output of the lane that is not written
-    T* to[kMaxLanes];
     const Tap tap{0, 0};
     TileCall<T> call{};
     call.taps = &tap;
     call.tap_count = 1;
     call.channels = pass.source.channels;
     call.lane_step = pass.pixels == 1 ? 0 : pass.source.pixel;  // a single pixel fills both lanes
-    call.out = to;
+    call.out_step = pass.out.pixel;
 
     Index row_tile = tile_begin % row_tiles, row = tile_begin / row_tiles % pass.rows;
     Index image = tile_begin / row_tiles / pass.rows;
@@ -631,9 +634,8 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
         call.valid_channels = channels.valid(block);
         for (Index i = 0; i < count; ++i) {
           const Place& place = places[i];
-          to[0] = unused.data();
-          for (Index lane = place.missing; lane < place.lanes; ++lane)
-            to[lane] = place.out + (lane - place.missing) * pass.out.pixel + first;
+          call.first_out = place.missing == 0 ? place.out + first : unused.data();
+          call.next_out = place.out + (1 - place.missing) * pass.out.pixel + first;
           call.source = place.source;
           kernels.tile_in_place[channels.kind(block)][place.lanes / 2 - 1](call);
         }
