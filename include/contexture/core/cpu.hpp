@@ -37,6 +37,17 @@ enum class Isa { baseline, avx2, avx512 };
 
 namespace detail {
 
+// Whether the processor is Intel's: there, fetching many lines of memory by hand makes the core wait for its fill
+// buffers, and its own prefetcher does better.
+inline bool is_intel() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("intel");
+#else
+  return false;
+#endif
+}
+
 inline Isa initial_isa() {
   const Isa best = supported_isa();
   const char* text = std::getenv("CONTEXTURE_ISA");

@@ -588,7 +588,9 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
       T* out;
       Index lanes, missing;
     } places[most];
-    // What most tiles later will be read, or made zero, is fetched from memory meanwhile.
+    // What most tiles later will be read, or made zero, is fetched from memory meanwhile. On an Intel Xeon that slows
+    // backward-data with stride 2 down by 12 to 26 %; only rows with gaps are read faster by it.
+    const bool fetch = !is_intel(), fetch_source = fetch || (rows > 1 && pass.zero_rows == 0);
     const Index rows_ahead = (most + row_tiles - 1) / row_tiles;
     const Index source_ahead = rows == 1 ? most * kernels.max_lanes * pass.source.pixel : rows_ahead * pass.source.row;
     const Index out_ahead = rows_ahead * pass.out.row;
@@ -612,13 +614,13 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
                         std::max<Index>(first - missing, 0) * pass.source.pixel;
         T* const row_out = out + image * pass.out.image + row * pass.out.row;
         places[count] = {from, row_out + first * pass.out.pixel, lanes, missing};
-        for (Index lane = 0; lane < lanes; ++lane)
+        for (Index lane = 0; lane < (fetch_source ? lanes : 0); ++lane)
           for (Index c = 0; c < pass.source.channels; c += kBlock<T>)
             __builtin_prefetch(from + source_ahead + lane * pass.source.pixel + c, 0, 2);
         if (row_tile == 0 && pass.zero_rows > 0) {
           const Index down = pass.out.row / pass.zero_row;
           const Index size = std::min(down, pass.zero_rows - row * down) * pass.zero_row;
-          for (Index i = 0; i < size; i += kBlock<T>) __builtin_prefetch(row_out + out_ahead + i, 1, 2);
+          for (Index i = 0; i < (fetch ? size : 0); i += kBlock<T>) __builtin_prefetch(row_out + out_ahead + i, 1, 2);
           fill_zero(row_out, size);
         }
         if (++row_tile == row_tiles) {
