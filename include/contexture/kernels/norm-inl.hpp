@@ -1,26 +1,38 @@
 // Bodies of kernels/norm.hpp; see there. x and its like are (rows, channels), rows contiguous.
-// Each helper treats N neighbouring channels over all its rows, so that the channels' constants
-// and sums stay in registers; rows are walked with stride `channels`.
+// Each helper treats W times N neighbouring channels over all its rows, so that the channels' constants
+// and sums stay in registers; rows are walked with stride `channels`. All rows are read once and from memory:
+// several vectors of a row at a time keep that near to the order in which the lines lie there.
 
 namespace contexture::kernels::CONTEXTURE_ISA {
 
-// Calls BODY(N) for blocks of N channels from `c` on: full vectors, then halves down to 1.
-#define CONTEXTURE_CHANNEL_BLOCKS(BODY)                              \
-  Index c = 0;                                                       \
-  for (; c + kLanes<T> <= channels; c += kLanes<T>) BODY(kLanes<T>); \
-  if constexpr (kLanes < T >> 8) {                                   \
-    if (c + 8 <= channels) {                                         \
-      BODY(8);                                                       \
-      c += 8;                                                        \
-    }                                                                \
-  }                                                                  \
-  if constexpr (kLanes < T >> 4) {                                   \
-    if (c + 4 <= channels) {                                         \
-      BODY(4);                                                       \
-      c += 4;                                                        \
-    }                                                                \
-  }                                                                  \
-  for (; c < channels; ++c) BODY(1);
+// Vectors of a row at a time: sums and constants, five registers each, fit the 32 or 16 there are.
+inline constexpr int kNormVectors = CONTEXTURE_VECTOR_BYTES == 64 ? 4 : 2;
+
+// Calls BODY(N, W) for blocks of W * N channels from `c` on: several full vectors, one, then halves down to 1.
+#define CONTEXTURE_CHANNEL_BLOCKS(BODY)                                  \
+  constexpr int wide = kNormVectors * kLanes<T>;                         \
+  Index c = 0;                                                           \
+  for (; c + wide <= channels; c += wide) BODY(kLanes<T>, kNormVectors); \
+  if constexpr (kNormVectors > 2) {                                      \
+    if (c + 2 * kLanes<T> <= channels) {                                 \
+      BODY(kLanes<T>, 2);                                                \
+      c += 2 * kLanes<T>;                                                \
+    }                                                                    \
+  }                                                                      \
+  for (; c + kLanes<T> <= channels; c += kLanes<T>) BODY(kLanes<T>, 1);  \
+  if constexpr (kLanes < T >> 8) {                                       \
+    if (c + 8 <= channels) {                                             \
+      BODY(8, 1);                                                        \
+      c += 8;                                                            \
+    }                                                                    \
+  }                                                                      \
+  if constexpr (kLanes < T >> 4) {                                       \
+    if (c + 4 <= channels) {                                             \
+      BODY(4, 1);                                                        \
+      c += 4;                                                            \
+    }                                                                    \
+  }                                                                      \
+  for (; c < channels; ++c) BODY(1, 1);
 
 template <class T, int N>
 CONTEXTURE_INLINE void add_to_doubles(VecN<T, N> v, double* out) {
@@ -28,55 +40,64 @@ CONTEXTURE_INLINE void add_to_doubles(VecN<T, N> v, double* out) {
 }
 
 // sum += x - shift, square += (x - shift)^2 over at most a few hundred rows.
-template <class T, int N>
+template <class T, int N, int W>
 CONTEXTURE_INLINE void moments_block(Index rows, Index channels, const T* x, const T* shift, double* sum,
                                      double* square) {
-  const VecN<T, N> k = load<T, N>(shift);
-  VecN<T, N> s0{}, s1{}, q0{}, q1{};  // two chains hide the latency of the additions
+  VecN<T, N> k[W], s0[W]{}, s1[W]{}, q0[W]{}, q1[W]{};  // two chains hide the latency of the additions
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) k[j] = load<T, N>(shift + j * N);
   Index r = 0;
   for (; r + 2 <= rows; r += 2) {
-    const VecN<T, N> a = load<T, N>(x + r * channels) - k;
-    const VecN<T, N> b = load<T, N>(x + (r + 1) * channels) - k;
-    s0 += a;
-    s1 += b;
-    q0 += a * a;
-    q1 += b * b;
+    CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+      const VecN<T, N> a = load<T, N>(x + r * channels + j * N) - k[j];
+      s0[j] += a;
+      q0[j] += a * a;
+    }
+    CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+      const VecN<T, N> b = load<T, N>(x + (r + 1) * channels + j * N) - k[j];
+      s1[j] += b;
+      q1[j] += b * b;
+    }
   }
-  if (r < rows) {
-    const VecN<T, N> a = load<T, N>(x + r * channels) - k;
-    s0 += a;
-    q0 += a * a;
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+    if (r < rows) {
+      const VecN<T, N> a = load<T, N>(x + r * channels + j * N) - k[j];
+      s0[j] += a;
+      q0[j] += a * a;
+    }
+    add_to_doubles<T, N>(s0[j] + s1[j], sum + j * N);
+    add_to_doubles<T, N>(q0[j] + q1[j], square + j * N);
   }
-  add_to_doubles<T, N>(s0 + s1, sum);
-  add_to_doubles<T, N>(q0 + q1, square);
 }
 
 template <class T>
 CONTEXTURE_KERNEL void moments(Index rows, Index channels, const T* x, const T* shift, double* sum, double* square) {
-#define CONTEXTURE_BODY(N) moments_block<T, N>(rows, channels, x + c, shift + c, sum + c, square + c)
+#define CONTEXTURE_BODY(N, W) moments_block<T, N, W>(rows, channels, x + c, shift + c, sum + c, square + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
 
-template <class T, int N>
+template <class T, int N, int W>
 CONTEXTURE_INLINE void affine_block(Index rows, Index channels, const T* x, const T* scale, const T* offset,
                                     const T* residual, bool relu, T* y) {
-  const VecN<T, N> a = load<T, N>(scale);
-  const VecN<T, N> b = load<T, N>(offset);
+  VecN<T, N> a[W], b[W];
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) a[j] = load<T, N>(scale + j * N), b[j] = load<T, N>(offset + j * N);
   const VecN<T, N> zero{};
   for (Index r = 0; r < rows; ++r) {
-    VecN<T, N> v = load<T, N>(x + r * channels) * a + b;
-    if (residual != nullptr) v += load<T, N>(residual + r * channels);
-    if (relu) v = v < zero ? zero : v;
-    store<T, N>(y + r * channels, v);
+    CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+      const Index at = r * channels + j * N;
+      VecN<T, N> v = load<T, N>(x + at) * a[j] + b[j];
+      if (residual != nullptr) v += load<T, N>(residual + at);
+      if (relu) v = v < zero ? zero : v;
+      store<T, N>(y + at, v);
+    }
   }
 }
 
 template <class T>
 CONTEXTURE_KERNEL void affine(Index rows, Index channels, const T* x, const T* scale, const T* offset,
                               const T* residual, bool relu, T* y) {
-#define CONTEXTURE_BODY(N) \
-  affine_block<T, N>(rows, channels, x + c, scale + c, offset + c, residual ? residual + c : residual, relu, y + c)
+#define CONTEXTURE_BODY(N, W) \
+  affine_block<T, N, W>(rows, channels, x + c, scale + c, offset + c, residual ? residual + c : residual, relu, y + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
@@ -90,57 +111,69 @@ CONTEXTURE_INLINE VecN<T, N> masked(VecN<T, N> dy, VecN<T, N> x, const T* y, Vec
   return x * a + b > zero ? dy : zero;
 }
 
-template <class T, int N>
+template <class T, int N, int W>
 CONTEXTURE_INLINE void backward_sums_block(Index rows, Index channels, const T* x, const T* dy, const T* y,
                                            const T* mean, const T* scale, const T* offset, bool relu, double* sum_dy,
                                            double* sum_dy_x, T* masked_dy) {
-  const VecN<T, N> m = load<T, N>(mean);
-  const VecN<T, N> a = load<T, N>(scale);
-  const VecN<T, N> b = load<T, N>(offset);
-  VecN<T, N> s{}, q{};
-  for (Index r = 0; r < rows; ++r) {
-    const VecN<T, N> v = load<T, N>(x + r * channels);
-    const VecN<T, N> g =
-        masked<T, N>(load<T, N>(dy + r * channels), v, y != nullptr ? y + r * channels : y, a, b, relu);
-    s += g;
-    q += g * (v - m);
-    if (masked_dy != nullptr) store<T, N>(masked_dy + r * channels, g);
+  VecN<T, N> m[W], a[W], b[W], s[W]{}, q[W]{};
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+    m[j] = load<T, N>(mean + j * N);
+    a[j] = load<T, N>(scale + j * N);
+    b[j] = load<T, N>(offset + j * N);
   }
-  add_to_doubles<T, N>(s, sum_dy);
-  add_to_doubles<T, N>(q, sum_dy_x);
+  for (Index r = 0; r < rows; ++r) {
+    CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+      const Index at = r * channels + j * N;
+      const VecN<T, N> v = load<T, N>(x + at);
+      const VecN<T, N> g = masked<T, N>(load<T, N>(dy + at), v, y != nullptr ? y + at : y, a[j], b[j], relu);
+      s[j] += g;
+      q[j] += g * (v - m[j]);
+      if (masked_dy != nullptr) store<T, N>(masked_dy + at, g);
+    }
+  }
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+    add_to_doubles<T, N>(s[j], sum_dy + j * N);
+    add_to_doubles<T, N>(q[j], sum_dy_x + j * N);
+  }
 }
 
 template <class T>
 CONTEXTURE_KERNEL void backward_sums(Index rows, Index channels, const T* x, const T* dy, const T* y, const T* mean,
                                      const T* scale, const T* offset, bool relu, double* sum_dy, double* sum_dy_x,
                                      T* masked_dy) {
-#define CONTEXTURE_BODY(N)                                                                                       \
-  backward_sums_block<T, N>(rows, channels, x + c, dy + c, y ? y + c : y, mean + c, scale + c, offset + c, relu, \
-                            sum_dy + c, sum_dy_x + c, masked_dy ? masked_dy + c : masked_dy)
+#define CONTEXTURE_BODY(N, W)                                                                                       \
+  backward_sums_block<T, N, W>(rows, channels, x + c, dy + c, y ? y + c : y, mean + c, scale + c, offset + c, relu, \
+                               sum_dy + c, sum_dy_x + c, masked_dy ? masked_dy + c : masked_dy)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
 
-template <class T, int N>
+template <class T, int N, int W>
 CONTEXTURE_INLINE void backward_input_block(Index rows, Index channels, const T* x, const T* dy, const T* scale,
                                             const T* offset, bool relu, const T* factor_x, const T* constant, T* dx) {
-  const VecN<T, N> a = load<T, N>(scale);
-  const VecN<T, N> b = load<T, N>(offset);
-  const VecN<T, N> f = load<T, N>(factor_x);
-  const VecN<T, N> k = load<T, N>(constant);
+  VecN<T, N> a[W], b[W], f[W], k[W];
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+    a[j] = load<T, N>(scale + j * N);
+    b[j] = load<T, N>(offset + j * N);
+    f[j] = load<T, N>(factor_x + j * N);
+    k[j] = load<T, N>(constant + j * N);
+  }
   for (Index r = 0; r < rows; ++r) {
-    const VecN<T, N> v = load<T, N>(x + r * channels);
-    const VecN<T, N> g = masked<T, N>(load<T, N>(dy + r * channels), v, static_cast<const T*>(nullptr), a, b, relu);
-    store<T, N>(dx + r * channels, a * g + f * v + k);
+    CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+      const Index at = r * channels + j * N;
+      const VecN<T, N> v = load<T, N>(x + at);
+      const VecN<T, N> g = masked<T, N>(load<T, N>(dy + at), v, static_cast<const T*>(nullptr), a[j], b[j], relu);
+      store<T, N>(dx + at, a[j] * g + f[j] * v + k[j]);
+    }
   }
 }
 
 template <class T>
 CONTEXTURE_KERNEL void backward_input(Index rows, Index channels, const T* x, const T* dy, const T* scale,
                                       const T* offset, bool relu, const T* factor_x, const T* constant, T* dx) {
-#define CONTEXTURE_BODY(N)                                                                                           \
-  backward_input_block<T, N>(rows, channels, x + c, dy + c, scale + c, offset + c, relu, factor_x + c, constant + c, \
-                             dx + c)
+#define CONTEXTURE_BODY(N, W)                                                                             \
+  backward_input_block<T, N, W>(rows, channels, x + c, dy + c, scale + c, offset + c, relu, factor_x + c, \
+                                constant + c, dx + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
