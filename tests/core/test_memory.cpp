@@ -11,11 +11,13 @@
 
 using namespace contexture;
 
-TEST_CASE("blocks of every size are 64-byte aligned, writable and big enough") {
-  for (std::size_t n : {0U, 1U, 63U, 64U, 65U, 255U, 256U, 257U, 1000U, 4095U, 4097U, 1000003U}) {
+TEST_CASE("blocks of every size are 64-byte aligned, big ones by 2 MiB, writable and big enough") {
+  for (std::size_t n :
+       {0U, 1U, 63U, 64U, 65U, 255U, 256U, 257U, 1000U, 4095U, 4097U, 1000003U, 1U << 22U, (9U << 20U) + 1U}) {
     INFO("bytes " << n);
     Workspace<unsigned char> block(n);
     CHECK(reinterpret_cast<std::uintptr_t>(block.data()) % 64 == 0);
+    if (n >= 1U << 22U) CHECK(reinterpret_cast<std::uintptr_t>(block.data()) % (1U << 21U) == 0);
     std::memset(block.data(), 0xa5, n);  // AddressSanitizer watches
     CHECK(block.size() == n);
   }

@@ -169,9 +169,10 @@ TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of 
   const double tolerance = std::is_same_v<T, float> ? 2e-5 : 1e-12;
   on_every_isa([&] {
     for (const Index rows : {1, 2, 7, 300}) {
-      for (const Index channels : {1, 3, 4, 8, 15, 16, 17, 24, 33, 64}) {
-        for (const bool relu : {false, true}) {
-          INFO("rows " << rows << ", channels " << channels << ", relu " << relu);
+      for (const Index channels : {1, 3, 4, 8, 15, 16, 17, 24, 33, 64, 127, 192}) {
+        for (const int kind : {0, 1, 2, 3}) {
+          const bool relu = kind % 2 == 1, add = kind < 2;  // add: behind a residual
+          INFO("rows " << rows << ", channels " << channels << ", relu " << relu << ", residual " << add);
           const auto c = static_cast<std::size_t>(channels);
           const std::size_t size = static_cast<std::size_t>(rows) * c;
           std::vector<T> x = random_values<T>(size, 6);
@@ -205,24 +206,25 @@ TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of 
           REQUIRE(worst <= tolerance);
 
           std::vector<T> y(size);
-          kernels::channel_affine(rows, channels, x.data(), scale.data(), offset.data(), residual.data(), relu,
-                                  y.data());
+          kernels::channel_affine(rows, channels, x.data(), scale.data(), offset.data(),
+                                  add ? residual.data() : nullptr, relu, y.data());
           for (std::size_t i = 0; i < size; ++i) {
             const std::size_t j = i % c;
             double wanted = static_cast<double>(x[i]) * static_cast<double>(scale[j]) + static_cast<double>(offset[j]) +
-                            static_cast<double>(residual[i]);
+                            (add ? static_cast<double>(residual[i]) : 0.0);
             if (relu) wanted = std::max(wanted, 0.0);
             worst = std::max(worst, std::abs(static_cast<double>(y[i]) - wanted) /
                                         (1 + 20 * std::abs(static_cast<double>(scale[j]))));
           }
           REQUIRE(worst <= tolerance);
 
-          // Backward with batch statistics, behind the residual and, where asked, the ReLU.
+          // Backward with batch statistics, behind the residual and the ReLU where asked. Without a residual the
+          // ReLU's mask is made from x.
           kernels::BatchNormBackward<T> s;
           s.rows = rows;
           s.channels = channels;
           s.x = x.data();
-          s.y = y.data();
+          s.y = add ? y.data() : nullptr;
           s.mean = mean_t.data();
           s.inv_std = inv_std.data();
           s.scale = scale.data();
@@ -232,7 +234,8 @@ TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of 
           std::vector<T> dgamma(c);
           std::vector<T> dbeta(c);
           std::vector<T> masked(size);
-          kernels::batch_norm_backward(s, dy.data(), dx.data(), dgamma.data(), dbeta.data(), masked.data());
+          kernels::batch_norm_backward(s, dy.data(), dx.data(), dgamma.data(), dbeta.data(),
+                                       add ? masked.data() : nullptr);
           for (std::size_t j = 0; j < c; ++j) {
             double sum = 0;
             double sum_xhat = 0;
@@ -245,7 +248,7 @@ TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of 
             for (std::size_t r = 0; r < size / c; ++r) {
               sum += g(r);
               sum_xhat += g(r) * xhat(r);
-              worst = std::max(worst, std::abs(static_cast<double>(masked[r * c + j]) - g(r)));
+              if (add) worst = std::max(worst, std::abs(static_cast<double>(masked[r * c + j]) - g(r)));
             }
             const double size_of_sums = 10 * (1 + std::sqrt(n));
             worst = std::max({worst, std::abs(static_cast<double>(dbeta[j]) - sum) / size_of_sums,

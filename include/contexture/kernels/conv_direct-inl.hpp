@@ -84,7 +84,7 @@ CONTEXTURE_KERNEL void conv_tile(const detail::conv::TileCall<T>& call) {
   }
   // The output's lines arrive while the tile is computed; in place, those of the next tile.
   CONTEXTURE_UNROLL for (int i = 0; i < MR; ++i) {
-    const T* const out = IN_PLACE ? call.next_out + (MR - 1 + i) * call.out_step : call.out[i];
+    const T* const out = lane_out<T, IN_PLACE>(call, IN_PLACE ? MR + i : i);
     CONTEXTURE_UNROLL for (int j = 0; j < NV + HALF; ++j) __builtin_prefetch(out + j * width, 1);
   }
   for (Index t = 0; t < call.tap_count; ++t) {

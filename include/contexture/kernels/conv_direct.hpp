@@ -471,16 +471,27 @@ inline Axis input_cols(const ConvShape& compact, bool folded) {
 // A row of pixels that are read where they lie, cut into tiles of about equal width, an even number of lanes each. An
 // odd number of pixels has two tiles at least: the last one starts a pixel earlier, and does not write that one.
 struct RowTiles {
-  Index count;
+  Index pixels, count;
   Index narrow, longer;  // lanes of a tile; the first `longer` of them have two more
 
-  RowTiles(Index pixels, Index max_lanes)
-      : count(std::max((pixels + max_lanes - 1) / max_lanes, pixels > 1 ? 1 + pixels % 2 : 1)),
+  RowTiles(Index row_pixels, Index max_lanes)
+      : pixels(row_pixels),
+        count(std::max((pixels + max_lanes - 1) / max_lanes, pixels > 1 ? 1 + pixels % 2 : 1)),
         narrow(2 * ((pixels + 1) / 2 / count)),
         longer((pixels + 1) / 2 % count) {}
   [[nodiscard]] Index first(Index tile) const { return tile * narrow + 2 * std::min(tile, longer); }  // pixel
   [[nodiscard]] Index lanes(Index tile) const { return narrow + (tile < longer ? 2 : 0); }
+  // 1 where the tile's first lane is not written.
+  [[nodiscard]] Index skipped(Index tile) const { return first(tile) + lanes(tile) > pixels ? 1 : 0; }
 };
+
+// The lanes of a tile that is read in place go to neighbouring pixels from `out` on, or, of which the first is skipped,
+// that one to `unused` and the others there.
+template <class T>
+void write_lanes(TileCall<T>& call, T* out, Index skipped, T* unused) {
+  call.first_out = skipped > 0 ? unused : out;
+  call.next_out = out + (1 - skipped) * call.out_step;
+}
 
 // The stem: lanes are neighbouring pixels of a row, at most max_lanes of them. Their windows overlap in
 // memory as they do in the image, so that a row is copied between the zeros of its padding and that is all.
@@ -521,12 +532,10 @@ void stem_forward(const DirectKernels<T>& kernels, const ConvShape& shape, const
         const auto* tile = kernels.tile_in_place[channels.kind(block)];
         T* const to = y + item * out_w * shape.k + first;
         for (Index t = 0; t < tiles.count; ++t) {
-          const Index lanes = tiles.lanes(t), missing = tiles.first(t) + lanes > out_w ? 1 : 0;
-          const Index col = tiles.first(t) - missing;
-          call.next_out = to + (col + 1) * shape.k;
-          call.first_out = missing == 0 ? to + col * shape.k : unused.data();
-          call.source = source.data() + col * call.lane_step;
-          tile[lanes / 2 - 1](call);
+          const Index first_col = tiles.first(t), skipped = tiles.skipped(t);
+          write_lanes(call, to + first_col * shape.k, skipped, unused.data());
+          call.source = source.data() + (first_col - skipped) * call.lane_step;
+          tile[tiles.lanes(t) / 2 - 1](call);
         }
       }
     }
@@ -576,6 +585,8 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
   const Index parts = std::min(units, threads == 1 ? 1 : 8 * threads);
   const Index channel_groups =
       threads == 1 || pass.zero_rows > 0 ? 1 : std::clamp<Index>(2 * threads / parts, 1, channels.count());
+  // Fetching by hand slows an Intel Xeon's backward-data with stride 2 down; only rows with gaps are read faster by it.
+  const bool fetch = !is_intel(), fetch_source = fetch || (rows > 1 && pass.zero_rows == 0);
 
   parallel_chunks(parts * channel_groups, parts * channel_groups, [&](Index task, Index, Index) {
     const Index part = task / channel_groups, channel_group = task % channel_groups;
@@ -586,11 +597,9 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
     struct Place {
       const T* source;
       T* out;
-      Index lanes, missing;
+      Index lanes, skipped;
     } places[most];
-    // What most tiles later will be read, or made zero, is fetched from memory meanwhile. On an Intel Xeon that slows
-    // backward-data with stride 2 down by 12 to 26 %; only rows with gaps are read faster by it.
-    const bool fetch = !is_intel(), fetch_source = fetch || (rows > 1 && pass.zero_rows == 0);
+    // What most tiles later will be read, or made zero, is fetched from memory meanwhile.
     const Index rows_ahead = (most + row_tiles - 1) / row_tiles;
     const Index source_ahead = rows == 1 ? most * kernels.max_lanes * pass.source.pixel : rows_ahead * pass.source.row;
     const Index out_ahead = rows_ahead * pass.out.row;
@@ -609,18 +618,18 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
       Index count = 0;
       for (; count < most && tile < tile_end; ++count, ++tile) {
         const Index first = tiles.first(row_tile), lanes = tiles.lanes(row_tile);
-        const Index missing = first + lanes > pass.pixels ? 1 : 0;
+        const Index skipped = tiles.skipped(row_tile);
         const T* from = source + image * pass.source.image + row * pass.source.row +
-                        std::max<Index>(first - missing, 0) * pass.source.pixel;
+                        std::max<Index>(first - skipped, 0) * pass.source.pixel;
         T* const row_out = out + image * pass.out.image + row * pass.out.row;
-        places[count] = {from, row_out + first * pass.out.pixel, lanes, missing};
-        for (Index lane = 0; lane < (fetch_source ? lanes : 0); ++lane)
+        places[count] = {from, row_out + first * pass.out.pixel, lanes, skipped};
+        for (Index lane = 0; fetch_source && lane < lanes; ++lane)
           for (Index c = 0; c < pass.source.channels; c += kBlock<T>)
             __builtin_prefetch(from + source_ahead + lane * pass.source.pixel + c, 0, 2);
         if (row_tile == 0 && pass.zero_rows > 0) {
           const Index down = pass.out.row / pass.zero_row;
           const Index size = std::min(down, pass.zero_rows - row * down) * pass.zero_row;
-          for (Index i = 0; i < (fetch ? size : 0); i += kBlock<T>) __builtin_prefetch(row_out + out_ahead + i, 1, 2);
+          for (Index i = 0; fetch && i < size; i += kBlock<T>) __builtin_prefetch(row_out + out_ahead + i, 1, 2);
           fill_zero(row_out, size);
         }
         if (++row_tile == row_tiles) {
@@ -636,8 +645,7 @@ void run_pointwise(const DirectKernels<T>& kernels, const PointwisePass& pass, c
         call.valid_channels = channels.valid(block);
         for (Index i = 0; i < count; ++i) {
           const Place& place = places[i];
-          call.first_out = place.missing == 0 ? place.out + first : unused.data();
-          call.next_out = place.out + (1 - place.missing) * pass.out.pixel + first;
+          write_lanes(call, place.out + first, place.skipped, unused.data());
           call.source = place.source;
           kernels.tile_in_place[channels.kind(block)][place.lanes / 2 - 1](call);
         }

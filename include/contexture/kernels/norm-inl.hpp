@@ -1,6 +1,6 @@
 // Bodies of kernels/norm.hpp; see there. x and its like are (rows, channels), rows contiguous.
 // Each helper treats W times N neighbouring channels over all its rows, so that the channels' constants
-// and sums stay in registers; rows are walked with stride `channels`. All rows are read once and from memory:
+// and sums stay in registers; rows are walked with stride `channels`. All rows are read once, from memory:
 // several vectors of a row at a time keep that near to the order in which the lines lie there.
 
 namespace contexture::kernels::CONTEXTURE_ISA {
@@ -9,30 +9,16 @@ namespace contexture::kernels::CONTEXTURE_ISA {
 inline constexpr int kNormVectors = CONTEXTURE_VECTOR_BYTES == 64 ? 4 : 2;
 
 // Calls BODY(N, W) for blocks of W * N channels from `c` on: several full vectors, one, then halves down to 1.
-#define CONTEXTURE_CHANNEL_BLOCKS(BODY)                                  \
-  constexpr int wide = kNormVectors * kLanes<T>;                         \
-  Index c = 0;                                                           \
-  for (; c + wide <= channels; c += wide) BODY(kLanes<T>, kNormVectors); \
-  if constexpr (kNormVectors > 2) {                                      \
-    if (c + 2 * kLanes<T> <= channels) {                                 \
-      BODY(kLanes<T>, 2);                                                \
-      c += 2 * kLanes<T>;                                                \
-    }                                                                    \
-  }                                                                      \
-  for (; c + kLanes<T> <= channels; c += kLanes<T>) BODY(kLanes<T>, 1);  \
-  if constexpr (kLanes < T >> 8) {                                       \
-    if (c + 8 <= channels) {                                             \
-      BODY(8, 1);                                                        \
-      c += 8;                                                            \
-    }                                                                    \
-  }                                                                      \
-  if constexpr (kLanes < T >> 4) {                                       \
-    if (c + 4 <= channels) {                                             \
-      BODY(4, 1);                                                        \
-      c += 4;                                                            \
-    }                                                                    \
-  }                                                                      \
-  for (; c < channels; ++c) BODY(1, 1);
+#define CONTEXTURE_BLOCKS_OF(BODY, N, W) \
+  for (; c + (W) * (N) <= channels; c += (W) * (N)) BODY(N, W);
+#define CONTEXTURE_CHANNEL_BLOCKS(BODY)                                    \
+  Index c = 0;                                                             \
+  CONTEXTURE_BLOCKS_OF(BODY, kLanes<T>, kNormVectors)                      \
+  if constexpr (kNormVectors > 2) CONTEXTURE_BLOCKS_OF(BODY, kLanes<T>, 2) \
+  CONTEXTURE_BLOCKS_OF(BODY, kLanes<T>, 1)                                 \
+  if constexpr (kLanes < T >> 8) CONTEXTURE_BLOCKS_OF(BODY, 8, 1)          \
+  if constexpr (kLanes < T >> 4) CONTEXTURE_BLOCKS_OF(BODY, 4, 1)          \
+  CONTEXTURE_BLOCKS_OF(BODY, 1, 1)
 
 template <class T, int N>
 CONTEXTURE_INLINE void add_to_doubles(VecN<T, N> v, double* out) {
@@ -43,29 +29,24 @@ CONTEXTURE_INLINE void add_to_doubles(VecN<T, N> v, double* out) {
 template <class T, int N, int W>
 CONTEXTURE_INLINE void moments_block(Index rows, Index channels, const T* x, const T* shift, double* sum,
                                      double* square) {
-  VecN<T, N> k[W], s0[W]{}, s1[W]{}, q0[W]{}, q1[W]{};  // two chains hide the latency of the additions
+  VecN<T, N> k[W], s[2][W]{}, q[2][W]{};  // two chains hide the latency of the additions
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) k[j] = load<T, N>(shift + j * N);
   Index r = 0;
   for (; r + 2 <= rows; r += 2) {
-    CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-      const VecN<T, N> a = load<T, N>(x + r * channels + j * N) - k[j];
-      s0[j] += a;
-      q0[j] += a * a;
-    }
-    CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-      const VecN<T, N> b = load<T, N>(x + (r + 1) * channels + j * N) - k[j];
-      s1[j] += b;
-      q1[j] += b * b;
+    CONTEXTURE_UNROLL for (int i = 0; i < 2; ++i) CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
+      const VecN<T, N> a = load<T, N>(x + (r + i) * channels + j * N) - k[j];
+      s[i][j] += a;
+      q[i][j] += a * a;
     }
   }
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
     if (r < rows) {
       const VecN<T, N> a = load<T, N>(x + r * channels + j * N) - k[j];
-      s0[j] += a;
-      q0[j] += a * a;
+      s[0][j] += a;
+      q[0][j] += a * a;
     }
-    add_to_doubles<T, N>(s0[j] + s1[j], sum + j * N);
-    add_to_doubles<T, N>(q0[j] + q1[j], square + j * N);
+    add_to_doubles<T, N>(s[0][j] + s[1][j], sum + j * N);
+    add_to_doubles<T, N>(q[0][j] + q[1][j], square + j * N);
   }
 }
 
@@ -179,5 +160,6 @@ CONTEXTURE_KERNEL void backward_input(Index rows, Index channels, const T* x, co
 }
 
 #undef CONTEXTURE_CHANNEL_BLOCKS
+#undef CONTEXTURE_BLOCKS_OF
 
 }  // namespace contexture::kernels::CONTEXTURE_ISA
