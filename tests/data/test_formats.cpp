@@ -71,7 +71,7 @@ TEST_CASE("IDX images are resized on demand") {
   CHECK(data.test.width == 12);
   CHECK(data.train.labels.size() == 30);
   REQUIRE(data.notes.size() == 1);
-  CHECK_THAT(data.notes[0], ContainsSubstring("5 x 6") && ContainsSubstring("12 x 12"));
+  CHECK_THAT(data.notes[0], ContainsSubstring("6 x 5") && ContainsSubstring("12 x 12"));
 }
 
 TEST_CASE("damaged IDX files") {

@@ -299,7 +299,8 @@ TEST_CASE("unlabelled images take part in pre-training, in their share of the st
   data.unlabeled.labels.clear();
   Encoder<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
   ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
-  detail::PretrainTask task(encoder, pretext, data, {0, 1, 2, 3}, 32, Rng(3));
+  detail::PretrainTask task(encoder, pretext, data.train, detail::numbered(240), data.unlabeled, {0, 1, 2, 3}, 32,
+                            Rng(3));
   CHECK(task.images() == 720);
   std::int64_t labelled_steps = 0;
   const auto same = [](const Tensor<float>& a, const Tensor<float>& b) {

@@ -329,7 +329,7 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   data.test = decode_files(test, height, width, channels);
   data.unlabeled = decode_files(unlabeled, height, width, channels);
   report_left_out(folder, parts, &data.notes);
-  if (fitted) data.notes.push_back(message("images of other sizes were resized and cropped to ", width, " x ", height));
+  if (fitted) data.notes.push_back(message("images of other sizes were resized and cropped to ", height, " x ", width));
   if (is_grey(data.train) && is_grey(data.test) && is_grey(data.unlabeled)) {
     data.train = with_channels(data.train, 1);
     data.test = with_channels(data.test, 1);

@@ -39,6 +39,7 @@
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/png.hpp"
+#include "contexture/data/resample.hpp"
 
 #if defined(STBI_INCLUDE_STB_IMAGE_H)
 #error "include contexture/data/image_io.hpp before stb_image.h in this translation unit"
@@ -361,37 +362,6 @@ inline ImageSet decode_image(std::span<const std::uint8_t> bytes) {
 
 inline constexpr std::uintmax_t kMostImageBytes = std::uintmax_t{1} << 28;
 
-// Weights of a triangle filter, widened when shrinking so that nothing aliases: output pixel i is the
-// sum of weight[i][k] * input[first[i] + k].
-struct Resampler {
-  std::vector<Index> first;
-  std::vector<std::vector<float>> weight;
-
-  // Output pixel i lies at input position start + (i + 0.5) * scale.
-  Resampler(Index in, Index out, double start, double scale) {
-    const double reach = std::max(1.0, scale);
-    for (Index i = 0; i < out; ++i) {
-      const double center = start + (static_cast<double>(i) + 0.5) * scale;
-      const Index low = std::clamp<Index>(static_cast<Index>(std::floor(center - reach)), 0, in - 1);
-      const Index high = std::clamp<Index>(static_cast<Index>(std::ceil(center + reach)), low + 1, in);
-      std::vector<float> taps;
-      double sum = 0;
-      for (Index j = low; j < high; ++j) {
-        const double w = std::max(0.0, 1.0 - std::abs(static_cast<double>(j) + 0.5 - center) / reach);
-        taps.push_back(static_cast<float>(w));
-        sum += w;
-      }
-      if (sum <= 0) {  // outside the input by less than half a pixel: the nearest one
-        taps.assign(1, 1.0F);
-        sum = 1;
-      }
-      for (float& w : taps) w = static_cast<float>(w / sum);
-      first.push_back(low);
-      weight.push_back(std::move(taps));
-    }
-  }
-};
-
 // The crop of aspect height:width that is as large as possible and central, resampled.
 class Fitter {
  public:
@@ -401,56 +371,27 @@ class Fitter {
                         static_cast<double>(in_width) / static_cast<double>(width))) {}
 
   void operator()(const std::uint8_t* in, std::uint8_t* out) const {
-    // Columns first, only for the rows that are needed.
-    const Index row_begin = rows_.first.front();
-    const Index row_end = rows_.first.back() + static_cast<Index>(rows_.weight.back().size());
-    const Index stride = width_ * channels_;
-    std::vector<float> narrowed(static_cast<std::size_t>((row_end - row_begin) * stride));
-    for (Index y = row_begin; y < row_end; ++y) {
-      const std::uint8_t* source = in + y * in_width_ * channels_;
-      float* target = narrowed.data() + (y - row_begin) * stride;
-      for (Index x = 0; x < width_; ++x) {
-        const auto& taps = columns_.weight[static_cast<std::size_t>(x)];
-        const std::uint8_t* p = source + columns_.first[static_cast<std::size_t>(x)] * channels_;
-        for (Index c = 0; c < channels_; ++c) {
-          float sum = 0;
-          for (std::size_t k = 0; k < taps.size(); ++k) {
-            sum += taps[k] * static_cast<float>(p[static_cast<Index>(k) * channels_ + c]);
-          }
-          target[x * channels_ + c] = sum;
-        }
-      }
-    }
-    std::vector<float> row(static_cast<std::size_t>(stride));
-    for (Index y = 0; y < height_; ++y) {
-      std::fill(row.begin(), row.end(), 0.5F);
-      const auto& taps = rows_.weight[static_cast<std::size_t>(y)];
-      const float* source = narrowed.data() + (rows_.first[static_cast<std::size_t>(y)] - row_begin) * stride;
-      for (const float w : taps) {
-        for (Index i = 0; i < stride; ++i) row[static_cast<std::size_t>(i)] += w * source[i];
-        source += stride;
-      }
-      for (const float v : row) *out++ = static_cast<std::uint8_t>(std::clamp(v, 0.0F, 255.0F));
+    std::vector<float> row(static_cast<std::size_t>(columns_.to * channels_)), scratch;
+    for (Index y = 0; y < rows_.to; ++y) {
+      resample_window(in, channels_, rows_, columns_, y, 0, 1, columns_.to, scratch, row.data());
+      for (const float v : row) *out++ = static_cast<std::uint8_t>(std::clamp(255 * v + 0.5F, 0.0F, 255.0F));
     }
   }
 
  private:
-  Fitter(Index in_height, Index in_width, Index channels, Index height, Index width, double scale)
-      : in_width_(in_width),
-        channels_(channels),
-        height_(height),
-        width_(width),
-        rows_(in_height, height, margin(in_height, height, scale), scale),
-        columns_(in_width, width, margin(in_width, width, scale), scale) {}
+  Fitter(Index in_height, Index in_width, Index channels, Index height, Index width, double ratio)
+      : channels_(channels),
+        rows_(resample_axis(in_height, height, margin(in_height, height, ratio), ratio)),
+        columns_(resample_axis(in_width, width, margin(in_width, width, ratio), ratio)) {}
 
-  // At scale 1 whole pixels are cut off, so that the rest is copied as it is.
-  static double margin(Index in, Index out, double scale) {
-    const double m = 0.5 * (static_cast<double>(in) - static_cast<double>(out) * scale);
-    return scale == 1.0 ? std::floor(m) : m;
+  // What is cut off in front, in resized pixels. At ratio 1 whole pixels are, so that the rest is copied as it is.
+  static double margin(Index in, Index out, double ratio) {
+    const double m = 0.5 * (static_cast<double>(in) / ratio - static_cast<double>(out));
+    return ratio == 1.0 ? std::floor(m) : m;
   }
 
-  Index in_width_, channels_, height_, width_;
-  Resampler rows_, columns_;
+  Index channels_;
+  ResampleAxis rows_, columns_;
 };
 
 }  // namespace detail

@@ -48,7 +48,7 @@ namespace contexture {
   };
   const auto fitted = [&](Dataset data) {
     if (options.image_size > 0 && (data.train.height != options.image_size || data.train.width != options.image_size)) {
-      data.notes.push_back(message("images of ", data.train.width, " x ", data.train.height, " were resized to ",
+      data.notes.push_back(message("images of ", data.train.height, " x ", data.train.width, " were resized to ",
                                    options.image_size, " x ", options.image_size));
       data.train = fit(data.train);
       data.test = fit(data.test);

@@ -21,7 +21,7 @@
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
-#include "contexture/ssl/resample.hpp"
+#include "contexture/data/resample.hpp"
 
 namespace contexture {
 

@@ -18,8 +18,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <numeric>
-#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -48,6 +46,7 @@
 #include "contexture/train/metrics.hpp"
 #include "contexture/train/mirror_rule.hpp"
 #include "contexture/train/results.hpp"
+#include "contexture/train/tasks.hpp"
 
 namespace contexture {
 
@@ -112,136 +111,6 @@ inline constexpr double kPretrainWarmup = 0.2;
 }
 
 namespace detail {
-
-// 0, 1, ... count - 1.
-inline std::vector<Index> numbered(Index count) {
-  std::vector<Index> all(static_cast<std::size_t>(count));
-  std::iota(all.begin(), all.end(), Index{0});
-  return all;
-}
-
-// One supervised arm: labelled images `indices` of a set, validated on others of the same set.
-class ClassifierTask final : public FitTask<Batch> {
- public:
-  ClassifierTask(ImageClassifier& model, const ImageSet& set, std::vector<Index> indices, std::vector<Index> validation,
-                 Index batch, const Augmentation& augmentation, double label_smoothing, const Rng& rng)
-      : model_(model),
-        set_(set),
-        sampler_(std::move(indices), batch, rng.split("order")),
-        validation_(std::move(validation)),
-        augmentation_(augmentation),
-        label_smoothing_(label_smoothing),
-        rng_(rng.split("augmentation")) {}
-
-  Module<float>& module() override { return model_; }
-
-  Batch make_batch(std::int64_t step) const override {
-    Batch batch;
-    contexture::make_batch(set_, sampler_.batch(step), model_.options().normalization, &augmentation_,
-                           rng_.split(static_cast<std::uint64_t>(step)), batch);
-    return batch;
-  }
-
-  BatchLoss loss(Batch& batch) override {
-    const Variable<float> logits = model_(Variable<float>(std::move(batch.images)));
-    return {softmax_cross_entropy<float>(logits, batch.labels, {.label_smoothing = label_smoothing_}),
-            count_correct(logits.value(), batch.labels), static_cast<std::int64_t>(batch.labels.size())};
-  }
-
-  Evaluation evaluate() override { return score(model_, set_, validation_).evaluation; }
-
-  [[nodiscard]] std::int64_t images_per_step() const override { return sampler_.batch_size(); }
-
- private:
-  ImageClassifier& model_;
-  const ImageSet& set_;
-  EpochSampler sampler_;
-  std::vector<Index> validation_;
-  Augmentation augmentation_;
-  double label_smoothing_;
-  Rng rng_;
-};
-
-// Encoder and pretext head as one module to train.
-class PretrainModel final : public Module<float> {
- public:
-  PretrainModel(Encoder<float>& encoder, Module<float>& head) : encoder_(encoder), head_(head) {}
-
- protected:
-  void visit(ModuleVisitor<float>& v) override {
-    v.child("encoder", encoder_);
-    v.child("head", head_);
-  }
-
- private:
-  Encoder<float>& encoder_;
-  Module<float>& head_;
-};
-
-// Pre-training on all training images and the unlabelled ones. A step takes its images from one of the
-// two sets; the steps of the smaller set are spread evenly among the other's. Validated on the images
-// held out for validation: these patches of them are new, the images themselves were seen.
-class PretrainTask final : public FitTask<PretextBatch> {
- public:
-  PretrainTask(Encoder<float>& encoder, PretextTask<float>& pretext, const Dataset& data, std::vector<Index> validation,
-               Index batch, const Rng& rng)
-      : encoder_(encoder),
-        pretext_(pretext),
-        model_(encoder, pretext.head()),
-        data_(data),
-        validation_(std::move(validation)),
-        images_(data.train.count + data.unlabeled.count),
-        batch_(std::min(batch, data.train.count)),
-        labelled_(numbered(data.train.count), batch_, rng.split("order")),
-        rng_(rng.split("patches")),
-        validation_rng_(rng.split("validation patches")) {
-    if (data.unlabeled.count > 0)
-      unlabelled_.emplace(numbered(data.unlabeled.count), batch_, rng.split("order of unlabelled"));
-  }
-
-  Module<float>& module() override { return model_; }
-
-  PretextBatch make_batch(std::int64_t step) const override {
-    const Rng rng = rng_.split(static_cast<std::uint64_t>(step));
-    // Unlabelled steps before this one, and after it.
-    const std::int64_t before = unlabelled_before(step);
-    if (unlabelled_before(step + 1) > before)
-      return pretext_.make_batch(data_.unlabeled, unlabelled_->batch(before), rng);
-    return pretext_.make_batch(data_.train, labelled_.batch(step - before), rng);
-  }
-
-  BatchLoss loss(PretextBatch& batch) override {
-    const PretextLoss<float> result = pretext_.loss(encoder_, batch);
-    return {result.loss, result.correct, result.count};
-  }
-
-  Evaluation evaluate() override {
-    const PretextEvaluation result =
-        evaluate_pretext(pretext_, encoder_, data_.train, validation_, 256, validation_rng_);
-    return {result.loss, result.accuracy, 0};
-  }
-
-  [[nodiscard]] std::int64_t images_per_step() const override { return batch_; }
-  [[nodiscard]] Index images() const { return images_; }
-
- private:
-  [[nodiscard]] std::int64_t unlabelled_before(std::int64_t step) const {
-    return static_cast<std::int64_t>(static_cast<double>(step) * static_cast<double>(data_.unlabeled.count) /
-                                     static_cast<double>(images_));
-  }
-
-  Encoder<float>& encoder_;
-  PretextTask<float>& pretext_;
-  PretrainModel model_;
-  const Dataset& data_;
-  std::vector<Index> validation_;
-  Index images_;
-  Index batch_;
-  EpochSampler labelled_;
-  std::optional<EpochSampler> unlabelled_;
-  Rng rng_;
-  Rng validation_rng_;
-};
 
 // A number that changes when any of the bytes added to it does.
 class Fingerprint {
@@ -635,7 +504,9 @@ class ExperimentRun {
         make_pretext_task<float>(config_.pretext, pretext_options(config_, data_.train, options_.normalization),
                                  data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
     const Split split = split_of(seed);
-    PretrainTask task(encoder, *pretext, data_, split.validation, config_.pretrain_batch_size, rng.split("pretext"));
+    // The images held out for validation are among those it learns from: only their patches are new.
+    PretrainTask task(encoder, *pretext, data_.train, numbered(data_.train.count), data_.unlabeled, split.validation,
+                      config_.pretrain_batch_size, rng.split("pretext"));
     const std::unique_ptr<Optimizer<float>> optimizer = make_optimizer(task.module());
     FitOptions options;
     options.steps_per_epoch = static_cast<double>(task.images()) / static_cast<double>(task.images_per_step());

@@ -22,6 +22,7 @@
 #include "contexture/ssl/probe.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/fit.hpp"
+#include "contexture/train/tasks.hpp"
 
 namespace contexture {
 
@@ -35,54 +36,6 @@ struct ShortcutOptions {
 };
 
 namespace detail {
-
-// One training on a fixed set of images.
-class ShortcutTask final : public FitTask<PretextBatch> {
- public:
-  ShortcutTask(Encoder<float>& encoder, PretextTask<float>& pretext, const ImageSet& images, std::vector<Index> train,
-               std::vector<Index> validation, Index batch, const Rng& rng)
-      : encoder_(encoder),
-        pretext_(pretext),
-        model_(encoder, pretext.head()),
-        images_(images),
-        sampler_(std::move(train), batch, rng.split("order")),
-        validation_(std::move(validation)),
-        rng_(rng.split("patches")),
-        validation_rng_(rng.split("validation patches")) {}
-
-  Module<float>& module() override { return model_; }
-  PretextBatch make_batch(std::int64_t step) const override {
-    return pretext_.make_batch(images_, sampler_.batch(step), rng_.split(static_cast<std::uint64_t>(step)));
-  }
-  BatchLoss loss(PretextBatch& batch) override {
-    const PretextLoss<float> result = pretext_.loss(encoder_, batch);
-    return {result.loss, result.correct, result.count};
-  }
-  Evaluation evaluate() override {
-    const PretextEvaluation result = evaluate_pretext(pretext_, encoder_, images_, validation_, 256, validation_rng_);
-    return {result.loss, result.accuracy, 0};
-  }
-  [[nodiscard]] std::int64_t images_per_step() const override { return sampler_.batch_size(); }
-
- private:
-  struct Model final : Module<float> {
-    Model(Encoder<float>& e, Module<float>& h) : encoder(e), head(h) {}
-    void visit(ModuleVisitor<float>& v) override {
-      v.child("encoder", encoder);
-      v.child("head", head);
-    }
-    Encoder<float>& encoder;
-    Module<float>& head;
-  };
-
-  Encoder<float>& encoder_;
-  PretextTask<float>& pretext_;
-  Model model_;
-  const ImageSet& images_;
-  EpochSampler sampler_;
-  std::vector<Index> validation_;
-  Rng rng_, validation_rng_;
-};
 
 // Features of the patches of some images, labelled with their place in the grid.
 inline LabelledFeatures placed_patches(Encoder<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
@@ -132,8 +85,7 @@ inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sam
   // The checks enlarge images until the widest gap fits; a task that does not fit itself is refused all the same.
   (void)PatchSampler(context, images.height, images.width, images.channels);
   const Rng rng(options.seed);
-  std::vector<Index> order(static_cast<std::size_t>(images.count));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Index>(i);
+  std::vector<Index> order = detail::numbered(images.count);
   Rng shuffle = rng.split("held out");
   shuffle.shuffle(order);
   const auto held_out =
@@ -166,7 +118,8 @@ inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sam
           detail::position_accuracy(encoder, pretext.sampler(), images, train, validation, rng.split("position"));
     }
     TamperedTask<float> tampered(pretext, check.tampering);
-    detail::ShortcutTask task(encoder, tampered, images, train, validation, batch, rng.split("training"));
+    const ImageSet no_more;
+    detail::PretrainTask task(encoder, tampered, images, train, no_more, validation, batch, rng.split("training"));
     Muon<float> optimizer(task.module().parameters(), {.weight_decay = 5e-4});
     FitOptions fit_options;
     fit_options.steps = options.steps;

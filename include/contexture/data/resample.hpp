@@ -26,10 +26,11 @@ struct ResampleAxis {
 };
 
 /// The axis that maps `from` samples onto `to`, pixel areas aligned at both ends (sample centres at
-/// half-integers), edges replicated. Every sample is taken `shift` of the resized samples further on.
-[[nodiscard]] inline ResampleAxis resample_axis(Index from, Index to, double shift = 0) {
+/// half-integers), edges replicated. Every sample is taken `shift` of the resized samples further on. With a `ratio`,
+/// a resized sample is as long as so many source samples, instead of from / to.
+[[nodiscard]] inline ResampleAxis resample_axis(Index from, Index to, double shift = 0, double ratio = 0) {
   require(from > 0 && to > 0, "resample_axis: from ", from, " to ", to, " samples, expected 1 or more");
-  const double ratio = static_cast<double>(from) / static_cast<double>(to);
+  if (ratio == 0) ratio = static_cast<double>(from) / static_cast<double>(to);
   const double radius = std::max(1.0, ratio);
   ResampleAxis axis;
   axis.from = from;
