@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -114,9 +113,7 @@ class ContextWorkload final : public Workload {
   explicit ContextWorkload(const Setup& setup, float dropout = ContextHeadOptions{}.dropout)
       : encoder_({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1)),
         task_({}, batch_images().height, batch_images().width, encoder_, {.head = {.dropout = dropout}}, Rng(2)) {
-    std::vector<Index> all(static_cast<std::size_t>(kBatch));
-    std::iota(all.begin(), all.end(), 0);
-    pairs_ = task_.make_batch(batch_images(), all, Rng(3));
+    pairs_ = task_.make_batch(batch_images(), numbered(kBatch), Rng(3));
     std::vector<NamedParameter<float>> parameters = encoder_.parameters();
     for (const NamedParameter<float>& p : task_.head().parameters()) parameters.push_back(p);
     prepare(encoder_, std::move(parameters), pairs_.inputs, setup.muon);

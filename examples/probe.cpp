@@ -16,7 +16,6 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -104,8 +103,7 @@ std::string architecture(const contexture::EncoderOptions& o) {
 /// pre-training and scratch training with this seed begin from, with the batch-norm statistics of whole images, as
 /// pre-training leaves them.
 std::vector<Candidate> candidates(const Options& o, const contexture::Dataset& data) {
-  std::vector<Index> all(static_cast<std::size_t>(data.train.count));
-  std::iota(all.begin(), all.end(), Index{0});
+  const std::vector<Index> all = contexture::numbered(data.train.count);
   const contexture::Normalization normalization = contexture::channel_statistics(data.train, all);
   std::vector<Candidate> given, out;
   for (const std::string& path : o.encoders) {
@@ -150,8 +148,7 @@ int probe(int argc, char** argv) {
   const contexture::Split split =
       contexture::stratified_split(data.train.labels, o.validation, rng.split("validation"));
   contexture::require_input(!split.validation.empty(), "data set ", data.name, ": no images left for validation");
-  std::vector<Index> test_indices(o.no_test ? 0 : static_cast<std::size_t>(data.test.count));
-  std::iota(test_indices.begin(), test_indices.end(), Index{0});
+  const std::vector<Index> test_indices = contexture::numbered(o.no_test ? 0 : data.test.count);
   const auto labels_of = [](const contexture::ImageSet& set, const std::vector<Index>& indices) {
     std::vector<std::int32_t> labels;
     for (const Index i : indices) labels.push_back(set.labels[static_cast<std::size_t>(i)]);

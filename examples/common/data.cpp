@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <numeric>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -23,8 +22,7 @@ using contexture::Index;
 // A random part of a set, always the same; all of it where `count` is 0 or larger than the set.
 contexture::ImageSet part_of(contexture::ImageSet set, Index count, const contexture::Rng& rng) {
   if (count == 0 || count >= set.count) return set;
-  std::vector<Index> order(static_cast<std::size_t>(set.count));
-  std::iota(order.begin(), order.end(), Index{0});
+  std::vector<Index> order = contexture::numbered(set.count);
   contexture::Rng stream = rng;
   stream.shuffle(order);
   contexture::ImageSet part{count, set.height, set.width, set.channels, {}, {}};

@@ -81,7 +81,7 @@ std::vector<contexture::PretextPicture> pretext_pictures(const contexture::Exper
     });
   }
   const contexture::PretextTaskOptions options = contexture::pretext_options(
-      config, train, contexture::channel_statistics(train, contexture::detail::numbered(train.count)));
+      config, train, contexture::channel_statistics(train, contexture::numbered(train.count)));
   const contexture::Encoder<float> encoder({.in_channels = train.channels, .width = 1}, contexture::Rng(0));
   const auto task = contexture::make_pretext_task<float>(config.pretext, options, train.height, train.width, encoder,
                                                          contexture::Rng(0));

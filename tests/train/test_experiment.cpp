@@ -299,8 +299,7 @@ TEST_CASE("unlabelled images take part in pre-training, in their share of the st
   data.unlabeled.labels.clear();
   Encoder<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
   ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
-  detail::PretrainTask task(encoder, pretext, data.train, detail::numbered(240), data.unlabeled, {0, 1, 2, 3}, 32,
-                            Rng(3));
+  detail::PretrainTask task(encoder, pretext, data.train, numbered(240), data.unlabeled, {0, 1, 2, 3}, 32, Rng(3));
   CHECK(task.images() == 720);
   std::int64_t labelled_steps = 0;
   const auto same = [](const Tensor<float>& a, const Tensor<float>& b) {
@@ -311,7 +310,7 @@ TEST_CASE("unlabelled images take part in pre-training, in their share of the st
     CHECK(same(inputs, task.make_batch(step).inputs));
     // Where the step reads labelled images, it draws them and their patches as a run without others does.
     const Rng patches = Rng(3).split("patches").split(static_cast<std::uint64_t>(step));
-    const EpochSampler order(detail::numbered(240), 32, Rng(3).split("order"));
+    const EpochSampler order(numbered(240), 32, Rng(3).split("order"));
     if (same(inputs, pretext.make_batch(data.train, order.batch(labelled_steps), patches).inputs)) ++labelled_steps;
   }
   CHECK(labelled_steps == 10);
@@ -403,11 +402,11 @@ TEST_CASE("a classifier's file needs nothing beside it") {
   ImageClassifier classifier = ImageClassifier::load(folder.path / "classifier_100_pretrained.safetensors");
   CHECK(classifier.options().class_names == tiny_data().class_names);
   const TestAnswers& answers = summary.experiments[0].pretrained[0].answers;
-  const Score again = score(classifier, tiny_data().test, detail::numbered(48));
+  const Score again = score(classifier, tiny_data().test, numbered(48));
   CHECK(again.answers.predicted == answers.predicted);
   CHECK(again.answers.confidence == answers.confidence);
   // In other batches the head's matrix product has other rows, which some of OpenBLAS's kernels round otherwise.
-  const Score in_sevens = score(classifier, tiny_data().test, detail::numbered(48), 7);
+  const Score in_sevens = score(classifier, tiny_data().test, numbered(48), 7);
   CHECK(in_sevens.answers.predicted == answers.predicted);
   REQUIRE(in_sevens.answers.confidence.size() == answers.confidence.size());
   for (std::size_t i = 0; i < answers.confidence.size(); ++i)
@@ -415,16 +414,16 @@ TEST_CASE("a classifier's file needs nothing beside it") {
   CHECK_THROWS_WITH(ImageClassifier::load(folder.path / "encoder.safetensors"),
                     Catch::Matchers::ContainsSubstring("classifier"));
   const Dataset other = builtin_dataset(12, 12, 24);
-  CHECK_THROWS_AS(score(classifier, other.test, detail::numbered(12)), std::invalid_argument);
+  CHECK_THROWS_AS(score(classifier, other.test, numbered(12)), std::invalid_argument);
 }
 
 TEST_CASE("score: loss and accuracy as computed by hand") {
   ImageClassifierOptions options{2, 2, {.in_channels = 1, .width = 1, .stages = 1}, {"a", "b", "c"}, {{0.5F}, {0.25F}}};
   ImageClassifier classifier(options, Rng(4));
   ImageSet set{3, 2, 2, 1, {0, 50, 100, 150, 200, 250, 30, 60, 90, 120, 5, 6}, {0, 1, 2}};
-  const Score whole = score(classifier, set, detail::numbered(3));
+  const Score whole = score(classifier, set, numbered(3));
   Batch batch;
-  make_batch(set, detail::numbered(3), options.normalization, nullptr, Rng(0), batch);
+  make_batch(set, numbered(3), options.normalization, nullptr, Rng(0), batch);
   const NoGrad no_grad;
   const Variable<float> logits = classifier(Variable<float>(batch.images));
   CHECK(whole.evaluation.loss ==
@@ -433,17 +432,16 @@ TEST_CASE("score: loss and accuracy as computed by hand") {
 
   ImageSet mirrored = set;  // 2 x 2 pixels, one channel: a row is two bytes
   for (std::size_t i = 0; i < mirrored.pixels.size(); i += 2) std::swap(mirrored.pixels[i], mirrored.pixels[i + 1]);
-  make_batch(mirrored, detail::numbered(3), options.normalization, nullptr, Rng(0), batch);
+  make_batch(mirrored, numbered(3), options.normalization, nullptr, Rng(0), batch);
   const Variable<float> mean = scale(add(logits, classifier(Variable<float>(batch.images))), 0.5F);
   options.mirror = true;
   ImageClassifier both(options, Rng(4));  // the same weights
-  CHECK(score(both, set, detail::numbered(3)).evaluation.loss ==
+  CHECK(score(both, set, numbered(3)).evaluation.loss ==
         Approx(static_cast<double>(softmax_cross_entropy<float>(mean, set.labels).item())).epsilon(1e-5));
-  CHECK(score(both, mirrored, detail::numbered(3)).answers.confidence ==
-        score(both, set, detail::numbered(3)).answers.confidence);
+  CHECK(score(both, mirrored, numbered(3)).answers.confidence == score(both, set, numbered(3)).answers.confidence);
 
   set.labels.clear();
-  const Score unlabelled = score(classifier, set, detail::numbered(3));
+  const Score unlabelled = score(classifier, set, numbered(3));
   CHECK(unlabelled.answers.predicted == whole.answers.predicted);
   CHECK(unlabelled.confusion.counts.empty());
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,13 @@ struct DataOptions {
   Index builtin_train = 10'000;  ///< images of the built-in training set
   Index builtin_test = 2'000;    ///< images of the built-in test set
 };
+
+/// 0, 1, ... count - 1: all images of a set, for what takes indices.
+[[nodiscard]] inline std::vector<Index> numbered(Index count) {
+  std::vector<Index> all(static_cast<std::size_t>(count));
+  std::iota(all.begin(), all.end(), Index{0});
+  return all;
+}
 
 /// Images per class, `classes` entries. Throws std::invalid_argument for a label outside [0, classes).
 [[nodiscard]] inline std::vector<Index> class_counts(std::span<const std::int32_t> labels, std::size_t classes) {

@@ -381,8 +381,8 @@ class Fitter {
  private:
   Fitter(Index in_height, Index in_width, Index channels, Index height, Index width, double ratio)
       : channels_(channels),
-        rows_(resample_axis(in_height, height, margin(in_height, height, ratio), ratio)),
-        columns_(resample_axis(in_width, width, margin(in_width, width, ratio), ratio)) {}
+        rows_(resample_axis(in_height, height, margin(in_height, height, ratio), ratio, Edge::cut)),
+        columns_(resample_axis(in_width, width, margin(in_width, width, ratio), ratio, Edge::cut)) {}
 
   // What is cut off in front, in resized pixels. At ratio 1 whole pixels are, so that the rest is copied as it is.
   static double margin(Index in, Index out, double ratio) {

@@ -25,10 +25,16 @@ struct ResampleAxis {
   std::vector<float> weight;
 };
 
+/// What the filter meets beyond the ends of an axis: the last sample over and over, or nothing, so that the others
+/// weigh more.
+enum class Edge { repeat, cut };
+
 /// The axis that maps `from` samples onto `to`, pixel areas aligned at both ends (sample centres at
-/// half-integers), edges replicated. Every sample is taken `shift` of the resized samples further on. With a `ratio`,
-/// a resized sample is as long as so many source samples, instead of from / to.
-[[nodiscard]] inline ResampleAxis resample_axis(Index from, Index to, double shift = 0, double ratio = 0) {
+/// half-integers). Every sample is taken `shift` of the resized samples further on. With a `ratio`, a resized sample
+/// is as long as so many source samples, instead of from / to. Throws std::invalid_argument for fewer than one sample,
+/// and where a sample meets nothing at all.
+[[nodiscard]] inline ResampleAxis resample_axis(Index from, Index to, double shift = 0, double ratio = 0,
+                                                Edge edge = Edge::repeat) {
   require(from > 0 && to > 0, "resample_axis: from ", from, " to ", to, " samples, expected 1 or more");
   if (ratio == 0) ratio = static_cast<double>(from) / static_cast<double>(to);
   const double radius = std::max(1.0, ratio);
@@ -47,11 +53,13 @@ struct ResampleAxis {
     std::fill(weight.begin(), weight.end(), 0.0);
     double total = 0;
     for (Index k = first; k < first + window; ++k) {
+      const Index source = std::clamp<Index>(k, 0, from - 1);
+      if (edge == Edge::cut && source != k) continue;
       const double w = std::max(0.0, 1.0 - std::abs(static_cast<double>(k) - centre) / radius);
-      const Index slot = std::clamp<Index>(k, 0, from - 1) - start;
-      weight[static_cast<std::size_t>(slot)] += w;
+      weight[static_cast<std::size_t>(source - start)] += w;
       total += w;
     }
+    require(total > 0, "resample_axis: sample ", i, " lies beyond the ", from, " it is made of");
     axis.start[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(start);
     for (Index t = 0; t < axis.taps; ++t) {
       axis.weight[static_cast<std::size_t>(i * axis.taps + t)] =

@@ -67,8 +67,7 @@ struct EmbeddingOptions {
   std::sort(out.mapped.begin(), out.mapped.end());
   out.neighbours = std::min(options.neighbours, images.count - 1);
 
-  std::vector<Index> all(static_cast<std::size_t>(images.count));
-  std::iota(all.begin(), all.end(), Index{0});
+  const std::vector<Index> all = numbered(images.count);
   for (NamedEncoder& named : encoders) {
     const Tensor<float> features = std::move(stage_features(named.encoder, images, all, named.normalization).back());
     EncoderView view;
@@ -132,8 +131,7 @@ struct EmbeddingOptions {
   const std::filesystem::path pretrained =
       config.encoder.empty() ? folder / "encoder.safetensors" : std::filesystem::path(config.encoder);
   if (data.test.count < 2 || data.train.count < 1 || !std::filesystem::exists(pretrained)) return std::nullopt;
-  std::vector<Index> all(static_cast<std::size_t>(data.train.count));
-  std::iota(all.begin(), all.end(), Index{0});
+  const std::vector<Index> all = numbered(data.train.count);
   const Normalization normalization = channel_statistics(data.train, all);
   std::vector<NamedEncoder> encoders;
   EncoderFile file = read_encoder(pretrained);

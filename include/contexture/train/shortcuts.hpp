@@ -6,13 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
 #include "contexture/models/encoder.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/schedule.hpp"
@@ -85,7 +83,7 @@ inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sam
   // The checks enlarge images until the widest gap fits; a task that does not fit itself is refused all the same.
   (void)PatchSampler(context, images.height, images.width, images.channels);
   const Rng rng(options.seed);
-  std::vector<Index> order = detail::numbered(images.count);
+  std::vector<Index> order = numbered(images.count);
   Rng shuffle = rng.split("held out");
   shuffle.shuffle(order);
   const auto held_out =

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,13 +18,6 @@
 #include "contexture/train/metrics.hpp"
 
 namespace contexture::detail {
-
-// 0, 1, ... count - 1.
-inline std::vector<Index> numbered(Index count) {
-  std::vector<Index> all(static_cast<std::size_t>(count));
-  std::iota(all.begin(), all.end(), Index{0});
-  return all;
-}
 
 // A classifier: learns the labelled images `indices` of a set, validated on others of the same set.
 class ClassifierTask final : public FitTask<Batch> {
