@@ -17,6 +17,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/ssl/recalibrate.hpp"
+#include "contexture/train/config.hpp"
 #include "contexture/train/encoder_file.hpp"
 
 namespace {
@@ -40,7 +42,7 @@ using Json = nlohmann::ordered_json;
 struct Options {
   programs::DataChoice choice;
   std::vector<std::string> encoders;
-  std::vector<double> fractions{1.0};
+  std::vector<double> fractions;
   double validation = 0.1;
   std::uint64_t seed = 1;
   int threads = 0;
@@ -64,9 +66,8 @@ std::optional<Options> parse_options(int argc, char** argv) {
       ->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--test-images", o.choice.test_images, "use only so many test images; 0: all")
       ->check(CLI::Range(0, 1'000'000'000));
-  app.add_option("--labels", o.fractions,
-                 "shares of the training images whose labels are used, more than 0 to 1, e.g. 1,0.1")
-      ->delimiter(',')
+  std::string fractions = "1";
+  app.add_option("--labels", fractions, "shares of the training images whose labels are used, e.g. 1,0.1")
       ->capture_default_str();
   app.add_option("--validation", o.validation, "share of the training images held out")->capture_default_str();
   app.add_option("--seed", o.seed, "of the split, the label subsets and the random weights")->capture_default_str();
@@ -75,11 +76,10 @@ std::optional<Options> parse_options(int argc, char** argv) {
   app.add_flag("--no-test", o.no_test, "leave the test images alone: for choosing between encoders");
   app.add_flag("--quiet", o.quiet, "print the last line only");
   if (programs::parse(app, argc, argv)) return std::nullopt;
-  for (const double fraction : o.fractions) {
-    if (!(fraction > 0 && fraction <= 1))
-      throw programs::UsageError(contexture::message("--labels: ", fraction, ", expected more than 0 and at most 1"));
-    if (std::count(o.fractions.begin(), o.fractions.end(), fraction) > 1)
-      throw programs::UsageError(contexture::message("--labels: ", fraction, " twice"));
+  try {
+    o.fractions = contexture::parse_fractions("labels", fractions);
+  } catch (const std::invalid_argument& error) {
+    throw programs::UsageError(error.what());
   }
   if (!(o.validation >= 0.001 && o.validation <= 0.9))
     throw programs::UsageError(contexture::message("--validation: ", o.validation, ", expected 0.001 to 0.9"));

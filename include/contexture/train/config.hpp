@@ -182,20 +182,7 @@ inline Setting choice_setting(std::string name, const std::string& help, std::st
           [=](const ExperimentConfig& c) { return c.*member; }};
 }
 
-// {1, 0.5, 0.1} <-> "1,0.5,0.1"; no fraction: "none".
-inline std::vector<double> fractions_from(std::string_view text) {
-  std::vector<double> fractions;
-  if (text == "none") return fractions;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find_first_of(", ", at), text.size());
-    fractions.push_back(number_from<double>("fractions", text.substr(at, end - at), 1e-6, 1.0));
-    require(std::find(fractions.begin(), fractions.end() - 1, fractions.back()) == fractions.end() - 1,
-            "--fractions: '", text, "' has ", to_text(fractions.back()), " twice");
-    at = end + 1;
-  }
-  return fractions;
-}
-
+// {1, 0.5, 0.1} -> "1,0.5,0.1"; no fraction: "none".
 inline std::string fractions_text(const std::vector<double>& fractions) {
   if (fractions.empty()) return "none";
   std::string text;
@@ -206,6 +193,20 @@ inline std::string fractions_text(const std::vector<double>& fractions) {
 inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off"};
 
 }  // namespace detail
+
+/// Label fractions from text such as "1,0.5,0.1", for the option of that name. Throws std::invalid_argument, in one
+/// line, for one that is missing, no number from 1e-6 to 1, or there twice.
+[[nodiscard]] inline std::vector<double> parse_fractions(const std::string& option, std::string_view text) {
+  std::vector<double> fractions;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find_first_of(", ", at), text.size());
+    fractions.push_back(detail::number_from<double>(option, text.substr(at, end - at), 1e-6, 1.0));
+    require(std::find(fractions.begin(), fractions.end() - 1, fractions.back()) == fractions.end() - 1, "--", option,
+            ": '", text, "' has ", detail::to_text(fractions.back()), " twice");
+    at = end + 1;
+  }
+  return fractions;
+}
 
 /// Every setting of ExperimentConfig, in the order of --help.
 [[nodiscard]] inline std::vector<Setting> experiment_settings() {
@@ -222,7 +223,9 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("test-images", "use only so many test images; 0: all", &C::test_images, 0, kMany),
       number_setting<double>("validation", "share of the training images held out", &C::validation, 0.001, 0.9),
       {"fractions", "label fractions, one experiment each, e.g. 1,0.5,0.1; none: pre-training only", "LIST",
-       [](C& c, const std::string& text) { c.fractions = detail::fractions_from(text); },
+       [](C& c, const std::string& text) {
+         c.fractions = text == "none" ? std::vector<double>{} : parse_fractions("fractions", text);
+       },
        [](const C& c) { return detail::fractions_text(c.fractions); }},
       number_setting<std::uint64_t>("seed", "seed of the first repetition", &C::seed, 0, ~0ULL >> 1),
       number_setting<I>("seeds", "repetitions, each with its own split, subset and weights", &C::seeds, 1, 1000),
