@@ -1,5 +1,5 @@
 // Looks into everything an experiment program leaves in its --out folder, by content:
-//   check_outputs OUT [--fractions 1,0.5,0.1] [--seeds 1] [--encoder-given] [--equal OTHER_OUT]
+//   check_outputs OUT [--fractions 1,0.5,0.1] [--seeds 1] [--encoder-given known|unknown] [--equal OTHER_OUT]
 //   check_outputs --probe probe.json [--encoders 2] [--labels 1,0.5] [--no-test] [--equal OTHER.json]
 //   check_outputs --diagnostics diagnostics.json
 // Prints one line per complaint; exit status 1 if there was any. --equal: the weights and the
@@ -26,6 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+// Where the run's encoder is from: made by it, or given, and then made by a run that is known or not.
+enum class Encoder { made, known, unknown };
 
 int complaints = 0;
 
@@ -185,7 +188,7 @@ void check_arm(const json& arm, const std::string& where, const std::string& exp
            arm["best_val_accuracy"].get<double>(), ", history says ", best_mean);
 }
 
-void check_summary(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, bool pretrained_here) {
+void check_summary(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, Encoder encoder) {
   const fs::path path = out / "summary.json";
   const json summary = json::parse(read(path), nullptr, false);
   if (!summary.is_object()) return expect(false, path.string(), ": not a JSON object");
@@ -203,8 +206,8 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
   for (const char* key : {"seconds_total", "peak_rss_mib"})
     expect(number_in(summary, key, 1e-6, 1e9), "summary.", key, ": not a positive number");
   expect(number_in(summary, "images_per_second", fractions.empty() ? 0 : 1e-6, 1e9), "summary.images_per_second");
-  if (pretrained_here) {
-    const json pretrain = summary.value("pretrain", json());
+  const json pretrain = summary.value("pretrain", json());
+  if (encoder != Encoder::unknown) {
     // To find an image's other view among all in a batch is a question with hundreds of answers.
     const bool views = pretrain.value("task", "") == "SimCLR";
     expect(number_in(pretrain, "seconds", 0, 1e6) && number_in(pretrain, "loss", 0, 100) &&
@@ -213,9 +216,12 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
            "summary.pretrain: ", pretrain.dump());
     long rows = 0;
     for (const Row& row : history) rows += row["experiment"] == "pretrain" && row["split"] == "validation";
-    expect(rows >= 1, "history.csv: no pre-training");
+    expect(encoder == Encoder::made ? rows >= 1 : rows == 0, "history.csv: ", rows, " rows of pre-training");
+    expect(pretrain.contains("origin") == (encoder == Encoder::known), "summary.pretrain.origin: ", pretrain.dump());
+    if (encoder == Encoder::known)
+      expect(pretrain["origin"].value("same_data", false), "summary.pretrain.origin: ", pretrain.dump());
   } else {
-    expect(!summary.contains("pretrain") || summary["pretrain"].is_null(), "summary.pretrain: expected null");
+    expect(pretrain.is_null(), "summary.pretrain: expected null");
   }
 
   const json experiments = summary.value("experiments", json::array());
@@ -301,12 +307,12 @@ std::vector<std::string> weight_files(const fs::path& out) {
   return names;
 }
 
-void check_weights(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, bool pretrained_here) {
-  std::size_t expected = pretrained_here ? seeds : 0;
+void check_weights(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, Encoder encoder) {
+  std::size_t expected = encoder == Encoder::made ? seeds : 0;
   expected += 2 * fractions.size() * seeds;
   const std::vector<std::string> names = weight_files(out);
   expect(names.size() == expected, out.string(), ": ", names.size(), " weight files, expected ", expected);
-  if (pretrained_here) expect(fs::exists(out / "encoder.safetensors"), "encoder.safetensors: missing");
+  if (encoder == Encoder::made) expect(fs::exists(out / "encoder.safetensors"), "encoder.safetensors: missing");
   for (const double fraction : fractions)
     for (const char* arm : {"scratch", "pretrained"})
       expect(fs::exists(out / ("classifier_" + percent(fraction) + "_" + arm + ".safetensors")), "classifier_",
@@ -422,7 +428,7 @@ void check_diagnostics(const fs::path& path) {
 int main(int argc, char** argv) {
   std::vector<double> fractions{1.0, 0.5, 0.1};
   std::size_t seeds = 1;
-  bool pretrained_here = true;
+  Encoder encoder = Encoder::made;
   fs::path out;
   fs::path other;
   fs::path probe;
@@ -438,7 +444,7 @@ int main(int argc, char** argv) {
     } else if (argument == "--seeds") {
       seeds = std::stoul(argv[++i]);
     } else if (argument == "--encoder-given") {
-      pretrained_here = false;
+      encoder = std::string_view(argv[++i]) == "known" ? Encoder::known : Encoder::unknown;
     } else if (argument == "--probe") {
       probe = argv[++i];
     } else if (argument == "--encoders") {
@@ -465,9 +471,9 @@ int main(int argc, char** argv) {
     } else if (!other.empty()) {
       check_equal(out, other);
     } else {
-      check_summary(out, fractions, seeds, pretrained_here);
+      check_summary(out, fractions, seeds, encoder);
       check_report(out, fractions);
-      check_weights(out, fractions, seeds, pretrained_here);
+      check_weights(out, fractions, seeds, encoder);
       if (!fractions.empty()) {
         for (const char* name : {"loss_curves", "accuracy_curves"}) {
           check_svg(out / (std::string(name) + ".svg"), 2 * fractions.size());
@@ -478,7 +484,8 @@ int main(int argc, char** argv) {
       }
       // Of a given encoder, nobody knows what its task looked like.
       for (const char* name : {"patches", "neighbours", "embedding", "filters"})
-        if (pretrained_here || std::string_view(name) != "patches") check_png(out / (std::string(name) + ".png"));
+        if (encoder == Encoder::made || std::string_view(name) != "patches")
+          check_png(out / (std::string(name) + ".png"));
     }
   } catch (const std::exception& error) {
     expect(false, error.what());

@@ -92,9 +92,15 @@ case_seeds_and_encoder() {
   succeeds "$programs/pretrain" "${tiny[@]}" --pretext simclr --out views && check views --fractions ''
   succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --encoder pretrained/encoder.safetensors --seeds 2 --out out ||
     return
-  check out --fractions 0.1 --seeds 2 --encoder-given
+  check out --fractions 0.1 --seeds 2 --encoder-given known
   [[ ! -e out/patches.png ]] || complain "shows a pretext task that is not known"
-  grep -q 'What the given encoder was trained on is not known' out/report.md || complain "report.md: claims what is not known"
+  grep -q 'steps, .* in the run that made the given encoder' out/report.md || complain "report.md: no time of pre-training"
+  # Without the run that made it, nothing is known of it.
+  mkdir moved && cp pretrained/encoder.safetensors moved
+  succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --encoder moved/encoder.safetensors --out unknown || return
+  check unknown --fractions 0.1 --encoder-given unknown
+  grep -q 'What the given encoder was trained on is not known' unknown/report.md ||
+    complain "report.md: claims what is not known"
   # Options of the task mean nothing then, and those that do not fit are refused before anything is trained.
   fails 1 'patch 40' "$programs/pretrain" "${tiny[@]}" --patch 40 --out patches
   [[ ! -e patches/checkpoint.safetensors ]] || complain "trained with patches that do not fit"

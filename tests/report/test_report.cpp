@@ -291,6 +291,7 @@ TEST_CASE("one seed, a given encoder, names that are markup, NaN: all come out r
   made_up::Run run = made_up::make(options);
   run.summary.dataset = "</title><img src=x onerror=1>";
   run.summary.config["data"] = "/tmp/<dir>&\"'";
+  run.summary.config["encoder"] = "encoder.safetensors";
   run.summary.experiments[0].pretrained[0].final_train_loss = std::numeric_limits<double>::quiet_NaN();
   for (HistoryRow& row : run.summary.history)
     if (row.arm == "pretrained" && row.step > 500) row.loss = row.accuracy = std::numeric_limits<double>::quiet_NaN();
@@ -476,6 +477,41 @@ TEST_CASE("a report says in what the arms differ", "[report]") {
   CHECK(contains(text, "first weights only. "));
   run.config["encoder-rate"] = "0.5";
   CHECK(contains(report(run), "first weights, and the pre-trained weights have 0.5 times the learning rate. "));
+}
+
+TEST_CASE("a given encoder's pre-training is counted where its run is known", "[report]") {
+  const TemporaryFolder folder;
+  made_up::Run run = made_up::make({.fractions = {0.1}});
+  std::erase_if(run.summary.history, [](const HistoryRow& row) { return row.experiment == "pretrain"; });
+  run.summary.config["encoder"] = "elsewhere/encoder.safetensors";
+  run.summary.machine = "this one";
+  const auto report = [&] {
+    write_report(run.summary, {}, folder.path());
+    return text_of(folder.path() / "report.md");
+  };
+  const auto pretrain = [&] { return nlohmann::json::parse(text_of(folder.path() / "summary.json"))["pretrain"]; };
+  run.summary.origin = EncoderOrigin{.same_data = true, .machine = "this one"};
+  std::string text = report();
+  CHECK(contains(text, "context prediction, 500 steps, 90 s, 4,000 images/s, in the run that made the given encoder"));
+  CHECK(contains(text, "|  | with pre-training |"));
+  CHECK(contains(text, "In time, with the 90 s of pre-training counted"));
+  CHECK(contains(text, "The given encoder's pre-training sees the training images without labels"));
+  CHECK_FALSE(contains(text, "another machine"));
+  CHECK(contains(text, "intervals over seeds do not tell how much pre-training varies"));
+  CHECK(pretrain()["origin"] == nlohmann::json{{"same_data", true}, {"machine", "this one"}});
+
+  run.summary.origin = EncoderOrigin{.same_data = false, .machine = "that one"};
+  text = report();
+  CHECK(contains(text, "pre-trained on another data set, or another part of this one. It was made on another machine"));
+  CHECK(contains(text, "(that one): its time does not compare"));
+
+  run.summary.origin.reset();
+  run.summary.pretrain.reset();
+  text = report();
+  CHECK(contains(text, "| Pre-training | none in this run: the encoder was given |"));
+  CHECK_FALSE(contains(text, "with pre-training |"));
+  CHECK(contains(text, "What the given encoder was trained on is not known here."));
+  CHECK(pretrain().is_null());
 }
 
 TEST_CASE("with many label fractions a report shows label efficiency", "[report]") {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "contexture/data/builtin.hpp"
 #include "contexture/train/experiment.hpp"
@@ -210,10 +211,38 @@ TEST_CASE("an encoder from a file gives what pre-training in the same run gives"
   config = tiny_config();
   config.encoder = first.path / "encoder.safetensors";
   const RunSummary given = run(config, second.path);
-  CHECK_FALSE(given.pretrain.has_value());
+  // The run that made it tells what that took.
+  REQUIRE((given.pretrain.has_value() && given.origin.has_value()));
+  CHECK(given.pretrain->task == pretraining.pretrain->task);
+  CHECK(given.pretrain->steps == pretraining.pretrain->steps);
+  CHECK(given.pretrain->seconds == pretraining.pretrain->seconds);
+  CHECK(given.origin->same_data);
+  CHECK(given.origin->machine == pretraining.machine);
+  CHECK_FALSE(pretraining.origin.has_value());
   auto expected = weights_in(joint.path);
   CHECK(expected.erase("encoder.safetensors") == 1);
   CHECK(expected == weights_in(second.path));
+
+  Dataset others = tiny_data();
+  others.train.pixels[0] ^= 1;
+  const RunSummary transferred = run(config, {}, others);
+  REQUIRE(transferred.origin.has_value());
+  CHECK_FALSE(transferred.origin->same_data);
+  // A run beside it that made other weights tells nothing, nor does one that cannot be read.
+  const Folder other("other");
+  ExperimentConfig another = tiny_config();
+  another.seed = 2;
+  another.fractions.clear();
+  (void)run(another, other.path);
+  fs::copy_file(first.path / "encoder.safetensors", other.path / "encoder.safetensors",
+                fs::copy_options::overwrite_existing);
+  config.encoder = other.path / "encoder.safetensors";
+  const RunSummary unknown = run(config);
+  CHECK_FALSE((unknown.pretrain.has_value() || unknown.origin.has_value()));
+  std::ofstream(other.path / "checkpoint.safetensors") << "not a checkpoint";
+  CHECK_FALSE(run(config).origin.has_value());
+  fs::remove(other.path / "checkpoint.safetensors");
+  CHECK_FALSE(run(config).origin.has_value());
   config.width = 3;
   CHECK_THROWS_WITH(run(config), Catch::Matchers::ContainsSubstring("another architecture"));
 }

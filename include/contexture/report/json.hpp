@@ -127,6 +127,8 @@ using Json = nlohmann::ordered_json;
                        {"chance", number(p.chance)},
                        {"steps", p.steps},
                        {"images_per_second", number(p.images_per_second)}};
+    if (run.origin)
+      out["pretrain"]["origin"] = {{"same_data", run.origin->same_data}, {"machine", run.origin->machine}};
   } else {
     out["pretrain"] = nullptr;
   }

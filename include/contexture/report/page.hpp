@@ -162,6 +162,26 @@ inline std::string learning_rates(const std::vector<ExperimentView>& views) {
   return out.empty() ? out : out + " (peak, at a batch of 128 images)";
 }
 
+// Was the encoder made by another run?
+inline bool encoder_given(const RunSummary& run) {
+  const auto found = run.config.find("encoder");
+  return found != run.config.end() && !found->second.empty();
+}
+
+// What pre-training saw.
+inline std::string seen_by_pretraining(const RunSummary& run) {
+  const std::string unlabelled = "sees the training images without labels and never a test image.";
+  if (!encoder_given(run)) return "Pre-training " + unlabelled;
+  std::string out = !run.origin ? "What the given encoder was trained on is not known here."
+                    : run.origin->same_data
+                        ? "The given encoder's pre-training " + unlabelled
+                        : "The given encoder was pre-trained on another data set, or another part of this one.";
+  if (run.origin && run.origin->machine != run.machine)
+    out += " It was made on another machine or with other threads (" + run.origin->machine +
+           "): its time does not compare with that of the arms.";
+  return out + " It is one for all seeds, so that intervals over seeds do not tell how much pre-training varies.";
+}
+
 inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const std::vector<ExperimentView>& views) {
   std::vector<std::vector<Cell>> rows;
   const auto fact = [&](const char* name, std::string value) {
@@ -190,13 +210,14 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
   fact("Experiments", run.experiments.empty()
                           ? "none"
                           : plural(run.experiments.size(), "label fraction") + ", two arms each, " + seeds);
-  fact("Pre-training", run.pretrain
-                           ? run.pretrain->task + ", " + grouped(run.pretrain->steps) + " steps, " +
-                                 duration(run.pretrain->seconds) +
-                                 (run.pretrain->images_per_second > 0
-                                      ? ", " + grouped(std::llround(run.pretrain->images_per_second)) + " images/s"
-                                      : "")
-                           : std::string("none in this run: the encoder was given"));
+  fact("Pre-training",
+       run.pretrain
+           ? run.pretrain->task + ", " + grouped(run.pretrain->steps) + " steps, " + duration(run.pretrain->seconds) +
+                 (run.pretrain->images_per_second > 0
+                      ? ", " + grouped(std::llround(run.pretrain->images_per_second)) + " images/s"
+                      : "") +
+                 (encoder_given(run) ? ", in the run that made the given encoder" : "")
+           : std::string(encoder_given(run) ? "none in this run: the encoder was given" : "ended without a result"));
   fact("Learning rate", learning_rates(views));
   fact("Machine", run.machine);
   fact("Whole run", duration(run.seconds_total) + ", at most " +
@@ -336,7 +357,9 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
   }
 
   doc.heading("Pre-training");
-  doc.paragraph(run.pretrain ? pretext_sentence(*run.pretrain) : "The encoder was given; this run did not pre-train.");
+  doc.paragraph(run.pretrain         ? pretext_sentence(*run.pretrain)
+                : encoder_given(run) ? "The encoder was given; this run did not pre-train."
+                                     : "It ended without a result.");
   figure("pretrain_curves", "Loss and accuracy of the pretext task. Chance: the share of the most frequent answer.");
   figure(
       "patches",
@@ -373,9 +396,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
                                 : "") +
       (rate == "1" ? std::string() : ", and the pre-trained weights have " + rate + " times the learning rate") +
       ". The smaller label sets are parts of the larger ones, with the same share of every class. " +
-      (run.pretrain ? "Pre-training sees the training images without labels and never a test image."
-                    : "What the given encoder was trained on is not known here. It is one for all seeds, so that "
-                      "intervals over seeds do not tell how much pre-training varies.") +
+      seen_by_pretraining(run) +
       (scratch_from.empty() ? ""
                             : " The arms from scratch, and their times, are those of the run in " + scratch_from +
                                   (run.scratch_machine.empty() ? std::string(".")

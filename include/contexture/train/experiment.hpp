@@ -18,9 +18,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -226,7 +228,10 @@ class ExperimentRun {
       state_ = read_checkpoint(checkpoint_path());
       require_same_config(checkpoint_path(), state_.config, identity_);
     }
-    if (!config.encoder.empty()) state_.encoder = given_encoder_;
+    if (!config.encoder.empty()) {
+      state_.encoder = given_encoder_;
+      origin_ = origin_of_encoder();
+    }
     state_.config = identity_;
     seconds_before_ = state_.seconds;
     const std::string machine = cpu_report().line();
@@ -416,6 +421,25 @@ class ExperimentRun {
     TensorMap tensors;
     copy_tensors(state_tensors(file.encoder), tensors);
     return tensors;
+  }
+
+  // What the run that made the given encoder measured. Its checkpoint lies beside the file, and has the same weights:
+  // an encoder that was moved, or is one of several, has no known origin.
+  std::optional<std::pair<PretrainResult, EncoderOrigin>> origin_of_encoder() const {
+    const std::filesystem::path path = std::filesystem::path(config_.encoder).parent_path() / "checkpoint.safetensors";
+    if (!std::filesystem::exists(path)) return std::nullopt;
+    try {
+      const RunState former = read_checkpoint(path);
+      if (former.pretraining.size() != 1 || fingerprint(former.encoder) != fingerprint(given_encoder_))
+        return std::nullopt;
+      const auto images = former.config.find("images");
+      return std::pair(
+          former.pretraining.begin()->second,
+          EncoderOrigin{images != former.config.end() && images->second == identity_.at("images"), former.machine});
+    } catch (const InputError& error) {  // only the time is lost
+      progress_.note(message("the time of pre-training is not known: ", error.what()));
+      return std::nullopt;
+    }
   }
 
   std::filesystem::path classifier_path(const std::filesystem::path& folder, double fraction, Arm which,
@@ -709,6 +733,7 @@ class ExperimentRun {
     out.encoder_parameters = static_cast<std::int64_t>(encoder.parameter_count());
     out.encoder_multiply_adds = encoder.multiply_adds(out.height, out.width);
     if (!state_.pretraining.empty()) out.pretrain = mean_pretraining();
+    if (origin_) std::tie(out.pretrain, out.origin) = *origin_;
     double training_seconds = 0;
     double images = 0;
     for (const double fraction : config_.fractions) {
@@ -749,7 +774,8 @@ class ExperimentRun {
   ImageClassifierOptions options_;
   std::map<std::string, std::string> identity_;
   RunState state_;
-  TensorMap given_encoder_;  // of --encoder
+  TensorMap given_encoder_;                                         // of --encoder
+  std::optional<std::pair<PretrainResult, EncoderOrigin>> origin_;  // of the same, where it is known
   double seconds_before_ = 0;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   int phase_ = 0;

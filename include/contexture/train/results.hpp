@@ -87,6 +87,12 @@ struct PretrainResult {
   double suspicious_accuracy = 1;  ///< above it, look for a shortcut; 1: never
 };
 
+/// What is known of the run that made the encoder of another.
+struct EncoderOrigin {
+  bool same_data = false;  ///< all images and labels of its data set are those of this run
+  std::string machine;     ///< as in RunSummary
+};
+
 /// The whole run.
 struct RunSummary {
   std::string dataset;  ///< "builtin", "Fashion-MNIST (IDX)", ...
@@ -102,7 +108,8 @@ struct RunSummary {
   std::vector<std::string> diverged;
   std::int64_t encoder_parameters = 0;
   std::int64_t encoder_multiply_adds = 0;  ///< per image
-  std::optional<PretrainResult> pretrain;  ///< means over seeds; empty when --encoder was given
+  std::optional<PretrainResult> pretrain;  ///< means over seeds; with --encoder, of the run that made it, if known
+  std::optional<EncoderOrigin> origin;     ///< of --encoder; empty: not given, or the run that made it is not known
   std::vector<ExperimentResult> experiments;
   std::vector<HistoryRow> history;
   double seconds_total = 0;
