@@ -10,11 +10,12 @@ usage() {
   cat <<'TEXT'
 Usage: scripts/reproduce.sh NAME [PATH] [options]
 Runs what NAME stands for and brings docs/results.md and results/ up to date; with the first three README.md as
-well, with the first four docs/images/.
+well, with the first five docs/images/.
   builtin                the three experiments on the built-in images
   fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
   cifar10 PATH           the same; PATH: a folder of images, or the binary files
   label-efficiency PATH  CIFAR-10 with seven label fractions
+  long-simclr PATH       CIFAR-10 with a tenth of the labels, after 60 passes of SimCLR over the images
   pretext PATH           CIFAR-10 with every pretext task
   diagnose PATH          the shortcut checks of context prediction on CIFAR-10
 Options:
@@ -58,24 +59,28 @@ done
 # The runs that the pages quote: the program, what it is given beside --data and --out, and the folders of
 # results below --out. Only the built-in images are shown as pictures: the others are not ours to pass on.
 name=${words[0]}
-program=experiments options=() runs=(.) pictures=()
+program=experiments data=() pretraining=() options=() runs=(.) pictures=()
 declare -A seeds=([context]=5 [simclr]=5)  # of the pretext tasks: one is enough to place the others
 case $name in
   builtin) pictures=(patches predictions confusion) ;;
   fashion-mnist | cifar10) options=(--preset standard) ;;
+  long-simclr)
+    pretraining=(--preset quick --width 32 --pretext simclr --pretrain-epochs 60)
+    options=(--preset quick --width 32 --fractions 0.1 --epochs 7 --finetune-learning-rate 0.05 --seeds 5)
+    ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
   pretext)
     options=(--preset quick --fractions '0.1,0.01' --epochs 7)
     runs=(context simclr rotation context+rotation jigsaw vicreg)
     ;;
   diagnose) program=diagnose options=(--steps 900) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, pretext or diagnose" ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, pretext or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'
 elif [[ -z $from ]]; then
   ((${#words[@]} == 2)) || misuse "$name: expected the path of the data set"
-  options+=(--data "${words[1]}")
+  data=(--data "${words[1]}")
 fi
 
 if [[ -z $from ]]; then
@@ -83,15 +88,24 @@ if [[ -z $from ]]; then
   # shellcheck source=scripts/build.sh
   source "$root/scripts/build.sh"
   build release >&2
-  for run in "${runs[@]}"; do
-    # What is complete already is not run again, what has a checkpoint goes on.
+  # run PROGRAM OUT OPTIONS...: what is complete already is not run again, what has a checkpoint goes on.
+  run() {
+    local program=$1 out=$2
+    shift 2
+    if [[ $resume == yes && -e $out/report.md ]]; then return; fi
+    if [[ $resume == yes && -e $out/checkpoint.safetensors ]]; then set -- "$@" --resume; fi
+    "$root/build/release/examples/$program" "${data[@]}" "$@" --out "$out"
+  }
+  if ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
+    run pretrain "$from/pretraining" "${pretraining[@]}"
+    options+=(--encoder "$from/pretraining/encoder.safetensors")
+  fi
+  for folder in "${runs[@]}"; do
     extra=()
-    if [[ $resume == yes && -e $from/$run/report.md ]]; then continue; fi
-    if [[ $resume == yes && -e $from/$run/checkpoint.safetensors ]]; then extra+=(--resume); fi
     # The tasks are compared with the same arms from scratch: those of the first run.
-    if [[ $name == pretext ]]; then extra+=(--pretext "$run" --seeds "${seeds[$run]-1}"); fi
-    if [[ $name == pretext && $run != "${runs[0]}" ]]; then extra+=(--scratch-from "$from/${runs[0]}"); fi
-    "$root/build/release/examples/$program" "${options[@]}" "${extra[@]}" --out "$from/$run"
+    if [[ $name == pretext ]]; then extra+=(--pretext "$folder" --seeds "${seeds[$folder]-1}"); fi
+    if [[ $name == pretext && $folder != "${runs[0]}" ]]; then extra+=(--scratch-from "$from/${runs[0]}"); fi
+    run "$program" "$from/$folder" "${options[@]}" "${extra[@]}"
   done
 fi
 # needs FILE...: they can be read.
@@ -223,7 +237,9 @@ case $name in
     needs "${figures[@]/#/$from/}"
     summary=$(short)
     replace "$root/docs/results.md" "$text"
-    if [[ $name != label-efficiency ]]; then replace "$root/README.md" "$summary"; fi
+    case $name in
+      builtin | fashion-mnist | cifar10) replace "$root/README.md" "$summary" ;;
+    esac
     mkdir -p "$root/docs/images/$name"
     for figure in "${figures[@]}"; do cp "$from/$figure" "$root/docs/images/$name/$figure"; done
     numbers "$from/summary.json" "$name"
