@@ -7,8 +7,10 @@
 // Prints a table that says pass or suspect with the reason, and writes diagnostics.json. A suspect line is a place to
 // look at, not a proof; docs/evaluation.md explains the rules. The default run takes about two minutes on 2 cores.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -58,7 +60,9 @@ int diagnose(int argc, char** argv) {
   app.add_option("--batch-size", options.batch_size, "images in a step")
       ->capture_default_str()
       ->check(CLI::Range(2, 65536));
-  app.add_option("--seed", options.seed, "of everything random")->capture_default_str();
+  app.add_option("--seed", options.seed, "of everything random")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--threads", threads, "of the library; 0: all processors")->check(CLI::Range(0, 1024));
   app.add_option("--out", out, "folder for diagnostics.json, created when missing")->capture_default_str();
   app.add_flag("--quiet", quiet, "print the last line only");

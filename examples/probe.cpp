@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -70,7 +72,9 @@ std::optional<Options> parse_options(int argc, char** argv) {
   app.add_option("--labels", fractions, "shares of the training images whose labels are used, e.g. 1,0.1")
       ->capture_default_str();
   app.add_option("--validation", o.validation, "share of the training images held out")->capture_default_str();
-  app.add_option("--seed", o.seed, "of the split, the label subsets and the random weights")->capture_default_str();
+  app.add_option("--seed", o.seed, "of the split, the label subsets and the random weights")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--threads", o.threads, "of the library; 0: all processors")->check(CLI::Range(0, 1024));
   app.add_option("--out", o.out, "folder for probe.json, created when missing")->capture_default_str();
   app.add_flag("--no-test", o.no_test, "leave the test images alone: for choosing between encoders");

@@ -234,7 +234,7 @@ case $name in
     # The curves among the results, and the pictures.
     mapfile -t figures < <(sed -n 's|.*](images/.*/\([a-z_]*\.svg\)).*|\1|p' <<<"$text")
     figures+=("${pictures[@]/%/.png}")
-    needs "${figures[@]/#/$from/}"
+    needs "${figures[@]/#/"$from/"}"
     summary=$(short)
     replace "$root/docs/results.md" "$text"
     case $name in

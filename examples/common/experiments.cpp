@@ -133,6 +133,23 @@ void keep_stopped_run(const std::filesystem::path& out) {
                             checkpoint.string());
 }
 
+// Once a run that begins anew is accepted, its folder stops telling of the run before.
+class ExperimentProgress final : public TerminalProgress {
+ public:
+  ExperimentProgress(const Options& options, const std::string& machine)
+      : TerminalProgress(options.quiet), options_(options), machine_(machine) {}
+
+  void accepted() override {
+    if (options_.resume) return;
+    contexture::remove_report(options_.out);
+    write_text(options_.out / "config.ini", config_file(options_, machine_));
+  }
+
+ private:
+  const Options& options_;
+  std::string machine_;
+};
+
 int run(const ExperimentProgram& program, int argc, char** argv) {
   std::optional<Options> options =
       parse_options(program.name, program.purpose, program.out, program.fractions, argc, argv);
@@ -156,13 +173,11 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   if (!machine.warning.empty())
     std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
   if (!options->quiet) print_header(*options, data, machine);
-  if (!options->resume)  // else it is there, and right only if run_experiments accepts the checkpoint
-    write_text(options->out / "config.ini", config_file(*options, machine.line()));
 
   // Before the run: options of the task that do not fit the images are refused here.
   const std::vector<contexture::PretextPicture> pictures = pretext_pictures(config, data);
   stop_on_signals();
-  TerminalProgress progress(options->quiet);
+  ExperimentProgress progress(*options, machine.line());
   const contexture::RunSummary summary = contexture::run_experiments(
       config, data, {.out = options->out, .resume = options->resume}, progress, &stop_token());
   contexture::write_report(summary,

@@ -32,6 +32,7 @@ inline std::optional<Options> parse_options(const std::string& program, const st
   app.set_config("--config", "", "read options from a file, for instance a former run's OUT/config.ini");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.allow_config_extras(false);
+  app.get_config_formatter_base()->comment('\0');  // a # in a path is none; lines that begin with it are, all the same
   Options options;
   std::string out = default_out;
   app.add_option("--preset", options.preset, "quick, standard or thorough: how much is computed")
@@ -68,8 +69,10 @@ inline std::optional<Options> parse_options(const std::string& program, const st
 
 /// The effective configuration as a file that --config reads: re-running with it gives the same bits.
 inline std::string config_file(const Options& options, const std::string& machine) {
-  const auto quoted = [](const std::string& text) {  // CLI11 reads "..." without escapes
-    return text.find_first_of(" #;,[]'\"\t") == std::string::npos && !text.empty() ? text : '"' + text + '"';
+  const auto quoted = [](const std::string& text) {  // CLI11 reads '...' and "..." without escapes
+    if (text.find_first_of(" #;,[]'\"\t") == std::string::npos && !text.empty()) return text;
+    const char quote = text.find('"') == std::string::npos ? '"' : '\'';
+    return quote + text + quote;
   };
   std::string text = "# Effective configuration. Re-run: --config THIS_FILE --out NEW_FOLDER\n# Made on: " + machine +
                      "\npreset=" + options.preset + "\n";

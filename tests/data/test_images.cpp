@@ -75,6 +75,10 @@ TEST_CASE("grey, alpha, 16-bit and palette PNGs") {
   CHECK(flat({0, 0, 0, 128}, {.color_type = 6}) == std::vector<int>{127, 127, 127});
   CHECK(flat({100, 51}, {.color_type = 4}) == std::vector<int>{224});
   CHECK(flat({1}, {.color_type = 3, .palette = {9, 9, 9, 10, 20, 30}}) == std::vector<int>{10, 20, 30});
+  // What a palette lacks is black, not what memory holds.
+  for (const int entry : {2, 3, 100, 255})
+    CHECK(flat({static_cast<std::uint8_t>(entry)}, {.color_type = 3, .palette = {9, 9, 9, 10, 20, 30}}) ==
+          std::vector<int>{0, 0, 0});
 }
 
 TEST_CASE("grey, colour and CMYK JPEGs") {
@@ -418,6 +422,18 @@ TEST_CASE("broken images are named and skipped; more than 1 % of them stop the r
   CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
              ContainsSubstring("4 of 303 images are broken, expected at most 1 %; the first: ") &&
                  ContainsSubstring("33.png"));
+}
+
+TEST_CASE("a class all of whose images turn out broken is refused") {
+  const TempFolder folder;
+  for (int i = 0; i < 250; ++i)
+    for (const char* name : {"a", "b"})
+      files::write(folder / (name + ("/" + std::to_string(i)) + ".png"), files::rgb_png(8, 8, 1, 2, 3));
+  Bytes damaged = files::rgb_png(8, 8, 3, 2, 3);  // its header is good
+  damaged[damaged.size() - 20] ^= 0xFF;
+  for (int i = 0; i < 3; ++i) files::write(folder / ("c/" + std::to_string(i) + ".png"), damaged);
+  CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
+             ContainsSubstring("/c: 0 images (PNG or JPEG), expected at least 2 in a class"));
 }
 
 TEST_CASE("a folder of validation images beside train/ and test/ is left out, and said so") {

@@ -208,11 +208,11 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
   expect(number_in(summary, "images_per_second", fractions.empty() ? 0 : 1e-6, 1e9), "summary.images_per_second");
   const json pretrain = summary.value("pretrain", json());
   if (encoder != Encoder::unknown) {
-    // To find an image's other view among all in a batch is a question with hundreds of answers.
+    // To find an image's other view among all in a batch is a question with dozens of answers.
     const bool views = pretrain.value("task", "") == "SimCLR";
     expect(number_in(pretrain, "seconds", 0, 1e6) && number_in(pretrain, "loss", 0, 100) &&
                number_in(pretrain, "accuracy", 0, 1) &&
-               number_in(pretrain, "chance", views ? 0.001 : 0.1, views ? 0.01 : 0.5),
+               number_in(pretrain, "chance", views ? 0.001 : 0.1, views ? 0.05 : 0.5),
            "summary.pretrain: ", pretrain.dump());
     long rows = 0;
     for (const Row& row : history) rows += row["experiment"] == "pretrain" && row["split"] == "validation";

@@ -126,7 +126,7 @@ case_seed_matters() {
 
 # Stopped in pre-training, in the first arm and in a later one, continued each time: the same bits as in one go.
 case_stop_and_resume() {
-  local long=("${tiny[@]}" --train-images 600 --epochs 4 --pretrain-epochs 6) resume=() stops=0 phase pid status
+  local long=("${tiny[@]}" --train-images 600 --epochs 4 --pretrain-epochs 6) resume=() stops=0 phase pid status bad i
   succeeds "$programs/experiment3_tenth_labels" "${long[@]}" --out whole || return
   for phase in 1 2 3; do
     "$programs/experiment3_tenth_labels" "${long[@]}" --out parts "${resume[@]}" >stdout 2>stderr &
@@ -159,6 +159,25 @@ case_stop_and_resume() {
   cp parts/config.ini before
   fails "1 2" 'width' "$programs/experiment3_tenth_labels" "${long[@]}" --width 8 --out parts --resume
   cmp -s before parts/config.ini || complain "a refused --resume changed config.ini"
+  # What is refused changes nothing of a finished run.
+  cp parts/config.ini before
+  for bad in '--patch 40' '--encoder nowhere.safetensors' '--scratch-from parts'; do
+    # shellcheck disable=SC2086
+    fails 1 '.' "$programs/experiment3_tenth_labels" "${long[@]}" --out parts $bad
+    cmp -s before parts/config.ini || complain "a refused $bad changed config.ini"
+  done
+  # What was accepted does: a run that was begun in its folder and killed is not taken for the finished one.
+  "$programs/experiment3_tenth_labels" "${long[@]}" --out parts >stdout 2>stderr &
+  pid=$!
+  for ((i = 0; i < 600; ++i)); do
+    if [[ -e parts/encoder.safetensors && ! -e parts/report.html ]]; then break; fi
+    sleep 0.05
+  done
+  sleep 0.2
+  kill -KILL "$pid"
+  wait "$pid" 2>/dev/null
+  [[ ! -e parts/report.md && ! -e parts/summary.json ]] || complain "a run that was begun anew stands beside the report of the one before"
+  fails 1 'was stopped: --resume goes on' "$programs/experiment3_tenth_labels" "${long[@]}" --out parts
   fails "1 2" 'checkpoint' "$programs/experiments" "${tiny[@]}" --out nothing-here --resume
 }
 
@@ -195,6 +214,12 @@ case_predict() {
   succeeds "$programs/predict" --weights "$weights" out/patches.png out/predictions.png
   (($(wc -l <stdout) == 2)) || complain "predict: expected one line an image"
   grep -qE '^out/patches\.png.*[0-9]' stdout || complain "predict: no answer for patches.png"
+  if [[ -w /dev/full ]]; then
+    local status=0
+    "$programs/predict" --weights "$weights" out/patches.png >/dev/full 2>stderr || status=$?
+    ((status == 1)) || complain "predict: status $status with nowhere to write"
+    grep -q 'cannot be written' stderr || complain "predict does not say that it could not write"
+  fi
   echo 'not an image' >text.png
   head -c 300 out/patches.png >cut.png
   fails 1 'text\.png' "$programs/predict" --weights "$weights" text.png
@@ -266,7 +291,7 @@ TABLE
 
 # Image files of every kind are answered, damaged ones are named; paths may hold blanks and any script.
 case_image_kinds() {
-  local weights=out/classifier_100_pretrained.safetensors name pattern folder='small set ü 书' results='results ü/a b'
+  local weights=out/classifier_100_pretrained.safetensors name pattern folder='small set #1, "ü" 书' results='results ü/a b'
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --epochs 1 --pretrain-epochs 1 --out out || return
   "$samples" . || complain "sample_files"
   succeeds "$programs/predict" --weights "$weights" images/*
@@ -311,6 +336,7 @@ case_probe() {
   fails 2 "labels: '', expected" "${ask[@]}" --labels 1, --out bad
   fails 2 "labels: '0\.5,1,0\.5' has 0\.5 twice" "${ask[@]}" --labels 0.5,1,0.5 --out bad
   fails 2 'validation' "${ask[@]}" --validation 2 --out bad
+  fails 2 'seed' "${ask[@]}" --seed -1 --out bad
   fails 2 'frobnicate' "${ask[@]}" --frobnicate
   [[ ! -e bad ]] || complain "probe: wrong use creates the --out folder"
   fails 1 'nowhere\.safetensors' "$programs/probe" "${data[@]}" --encoder nowhere.safetensors --out bad
@@ -406,6 +432,9 @@ case_bad_weights() {
   fails 1 'f6.*overlap' "${run[@]}" --encoder f6
   echo 'not weights at all, only some text that is long enough' >f7
   fails 1 'f7.*header' "${run[@]}" --encoder f7
+  # An architecture whose weights the file does not have is not built.
+  sed 's/\\"stages\\":3/\\"stages\\":8/' "$encoder" >f8
+  fails 1 'f8: [0-9]* weights, too few for its metadata' "${run[@]}" --encoder f8
   nothing_half_written out
 }
 

@@ -1,6 +1,7 @@
 // write_report as a whole: every file is there, reads back and says what the run measured; names from
 // outside stay text; a missing or failing gnuplot costs the figures only; a failing disk costs no
 // half-written file.
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -20,7 +21,8 @@
 
 using namespace contexture;
 namespace fs = std::filesystem;
-using detail::report::TemporaryFolder;
+using detail::report::ExperimentView, detail::report::seed_curves, detail::report::TemporaryFolder,
+    detail::report::views_of;
 
 namespace {
 
@@ -319,6 +321,33 @@ TEST_CASE("one seed, a given encoder, names that are markup, NaN: all come out r
   CHECK(e["test_accuracy_difference"]["ci95"] == nlohmann::ordered_json::array({nullptr, nullptr}));
   CHECK(e["test_accuracy_difference"]["seeds"] == 1);
   CHECK(e["pretrained"]["final_train_loss"].is_null());
+}
+
+TEST_CASE("a report is removed as a whole, and nothing else is", "[report]") {
+  const TemporaryFolder out;
+  const made_up::Run run = made_up::make({.fractions = {1, 0.5, 0.2, 0.1}});
+  write_report(run.summary, run.inputs(), out.path());
+  CHECK(files_in(out.path()).size() == kTexts.size() + 4 * 2 + 6);
+  std::ofstream(out.path() / "encoder.safetensors") << "weights";
+  remove_report(out.path());
+  CHECK(files_in(out.path()) == std::set<std::string>{"encoder.safetensors"});
+  remove_report(out.path() / "nowhere");
+}
+
+TEST_CASE("a seed without one of its arms is left out of losses and curves as well", "[report]") {
+  made_up::Run run = made_up::make({.fractions = {0.1}});
+  const auto losses = [&] {
+    const ExperimentView view = views_of(run.summary)[0];
+    return std::array{
+        view.scratch.loss_half.per_seed.size(), view.pretrained.loss_half.per_seed.size(),
+        seed_curves(run.summary, "10", "scratch", "validation", [](const HistoryRow& r) { return r.accuracy; }).size()};
+  };
+  CHECK(losses() == std::array<std::size_t, 3>{3, 3, 3});
+  ExperimentResult& experiment = run.summary.experiments[0];
+  experiment.seeds.erase(experiment.seeds.begin() + 1);
+  experiment.scratch.erase(experiment.scratch.begin() + 1);
+  experiment.pretrained.erase(experiment.pretrained.begin() + 1);
+  CHECK(losses() == std::array<std::size_t, 3>{2, 2, 2});
 }
 
 TEST_CASE("a run without anything still gives a report", "[report]") {

@@ -236,6 +236,18 @@ TEST_CASE("jigsaws with two blank patches are left out, unless there is nothing 
   const auto nothing = task.make_batch(images, std::vector<Index>{1, 4}, Rng(3));
   CHECK(nothing.targets.size() == 2);
   CHECK(nothing.skipped == 0);
+  // One alone has no batch statistics in the head.
+  const auto one = task.make_batch(images, std::vector<Index>{1, 2, 4}, Rng(3));
+  CHECK(one.first == std::vector<std::int32_t>{0, 4, 8});
+  CHECK(one.targets.size() == 3);
+  encoder.set_training(true);
+  task.head().set_training(true);
+  CHECK_NOTHROW(task.loss(encoder, one));
+  const auto single = task.make_batch(images, std::vector<Index>{2}, Rng(3));
+  CHECK_THROWS_WITH(task.loss(encoder, single), Catch::Matchers::ContainsSubstring("a batch of 1 puzzle"));
+  encoder.set_training(false);
+  task.head().set_training(false);
+  CHECK(task.loss(encoder, single).count == 1);
 }
 
 TEST_CASE("SimCLR's loss is NT-Xent, view by view", "[ssl]") {

@@ -223,6 +223,21 @@ TEST_CASE("an encoder from a file gives what pre-training in the same run gives"
   CHECK(expected.erase("encoder.safetensors") == 1);
   CHECK(expected == weights_in(second.path));
 
+  // In the encoder's own folder, whose checkpoint becomes that of this run: resumed, it still knows.
+  Progress silent;
+  const RunSummary beside = run(config, first.path);
+  CHECK(beside.pretrain->seconds == pretraining.pretrain->seconds);
+  const RunSummary resumed = run_experiments(config, tiny_data(), {.out = first.path, .resume = true}, silent);
+  REQUIRE((resumed.pretrain.has_value() && resumed.origin.has_value()));
+  CHECK(resumed.pretrain->seconds == pretraining.pretrain->seconds);
+  CHECK(fs::exists(first.path / "encoder.safetensors"));
+  fs::remove(first.path / "checkpoint.safetensors");
+  config.fractions.clear();
+  config.encoder.clear();
+  (void)run(config, first.path);
+  config = tiny_config();
+  config.encoder = first.path / "encoder.safetensors";
+
   Dataset others = tiny_data();
   others.train.pixels[0] ^= 1;
   const RunSummary transferred = run(config, {}, others);
@@ -421,6 +436,77 @@ TEST_CASE("an arm that diverges costs no other arm its result, resumed or not") 
   const RunSummary again = run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, nothing_begins);
   CHECK(again.diverged == summary.diverged);
   CHECK(same_rows(again.history, summary.history));
+}
+
+TEST_CASE("a pre-trained arm without one from scratch reaches no share of its best") {
+  ExperimentConfig config = tiny_config();
+  config.fractions = {1.0};
+  config.epochs = 20;
+  config.learning_rate = 1e9;
+  config.finetune_learning_rate = 0.01;
+  const RunSummary summary = run(config);
+  REQUIRE(summary.diverged.size() == 1);
+  REQUIRE(summary.experiments[0].pretrained.size() == 1);
+  CHECK(summary.experiments[0].scratch.empty());
+  CHECK(summary.experiments[0].pretrained[0].steps_to.empty());
+  CHECK(summary.experiments[0].pretrained[0].seconds_to.empty());
+}
+
+TEST_CASE("of several pre-trainings those that went well are reported") {
+  const Folder folder("one_diverges");
+  ExperimentConfig config = tiny_config();
+  config.fractions.clear();
+  config.seeds = 2;
+  const RunSummary both = run(config, folder.path);
+  const fs::path checkpoint = folder.path / "checkpoint.safetensors";
+  RunState state = read_checkpoint(checkpoint);
+  REQUIRE(state.pretraining.erase("pretrain/2") == 1);
+  state.diverged = {{"pretrain/2", "loss became NaN", 3}};
+  write_checkpoint(checkpoint, state);
+  Progress silent;
+  const RunSummary one = run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, silent);
+  CHECK(one.diverged.size() == 1);
+  REQUIRE(one.pretrain.has_value());
+  CHECK(one.pretrain->steps == both.pretrain->steps);
+  state.pretraining.clear();
+  state.diverged.push_back({"pretrain/1", "loss became NaN", 3});
+  write_checkpoint(checkpoint, state);
+  CHECK_THROWS_AS(run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, silent), Diverged);
+}
+
+TEST_CASE("a run that begins anew leaves nothing of the one before") {
+  const Folder folder("anew");
+  ExperimentConfig config = tiny_config();
+  (void)run(config, folder.path);
+  CHECK(weights_in(folder.path).size() == 5);
+  config.fractions = {0.5};
+  config.learning_rate = config.finetune_learning_rate = 1e9;
+  config.epochs = 20;
+  config.pretrain_epochs = 2;
+  // Refused before it began: all is as it was.
+  ExperimentConfig refused = config;
+  refused.fractions = {0.001};
+  const auto before = weights_in(folder.path);
+  CHECK_THROWS_AS(run(refused, folder.path), InputError);
+  CHECK(weights_in(folder.path) == before);
+  struct : Progress {
+    void accepted() override { ++times; }
+    int times = 0;
+  } progress;
+  CHECK_THROWS_AS(run_experiments(config, tiny_data(), {.out = folder.path}, progress), Diverged);
+  CHECK(progress.times == 1);
+  const auto after = weights_in(folder.path);
+  CHECK(after.size() == 1);  // its own encoder
+  CHECK(after.at("encoder.safetensors") != before.at("encoder.safetensors"));
+}
+
+TEST_CASE("chance of a view is among the validation images of a batch") {
+  ExperimentConfig config = tiny_config();
+  config.fractions.clear();
+  config.pretext = GENERATE("simclr", "vicreg");
+  const RunSummary summary = run(config);
+  CHECK(summary.validation_images < 256);
+  CHECK(summary.pretrain->chance == Approx(1.0 / static_cast<double>(2 * summary.validation_images - 1)));
 }
 
 TEST_CASE("a classifier's file needs nothing beside it") {

@@ -283,19 +283,18 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   }
   report_left_out(folder, parts, nullptr);
 
-  const auto check_classes = [&] {
+  const auto check_classes = [&](Index least) {
     std::vector<Index> counts(class_folders.size(), 0);
     for (const ImageFile& file : train) {
       if (file.state == ImageFile::State::kGood) ++counts[static_cast<std::size_t>(file.label)];
     }
-    // One to learn from, one to validate on, one to test on where we make the split.
-    const Index least = split_here ? 3 : 2;
     for (std::size_t c = 0; c < counts.size(); ++c) {
       require_input(counts[c] >= least, class_folders[c].string(), ": ", counts[c],
                     counts[c] == 1 ? " image" : " images", " (PNG or JPEG), expected at least ", least, " in a class");
     }
   };
-  check_classes();
+  // One to learn from, one to validate on, one to test on where we make the split.
+  check_classes(split_here ? 3 : 2);
   if (split_here) {
     std::erase_if(train, [](const ImageFile& file) { return file.state == ImageFile::State::kOther; });
     std::vector<std::int32_t> labels;
@@ -329,6 +328,8 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   data.test = decode_files(test, height, width, channels);
   data.unlabeled = decode_files(unlabeled, height, width, channels);
   report_left_out(folder, parts, &data.notes);
+  check_classes(2);  // some of what looked well could not be decoded
+  require_input(any_good(test), test_folder.value_or(folder).string(), ": no image for testing can be decoded");
   if (fitted) data.notes.push_back(message("images of other sizes were resized and cropped to ", height, " x ", width));
   if (is_grey(data.train) && is_grey(data.test) && is_grey(data.unlabeled)) {
     data.train = with_channels(data.train, 1);

@@ -326,9 +326,33 @@ inline ImageHeader::Format image_format(std::span<const std::uint8_t> bytes) {
 
 // Decodes the bytes of a PNG or JPEG to grey or RGB. Throws InputError with the reason alone: the
 // caller knows the file's name.
+// A PNG, checked, with black for the entries that its palette lacks: stb takes them from memory that nobody wrote.
+// Checksums are not kept.
+inline std::vector<std::uint8_t> with_whole_palette(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kWhole = 3 * 256;
+  std::vector<std::uint8_t> out(bytes.begin(), bytes.end());
+  for (std::size_t at = 8; at + 12 <= out.size();) {
+    const std::size_t length = big_endian(out.data() + at, 4);
+    const auto body = out.begin() + static_cast<std::ptrdiff_t>(at + 8);
+    if (std::equal(body - 4, body, "PLTE")) {
+      if (length >= kWhole || length % 3 != 0) break;  // the latter stb refuses
+      out.insert(body + static_cast<std::ptrdiff_t>(length), kWhole - length, 0);
+      out[at + 2] = kWhole >> 8;
+      out[at + 3] = kWhole & 255;
+      break;
+    }
+    at += 12 + length;
+  }
+  return out;
+}
+
 inline ImageSet decode_image(std::span<const std::uint8_t> bytes) {
+  std::vector<std::uint8_t> padded;
   switch (image_format(bytes)) {
-    case ImageHeader::Format::kPng: check_png(bytes); break;
+    case ImageHeader::Format::kPng:
+      check_png(bytes);
+      if (bytes[25] == 3) bytes = padded = with_whole_palette(bytes);
+      break;
     case ImageHeader::Format::kJpeg: (void)jpeg_header(bytes, true); break;
     case ImageHeader::Format::kOther: throw InputError("neither PNG nor JPEG");
   }

@@ -37,6 +37,16 @@ namespace detail::report {
 
 }  // namespace detail::report
 
+/// Removes what write_report() wrote into a folder; other files stay.
+inline void remove_report(const std::filesystem::path& out) {
+  std::error_code ignored;
+  for (const char* text : {"history.csv", "summary.json", "report.md", "report.html"})
+    std::filesystem::remove(out / text, ignored);
+  for (const char* figure : {"loss_curves", "accuracy_curves", "label_efficiency", "pretrain_curves", "predictions",
+                             "confusion", "patches", "neighbours", "embedding", "filters"})
+    for (const char* ending : {".svg", ".png"}) std::filesystem::remove(out / (std::string(figure) + ending), ignored);
+}
+
 /// Writes the report of a run into the folder `out` (created where needed): history.csv, summary.json,
 /// {loss,accuracy,pretrain}_curves.{svg,png}, label_efficiency.{svg,png} (with four label fractions), predictions.png,
 /// patches.png, confusion.png,

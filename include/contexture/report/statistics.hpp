@@ -105,8 +105,15 @@ template <class Value>
 [[nodiscard]] std::vector<SeedCurve> seed_curves(const RunSummary& run, const std::string& experiment,
                                                  const std::string& arm, const std::string& split, Value value) {
   std::vector<SeedCurve> out;
+  const auto measured = std::find_if(run.experiments.begin(), run.experiments.end(), [&](const ExperimentResult& e) {
+    return percent_name(e.label_fraction) == experiment;
+  });
   for (const HistoryRow& row : run.history) {
     if (row.experiment != experiment || row.arm != arm || row.split != split) continue;
+    // A seed one of whose arms diverged is in the history alone.
+    if (measured != run.experiments.end() &&
+        std::find(measured->seeds.begin(), measured->seeds.end(), row.seed) == measured->seeds.end())
+      continue;
     auto at = std::find_if(out.begin(), out.end(), [&](const SeedCurve& c) { return c.seed == row.seed; });
     if (at == out.end()) at = out.insert(out.end(), SeedCurve{row.seed, {}, {}, {}});
     const double v = value(row);
@@ -226,8 +233,8 @@ inline ArmView view_arm(const std::vector<ArmResult>& results) {
     std::vector<std::optional<double>> steps, seconds;
     for (const ArmResult& r : results) {
       const auto s = r.steps_to.find(level);
-      steps.push_back(s != r.steps_to.end() && s->second ? std::optional<double>(static_cast<double>(*s->second))
-                                                         : std::nullopt);
+      if (s == r.steps_to.end()) continue;  // no arm from scratch to compare with
+      steps.push_back(s->second ? std::optional<double>(static_cast<double>(*s->second)) : std::nullopt);
       const auto t = r.seconds_to.find(level);
       seconds.push_back(t != r.seconds_to.end() ? t->second : std::nullopt);
     }

@@ -63,7 +63,8 @@ class Jigsaw final : public PretextTask<T> {
 
   /// inputs (4 * grids, patch, patch, C): four patches a puzzle, in the order that is asked for; first: the row of
   /// a puzzle's first patch; targets: numbers of jigsaw_order(). Puzzles with two or more blank patches have more
-  /// than one solution, and are left out; not where nothing else is in the batch, so that the loss stays defined.
+  /// than one solution, and are left out; not where less than two others are in the batch, so that the loss stays
+  /// defined.
   [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
                                         const Rng& rng) const override {
     PretextBatch batch;
@@ -86,14 +87,19 @@ class Jigsaw final : public PretextTask<T> {
             batch.targets.push_back(labels.back());
           }
         });
-    if (!batch.targets.empty()) return batch;
+    // One puzzle alone cannot be normalised by its batch.
+    if (batch.targets.size() >= std::min<std::size_t>(2, labels.size())) return batch;
     batch.skipped = 0;
     batch.targets = labels;
+    batch.first.clear();
     for (std::size_t g = 0; g < labels.size(); ++g) batch.first.push_back(static_cast<std::int32_t>(g) * kJigsawPieces);
     return batch;
   }
 
+  /// Throws std::invalid_argument for a batch of one puzzle in training.
   [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+    require(batch.targets.size() >= 2 || !head_.training(), name(), ": a batch of ", batch.targets.size(),
+            " puzzle, expected 2 or more");
     const Variable<T> scores = logits(encoder, batch);
     return {softmax_cross_entropy<T>(scores, batch.targets), count_correct(scores.value(), batch.targets),
             static_cast<Index>(batch.targets.size())};

@@ -44,10 +44,11 @@ struct ImageClassifierOptions {
                           .dump()}};
 }
 
-/// The options that encoder_metadata() wrote. Throws InputError naming `origin` where there are none.
-[[nodiscard]] inline EncoderOptions encoder_options(const Metadata& metadata, const std::string& origin) {
-  const auto found = metadata.find("encoder");
-  require_input(found != metadata.end(), origin,
+/// The options that encoder_metadata() wrote into a file. Throws InputError naming `origin` where there are none, or
+/// the file has not the weights for them.
+[[nodiscard]] inline EncoderOptions encoder_options(const TensorFile& file, const std::string& origin) {
+  const auto found = file.metadata.find("encoder");
+  require_input(found != file.metadata.end(), origin,
                 ": its metadata lacks 'encoder', expected weights written by this "
                 "library");
   EncoderOptions o;
@@ -65,6 +66,13 @@ struct ImageClassifierOptions {
   require_input(o.in_channels >= 1 && o.in_channels <= 64 && o.width >= 1 && o.width <= 1024 && o.stages >= 1 &&
                     o.stages <= 8 && o.blocks_per_stage >= 1 && o.blocks_per_stage <= 64,
                 origin, ": metadata 'encoder' is out of range: ", found->second);
+  // The last stage alone: what is allocated stays in proportion to the file.
+  const double channels = std::ldexp(static_cast<double>(o.width), static_cast<int>(o.stages));
+  const double wanted = 9 * channels * channels * static_cast<double>(o.blocks_per_stage);
+  double stored = 0;
+  for (const auto& [name, tensor] : file.tensors) stored += static_cast<double>(tensor.size());
+  require_input(stored >= wanted, origin, ": ", stored,
+                " weights, too few for its metadata 'encoder': ", found->second);
   return o;
 }
 
@@ -105,7 +113,7 @@ class ImageClassifier final : public UnaryModule<float> {
     require_input(found != file.metadata.end(), path.string(),
                   ": its metadata lacks 'classifier', expected a classifier_*.safetensors of an experiment");
     ImageClassifierOptions options;
-    options.encoder = encoder_options(file.metadata, path.string());
+    options.encoder = encoder_options(file, path.string());
     try {
       const nlohmann::json json = nlohmann::json::parse(found->second);
       json.at("height").get_to(options.height);

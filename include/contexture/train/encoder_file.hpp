@@ -28,7 +28,7 @@ struct EncoderFile {
     ImageClassifier classifier = ImageClassifier::load(path);
     return {std::move(classifier.encoder()), "classifier", classifier.options().normalization};
   }
-  EncoderFile out{Encoder<float>(encoder_options(file.metadata, path.string()), Rng(0)), "encoder", std::nullopt};
+  EncoderFile out{Encoder<float>(encoder_options(file, path.string()), Rng(0)), "encoder", std::nullopt};
   load(out.encoder, file, path.string());
   return out;
 }

@@ -18,11 +18,9 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -230,7 +228,7 @@ class ExperimentRun {
     }
     if (!config.encoder.empty()) {
       state_.encoder = given_encoder_;
-      origin_ = origin_of_encoder();
+      if (!state_.origin) find_origin();
     }
     state_.config = identity_;
     seconds_before_ = state_.seconds;
@@ -242,7 +240,10 @@ class ExperimentRun {
   }
 
   RunSummary run() {
-    if (!config_.scratch_from.empty()) take_scratch_arms();
+    const std::optional<RunState> donor = donor_of_scratch_arms();
+    if (!files_.resume) remove_former_run();
+    progress_.accepted();
+    if (donor) take_scratch_arms(*donor);
     const bool pretraining = config_.encoder.empty();
     const bool scratch = state_.scratch_from.empty();
     phases_ = static_cast<int>(config_.seeds) *
@@ -257,7 +258,7 @@ class ExperimentRun {
           if (which == Arm::scratch ? scratch : encoder)
             attempt(arm_key(percent_name(fraction), which, seed), [&] { train_arm(seed, split, fraction, which); });
     }
-    if (state_.arms.empty() && !state_.diverged.empty()) {
+    if (!state_.diverged.empty() && state_.arms.empty() && (!config_.fractions.empty() || state_.pretraining.empty())) {
       const Divergence& first = state_.diverged.front();
       throw Diverged(first.what, first.step);
     }
@@ -425,20 +426,18 @@ class ExperimentRun {
 
   // What the run that made the given encoder measured. Its checkpoint lies beside the file, and has the same weights:
   // an encoder that was moved, or is one of several, has no known origin.
-  std::optional<std::pair<PretrainResult, EncoderOrigin>> origin_of_encoder() const {
+  void find_origin() {
     const std::filesystem::path path = std::filesystem::path(config_.encoder).parent_path() / "checkpoint.safetensors";
-    if (!std::filesystem::exists(path)) return std::nullopt;
+    if (!std::filesystem::exists(path)) return;
     try {
       const RunState former = read_checkpoint(path);
-      if (former.pretraining.size() != 1 || fingerprint(former.encoder) != fingerprint(given_encoder_))
-        return std::nullopt;
+      if (former.pretraining.size() != 1 || fingerprint(former.encoder) != fingerprint(given_encoder_)) return;
       const auto images = former.config.find("images");
-      return std::pair(
-          former.pretraining.begin()->second,
-          EncoderOrigin{images != former.config.end() && images->second == identity_.at("images"), former.machine});
+      state_.given_pretraining = former.pretraining.begin()->second;
+      state_.origin =
+          EncoderOrigin{images != former.config.end() && images->second == identity_.at("images"), former.machine};
     } catch (const InputError& error) {  // only the time is lost
       progress_.note(message("the time of pre-training is not known: ", error.what()));
-      return std::nullopt;
     }
   }
 
@@ -448,11 +447,36 @@ class ExperimentRun {
            message("classifier_", percent_name(fraction), "_", to_string(which), file_suffix(seed), ".safetensors");
   }
 
-  // The arms from scratch of the run in --scratch-from FOLDER become this run's: it has all that are wanted, of the
-  // same images and trained in the same way.
-  void take_scratch_arms() {
+  // Weights and checkpoint of a former run would pass for this one's, until it has written its own. The encoder that
+  // this one begins with stays.
+  void remove_former_run() const {
+    if (files_.out.empty()) return;
+    std::vector<std::filesystem::path> old;
+    for (const auto& entry : std::filesystem::directory_iterator(files_.out)) {
+      const std::string name = entry.path().filename().string();
+      std::error_code ignored;
+      if (name.ends_with(".safetensors") &&
+          (name.starts_with("encoder") || name.starts_with("classifier_") || name == "checkpoint.safetensors") &&
+          !std::filesystem::equivalent(entry.path(), config_.encoder, ignored))
+        old.push_back(entry.path());
+    }
+    for (const std::filesystem::path& path : old) std::filesystem::remove(path);
+  }
+
+  // Seeds and label fractions of the arms from scratch.
+  std::vector<std::pair<std::uint64_t, double>> wanted_arms() const {
+    std::vector<std::pair<std::uint64_t, double>> wanted;
+    for (std::int64_t i = 0; i < config_.seeds; ++i)
+      for (const double fraction : config_.fractions)
+        wanted.emplace_back(config_.seed + static_cast<std::uint64_t>(i), fraction);
+    return wanted;
+  }
+
+  // The run in --scratch-from FOLDER, whose arms from scratch are to become this run's: it has all that are wanted, of
+  // the same images and trained in the same way. Empty: none, or a resumed run has them already.
+  std::optional<RunState> donor_of_scratch_arms() const {
     const std::filesystem::path folder = config_.scratch_from;
-    if (state_.scratch_from == as_stored(config_.scratch_from)) return;  // a resumed run has them already
+    if (folder.empty() || state_.scratch_from == as_stored(config_.scratch_from)) return std::nullopt;
     require_input(state_.scratch_from.empty(), checkpoint_path().string(),
                   ": cannot resume, its arms from scratch are those of ", state_.scratch_from, ", not of ",
                   folder.string());
@@ -460,18 +484,13 @@ class ExperimentRun {
       require_input(key.find(message("/", to_string(Arm::scratch), "/")) == std::string::npos,
                     checkpoint_path().string(),
                     ": cannot resume with --scratch-from, it has arms from scratch of its own");
-    std::vector<std::pair<std::uint64_t, double>> wanted;
-    for (std::int64_t i = 0; i < config_.seeds; ++i)
-      for (const double fraction : config_.fractions) {
-        wanted.emplace_back(config_.seed + static_cast<std::uint64_t>(i), fraction);
-      }
     std::error_code error;
     require_input(files_.out.empty() || !std::filesystem::equivalent(folder, files_.out, error),
                   "--scratch-from: ", folder.string(), ": the folder that this run's results go to");
     const std::filesystem::path path = folder / "checkpoint.safetensors";
     require_input(std::filesystem::exists(path), "--scratch-from: ", folder.string(),
                   ": no folder of a run, expected checkpoint.safetensors in it");
-    const RunState former = read_checkpoint(path);
+    RunState former = read_checkpoint(path);
     // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
     std::set<std::string> any{"data", "fractions", "seeds", "weights of the encoder"};
     for (const Setting& setting : experiment_settings())
@@ -479,7 +498,7 @@ class ExperimentRun {
     for (const double fraction : config_.fractions) any.insert(plan_name(fraction));  // see below
     for (const auto& [name, now] : identity_)
       if (!any.contains(name)) require_same(former, path, name, now);
-    for (const auto& [seed, fraction] : wanted) {
+    for (const auto& [seed, fraction] : wanted_arms()) {
       require_input(former.arms.contains(arm_key(percent_name(fraction), Arm::scratch, seed)), path.string(),
                     ": no arm from scratch with ", percent_name(fraction), " % of the labels and seed ", seed);
       require_same(former, path, plan_name(fraction), identity_.at(plan_name(fraction)));
@@ -487,7 +506,12 @@ class ExperimentRun {
       require_input(files_.out.empty() || std::filesystem::exists(weights), weights.string(),
                     ": no such file, expected the weights of an arm from scratch");
     }
-    for (const auto& [seed, fraction] : wanted) {
+    return former;
+  }
+
+  void take_scratch_arms(const RunState& former) {
+    const std::filesystem::path folder = config_.scratch_from;
+    for (const auto& [seed, fraction] : wanted_arms()) {
       const std::string experiment = percent_name(fraction);
       for (const HistoryRow& row : former.history)
         if (row.experiment == experiment && row.arm == to_string(Arm::scratch) && row.seed == seed)
@@ -524,10 +548,14 @@ class ExperimentRun {
     if (state_.pretraining.contains(key)) return;
     const Rng rng(seed);
     Encoder<float> encoder(options_.encoder, encoder_stream(rng));
-    const std::unique_ptr<PretextTask<float>> pretext =
-        make_pretext_task<float>(config_.pretext, pretext_options(config_, data_.train, options_.normalization),
-                                 data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
     const Split split = split_of(seed);
+    PretextTaskOptions asked = pretext_options(config_, data_.train, options_.normalization);
+    // evaluate_pretext() takes validation images in batches of nearly this size: what the chance of a view is among.
+    const auto held_out = static_cast<Index>(split.validation.size());
+    const Index batches = (held_out + kPretextEvaluationBatch - 1) / kPretextEvaluationBatch;
+    asked.simclr.batch_images = asked.vicreg.batch_images = std::max<Index>(2, held_out / batches);
+    const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
+        config_.pretext, asked, data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
     // The images held out for validation are among those it learns from: only their patches are new.
     PretrainTask task(encoder, *pretext, data_.train, numbered(data_.train.count), data_.unlabeled, split.validation,
                       config_.pretrain_batch_size, rng.split("pretext"));
@@ -733,7 +761,8 @@ class ExperimentRun {
     out.encoder_parameters = static_cast<std::int64_t>(encoder.parameter_count());
     out.encoder_multiply_adds = encoder.multiply_adds(out.height, out.width);
     if (!state_.pretraining.empty()) out.pretrain = mean_pretraining();
-    if (origin_) std::tie(out.pretrain, out.origin) = *origin_;
+    if (state_.origin) out.pretrain = state_.given_pretraining;
+    out.origin = state_.origin;
     double training_seconds = 0;
     double images = 0;
     for (const double fraction : config_.fractions) {
@@ -774,8 +803,7 @@ class ExperimentRun {
   ImageClassifierOptions options_;
   std::map<std::string, std::string> identity_;
   RunState state_;
-  TensorMap given_encoder_;                                         // of --encoder
-  std::optional<std::pair<PretrainResult, EncoderOrigin>> origin_;  // of the same, where it is known
+  TensorMap given_encoder_;  // of --encoder
   double seconds_before_ = 0;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   int phase_ = 0;

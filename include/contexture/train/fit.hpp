@@ -73,6 +73,9 @@ struct PhaseInfo {
 class Progress {
  public:
   virtual ~Progress() = default;
+  /// Once, before the first phase: configuration, data and files fit together, and of a run that does not resume
+  /// another nothing has been written yet.
+  virtual void accepted() {}
   virtual void begin(const PhaseInfo&) {}
   /// After every optimiser step: steps taken so far, this batch's loss and accuracy, images/s.
   virtual void step(std::int64_t /*step*/, double /*loss*/, double /*accuracy*/, double /*images_per_second*/) {}

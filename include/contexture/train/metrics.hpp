@@ -133,12 +133,13 @@ inline constexpr std::array<int, 4> kTimeToPercent{80, 90, 95, 99};
 
 /// Fills plateau_step, plateau_seconds, steps_to and seconds_to of an arm from its validation
 /// curve. `reference` is the scratch arm's best: the maximum of its smoothed curve, so that scratch
-/// itself always reaches it.
+/// itself always reaches it; 0 where there is no such arm, and then steps_to and seconds_to stay empty.
 inline void fill_speed(ArmResult& result, std::span<const CurvePoint> curve, std::int64_t validation_images,
                        double reference) {
   const std::optional<CurvePoint> settled = plateau(curve, validation_images);
   result.plateau_step = settled ? std::optional(settled->step) : std::nullopt;
   result.plateau_seconds = settled ? std::optional(settled->seconds) : std::nullopt;
+  if (reference <= 0) return;
   for (const int percent : kTimeToPercent) {
     // The product may round to just above the value it is compared with.
     const double target = reference * percent / 100 - 1e-12;

@@ -77,6 +77,9 @@ class PretrainModel final : public Module<float> {
   Module<float>& head_;
 };
 
+// Images of a batch of pretext questions that is evaluated, at most.
+inline constexpr Index kPretextEvaluationBatch = 256;
+
 // An encoder and its pretext head: learn from the images `indices` of a set, and from all of `more`. A step takes its
 // images from one of the two; the steps of the smaller one are spread evenly among the other's. Validated on images
 // of the first set.
@@ -95,7 +98,9 @@ class PretrainTask final : public FitTask<PretextBatch> {
         sampler_(std::move(indices), batch_, rng.split("order")),
         rng_(rng.split("patches")),
         validation_rng_(rng.split("validation patches")) {
-    if (more.count > 0) more_sampler_.emplace(numbered(more.count), batch_, rng.split("order of unlabelled"));
+    // Of few, no image twice in a batch: contrastive tasks would have to tell it from itself.
+    if (more.count > 0)
+      more_sampler_.emplace(numbered(more.count), std::min(batch_, more.count), rng.split("order of unlabelled"));
   }
 
   Module<float>& module() override { return model_; }
@@ -113,7 +118,8 @@ class PretrainTask final : public FitTask<PretextBatch> {
   }
 
   Evaluation evaluate() override {
-    const PretextEvaluation result = evaluate_pretext(pretext_, encoder_, set_, validation_, 256, validation_rng_);
+    const PretextEvaluation result =
+        evaluate_pretext(pretext_, encoder_, set_, validation_, kPretextEvaluationBatch, validation_rng_);
     return {result.loss, result.accuracy, 0};
   }
 
