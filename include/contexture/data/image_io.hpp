@@ -324,8 +324,6 @@ inline ImageHeader::Format image_format(std::span<const std::uint8_t> bytes) {
   return ImageHeader::Format::kOther;
 }
 
-// Decodes the bytes of a PNG or JPEG to grey or RGB. Throws InputError with the reason alone: the
-// caller knows the file's name.
 // A PNG, checked, with black for the entries that its palette lacks: stb takes them from memory that nobody wrote.
 // Checksums are not kept.
 inline std::vector<std::uint8_t> with_whole_palette(std::span<const std::uint8_t> bytes) {
@@ -346,6 +344,8 @@ inline std::vector<std::uint8_t> with_whole_palette(std::span<const std::uint8_t
   return out;
 }
 
+// Decodes the bytes of a PNG or JPEG to grey or RGB. Throws InputError with the reason alone: the
+// caller knows the file's name.
 inline ImageSet decode_image(std::span<const std::uint8_t> bytes) {
   std::vector<std::uint8_t> padded;
   switch (image_format(bytes)) {
