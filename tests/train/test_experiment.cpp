@@ -225,7 +225,9 @@ TEST_CASE("an encoder from a file gives what pre-training in the same run gives"
 
   // In the encoder's own folder, whose checkpoint becomes that of this run: resumed, it still knows.
   Progress silent;
+  fs::copy_file(first.path / "encoder.safetensors", first.path / "encoder_seed2.safetensors");
   const RunSummary beside = run(config, first.path);
+  CHECK(fs::exists(first.path / "encoder_seed2.safetensors"));
   CHECK(beside.pretrain->seconds == pretraining.pretrain->seconds);
   const RunSummary resumed = run_experiments(config, tiny_data(), {.out = first.path, .resume = true}, silent);
   REQUIRE((resumed.pretrain.has_value() && resumed.origin.has_value()));

@@ -447,17 +447,16 @@ class ExperimentRun {
            message("classifier_", percent_name(fraction), "_", to_string(which), file_suffix(seed), ".safetensors");
   }
 
-  // Weights and checkpoint of a former run would pass for this one's, until it has written its own. The encoder that
-  // this one begins with stays.
+  // Weights and checkpoint of a former run would pass for this one's, until it has written its own. Encoders stay where
+  // this run makes none.
   void remove_former_run() const {
     if (files_.out.empty()) return;
     std::vector<std::filesystem::path> old;
     for (const auto& entry : std::filesystem::directory_iterator(files_.out)) {
       const std::string name = entry.path().filename().string();
-      std::error_code ignored;
-      if (name.ends_with(".safetensors") &&
-          (name.starts_with("encoder") || name.starts_with("classifier_") || name == "checkpoint.safetensors") &&
-          !std::filesystem::equivalent(entry.path(), config_.encoder, ignored))
+      if (name == "checkpoint.safetensors" ||
+          (name.ends_with(".safetensors") &&
+           (name.starts_with("classifier_") || (name.starts_with("encoder") && config_.encoder.empty()))))
         old.push_back(entry.path());
     }
     for (const std::filesystem::path& path : old) std::filesystem::remove(path);
