@@ -68,7 +68,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
       ->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--test-images", o.choice.test_images, "use only so many test images; 0: all")
       ->check(CLI::Range(0, 1'000'000'000));
-  std::string fractions = "1";
+  std::vector<std::string> fractions{"1"};  // each one or several, with commas: those are parsed as elsewhere
   app.add_option("--labels", fractions, "shares of the training images whose labels are used, e.g. 1,0.1")
       ->capture_default_str();
   app.add_option("--validation", o.validation, "share of the training images held out")->capture_default_str();
@@ -81,7 +81,9 @@ std::optional<Options> parse_options(int argc, char** argv) {
   app.add_flag("--quiet", o.quiet, "print the last line only");
   if (programs::parse(app, argc, argv)) return std::nullopt;
   try {
-    o.fractions = contexture::parse_fractions("labels", fractions);
+    std::string text = fractions.front();
+    for (std::size_t i = 1; i < fractions.size(); ++i) text += "," + fractions[i];
+    o.fractions = contexture::parse_fractions("labels", text);
   } catch (const std::invalid_argument& error) {
     throw programs::UsageError(error.what());
   }

@@ -65,7 +65,10 @@ int run_program(const char* name, int argc, char** argv, Body body) {
   int status = 1;
   std::string text;
   try {
-    return body(argc, argv);
+    status = body(argc, argv);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    text = "standard output cannot be written";
+    status = 1;
   } catch (const UsageError& error) {
     text = error.what();
     status = 2;

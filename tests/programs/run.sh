@@ -325,7 +325,7 @@ case_probe() {
   check --probe out/probe.json --encoders 2 --labels 1,0.5
   grep -q '^50 % of the labels' stdout || complain "probe: no table for half of the labels"
   grep -qE '^ *(run/classifier_100_scratch.safetensors)? +stem +[0-9.]+ %' stdout || complain "probe: no line for the stem"
-  succeeds "${ask[@]}" --labels '1 0.5' --out again --quiet || return
+  succeeds "${ask[@]}" --labels 1 0.5 --out again --quiet || return
   (($(wc -l <stdout) == 1)) || complain "probe --quiet prints $(wc -l <stdout) lines"
   check --probe out/probe.json --encoders 2 --labels 1,0.5 --equal again/probe.json
   succeeds "$programs/probe" "${data[@]}" --encoder "$encoder" --no-test --out choose || return

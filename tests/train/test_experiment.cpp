@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "contexture/data/builtin.hpp"
 #include "contexture/train/experiment.hpp"
@@ -438,6 +439,19 @@ TEST_CASE("an arm that diverges costs no other arm its result, resumed or not") 
   const RunSummary again = run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, nothing_begins);
   CHECK(again.diverged == summary.diverged);
   CHECK(same_rows(again.history, summary.history));
+}
+
+TEST_CASE("few unlabelled images are not repeated within a batch") {
+  Dataset data = tiny_data();
+  data.unlabeled = builtin_dataset(12, 0, 16).train;
+  data.unlabeled.labels.clear();
+  Encoder<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
+  ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
+  const detail::PretrainTask task(encoder, pretext, data.train, numbered(240), data.unlabeled, {0, 1, 2, 3}, 32,
+                                  Rng(3));
+  std::set<Index> sizes;
+  for (std::int64_t step = 0; step < 30; ++step) sizes.insert(task.make_batch(step).images);
+  CHECK(sizes == std::set<Index>{12, 32});
 }
 
 TEST_CASE("a pre-trained arm without one from scratch reaches no share of its best") {

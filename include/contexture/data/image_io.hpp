@@ -210,8 +210,9 @@ inline ImageHeader png_header(std::span<const std::uint8_t> bytes) {
 }
 
 // Follows the chunks of a PNG to its end: lengths, checksums, and that the pixel data inflates to
-// exactly what the header promises. (stb checks none of the three.)
-inline void check_png(std::span<const std::uint8_t> bytes) {
+// exactly what the header promises. (stb checks none of the three.) Returns where the palette's chunk begins, where
+// pixels are its entries; else 0.
+inline std::size_t check_png(std::span<const std::uint8_t> bytes) {
   const ImageHeader header = png_header(bytes);
   const int depth = bytes[24];
   require_input(depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16, "PNG bit depth ", depth,
@@ -226,6 +227,7 @@ inline void check_png(std::span<const std::uint8_t> bytes) {
   std::array<std::uint8_t, 16'384> scratch;
   std::uint64_t inflated = 0;
   bool data_ended = false;
+  std::size_t palette = 0;
   std::size_t at = 8;
   for (;;) {
     require_input(bytes.size() - at >= 12, "PNG ends in the middle, at byte ", bytes.size());
@@ -240,6 +242,7 @@ inline void check_png(std::span<const std::uint8_t> bytes) {
       require_input(expected == computed, "PNG checksum of the chunk at byte ", at, " is wrong");
     }
     if (type == "IEND") break;
+    if (type == "PLTE" && palette == 0 && bytes[25] == 3) palette = at;
     if (type == "IDAT" && !data_ended) {
       stream.next_in = const_cast<Bytef*>(body);
       stream.avail_in = static_cast<unsigned>(length);
@@ -260,6 +263,7 @@ inline void check_png(std::span<const std::uint8_t> bytes) {
   }
   require_input(inflated == raw && data_ended, "PNG holds ", inflated, " bytes of pixel data, its header's ",
                 header.width, " x ", header.height, " need ", raw);
+  return palette;
 }
 
 // What a JPEG says about itself, up to its frame header. With `complete`, also checks that the image
@@ -324,23 +328,16 @@ inline ImageHeader::Format image_format(std::span<const std::uint8_t> bytes) {
   return ImageHeader::Format::kOther;
 }
 
-// A PNG, checked, with black for the entries that its palette lacks: stb takes them from memory that nobody wrote.
-// Checksums are not kept.
-inline std::vector<std::uint8_t> with_whole_palette(std::span<const std::uint8_t> bytes) {
+// A checked PNG whose palette is the chunk at byte `at`, with black for the entries that it lacks: stb takes them from
+// memory that nobody wrote. The chunk's checksum is not kept. Palettes that are whole, or that stb refuses, stay.
+inline std::vector<std::uint8_t> with_whole_palette(std::span<const std::uint8_t> bytes, std::size_t at) {
   constexpr std::size_t kWhole = 3 * 256;
   std::vector<std::uint8_t> out(bytes.begin(), bytes.end());
-  for (std::size_t at = 8; at + 12 <= out.size();) {
-    const std::size_t length = big_endian(out.data() + at, 4);
-    const auto body = out.begin() + static_cast<std::ptrdiff_t>(at + 8);
-    if (std::equal(body - 4, body, "PLTE")) {
-      if (length >= kWhole || length % 3 != 0) break;  // the latter stb refuses
-      out.insert(body + static_cast<std::ptrdiff_t>(length), kWhole - length, 0);
-      out[at + 2] = kWhole >> 8;
-      out[at + 3] = kWhole & 255;
-      break;
-    }
-    at += 12 + length;
-  }
+  const std::size_t length = big_endian(out.data() + at, 4);
+  if (length >= kWhole || length % 3 != 0) return out;
+  out.insert(out.begin() + static_cast<std::ptrdiff_t>(at + 8 + length), kWhole - length, 0);
+  out[at + 2] = kWhole >> 8;
+  out[at + 3] = kWhole & 255;
   return out;
 }
 
@@ -350,8 +347,8 @@ inline ImageSet decode_image(std::span<const std::uint8_t> bytes) {
   std::vector<std::uint8_t> padded;
   switch (image_format(bytes)) {
     case ImageHeader::Format::kPng:
-      check_png(bytes);
-      if (bytes[25] == 3) bytes = padded = with_whole_palette(bytes);
+      if (const std::size_t palette = check_png(bytes); palette > 0)
+        bytes = padded = with_whole_palette(bytes, palette);
       break;
     case ImageHeader::Format::kJpeg: (void)jpeg_header(bytes, true); break;
     case ImageHeader::Format::kOther: throw InputError("neither PNG nor JPEG");

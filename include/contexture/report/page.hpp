@@ -162,11 +162,14 @@ inline std::string learning_rates(const std::vector<ExperimentView>& views) {
   return out.empty() ? out : out + " (peak, at a batch of 128 images)";
 }
 
-// Was the encoder made by another run?
-inline bool encoder_given(const RunSummary& run) {
-  const auto found = run.config.find("encoder");
-  return found != run.config.end() && !found->second.empty();
+// An option of the run; `otherwise` where it is not set.
+inline std::string option_of(const RunSummary& run, const char* name, const char* otherwise) {
+  const auto found = run.config.find(name);
+  return found == run.config.end() || found->second.empty() ? std::string(otherwise) : found->second;
 }
+
+// Was the encoder made by another run?
+inline bool encoder_given(const RunSummary& run) { return !option_of(run, "encoder", "").empty(); }
 
 // What pre-training saw.
 inline std::string seen_by_pretraining(const RunSummary& run) {
@@ -380,11 +383,7 @@ inline std::vector<std::vector<Cell>> setup_facts(const RunSummary& run, const s
 
   doc.heading("Set-up");
   doc.facts(setup_facts(run, views));
-  const auto option = [&](const char* name, const char* otherwise) {
-    const auto found = run.config.find(name);
-    return found == run.config.end() || found->second.empty() ? std::string(otherwise) : found->second;
-  };
-  const std::string rate = option("encoder-rate", "1"), scratch_from = option("scratch-from", "");
+  const std::string rate = option_of(run, "encoder-rate", "1"), scratch_from = option_of(run, "scratch-from", "");
   const bool one_rate = std::all_of(views.begin(), views.end(), [](const ExperimentView& e) {
     return !e.complete() || e.scratch.learning_rate == e.pretrained.learning_rate;
   });

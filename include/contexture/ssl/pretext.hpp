@@ -130,6 +130,11 @@ inline void divide_by_count(PretextEvaluation& sums) {
 
 }  // namespace detail
 
+/// Batches, of nearly equal size, that evaluate_pretext() makes of so many images.
+[[nodiscard]] inline Index pretext_evaluation_batches(Index images, Index batch_size) {
+  return (images + batch_size - 1) / batch_size;
+}
+
 /// Answers the task on the images `indices` in evaluation mode and without a tape, in as few batches as have at most
 /// `batch_size` images, of equal size up to one image (no task is left with a last image alone), batch b drawn from
 /// rng.split(b): with the same stream, every call asks the same questions. The modes of encoder and head are as before
@@ -144,7 +149,7 @@ template <class T>
   const detail::ModeGuard<T> head_mode(task.head(), false);
   PretextEvaluation result;
   const auto total = static_cast<Index>(indices.size());
-  const Index batches = (total + batch_size - 1) / batch_size;
+  const Index batches = pretext_evaluation_batches(total, batch_size);
   for (Index b = 0; b < batches; ++b) {
     const Index begin = b * total / batches, end = (b + 1) * total / batches;
     const auto part = indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));

@@ -34,8 +34,7 @@ struct RunState {
   std::vector<HistoryRow> history;                    ///< of the phases that are done
   std::map<std::string, PretrainResult> pretraining;  ///< done, by phase
   std::map<std::string, ArmResult> arms;              ///< done, by phase
-  std::optional<PretrainResult> given_pretraining;    ///< of the run that made a given encoder, where it is known
-  std::optional<EncoderOrigin> origin;                ///< the same
+  std::optional<EncoderOrigin> origin;                ///< of a given encoder, where it is known
   std::string scratch_from;                           ///< folder of the run that the arms from scratch are of
   std::vector<Divergence> diverged;                   ///< in the order of their phases
   std::string machine, scratch_machine;               ///< as in RunSummary
@@ -166,8 +165,8 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
                   {"phase", state.phase},
                   {"fit", json::fit_json(state.fit)}};
   for (const auto& [phase, result] : state.pretraining) root["pretraining"][phase] = json::pretrain_json(result);
-  if (state.given_pretraining && state.origin)
-    root["origin"] = {{"pretraining", json::pretrain_json(*state.given_pretraining)},
+  if (state.origin)
+    root["origin"] = {{"pretraining", json::pretrain_json(state.origin->measured)},
                       {"same_data", state.origin->same_data},
                       {"machine", state.origin->machine}};
   for (const auto& [phase, result] : state.arms) root["arms"][phase] = json::arm_json(result);
@@ -201,10 +200,9 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
     state.history = json::rows_from(root.at("history"));
     for (const auto& [phase, result] : root.at("pretraining").items())
       state.pretraining[phase] = json::pretrain_from(result);
-    if (const auto origin = root.find("origin"); origin != root.end() && !origin->is_null()) {
-      state.given_pretraining = json::pretrain_from(origin->at("pretraining"));
-      state.origin = EncoderOrigin{origin->at("same_data"), origin->at("machine")};
-    }
+    if (const auto origin = root.find("origin"); origin != root.end() && !origin->is_null())
+      state.origin =
+          EncoderOrigin{origin->at("same_data"), origin->at("machine"), json::pretrain_from(origin->at("pretraining"))};
     for (const auto& [phase, result] : root.at("arms").items()) state.arms[phase] = json::arm_from(result);
     root.at("scratch_from").get_to(state.scratch_from);
     for (const auto& d : root.at("diverged")) state.diverged.push_back({d.at(0), d.at(1), d.at(2)});

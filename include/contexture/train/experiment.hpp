@@ -431,11 +431,11 @@ class ExperimentRun {
     if (!std::filesystem::exists(path)) return;
     try {
       const RunState former = read_checkpoint(path);
-      if (former.pretraining.size() != 1 || fingerprint(former.encoder) != fingerprint(given_encoder_)) return;
+      if (former.pretraining.size() != 1 || fingerprint(former.encoder) != identity_.at("weights of the encoder"))
+        return;
       const auto images = former.config.find("images");
-      state_.given_pretraining = former.pretraining.begin()->second;
-      state_.origin =
-          EncoderOrigin{images != former.config.end() && images->second == identity_.at("images"), former.machine};
+      state_.origin = EncoderOrigin{images != former.config.end() && images->second == identity_.at("images"),
+                                    former.machine, former.pretraining.begin()->second};
     } catch (const InputError& error) {  // only the time is lost
       progress_.note(message("the time of pre-training is not known: ", error.what()));
     }
@@ -551,8 +551,8 @@ class ExperimentRun {
     PretextTaskOptions asked = pretext_options(config_, data_.train, options_.normalization);
     // evaluate_pretext() takes validation images in batches of nearly this size: what the chance of a view is among.
     const auto held_out = static_cast<Index>(split.validation.size());
-    const Index batches = (held_out + kPretextEvaluationBatch - 1) / kPretextEvaluationBatch;
-    asked.simclr.batch_images = asked.vicreg.batch_images = std::max<Index>(2, held_out / batches);
+    asked.simclr.batch_images = asked.vicreg.batch_images =
+        std::max<Index>(2, held_out / pretext_evaluation_batches(held_out, kPretextEvaluationBatch));
     const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
         config_.pretext, asked, data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
     // The images held out for validation are among those it learns from: only their patches are new.
@@ -760,8 +760,8 @@ class ExperimentRun {
     out.encoder_parameters = static_cast<std::int64_t>(encoder.parameter_count());
     out.encoder_multiply_adds = encoder.multiply_adds(out.height, out.width);
     if (!state_.pretraining.empty()) out.pretrain = mean_pretraining();
-    if (state_.origin) out.pretrain = state_.given_pretraining;
     out.origin = state_.origin;
+    if (out.origin) out.pretrain = out.origin->measured;
     double training_seconds = 0;
     double images = 0;
     for (const double fraction : config_.fractions) {

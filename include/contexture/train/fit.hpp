@@ -73,8 +73,8 @@ struct PhaseInfo {
 class Progress {
  public:
   virtual ~Progress() = default;
-  /// Once, before the first phase: configuration, data and files fit together, and of a run that does not resume
-  /// another nothing has been written yet.
+  /// Once, before the first phase: configuration, data and files fit together. Unless the run resumes
+  /// another, its folder has no weights and no checkpoint now.
   virtual void accepted() {}
   virtual void begin(const PhaseInfo&) {}
   /// After every optimiser step: steps taken so far, this batch's loss and accuracy, images/s.

@@ -89,8 +89,9 @@ struct PretrainResult {
 
 /// What is known of the run that made the encoder of another.
 struct EncoderOrigin {
-  bool same_data = false;  ///< all images and labels of its data set are those of this run
-  std::string machine;     ///< as in RunSummary
+  bool same_data = false;    ///< all images and labels of its data set are those of this run
+  std::string machine = {};  ///< as in RunSummary
+  PretrainResult measured = {};
 };
 
 /// The whole run.
@@ -108,7 +109,7 @@ struct RunSummary {
   std::vector<std::string> diverged;
   std::int64_t encoder_parameters = 0;
   std::int64_t encoder_multiply_adds = 0;  ///< per image
-  std::optional<PretrainResult> pretrain;  ///< means over seeds; with --encoder, of the run that made it, if known
+  std::optional<PretrainResult> pretrain;  ///< means over seeds; with --encoder, what `origin` measured, if known
   std::optional<EncoderOrigin> origin;     ///< of --encoder; empty: not given, or the run that made it is not known
   std::vector<ExperimentResult> experiments;
   std::vector<HistoryRow> history;
