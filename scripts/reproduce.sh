@@ -16,6 +16,8 @@ well, with the first five docs/images/.
   cifar10 PATH           the same; PATH: a folder of images, or the binary files
   label-efficiency PATH  CIFAR-10 with seven label fractions
   long-simclr PATH       CIFAR-10 with a tenth of the labels, after 60 passes of SimCLR over the images
+  long-simclr-hundredth PATH
+                         the same with a hundredth; with the encoder in results-long-simclr, if it is there
   pretext PATH           CIFAR-10 with every pretext task
   diagnose PATH          the shortcut checks of context prediction on CIFAR-10
 Options:
@@ -64,9 +66,10 @@ declare -A seeds=([context]=5 [simclr]=5)  # of the pretext tasks: one is enough
 case $name in
   builtin) pictures=(patches predictions confusion) ;;
   fashion-mnist | cifar10) options=(--preset standard) ;;
-  long-simclr)
+  long-simclr | long-simclr-hundredth)
     pretraining=(--preset quick --width 32 --pretext simclr --pretrain-epochs 60)
-    options=(--preset quick --width 32 --fractions 0.1 --epochs 7 --finetune-learning-rate 0.05 --seeds 5)
+    options=(--preset quick --width 32 --epochs 7 --finetune-learning-rate 0.05 --seeds 5)
+    if [[ $name == *-hundredth ]]; then options+=(--fractions 0.01); else options+=(--fractions 0.1); fi
     ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
   pretext)
@@ -74,7 +77,7 @@ case $name in
     runs=(context simclr rotation context+rotation jigsaw vicreg)
     ;;
   diagnose) program=diagnose options=(--steps 900) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, pretext or diagnose" ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pretext or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'
@@ -97,8 +100,13 @@ if [[ -z $from ]]; then
     "$root/build/release/examples/$program" "${data[@]}" "$@" --out "$out"
   }
   if ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
-    run pretrain "$from/pretraining" "${pretraining[@]}"
-    options+=(--encoder "$from/pretraining/encoder.safetensors")
+    encoder=$from/pretraining/encoder.safetensors
+    if [[ $name == *-hundredth && -e results-long-simclr/pretraining/encoder.safetensors ]]; then
+      encoder=results-long-simclr/pretraining/encoder.safetensors
+    else
+      run pretrain "$from/pretraining" "${pretraining[@]}"
+    fi
+    options+=(--encoder "$encoder")
   fi
   for folder in "${runs[@]}"; do
     extra=()

@@ -484,9 +484,11 @@ case_reproduce() {
   succeeds copy/scripts/reproduce.sh label-efficiency --from out || return
   sed -n '/^<!-- begin label-efficiency /,/^<!-- end label-efficiency /p' copy/docs/results.md |
     grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" || complain "docs/results.md: lacks the table of label-efficiency"
-  succeeds copy/scripts/reproduce.sh long-simclr --from out || return
-  sed -n '/^<!-- begin long-simclr /,/^<!-- end long-simclr /p' copy/docs/results.md |
-    grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" || complain "docs/results.md: lacks the table of long-simclr"
+  for page in long-simclr long-simclr-hundredth; do
+    succeeds copy/scripts/reproduce.sh "$page" --from out || return
+    sed -n "/^<!-- begin $page /,/^<!-- end $page /p" copy/docs/results.md |
+      grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" || complain "docs/results.md: lacks the table of $page"
+  done
   for task in context rotation context+rotation jigsaw simclr vicreg; do
     mkdir -p "tasks/$task"
     cp out/summary.json "tasks/$task/"
