@@ -10,7 +10,7 @@ usage() {
   cat <<'TEXT'
 Usage: scripts/reproduce.sh NAME [PATH] [options]
 Runs what NAME stands for and brings docs/results.md and results/ up to date; with the first three README.md as
-well, with the first five docs/images/.
+well, with the first six docs/images/.
   builtin                the three experiments on the built-in images
   fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
   cifar10 PATH           the same; PATH: a folder of images, or the binary files
