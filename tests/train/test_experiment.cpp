@@ -799,17 +799,20 @@ TEST_CASE("the random shift grows with the passes over the images") {
   CHECK(default_crop_padding(96, 56) == 12);
 }
 
-TEST_CASE("arms that see an image more than 20 times learn at twice the rate, unless a rate is given") {
-  CHECK(default_learning_rate(20) == 0.1);
-  CHECK(default_learning_rate(20.5) == 0.2);
+TEST_CASE("the peak rate follows steps and passes, in both arms, unless one is given") {
+  CHECK(default_learning_rate(999, 5) == 0.3);
+  CHECK(default_learning_rate(999, 50) == 0.3);
+  CHECK(default_learning_rate(1000, 20) == 0.1);
+  CHECK(default_learning_rate(1000, 20.5) == 0.2);
   ExperimentConfig config = tiny_config();
   config.pretrain_epochs = 0;
   config.fractions = {1.0, 0.1};
-  config.epochs = 8;  // 8 passes with all labels, 27 with a tenth
+  config.batch_size = 4;
+  config.epochs = 20;  // 1,080 steps and 20 passes with all labels, 540 and more than 20 with a tenth
   const RunSummary by_rule = run(config);
   config.learning_rate = 0.1;
   const RunSummary low = run(config);
-  config.learning_rate = 0.2;
+  config.learning_rate = 0.3;
   const RunSummary high = run(config);
   for (const std::string arm : {"scratch", "pretrained"}) {
     CAPTURE(arm);
@@ -822,7 +825,7 @@ TEST_CASE("arms that see an image more than 20 times learn at twice the rate, un
     CHECK(loss(by_rule, "10") != loss(low, "10"));
   }
   CHECK(by_rule.experiments[0].scratch[0].learning_rate == 0.1);
-  CHECK(by_rule.experiments[1].pretrained[0].learning_rate == 0.2);
+  CHECK(by_rule.experiments[1].pretrained[0].learning_rate == 0.3);
 }
 
 TEST_CASE("a rate of the pre-trained arms, a warm-up and averaged weights change what they should") {
@@ -841,7 +844,7 @@ TEST_CASE("a rate of the pre-trained arms, a warm-up and averaged weights change
   tuned.finetune_learning_rate = 0.05;
   const RunSummary with_rate = run(tuned);
   config.learning_rate = 0.05;
-  CHECK(with_rate.experiments[0].scratch[0].learning_rate == 0.1);
+  CHECK(with_rate.experiments[0].scratch[0].learning_rate == 0.3);
   CHECK(with_rate.experiments[0].pretrained[0].learning_rate == 0.05);
   CHECK(curve(with_rate, "scratch") == curve(plain, "scratch"));
   CHECK(curve(with_rate, "pretrained") == curve(run(config), "pretrained"));
