@@ -19,6 +19,7 @@ well, with the first six docs/images/.
   long-simclr-hundredth PATH
                          the same with a hundredth; with the encoder in results-long-simclr, if it is there
   pretext PATH           CIFAR-10 with every pretext task
+  training-length PATH   CIFAR-10 with a tenth of the labels and four lengths of the classifiers' training
   diagnose PATH          the shortcut checks of context prediction on CIFAR-10
 Options:
   --out FOLDER   where the run's results go (default: results-NAME here)
@@ -63,6 +64,8 @@ done
 name=${words[0]}
 program=experiments data=() pretraining=() options=() runs=(.) pictures=()
 declare -A seeds=([context]=5 [simclr]=5)  # of the pretext tasks: one is enough to place the others
+# Peak learning rates, each the best of three or more on validation: from scratch by --epochs, pre-trained by task.
+declare -A rates=([1]=0.4 [2]=0.4 [4]=0.4 [7]=0.2 [context]=0.2 [simclr]=0.1)
 case $name in
   builtin) pictures=(patches predictions confusion) ;;
   fashion-mnist | cifar10) options=(--preset standard) ;;
@@ -76,8 +79,12 @@ case $name in
     options=(--preset quick --fractions '0.1,0.01' --epochs 7)
     runs=(context simclr rotation context+rotation jigsaw vicreg)
     ;;
+  training-length)
+    options=(--preset quick --fractions 0.1 --seeds 5)
+    runs=({context,simclr}-{1,2,4,7})
+    ;;
   diagnose) program=diagnose options=(--steps 900) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pretext or diagnose" ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pretext, training-length or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'
@@ -108,11 +115,26 @@ if [[ -z $from ]]; then
     fi
     options+=(--encoder "$encoder")
   fi
+  if [[ $name == training-length ]]; then
+    for task in context simclr; do run pretrain "$from/pretraining-$task" --preset quick --pretext "$task"; done
+  fi
   for folder in "${runs[@]}"; do
     extra=()
-    # The tasks are compared with the same arms from scratch: those of the first run.
-    if [[ $name == pretext ]]; then extra+=(--pretext "$folder" --seeds "${seeds[$folder]-1}"); fi
-    if [[ $name == pretext && $folder != "${runs[0]}" ]]; then extra+=(--scratch-from "$from/${runs[0]}"); fi
+    # The tasks are compared with the same arms from scratch: those of the first run with them.
+    first=$folder
+    case $name in
+      pretext)
+        first=${runs[0]}
+        extra+=(--pretext "$folder" --seeds "${seeds[$folder]-1}")
+        ;;
+      training-length)
+        task=${folder%-*} epochs=${folder#*-}
+        first=context-$epochs
+        extra+=(--encoder "$from/pretraining-$task/encoder.safetensors" --epochs "$epochs")
+        extra+=(--learning-rate "${rates[$epochs]}" --finetune-learning-rate "${rates[$task]}")
+        ;;
+    esac
+    if [[ $folder != "$first" ]]; then extra+=(--scratch-from "$from/$first"); fi
     run "$program" "$from/$folder" "${options[@]}" "${extra[@]}"
   done
 fi
@@ -165,27 +187,45 @@ short() {
   section "$speed" | table
 }
 
-# pretext_table LABELS: a row a task, from the reports' rows of that many labels.
-pretext_table() {
-  local run
-  echo '| Pretext task | Pre-training | Seeds | From scratch | Pre-trained | Difference (points) | 95 % interval | Test on images |'
+# set_up ROW: what the report's set-up says of it.
+set_up() { section Set-up | awk -F ' *[|] *' -v row="$1" '$2 == row { print $3 }'; }
+# comparison_head CELLS, and comparison LABELS CELLS: a table with a row a run, its first columns being CELLS and the
+# others the report's rows of that many labels.
+comparison_head() {
+  printf '| %s | Seeds | From scratch | Pre-trained | Difference (points) | 95 %% interval | Test on images |\n' "$1"
   echo '|---|---|---:|---:|---:|---:|---:|---:|'
+}
+comparison() {
+  {
+    section Results | table
+    section 'How certain is the difference' | table
+  } | awk -F ' *[|] *' -v labels="$1 %" -v cells="$2" '
+    pair && $3 == "pre-trained" { pretrained = $5 }
+    { pair = 0 }
+    $3 == "from scratch" && index($2, labels " (") == 1 { scratch = $5; pair = 1 }
+    $2 == labels { difference = $3; interval = $4; split($5, better, " of "); p = $9 }
+    END {
+      if (!scratch || !pretrained || !difference) exit 3
+      printf "| %s | %s | %s | %s | %s | %s | %s |\n", cells, better[2], scratch, pretrained, difference, interval, p
+    }' || fail "$report: no experiment with $1 % of the labels"
+}
+pretext_table() {  # LABELS
+  local run
+  comparison_head 'Pretext task | Pre-training'
   for run in "${runs[@]}"; do
     report "$from/$run"
-    {
-      section Set-up | grep '^| Pre-training |'
-      section Results | table
-      section 'How certain is the difference' | table
-    } | awk -F ' *[|] *' -v run="$run" -v labels="$1 %" '
-      $2 == "Pre-training" { split($3, part, ", "); spent = part[2] ", " part[3] }
-      pair && $3 == "pre-trained" { pretrained = $5 }
-      { pair = 0 }
-      $3 == "from scratch" && index($2, labels " (") == 1 { scratch = $5; pair = 1 }
-      $2 == labels { difference = $3; interval = $4; split($5, better, " of "); p = $9 }
-      END {
-        if (!scratch || !pretrained || !difference) exit 3
-        printf "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", run, spent, better[2], scratch, pretrained, difference, interval, p
-      }' || fail "$report: no experiment with $1 % of the labels"
+    comparison "$1" "\`$run\` | $(set_up Pre-training | awk -F ', ' '{ print $2 ", " $3 }')" || return
+  done
+}
+length_table() {  # TASK
+  local run steps
+  comparison_head "Classifier's steps | Peak learning rate"
+  for run in "${runs[@]}"; do
+    [[ $run == "$1"-* ]] || continue
+    report "$from/$run"
+    needs "$from/$run/history.csv"
+    steps=$(awk -F , '$1 == 10 && $2 == "scratch" && $4 > steps { steps = $4 } END { print steps }' "$from/$run/history.csv")
+    comparison 10 "$steps | $(set_up 'Learning rate' | sed 's/ with [0-9.]* %.*//')" || return
   done
 }
 
@@ -225,6 +265,11 @@ case $name in
     text=$(for labels in 10 1; do printf '\n### %s %% of the labels\n\n' "$labels" && pretext_table "$labels" || exit; done) || exit
     replace "$root/docs/results.md" "$text"
     for run in "${runs[@]}"; do numbers "$from/$run/summary.json" "pretext-$run"; done
+    ;;
+  training-length)
+    text=$(for task in context simclr; do printf '\n### %s\n\n' "Pre-trained by \`$task\`" && length_table "$task" || exit; done) || exit
+    replace "$root/docs/results.md" "$text"
+    for run in "${runs[@]}"; do numbers "$from/$run/summary.json" "training-length-$run"; done
     ;;
   diagnose)
     needs "$from/diagnostics.json"

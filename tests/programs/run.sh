@@ -498,6 +498,15 @@ case_reproduce() {
   (($(grep -c '^| .simclr. | .* s | 1 | \*\*[0-9.]* %\*\* | \*\*[0-9.]* %\*\* | .* | p ' copy/docs/results.md) == 2)) ||
     complain "docs/results.md: lacks a row of simclr with 10 % and one with 1 %"
   [[ -s copy/results/pretext-context+rotation.json ]] || complain "results/: lacks the numbers of a pretext task"
+  for task in {context,simclr}-{1,2,4,7}; do
+    mkdir -p "tasks/$task"
+    cp out/{summary.json,report.md,history.csv} "tasks/$task/"
+  done
+  succeeds copy/scripts/reproduce.sh training-length --from tasks || return
+  (($(sed -n '/^<!-- begin training-length /,/^<!-- end training-length /p' copy/docs/results.md |
+    grep -c "^| 7 | 0\.3 | 1 | \*\*[0-9.]* %\*\* | \*\*[0-9.]* %\*\* | .* | p ") == 8)) ||
+    complain "docs/results.md: lacks a row for each of four lengths and two tasks"
+  [[ -s copy/results/training-length-simclr-7.json ]] || complain "results/: lacks the numbers of a length of training"
   cp out/report.md tasks/vicreg/report.md
   fails 1 'vicreg/report\.md: no experiment with 1 %' copy/scripts/reproduce.sh pretext --from tasks
   succeeds "$programs/diagnose" --train-images 120 --steps 2 --width 4 --out checks || return
