@@ -64,7 +64,8 @@ done
 name=${words[0]}
 program=experiments data=() pretraining=() options=() runs=(.) pictures=()
 declare -A seeds=([context]=5 [simclr]=5)  # of the pretext tasks: one is enough to place the others
-# Peak learning rates, each the best of three or more on validation: from scratch by --epochs, pre-trained by task.
+# Peak learning rates, each the best of two to four on validation (docs/research.md): from scratch by --epochs,
+# pre-trained by task.
 declare -A rates=([1]=0.4 [2]=0.4 [4]=0.4 [7]=0.2 [context]=0.2 [simclr]=0.1)
 case $name in
   builtin) pictures=(patches predictions confusion) ;;
