@@ -212,6 +212,7 @@ comparison() {
 }
 pretext_table() {  # LABELS
   local run
+  printf '\n### %s %% of the labels\n\n' "$1"
   comparison_head 'Pretext task | Pre-training'
   for run in "${runs[@]}"; do
     report "$from/$run"
@@ -220,6 +221,7 @@ pretext_table() {  # LABELS
 }
 length_table() {  # TASK
   local run steps
+  printf '\n### %s\n\n' "Pre-trained by \`$1\`"
   comparison_head "Classifier's steps | Peak learning rate"
   for run in "${runs[@]}"; do
     [[ $run == "$1"-* ]] || continue
@@ -262,15 +264,11 @@ numbers() {
 }
 
 case $name in
-  pretext)
-    text=$(for labels in 10 1; do printf '\n### %s %% of the labels\n\n' "$labels" && pretext_table "$labels" || exit; done) || exit
+  pretext | training-length)
+    if [[ $name == pretext ]]; then table=pretext_table groups=(10 1); else table=length_table groups=(context simclr); fi
+    text=$(for group in "${groups[@]}"; do "$table" "$group" || exit; done) || exit
     replace "$root/docs/results.md" "$text"
-    for run in "${runs[@]}"; do numbers "$from/$run/summary.json" "pretext-$run"; done
-    ;;
-  training-length)
-    text=$(for task in context simclr; do printf '\n### %s\n\n' "Pre-trained by \`$task\`" && length_table "$task" || exit; done) || exit
-    replace "$root/docs/results.md" "$text"
-    for run in "${runs[@]}"; do numbers "$from/$run/summary.json" "training-length-$run"; done
+    for run in "${runs[@]}"; do numbers "$from/$run/summary.json" "$name-$run"; done
     ;;
   diagnose)
     needs "$from/diagnostics.json"

@@ -502,10 +502,14 @@ case_reproduce() {
     mkdir -p "tasks/$task"
     cp out/{summary.json,report.md,history.csv} "tasks/$task/"
   done
+  sed -i 's/^| Learning rate | 0\.3 /| Learning rate | 0.3 from scratch, 0.1 pre-trained /' tasks/simclr-*/report.md
   succeeds copy/scripts/reproduce.sh training-length --from tasks || return
-  (($(sed -n '/^<!-- begin training-length /,/^<!-- end training-length /p' copy/docs/results.md |
-    grep -c "^| 7 | 0\.3 | 1 | \*\*[0-9.]* %\*\* | \*\*[0-9.]* %\*\* | .* | p ") == 8)) ||
-    complain "docs/results.md: lacks a row for each of four lengths and two tasks"
+  sed -n '/^<!-- begin training-length /,/^<!-- end training-length /p' copy/docs/results.md >section
+  for task in 'context 0\.3' 'simclr 0\.3 from scratch, 0\.1 pre-trained'; do
+    (($(sed -n "/^### Pre-trained by .${task%% *}/,/^### \|^<!--/p" section |
+      grep -c "^| 7 | ${task#* } | 1 | \*\*[0-9.]* %\*\* | \*\*[0-9.]* %\*\* | .* | p ") == 4)) ||
+      complain "docs/results.md: lacks a row for each of four lengths after ${task%% *}"
+  done
   [[ -s copy/results/training-length-simclr-7.json ]] || complain "results/: lacks the numbers of a length of training"
   cp out/report.md tasks/vicreg/report.md
   fails 1 'vicreg/report\.md: no experiment with 1 %' copy/scripts/reproduce.sh pretext --from tasks
