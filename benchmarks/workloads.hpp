@@ -61,7 +61,7 @@ class Workload {
 
  protected:
   // To be called once, by the constructor of the derived class.
-  void prepare(const Encoder<float>& encoder, std::vector<NamedParameter<float>> parameters, Tensor<float> inputs,
+  void prepare(const Backbone<float>& encoder, std::vector<NamedParameter<float>> parameters, Tensor<float> inputs,
                bool muon) {
     parameters_ = std::move(parameters);
     if (muon)
@@ -70,7 +70,7 @@ class Workload {
       optimizer_ = std::make_unique<Sgd<float>>(parameters_);
     inputs_ = Variable<float>(std::move(inputs));
     const Index n = dim(inputs_.value(), 0), h = dim(inputs_.value(), 1), w = dim(inputs_.value(), 2);
-    const EncoderOptions& options = encoder.options();
+    const BackboneDescription& options = encoder.description();
     forward_multiply_adds_ = static_cast<double>(n * encoder.multiply_adds(h, w));
     stem_multiply_adds_ = static_cast<double>(n * h * w * 9 * options.in_channels * options.width);
   }
@@ -87,8 +87,8 @@ class Workload {
 class ClassificationWorkload final : public Workload {
  public:
   explicit ClassificationWorkload(const Setup& setup)
-      : model_(Encoder<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1)),
-               ClassifierHead<float>(setup.width << EncoderOptions{}.stages, kClasses, {}, Rng(2))) {
+      : model_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1)),
+               ClassifierHead<float>(setup.width << BackboneDescription{}.stages, kClasses, {}, Rng(2))) {
     const ImageSet& images = batch_images();
     Tensor<float> x = empty<float>({static_cast<std::size_t>(images.count), static_cast<std::size_t>(images.height),
                                     static_cast<std::size_t>(images.width), static_cast<std::size_t>(images.channels)});
@@ -111,21 +111,21 @@ class ClassificationWorkload final : public Workload {
 class ContextWorkload final : public Workload {
  public:
   explicit ContextWorkload(const Setup& setup, float dropout = ContextHeadOptions{}.dropout)
-      : encoder_({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1)),
-        task_({}, batch_images().height, batch_images().width, encoder_, {.head = {.dropout = dropout}}, Rng(2)) {
+      : encoder_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1))),
+        task_({}, batch_images().height, batch_images().width, *encoder_, {.head = {.dropout = dropout}}, Rng(2)) {
     pairs_ = task_.make_batch(batch_images(), numbered(kBatch), Rng(3));
-    std::vector<NamedParameter<float>> parameters = encoder_.parameters();
+    std::vector<NamedParameter<float>> parameters = encoder_->parameters();
     for (const NamedParameter<float>& p : task_.head().parameters()) parameters.push_back(p);
-    prepare(encoder_, std::move(parameters), pairs_.inputs, setup.muon);
+    prepare(*encoder_, std::move(parameters), pairs_.inputs, setup.muon);
     for (const double weight : task_.sampler().direction_weights()) weights_.push_back(static_cast<float>(weight));
   }
 
   [[nodiscard]] Answer forward() override {
-    const Variable<float> logits = task_.logits(encoder_, pairs_);
+    const Variable<float> logits = task_.logits(*encoder_, pairs_);
     return {logits, softmax_cross_entropy<float>(logits, pairs_.targets, {.class_weights = weights_})};
   }
   void set_training(bool training) override {
-    encoder_.set_training(training);
+    encoder_->set_training(training);
     task_.head().set_training(training);
   }
   /// Which patches are compared, and the answers.
@@ -134,7 +134,7 @@ class ContextWorkload final : public Workload {
   [[nodiscard]] const std::vector<float>& class_weights() const { return weights_; }
 
  private:
-  Encoder<float> encoder_;
+  std::unique_ptr<Backbone<float>> encoder_;
   ContextPrediction<float> task_;
   PretextBatch pairs_;
   std::vector<float> weights_;

@@ -21,9 +21,9 @@
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/evaluate/shortcuts.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
-#include "contexture/train/shortcuts.hpp"
 
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include "common/program.hpp"
 #include "contexture/data/image_io.hpp"
-#include "contexture/train/classifier.hpp"
+#include "contexture/evaluate/score.hpp"
 
 namespace {
 

@@ -7,7 +7,7 @@
 //
 // Takes encoders of pretrain and of the experiments, and classifiers, whose encoder is used (the supervised
 // reference). The training images are split as the experiments with the same --seed split them.
-#include "contexture/ssl/probe.hpp"
+#include "contexture/evaluate/probe.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -30,11 +30,11 @@
 #include "contexture/core/parallel.hpp"
 #include "contexture/data/loader.hpp"
 #include "contexture/data/split.hpp"
+#include "contexture/evaluate/encoder_file.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/ssl/recalibrate.hpp"
-#include "contexture/train/config.hpp"
-#include "contexture/train/encoder_file.hpp"
+#include "contexture/study/config.hpp"
 
 namespace {
 
@@ -96,11 +96,11 @@ std::optional<Options> parse_options(int argc, char** argv) {
 /// An encoder to probe, under the name that the table gives it.
 struct Candidate {
   std::string name, kind;
-  contexture::Encoder<float> encoder;
+  std::unique_ptr<contexture::Backbone<float>> encoder;
   contexture::Normalization normalization;
 };
 
-std::string architecture(const contexture::EncoderOptions& o) {
+std::string architecture(const contexture::BackboneDescription& o) {
   return contexture::message("width ", o.width, ", ", o.stages, " stages of ", o.blocks_per_stage,
                              o.affine ? "" : ", no affine batch-norm");
 }
@@ -114,18 +114,19 @@ std::vector<Candidate> candidates(const Options& o, const contexture::Dataset& d
   std::vector<Candidate> given, out;
   for (const std::string& path : o.encoders) {
     contexture::EncoderFile file = contexture::read_encoder(path);
-    contexture::require_input(file.encoder.options().in_channels == data.train.channels, path, ": an encoder for ",
-                              file.encoder.options().in_channels, " channels, the images of ", data.name, " have ",
+    contexture::require_input(file.encoder->description().in_channels == data.train.channels, path, ": an encoder for ",
+                              file.encoder->description().in_channels, " channels, the images of ", data.name, " have ",
                               data.train.channels);
     given.push_back({path, file.kind, std::move(file.encoder), file.normalization.value_or(normalization)});
   }
   std::map<std::string, bool> made;
   for (const Candidate& candidate : given) {
-    const contexture::EncoderOptions& options = candidate.encoder.options();
+    const contexture::BackboneDescription& options = candidate.encoder->description();
     const std::string name = architecture(options);
     if (!made.emplace(name, true).second) continue;
-    contexture::Encoder<float> encoder(options, contexture::Rng(o.seed).split("initialisation").split("encoder"));
-    contexture::recalibrate_batch_norm(encoder, data.train, all, normalization);
+    auto encoder =
+        contexture::make_backbone<float>(options, contexture::Rng(o.seed).split("initialisation").split("encoder"));
+    contexture::recalibrate_batch_norm(*encoder, data.train, all, normalization);
     out.push_back({"random, " + name, "random", std::move(encoder), normalization});
   }
   for (Candidate& candidate : given) out.push_back(std::move(candidate));
@@ -195,7 +196,7 @@ int probe(int argc, char** argv) {
   for (Candidate& candidate : all) {
     const auto began = std::chrono::steady_clock::now();
     const auto features = [&](const contexture::ImageSet& set, const std::vector<Index>& indices) {
-      return contexture::stage_features(candidate.encoder, set, indices, candidate.normalization);
+      return contexture::stage_features(*candidate.encoder, set, indices, candidate.normalization);
     };
     const std::vector<contexture::Tensor<float>> train = features(data.train, split.train),
                                                  validation = features(data.train, split.validation),
@@ -228,7 +229,7 @@ int probe(int argc, char** argv) {
           {{"stage", contexture::stage_name(s)}, {"features", train[s].shape()[1]}, {"labels", std::move(shares)}});
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
-    const contexture::EncoderOptions& e = candidate.encoder.options();
+    const contexture::BackboneDescription& e = candidate.encoder->description();
     json["encoders"].push_back({{"name", candidate.name},
                                 {"kind", candidate.kind},
                                 {"width", e.width},

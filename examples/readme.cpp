@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "contexture/contexture.hpp"
-#include "contexture/train/classifier.hpp"
+#include "contexture/evaluate/score.hpp"
 using namespace contexture;
 
 template <class Loss>  // Loss: step -> scalar

@@ -18,12 +18,13 @@
 #include "contexture/core/blas.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/report/report.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
-#include "contexture/train/checkpoint.hpp"
-#include "contexture/train/embedding.hpp"
-#include "contexture/train/experiment.hpp"
+#include "contexture/study/checkpoint.hpp"
+#include "contexture/study/embedding_of_run.hpp"
+#include "contexture/study/run.hpp"
 
 namespace programs {
 namespace {
@@ -33,9 +34,8 @@ using contexture::Index;
 void print_header(const Options& options, const contexture::Dataset& data, const contexture::CpuReport& machine) {
   const contexture::ExperimentConfig& c = options.config;
   const contexture::ImageSet& train = data.train;
-  const contexture::Encoder<float> encoder(
+  const auto encoder = contexture::make_backbone<float>(
       {.in_channels = train.channels, .width = c.width, .blocks_per_stage = c.blocks}, contexture::Rng(0));
-  contexture::Encoder<float> counted = encoder;
   std::printf("data     %s: %lld training images (%.0f %% held out for validation), %lld test images",
               data.name.c_str(), static_cast<long long>(train.count), 100 * c.validation,
               static_cast<long long>(data.test.count));
@@ -46,8 +46,8 @@ void print_header(const Options& options, const contexture::Dataset& data, const
   std::printf(
       "network  width %lld, %lld block%s a stage: %.2f million parameters, %.1f million multiply-adds an image\n",
       static_cast<long long>(c.width), static_cast<long long>(c.blocks), c.blocks == 1 ? "" : "s",
-      static_cast<double>(counted.parameter_count()) / 1e6,
-      static_cast<double>(encoder.multiply_adds(train.height, train.width)) / 1e6);
+      static_cast<double>(encoder->parameter_count()) / 1e6,
+      static_cast<double>(encoder->multiply_adds(train.height, train.width)) / 1e6);
   std::printf("machine  %s\n", machine.line().c_str());
   std::fflush(stdout);
 }
@@ -82,8 +82,9 @@ std::vector<contexture::PretextPicture> pretext_pictures(const contexture::Exper
   }
   const contexture::PretextTaskOptions options = contexture::pretext_options(
       config, train, contexture::channel_statistics(train, contexture::numbered(train.count)));
-  const contexture::Encoder<float> encoder({.in_channels = train.channels, .width = 1}, contexture::Rng(0));
-  const auto task = contexture::make_pretext_task<float>(config.pretext, options, train.height, train.width, encoder,
+  const auto encoder =
+      contexture::make_backbone<float>({.in_channels = train.channels, .width = 1}, contexture::Rng(0));
+  const auto task = contexture::make_pretext_task<float>(config.pretext, options, train.height, train.width, *encoder,
                                                          contexture::Rng(0));
   return pictures_by([&](Index i, const contexture::Rng& stream) {
     contexture::PretextPicture picture{contexture::picture_of(train, i), {}};

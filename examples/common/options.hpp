@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common/program.hpp"
-#include "contexture/train/config.hpp"
+#include "contexture/study/config.hpp"
 
 namespace programs {
 

@@ -4,7 +4,7 @@
 #   tests/checks/rooms.sh [folder with contexture/]
 set -euo pipefail
 root=${1:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/include}
-rooms=(core kernels autograd nn optim data models ssl train report)
+rooms=(core kernels autograd nn optim data models ssl train evaluate study report)
 
 rank_of() {
   local i

@@ -3,6 +3,7 @@
 
 #include "contexture/autograd/gradcheck.hpp"
 #include "contexture/models/heads.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
 
@@ -19,7 +20,7 @@ Tensor<T> random_tensor(const Shape& shape, std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE("patches and whole images share the encoder's weights") {
-  Encoder<float> encoder({.in_channels = 3, .width = 4}, Rng(1));
+  ResNet<float> encoder({.in_channels = 3, .width = 4}, Rng(1));
   CHECK(encoder.feature_channels() == 32);
   for (const std::size_t extent : {1U, 6U, 8U, 12U, 28U, 32U, 33U}) {
     const auto out = static_cast<std::size_t>(encoder.feature_extent(static_cast<Index>(extent)));
@@ -32,28 +33,29 @@ TEST_CASE("patches and whole images share the encoder's weights") {
 }
 
 TEST_CASE("depth, names and counted work") {
-  Encoder<float> plain({.width = 16}, Rng(1));
+  ResNet<float> plain({.width = 16}, Rng(1));
   CHECK(plain.parameters()[0].name == "stem.weight");
   CHECK(plain.parameters()[3].name == "stage1.conv1.weight");
   // By hand: stem 1024*27*16; stages 256*32*(9*16+9*32+16), 64*64*(9*32+9*64+32), 16*128*(9*64+9*128+64).
   CHECK(plain.multiply_adds(32, 32) ==
         1024 * 27 * 16 + 256 * 32 * (144 + 288 + 16) + 64 * 64 * (288 + 576 + 32) + 16 * 128 * (576 + 1152 + 64));
-  Encoder<float> deep({.width = 4, .stages = 2, .blocks_per_stage = 2, .affine = false}, Rng(1));
+  ResNet<float> deep({.width = 4, .stages = 2, .blocks_per_stage = 2, .affine = false}, Rng(1));
   CHECK(deep.parameters()[1].name == "stage1.block0.conv1.weight");
   CHECK(deep.feature_channels() == 16);
   CHECK(deep(Variable<float>(random_tensor<float>({1, 9, 9, 3}, 1))).shape() == Shape{1, 3, 3, 16});
-  CHECK_THROWS_AS(Encoder<float>({.width = 0}, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(std::make_unique<ResNet<float>>(BackboneDescription{.width = 0}, Rng(1)), std::invalid_argument);
 }
 
 TEST_CASE("the default encoder costs 10 to 45 million multiply-adds at 32x32") {
-  Encoder<float> encoder({}, Rng(1));
+  ResNet<float> encoder({}, Rng(1));
   CHECK(encoder.multiply_adds(32, 32) >= 10'000'000);
   CHECK(encoder.multiply_adds(32, 32) <= 45'000'000);
 }
 
 TEST_CASE("gradients are right through encoder and classifier") {
-  Classifier<double> model(Encoder<double>({.in_channels = 2, .width = 3, .stages = 2}, Rng(1)),
-                           ClassifierHead<double>(12, 3, {}, Rng(2)));
+  Classifier<double> model(
+      std::make_unique<ResNet<double>>(BackboneDescription{.in_channels = 2, .width = 3, .stages = 2}, Rng(1)),
+      ClassifierHead<double>(12, 3, {}, Rng(2)));
   const std::vector<std::int32_t> labels{0, 2, 1};
   std::vector<Variable<double>> inputs{Variable<double>(random_tensor<double>({3, 6, 5, 2}, 3), true)};
   for (const auto& p : model.parameters()) inputs.push_back(p.variable);
@@ -95,7 +97,8 @@ TEST_CASE("order of a pair matters to the context head") {
 TEST_CASE("a classifier fits a handful of random images; a steady step takes no memory from the system") {
   const int threads = num_threads();
   set_num_threads(1);  // how many workspaces live at once depends on how workers overlap
-  Classifier<float> model(Encoder<float>({.width = 4}, Rng(1)), ClassifierHead<float>(32, 4, {}, Rng(2)));
+  Classifier<float> model(std::make_unique<ResNet<float>>(BackboneDescription{.width = 4}, Rng(1)),
+                          ClassifierHead<float>(32, 4, {}, Rng(2)));
   Sgd<float> optimizer(model.parameters(), {.weight_decay = 0});
   const Variable<float> images(random_tensor<float>({16, 12, 12, 3}, 3));
   std::vector<std::int32_t> labels(16);

@@ -11,9 +11,8 @@
 #include <vector>
 
 #include "contexture/report/inputs.hpp"
-#include "contexture/train/history.hpp"
-#include "contexture/train/metrics.hpp"
-#include "contexture/train/results.hpp"
+#include "contexture/study/curves.hpp"
+#include "contexture/study/results.hpp"
 
 namespace made_up {
 

@@ -12,7 +12,7 @@ template <class T>
 class MirrorPrediction final : public PretextTask<T> {
  public:
   // Only the encoder's sizes are used: it belongs to the caller, who keeps it. The head is thrown away.
-  MirrorPrediction(const Encoder<T>& encoder, const Rng& rng)
+  MirrorPrediction(const Backbone<T>& encoder, const Rng& rng)
       : head_("mirror_head", encoder.feature_channels(), {.hidden_layers = 0, .output = 2}, rng.split("mirror_head")) {}
 
   std::string name() const override { return "mirror prediction"; }
@@ -43,7 +43,7 @@ class MirrorPrediction final : public PretextTask<T> {
 
   // From the batch to one number, and how many answers were right. Whether a graph is recorded, and whether
   // batch-norm trains, is the caller's business.
-  PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> features = global_avg_pool(encoder(input_variable<T>(batch.inputs)));
     const Variable<T> logits = head_.head(features);
     return {softmax_cross_entropy<T>(logits, batch.targets), count_correct(logits.value(), batch.targets),

@@ -10,9 +10,10 @@
 
 #include "contexture/autograd/gradcheck.hpp"
 #include "contexture/data/builtin.hpp"
+#include "contexture/evaluate/diagnostics.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/ssl/context_prediction.hpp"
-#include "contexture/ssl/diagnostics.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "made_up_images.hpp"
 #include "support/catch.hpp"
@@ -41,7 +42,7 @@ ContextPredictionOptions small_head(PatchReadout readout = PatchReadout::average
 TEST_CASE("the loss is the weighted cross-entropy of every pair on its own", "[ssl]") {
   const auto images = made_up::noise(4, 17, 17, 3);
   for (const auto readout : {PatchReadout::average, PatchReadout::flatten}) {
-    Encoder<double> encoder({.width = 3, .stages = 2}, Rng(1));
+    ResNet<double> encoder({.width = 3, .stages = 2}, Rng(1));
     ContextPrediction<double> task(small_context(), 17, 17, encoder, small_head(readout), Rng(2));
     const auto batch = task.make_batch(images, made_up::first(4), Rng(3));
     REQUIRE(batch.targets.size() == 48);
@@ -85,7 +86,7 @@ TEST_CASE("gradients of context prediction agree with differences", "[ssl]") {
   const auto images = made_up::noise(3, 17, 17, 3);
   for (const auto readout : {PatchReadout::average, PatchReadout::flatten}) {
     for (const bool training : {true, false}) {
-      Encoder<double> encoder({.width = 2, .stages = 2}, Rng(4));
+      ResNet<double> encoder({.width = 2, .stages = 2}, Rng(4));
       auto options = small_head(readout);
       options.label_smoothing = training ? 0.1 : 0.0;
       ContextPrediction<double> task(small_context(), 17, 17, encoder, options, Rng(5));
@@ -102,7 +103,7 @@ TEST_CASE("gradients of context prediction agree with differences", "[ssl]") {
 }
 
 TEST_CASE("the task says what it is and names its head's parameters", "[ssl]") {
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   ContextPrediction<float> task(context_defaults(32), 32, 32, encoder, {}, Rng(2));
   CHECK(task.name() == "context prediction");
   CHECK(task.chance() == Approx(1.0 / 6));
@@ -126,7 +127,7 @@ TEST_CASE("the task says what it is and names its head's parameters", "[ssl]") {
 
 TEST_CASE("validation asks the same questions every time and changes nothing", "[ssl]") {
   const auto images = made_up::noise(50, 32, 32, 3);
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   ContextPrediction<float> task(context_defaults(32), 32, 32, encoder, {.head = {.hidden = 16}}, Rng(2));
   std::vector<Tensor<float>> before;
   for (auto& b : encoder.buffers()) before.push_back(*b.tensor);
@@ -163,7 +164,7 @@ TEST_CASE("validation asks the same questions every time and changes nothing", "
 
 TEST_CASE("tampering shuffles targets or partners and nothing else", "[ssl]") {
   const auto images = made_up::noise(40, 32, 32, 3);
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   ContextPrediction<float> task(context_defaults(32), 32, 32, encoder, {}, Rng(2));
   const auto honest = task.make_batch(images, made_up::first(40), Rng(8));
   for (const auto tampering : {Tampering::none, Tampering::shuffled_targets, Tampering::foreign_partner}) {
@@ -249,7 +250,7 @@ TEST_CASE("after re-estimation an encoder answers whole images as it did in trai
   const auto images = builtin_dataset(96, 1, 32, 5).train;
   const auto indices = made_up::first(96);
   const Normalization normalization = channel_statistics(images, indices);
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   for (auto& b : encoder.buffers()) std::fill_n(b.tensor->data(), b.tensor->size(), 9.0F);  // of something else
   std::vector<Tensor<float>> weights;
   for (auto& p : encoder.parameters()) weights.push_back(p.variable.value());
@@ -275,7 +276,7 @@ namespace {
 // Validation accuracy after some steps on the built-in pictures.
 double accuracy_after(Tampering tampering, int steps) {
   const auto data = builtin_dataset(1200, 300, 32, 3);
-  Encoder<float> encoder({.width = 8, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 8, .stages = 2}, Rng(1));
   ContextPrediction<float> task(context_defaults(32), 32, 32, encoder, {.head = {.hidden = 64, .dropout = 0}}, Rng(2));
   TamperedTask<float> tampered(task, tampering);
   auto parameters = encoder.parameters();

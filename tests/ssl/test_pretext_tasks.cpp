@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/evaluate/diagnostics.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"
-#include "contexture/ssl/diagnostics.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
 #include "example_pretext_task.hpp"
 #include "made_up_images.hpp"
@@ -40,7 +41,7 @@ PretextTaskOptions small_options(Index size, Index channels, const ImageSet& ima
   return options;
 }
 
-std::vector<Variable<double>> all_parameters(Encoder<double>& encoder, PretextTask<double>& task) {
+std::vector<Variable<double>> all_parameters(Backbone<double>& encoder, PretextTask<double>& task) {
   std::vector<Variable<double>> parameters;
   for (auto& p : encoder.parameters()) parameters.push_back(p.variable);
   for (auto& p : task.head().parameters()) parameters.push_back(p.variable);
@@ -54,7 +55,7 @@ struct Learning {
 };
 
 // Losses on other images of the kind, in evaluation mode, before and after `steps` steps.
-Learning learn(PretextTask<float>& task, Encoder<float>& encoder, const ImageSet& images, int steps, Index batch = 32,
+Learning learn(PretextTask<float>& task, Backbone<float>& encoder, const ImageSet& images, int steps, Index batch = 32,
                double rate = 3e-3) {
   const auto all = first(images.count);
   const auto held_out = std::span(all).last(128);
@@ -94,7 +95,7 @@ TEST_CASE("a square is turned counter-clockwise, pixel by pixel", "[ssl]") {
 }
 
 TEST_CASE("rotation's inputs are the turned images, and its targets say by how much", "[ssl]") {
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   const ImageSet images = made_up::noise(60, 9, 9, 3);
   const Normalization normalization = channel_statistics(images, first(60));
   RotationOptions options;
@@ -155,7 +156,7 @@ TEST_CASE("the 24 orders of a jigsaw are all there are, in lexicographic order",
 }
 
 TEST_CASE("a jigsaw's label is the order that its patches' own pixels show", "[ssl]") {
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   JigsawOptions options = jigsaw_defaults(32);
   options.patches.standardise = false;  // (x - 0.5) * 4
   options.patches.colour = ColourTreatment::keep;
@@ -187,7 +188,7 @@ TEST_CASE("a jigsaw's label is the order that its patches' own pixels show", "[s
 }
 
 TEST_CASE("a jigsaw's patches are those of context prediction, in another order", "[ssl]") {
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   const ImageSet images = made_up::noise(20, 32, 32, 3);
   Jigsaw<float> task(jigsaw_defaults(32), 32, 32, encoder, Rng(2));
   const auto batch = task.make_batch(images, first(20), Rng(3));
@@ -205,7 +206,7 @@ TEST_CASE("a jigsaw's patches are those of context prediction, in another order"
 }
 
 TEST_CASE("jigsaws with two blank patches are left out, unless there is nothing else", "[ssl]") {
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   JigsawOptions options = jigsaw_defaults(32);
   options.patches.random_origin = false;
   Jigsaw<float> task(options, 32, 32, encoder, Rng(2));
@@ -252,7 +253,7 @@ TEST_CASE("jigsaws with two blank patches are left out, unless there is nothing 
 
 TEST_CASE("SimCLR's loss is NT-Xent, view by view", "[ssl]") {
   const ImageSet images = made_up::noise(6, 12, 12, 3);
-  Encoder<double> encoder({.width = 3, .stages = 2}, Rng(1));
+  ResNet<double> encoder({.width = 3, .stages = 2}, Rng(1));
   for (const double temperature : {0.1, 0.5, 2.0}) {
     Simclr<double> task(view_defaults(3, true), 12, 12, channel_statistics(images, first(6)), encoder,
                         {.head = {.hidden = 8, .output = 5}, .temperature = temperature, .batch_images = 6}, Rng(2));
@@ -302,7 +303,7 @@ TEST_CASE("SimCLR's loss is NT-Xent, view by view", "[ssl]") {
 
 TEST_CASE("VICReg's loss is its three terms, number by number", "[ssl]") {
   const ImageSet images = made_up::noise(7, 12, 12, 3);
-  Encoder<double> encoder({.width = 3, .stages = 2}, Rng(1));
+  ResNet<double> encoder({.width = 3, .stages = 2}, Rng(1));
   struct Weights {
     double invariance, variance, covariance;
   };
@@ -365,7 +366,7 @@ TEST_CASE("gradients of every task agree with differences", "[ssl]") {
   for (const std::string_view name : pretext_task_names()) {
     for (const bool training : {true, false}) {
       CAPTURE(std::string(name), training);
-      Encoder<double> encoder({.width = 2, .stages = 2}, Rng(4));
+      ResNet<double> encoder({.width = 2, .stages = 2}, Rng(4));
       const auto task = make_pretext_task<double>(name, small_options(17, 3, images), 17, 17, encoder, Rng(5));
       const auto batch = task->make_batch(images, first(12), Rng(6));
       if (!training) {  // running statistics of this task's inputs, else activations die or explode
@@ -381,7 +382,7 @@ TEST_CASE("gradients of every task agree with differences", "[ssl]") {
 
 TEST_CASE("a joint task adds up its parts' losses and keeps their scores apart", "[ssl]") {
   const ImageSet images = made_up::noise(10, 17, 17, 3);
-  Encoder<double> encoder({.width = 3, .stages = 2}, Rng(1));
+  ResNet<double> encoder({.width = 3, .stages = 2}, Rng(1));
   const auto options = small_options(17, 3, images);
   const auto task = make_pretext_task<double>("context+rotation", options, 17, 17, encoder, Rng(5));
   const auto context = make_pretext_task<double>("context", options, 17, 17, encoder, Rng(5));
@@ -445,7 +446,7 @@ TEST_CASE("tasks are had by name, for images of any size and kind", "[ssl]") {
       CHECK(options.views.width * 8 / kind.width == 5);
       for (const std::string_view name : pretext_task_names()) {
         CAPTURE(std::string(name), kind.height, kind.width, kind.channels);
-        Encoder<float> encoder({.in_channels = kind.channels, .width = 4, .stages = 2}, Rng(1));
+        ResNet<float> encoder({.in_channels = kind.channels, .width = 4, .stages = 2}, Rng(1));
         const auto task = make_pretext_task<float>(name, options, kind.height, kind.width, encoder, Rng(2));
         CHECK_FALSE(task->name().empty());
         CHECK(task->chance() > 0);
@@ -463,7 +464,7 @@ TEST_CASE("tasks are had by name, for images of any size and kind", "[ssl]") {
       }
     }
   }
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   const auto options = pretext_task_defaults(32, 32, 3, as_stored(3), false);
   CHECK_THROWS_WITH(
       make_pretext_task<float>("contexts", options, 32, 32, encoder, Rng(2)),
@@ -474,7 +475,7 @@ TEST_CASE("tasks without patches take images that are too small for patches, and
           "[ssl]") {
   const ImageSet images = made_up::noise(17, 8, 8, 3);
   const auto options = pretext_task_defaults(8, 8, 3, channel_statistics(images, first(17)), false);
-  Encoder<float> encoder({.width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   for (const std::string_view name : {"rotation", "simclr", "vicreg"}) {
     CAPTURE(std::string(name));
     const auto task = make_pretext_task<float>(name, options, 8, 8, encoder, Rng(2));
@@ -498,7 +499,7 @@ TEST_CASE("losses and gradients have the same bits with any number of threads", 
     for (const int threads : {1, 2, 3}) {
       CAPTURE(std::string(name), threads);
       set_num_threads(threads);
-      Encoder<float> encoder({.width = 4, .stages = 2}, Rng(4));
+      ResNet<float> encoder({.width = 4, .stages = 2}, Rng(4));
       auto options = pretext_task_defaults(32, 32, 3, channel_statistics(images, first(40)), true);
       const auto task = make_pretext_task<float>(name, options, 32, 32, encoder, Rng(5));
       const auto answer = task->loss(encoder, task->make_batch(images, first(40), Rng(6)));
@@ -515,7 +516,7 @@ TEST_CASE("losses and gradients have the same bits with any number of threads", 
 
 TEST_CASE("rotation learns from pictures that are lit from above", "[ssl]") {
   const ImageSet images = made_up::lit_from_above(640, 16);
-  Encoder<float> encoder({.width = 6, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
   const auto task = make_pretext_task<float>(
       "rotation", pretext_task_defaults(16, 16, 3, channel_statistics(images, first(640)), true), 16, 16, encoder,
       Rng(2));
@@ -527,7 +528,7 @@ TEST_CASE("rotation learns from pictures that are lit from above", "[ssl]") {
 
 TEST_CASE("jigsaws are learnt from the built-in pictures", "[ssl]") {
   const ImageSet images = builtin_dataset(640, 1, 32, 3).train;
-  Encoder<float> encoder({.width = 6, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
   auto options = pretext_task_defaults(32, 32, 3, channel_statistics(images, first(640)), true);
   options.jigsaw.head.hidden = 64;
   const auto task = make_pretext_task<float>("jigsaw", options, 32, 32, encoder, Rng(2));
@@ -541,7 +542,7 @@ TEST_CASE("SimCLR and VICReg learn to find an image's other view", "[ssl]") {
   const ImageSet images = builtin_dataset(640, 1, 16, 3).train;
   for (const std::string_view name : {"simclr", "vicreg"}) {
     CAPTURE(std::string(name));
-    Encoder<float> encoder({.width = 6, .stages = 2}, Rng(1));
+    ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
     auto options = pretext_task_defaults(16, 16, 3, channel_statistics(images, first(640)), true);
     options.simclr.batch_images = options.vicreg.batch_images = 64;
     options.simclr.temperature = 0.2;
@@ -569,7 +570,7 @@ TEST_CASE("the worked example of HACKING.md is a pretext task", "[ssl]") {
     rotate_square(upright.data(), 12, 3, 0, 0, 12, 1, turned.data());
     std::transform(turned.begin(), turned.end(), images.image(i), [](float v) { return static_cast<std::uint8_t>(v); });
   }
-  Encoder<float> encoder({.width = 6, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
   example::MirrorPrediction<float> task(encoder, Rng(2));
   CHECK(task.head().parameters().front().name == "mirror_head.output.weight");
   const auto batch = task.make_batch(images, first(50), Rng(3));

@@ -5,11 +5,10 @@
 
 #include "contexture/nn/layers.hpp"
 #include "contexture/optim/schedule.hpp"
-#include "contexture/train/checkpoint.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/history.hpp"
-#include "runs.hpp"
 #include "support/catch.hpp"
+#include "support/runs.hpp"
 
 using namespace contexture;
 using runs::same_bits, runs::same_rows;

@@ -28,7 +28,8 @@ concept ShapeLike = requires(const Range& r) {
   r.begin();
   r.end();
   r.size();
-} && !std::is_convertible_v<const Range&, std::string_view>;
+}
+&&!std::is_convertible_v<const Range&, std::string_view>;
 
 template <class Part>
 void append_part(std::ostringstream& out, const Part& part) {

@@ -30,9 +30,9 @@ namespace contexture {
 
 /// What the pool holds, in bytes and calls; see memory_stats().
 struct MemoryStats {
-  std::size_t bytes_in_use = 0;        ///< handed out now
-  std::size_t bytes_cached = 0;        ///< freed by tensors, kept for reuse
-  std::size_t peak_bytes_in_use = 0;   ///< the most handed out at once since reset_peak_memory()
+  std::size_t bytes_in_use = 0;          ///< handed out now
+  std::size_t bytes_cached = 0;          ///< freed by tensors, kept for reuse
+  std::size_t peak_bytes_in_use = 0;     ///< the most handed out at once since reset_peak_memory()
   std::uint64_t system_allocations = 0;  ///< how often the operating system was asked
 };
 

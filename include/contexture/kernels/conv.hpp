@@ -12,10 +12,10 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/profile.hpp"
-#include "contexture/kernels/conv_direct.hpp"
-#include "contexture/kernels/conv_im2col.hpp"
-#include "contexture/kernels/conv_shape.hpp"
-#include "contexture/kernels/conv_winograd.hpp"
+#include "contexture/kernels/conv/direct.hpp"
+#include "contexture/kernels/conv/im2col.hpp"
+#include "contexture/kernels/conv/shape.hpp"
+#include "contexture/kernels/conv/winograd.hpp"
 
 namespace contexture::kernels {
 

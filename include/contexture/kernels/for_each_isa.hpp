@@ -22,12 +22,12 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define CONTEXTURE_HAS_X86_ISAS 1
 // Returns call, e.g. relu<T>(x, y, n), of the active instruction set's namespace.
-#define CONTEXTURE_DISPATCH(...)                                            \
-  switch (::contexture::active_isa()) {                                     \
-    case ::contexture::Isa::avx512: return isa_avx512::__VA_ARGS__;         \
-    case ::contexture::Isa::avx2: return isa_avx2::__VA_ARGS__;             \
-    case ::contexture::Isa::baseline: break;                                \
-  }                                                                         \
+#define CONTEXTURE_DISPATCH(...)                                    \
+  switch (::contexture::active_isa()) {                             \
+    case ::contexture::Isa::avx512: return isa_avx512::__VA_ARGS__; \
+    case ::contexture::Isa::avx2: return isa_avx2::__VA_ARGS__;     \
+    case ::contexture::Isa::baseline: break;                        \
+  }                                                                 \
   return isa_baseline::__VA_ARGS__
 #else
 #define CONTEXTURE_DISPATCH(...) return isa_baseline::__VA_ARGS__
@@ -55,8 +55,7 @@
 
 #define CONTEXTURE_ISA isa_avx512
 #define CONTEXTURE_VECTOR_BYTES 64
-#define CONTEXTURE_KERNEL \
-  __attribute__((target("avx2,fma,bmi,bmi2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd")))
+#define CONTEXTURE_KERNEL __attribute__((target("avx2,fma,bmi,bmi2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd")))
 #include "contexture/kernels/vec-inl.hpp"
 #include CONTEXTURE_KERNEL_SOURCE
 #undef CONTEXTURE_ISA

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/nn/layers.hpp"
 
 namespace contexture {
@@ -133,20 +134,21 @@ class ClassifierHead : public UnaryModule<T> {
 template <class T>
 class Classifier : public UnaryModule<T> {
  public:
-  Classifier(Encoder<T> encoder, ClassifierHead<T> head) : encoder_(std::move(encoder)), head_(std::move(head)) {}
+  Classifier(std::unique_ptr<Backbone<T>> encoder, ClassifierHead<T> head)
+      : encoder_(std::move(encoder)), head_(std::move(head)) {}
 
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return head_(encoder_(x)); }
-  [[nodiscard]] Encoder<T>& encoder() { return encoder_; }
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return head_((*encoder_)(x)); }
+  [[nodiscard]] Backbone<T>& encoder() { return *encoder_; }
   [[nodiscard]] ClassifierHead<T>& head() { return head_; }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
-    v.child("encoder", encoder_);
+    v.child("encoder", *encoder_);
     v.child("head", head_);
   }
 
  private:
-  Encoder<T> encoder_;
+  std::unique_ptr<Backbone<T>> encoder_;
   ClassifierHead<T> head_;
 };
 

@@ -47,6 +47,7 @@ class Conv2d : public UnaryModule<T> {
   }
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return conv2d(x, weight_, bias_, options_); }
+  [[nodiscard]] const Variable<T>& weight() const { return weight_; }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "contexture/evaluate/embedding_data.hpp"
 #include "contexture/report/inputs.hpp"
 #include "contexture/report/pictures.hpp"
 #include "contexture/report/scene.hpp"
-#include "contexture/train/embedding_data.hpp"
 
 namespace contexture::detail::report {
 

@@ -12,7 +12,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/train/embedding_data.hpp"
+#include "contexture/evaluate/embedding_data.hpp"
 
 namespace contexture {
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-#include "contexture/train/results.hpp"
+#include "contexture/study/results.hpp"
 
 namespace contexture::detail::report {
 

@@ -20,7 +20,7 @@
 #include "contexture/report/page.hpp"
 #include "contexture/report/pictures.hpp"
 #include "contexture/report/terminal.hpp"
-#include "contexture/train/results.hpp"
+#include "contexture/study/results.hpp"
 
 namespace contexture {
 

@@ -13,7 +13,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -54,9 +54,9 @@ class ContextPrediction final : public PretextTask<T> {
   /// For images of this size and an encoder like this one (only its sizes are used). Throws
   /// std::invalid_argument where the images have no room for the grid, or the encoder takes another
   /// number of channels.
-  ContextPrediction(const ContextOptions& context, Index height, Index width, const Encoder<T>& encoder,
+  ContextPrediction(const ContextOptions& context, Index height, Index width, const Backbone<T>& encoder,
                     const ContextPredictionOptions& options, const Rng& rng)
-      : sampler_(context, height, width, encoder.options().in_channels),
+      : sampler_(context, height, width, encoder.description().in_channels),
         options_(options),
         head_(feature_count(context, encoder, options), options.head, rng.split("context_head")) {
     for (const double weight : sampler_.direction_weights()) weights_.push_back(static_cast<T>(weight));
@@ -72,7 +72,7 @@ class ContextPrediction final : public PretextTask<T> {
     return sampler_.sample(images, indices, rng);
   }
 
-  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> scores = logits(encoder, batch);
     return {softmax_cross_entropy<T>(scores, batch.targets,
                                      {.class_weights = weights_, .label_smoothing = options_.label_smoothing}),
@@ -80,7 +80,7 @@ class ContextPrediction final : public PretextTask<T> {
   }
 
   /// Scores (pairs, 8) of the directions, from once-encoded patches.
-  [[nodiscard]] Variable<T> logits(Encoder<T>& encoder, const PretextBatch& batch) {
+  [[nodiscard]] Variable<T> logits(Backbone<T>& encoder, const PretextBatch& batch) {
     const Variable<T> map = encoder(input_variable<T>(batch.inputs));
     return head_.head.forward(features(map), batch.first, batch.second);
   }
@@ -97,7 +97,7 @@ class ContextPrediction final : public PretextTask<T> {
     ContextHead<T> head;
   };
 
-  static Index feature_count(const ContextOptions& context, const Encoder<T>& encoder,
+  static Index feature_count(const ContextOptions& context, const Backbone<T>& encoder,
                              const ContextPredictionOptions& options) {
     if (options.readout == PatchReadout::average) return encoder.feature_channels();
     const Index extent = encoder.feature_extent(context.patch);

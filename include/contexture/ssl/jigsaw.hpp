@@ -14,7 +14,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -48,8 +48,8 @@ class Jigsaw final : public PretextTask<T> {
  public:
   /// For images of this size and an encoder like this one (only its sizes are used). Throws
   /// std::invalid_argument where the grid is not 2 x 2, or does not fit the images.
-  Jigsaw(const JigsawOptions& options, Index height, Index width, const Encoder<T>& encoder, const Rng& rng)
-      : sampler_(options.patches, height, width, encoder.options().in_channels),
+  Jigsaw(const JigsawOptions& options, Index height, Index width, const Backbone<T>& encoder, const Rng& rng)
+      : sampler_(options.patches, height, width, encoder.description().in_channels),
         options_(options),
         head_("jigsaw_head", kJigsawPieces * encoder.feature_channels(), options.head, rng.split("jigsaw_head")) {
     require(options.patches.grid == 2, "Jigsaw: a grid of ", options.patches.grid, " x ", options.patches.grid,
@@ -97,7 +97,7 @@ class Jigsaw final : public PretextTask<T> {
   }
 
   /// Throws std::invalid_argument for a batch of one puzzle in training.
-  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     require(batch.targets.size() >= 2 || !head_.training(), name(), ": a batch of ", batch.targets.size(),
             " puzzle, expected 2 or more");
     const Variable<T> scores = logits(encoder, batch);
@@ -106,7 +106,7 @@ class Jigsaw final : public PretextTask<T> {
   }
 
   /// Scores (puzzles, 24) of the orders, from once-encoded patches.
-  [[nodiscard]] Variable<T> logits(Encoder<T>& encoder, const PretextBatch& batch) {
+  [[nodiscard]] Variable<T> logits(Backbone<T>& encoder, const PretextBatch& batch) {
     const Variable<T> features = global_avg_pool(encoder(input_variable<T>(batch.inputs)));
     const std::size_t grids = features.shape()[0] / kJigsawPieces;
     const Variable<T> pieces = reshape(features, {grids, kJigsawPieces * features.shape()[1]});

@@ -10,7 +10,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/ssl/pretext.hpp"
 
 namespace contexture {
@@ -56,7 +56,7 @@ class JointTask final : public PretextTask<T> {
     return batch;
   }
 
-  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     require(batch.parts.size() == head_.parts.size(), "JointTask: a batch of ", batch.parts.size(), " parts for ",
             head_.parts.size(), " tasks");
     PretextLoss<T> total;

@@ -20,8 +20,8 @@
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
-#include "contexture/ssl/pretext_batch.hpp"
 #include "contexture/data/resample.hpp"
+#include "contexture/ssl/pretext_batch.hpp"
 
 namespace contexture {
 

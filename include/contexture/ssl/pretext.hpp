@@ -14,7 +14,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
@@ -51,7 +51,7 @@ class PretextTask {
                                                 const Rng& rng) const = 0;
 
   /// Forward pass of a batch; in training mode when `encoder` and head() are.
-  [[nodiscard]] virtual PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) = 0;
+  [[nodiscard]] virtual PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) = 0;
 
   /// What is trained besides the encoder and thrown away afterwards. Its parameter names do not
   /// clash with the encoder's.
@@ -140,7 +140,7 @@ inline void divide_by_count(PretextEvaluation& sums) {
 /// rng.split(b): with the same stream, every call asks the same questions. The modes of encoder and head are as before
 /// afterwards.
 template <class T>
-[[nodiscard]] PretextEvaluation evaluate_pretext(PretextTask<T>& task, Encoder<T>& encoder, const ImageSet& images,
+[[nodiscard]] PretextEvaluation evaluate_pretext(PretextTask<T>& task, Backbone<T>& encoder, const ImageSet& images,
                                                  std::span<const Index> indices, Index batch_size, const Rng& rng) {
   require(batch_size >= 1, "evaluate_pretext: batch of ", batch_size, ", expected 1 or more");
   require(!indices.empty(), "evaluate_pretext: no images");

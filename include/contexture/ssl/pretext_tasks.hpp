@@ -14,7 +14,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/loader.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/jigsaw.hpp"
 #include "contexture/ssl/joint.hpp"
@@ -73,7 +73,7 @@ struct PretextTaskOptions {
 template <class T>
 [[nodiscard]] std::unique_ptr<PretextTask<T>> make_pretext_task(std::string_view name,
                                                                 const PretextTaskOptions& options, Index height,
-                                                                Index width, const Encoder<T>& encoder,
+                                                                Index width, const Backbone<T>& encoder,
                                                                 const Rng& rng) {
   const auto context = [&] {
     return std::make_unique<ContextPrediction<T>>(options.context, height, width, encoder, options.context_prediction,

@@ -11,7 +11,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/loader.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
 
@@ -50,7 +50,7 @@ class RotationPrediction final : public PretextTask<T> {
  public:
   /// For an encoder like this one (only its sizes are used). Throws std::invalid_argument for options that
   /// make no sense.
-  RotationPrediction(const Normalization& normalization, const Encoder<T>& encoder, const RotationOptions& options,
+  RotationPrediction(const Normalization& normalization, const Backbone<T>& encoder, const RotationOptions& options,
                      const Rng& rng)
       : normalization_(normalization),
         options_(options),
@@ -91,14 +91,14 @@ class RotationPrediction final : public PretextTask<T> {
     return batch;
   }
 
-  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> scores = logits(encoder, batch);
     return {softmax_cross_entropy<T>(scores, batch.targets), count_correct(scores.value(), batch.targets),
             static_cast<Index>(batch.targets.size())};
   }
 
   /// Scores (N,4) of the rotations.
-  [[nodiscard]] Variable<T> logits(Encoder<T>& encoder, const PretextBatch& batch) {
+  [[nodiscard]] Variable<T> logits(Backbone<T>& encoder, const PretextBatch& batch) {
     return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 

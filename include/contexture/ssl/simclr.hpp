@@ -10,7 +10,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/view_pairs.hpp"
@@ -29,8 +29,8 @@ class Simclr final : public ViewPairTask<T> {
   /// For images of this size and an encoder like this one (only its sizes are used). The head's parameters are
   /// named "projection_head.". Throws std::invalid_argument for options that make no sense.
   Simclr(const ViewOptions& views, Index height, Index width, const Normalization& normalization,
-         const Encoder<T>& encoder, const SimclrOptions& options, const Rng& rng)
-      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.options().in_channels, normalization), encoder,
+         const Backbone<T>& encoder, const SimclrOptions& options, const Rng& rng)
+      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.description().in_channels, normalization), encoder,
                         "projection_head", options.head, options.batch_images, rng),
         options_(options) {
     require(options.temperature > 0, "Simclr: temperature ", options.temperature, ", expected more than 0");
@@ -39,7 +39,7 @@ class Simclr final : public ViewPairTask<T> {
   [[nodiscard]] std::string name() const override { return "SimCLR"; }
 
   /// NT-Xent. A view is answered rightly when its partner is the most similar of all other views.
-  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     const std::vector<std::int32_t> partner = view_partners(batch);
     const Variable<T> similarity =
         self_similarity(normalize_rows(this->embed(encoder, batch)), static_cast<T>(1.0 / options_.temperature));

@@ -10,7 +10,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/view_pairs.hpp"
@@ -31,8 +31,8 @@ class Vicreg final : public ViewPairTask<T> {
   /// For images of this size and an encoder like this one (only its sizes are used). The head's parameters are
   /// named "expander.". Throws std::invalid_argument for options that make no sense.
   Vicreg(const ViewOptions& views, Index height, Index width, const Normalization& normalization,
-         const Encoder<T>& encoder, const VicregOptions& options, const Rng& rng)
-      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.options().in_channels, normalization), encoder,
+         const Backbone<T>& encoder, const VicregOptions& options, const Rng& rng)
+      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.description().in_channels, normalization), encoder,
                         "expander", options.head, options.batch_images, rng),
         options_(options) {
     require(options.invariance_weight >= 0 && options.variance_weight >= 0 && options.covariance_weight >= 0,
@@ -45,7 +45,7 @@ class Vicreg final : public ViewPairTask<T> {
   /// As in the authors' program: invariance is the mean over images and numbers of the squared difference,
   /// the variance term the mean of the two views', the covariance term their sum. A view is answered rightly
   /// when its partner is the most similar (cosine) of all other views, which the loss does not ask for.
-  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     const std::vector<std::int32_t> partner = view_partners(batch);
     const Variable<T> z = this->embed(encoder, batch);
     const Variable<T> a = gather_rows(z, batch.first);

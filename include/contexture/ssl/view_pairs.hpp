@@ -11,7 +11,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
@@ -64,7 +64,7 @@ class ViewPairTask : public PretextTask<T> {
   }
 
   /// The views' embeddings, (2N,output). Throws std::invalid_argument where N is 1: nothing to tell an image from.
-  [[nodiscard]] Variable<T> embed(Encoder<T>& encoder, const PretextBatch& batch) {
+  [[nodiscard]] Variable<T> embed(Backbone<T>& encoder, const PretextBatch& batch) {
     require(batch.first.size() >= 2, this->name(), ": a batch of ", batch.first.size(), " image, expected 2 or more");
     return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
@@ -74,7 +74,7 @@ class ViewPairTask : public PretextTask<T> {
 
  protected:
   // The head's parameters are named `head_name` and a dot; batch_images: images of a batch that is evaluated.
-  ViewPairTask(ViewSampler sampler, const Encoder<T>& encoder, const char* head_name, const MlpHeadOptions& head,
+  ViewPairTask(ViewSampler sampler, const Backbone<T>& encoder, const char* head_name, const MlpHeadOptions& head,
                Index batch_images, const Rng& rng)
       : sampler_(std::move(sampler)),
         head_(head_name, encoder.feature_channels(), head, rng.split(head_name)),

@@ -26,7 +26,7 @@
 #include "contexture/data/loader.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
-#include "contexture/train/results.hpp"
+#include "contexture/train/history.hpp"
 
 namespace contexture {
 

@@ -1,31 +1,29 @@
-// What a run measured while it went: rows in the order they were taken, which steps are
-// evaluated, and the curve of one arm cut out of the rows. Rows live in memory and in the checkpoint, so a
-// stopped or crashed run loses none; history.csv is written from them by report.
+// What a training measured while it went: a row, and which steps are evaluated. Rows live in memory and in the
+// checkpoint, so a stopped or crashed run loses none.
 #pragma once
 
-#include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/train/metrics.hpp"
-#include "contexture/train/results.hpp"
 
 namespace contexture {
 
-/// A label fraction as it names an experiment: percent without trailing zeros ("100", "50", "12.5").
-[[nodiscard]] inline std::string percent_name(double fraction) {
-  char text[32];
-  // Rounded to 1e-4 percent so that 0.1 * 100 is "10" and not 10.000000000000002.
-  const double percent = std::round(fraction * 1e6) / 1e4;
-  const auto [end, error] = std::to_chars(text, text + sizeof(text), percent, std::chars_format::fixed);
-  require(error == std::errc() && std::isfinite(fraction), "percent_name: fraction ", fraction);
-  return {text, end};
-}
+/// One line of history.csv: what was measured on one split at one step.
+struct HistoryRow {
+  std::string experiment;  ///< "pretrain", or the label fraction in percent: "100", "50", "10"
+  std::string arm;         ///< "scratch", "pretrained"; "pretext" for pre-training
+  std::uint64_t seed = 0;
+  std::int64_t step = 0;  ///< optimiser steps taken
+  double epoch = 0;       ///< passes over the arm's training images
+  double seconds = 0;     ///< since the arm began, training and evaluation
+  std::string split;      ///< "train" (mean since the last row), "validation", "test"
+  double loss = 0;        ///< mean loss, nats; of split "train" with label smoothing and on augmented images
+  double accuracy = 0;    ///< top-1, 0..1
+  double macro_f1 = 0;    ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" and in pre-training
+};
 
 /// Where a run of `steps` optimiser steps is evaluated: at 0, at `steps`, and at most `count` - 1
 /// points between, spaced as i^1.5 because metrics move fastest early. Rising, without repeats; a pure
@@ -39,17 +37,6 @@ namespace contexture {
     if (step > out.back()) out.push_back(step);
   }
   return out;
-}
-
-/// The validation curve of one arm of one seed, in the order of its steps.
-[[nodiscard]] inline std::vector<CurvePoint> validation_curve(std::span<const HistoryRow> rows,
-                                                              std::string_view experiment, std::string_view arm,
-                                                              std::uint64_t seed) {
-  std::vector<CurvePoint> curve;
-  for (const HistoryRow& row : rows)
-    if (row.split == "validation" && row.experiment == experiment && row.arm == arm && row.seed == seed)
-      curve.push_back({row.step, row.seconds, row.accuracy});
-  return curve;
 }
 
 }  // namespace contexture

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <memory>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,20 +18,16 @@
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
 #include "contexture/data/split.hpp"
-#include "contexture/models/encoder.hpp"
-#include "contexture/ssl/probe.hpp"
-#include "contexture/ssl/recalibrate.hpp"
-#include "contexture/train/config.hpp"
-#include "contexture/train/embedding_data.hpp"
-#include "contexture/train/encoder_file.hpp"
-#include "contexture/train/history.hpp"
+#include "contexture/evaluate/embedding_data.hpp"
+#include "contexture/evaluate/probe.hpp"
+#include "contexture/models/backbone.hpp"
 
 namespace contexture {
 
 /// An encoder to look into, under the name that the report gives it.
 struct NamedEncoder {
   std::string name;
-  Encoder<float> encoder;
+  std::unique_ptr<Backbone<float>> encoder;
   Normalization normalization;  ///< of the images it is given
 };
 
@@ -69,7 +64,7 @@ struct EmbeddingOptions {
 
   const std::vector<Index> all = numbered(images.count);
   for (NamedEncoder& named : encoders) {
-    const Tensor<float> features = std::move(stage_features(named.encoder, images, all, named.normalization).back());
+    const Tensor<float> features = std::move(stage_features(*named.encoder, images, all, named.normalization).back());
     EncoderView view;
     view.name = named.name;
     // The nearest of `rows`, themselves left out.
@@ -108,7 +103,7 @@ struct EmbeddingOptions {
     }
     for (std::size_t c = 0; c < shares.size(); ++c) view.variance_shares[c] = shares[c];
 
-    const Tensor<float>& weight = named.encoder.parameters().front().variable.value();  // (R,S,C,K)
+    const Tensor<float>& weight = named.encoder->first_filters();  // (R,S,C,K)
     require_state(weight.dimension() == 4 && weight.shape()[0] == weight.shape()[1], "embedding_view: first weights ",
                   weight.shape(), ", expected a square convolution");
     view.filter_side = dim(weight, 0);
@@ -120,35 +115,6 @@ struct EmbeddingOptions {
     out.encoders.push_back(std::move(view));
   }
   return out;
-}
-
-/// The view of a finished run whose files are in `folder`: random weights (those that the run's first seed begins
-/// from), the classifier trained from scratch with the most labels, and the pre-trained encoder. Empty without test
-/// images or without an encoder's file.
-[[nodiscard]] inline std::optional<EmbeddingView> embedding_of_run(const ExperimentConfig& config, const Dataset& data,
-                                                                   const std::filesystem::path& folder,
-                                                                   const EmbeddingOptions& options = {}) {
-  const std::filesystem::path pretrained =
-      config.encoder.empty() ? folder / "encoder.safetensors" : std::filesystem::path(config.encoder);
-  if (data.test.count < 2 || data.train.count < 1 || !std::filesystem::exists(pretrained)) return std::nullopt;
-  const std::vector<Index> all = numbered(data.train.count);
-  const Normalization normalization = channel_statistics(data.train, all);
-  std::vector<NamedEncoder> encoders;
-  EncoderFile file = read_encoder(pretrained);
-  Encoder<float> random(file.encoder.options(), Rng(config.seed).split("initialisation").split("encoder"));
-  recalibrate_batch_norm(random, data.train, all, normalization);
-  encoders.push_back({"random weights", std::move(random), normalization});
-  if (!config.fractions.empty()) {
-    const double most = *std::max_element(config.fractions.begin(), config.fractions.end());
-    const std::filesystem::path scratch = folder / message("classifier_", percent_name(most), "_scratch.safetensors");
-    if (std::filesystem::exists(scratch)) {
-      EncoderFile labelled = read_encoder(scratch);
-      encoders.push_back({"trained with " + percent_name(most) + " % of the labels", std::move(labelled.encoder),
-                          labelled.normalization.value_or(normalization)});
-    }
-  }
-  encoders.push_back({"pre-trained, no labels", std::move(file.encoder), file.normalization.value_or(normalization)});
-  return embedding_view(encoders, data.test, options);
 }
 
 }  // namespace contexture

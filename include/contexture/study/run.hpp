@@ -29,24 +29,26 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
+#include "contexture/data/mirror_rule.hpp"
 #include "contexture/data/split.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/evaluate/encoder_file.hpp"
+#include "contexture/evaluate/metrics.hpp"
+#include "contexture/models/image_classifier.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/ssl/recalibrate.hpp"
-#include "contexture/train/checkpoint.hpp"
-#include "contexture/train/classifier.hpp"
-#include "contexture/train/config.hpp"
-#include "contexture/train/encoder_file.hpp"
+#include "contexture/study/checkpoint.hpp"
+#include "contexture/study/config.hpp"
+#include "contexture/study/curves.hpp"
+#include "contexture/study/phases.hpp"
+#include "contexture/study/results.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/history.hpp"
-#include "contexture/train/metrics.hpp"
-#include "contexture/train/mirror_rule.hpp"
-#include "contexture/train/results.hpp"
-#include "contexture/train/tasks.hpp"
+#include "contexture/train/pretraining.hpp"
 
 namespace contexture {
 
@@ -415,8 +417,8 @@ class ExperimentRun {
   // Weights of --encoder FILE, checked against the architecture.
   TensorMap load_encoder_file() const {
     EncoderFile file = read_encoder(config_.encoder);
-    const EncoderOptions& made = file.encoder.options();
-    const EncoderOptions& wanted = options_.encoder;
+    const BackboneDescription& made = file.encoder->description();
+    const BackboneDescription& wanted = options_.encoder;
     require_input(made == wanted, config_.encoder, ": weights of another architecture: width ", made.width, " with ",
                   made.blocks_per_stage, " blocks a stage for images of ", made.in_channels,
                   " channels, this run has width ", wanted.width, ", ", wanted.blocks_per_stage, " and ",
@@ -424,7 +426,7 @@ class ExperimentRun {
     if (file.kind == "classifier")
       progress_.note(message(config_.encoder, ": the encoder of a classifier, trained with labels"));
     TensorMap tensors;
-    copy_tensors(state_tensors(file.encoder), tensors);
+    copy_tensors(state_tensors(*file.encoder), tensors);
     return tensors;
   }
 
@@ -550,7 +552,8 @@ class ExperimentRun {
     const std::string key = pretrain_key(seed);
     if (state_.pretraining.contains(key)) return;
     const Rng rng(seed);
-    Encoder<float> encoder(options_.encoder, encoder_stream(rng));
+    const std::unique_ptr<Backbone<float>> network = make_backbone<float>(options_.encoder, encoder_stream(rng));
+    Backbone<float>& encoder = *network;
     const Split split = split_of(seed);
     PretextTaskOptions asked = pretext_options(config_, data_.train, options_.normalization);
     // evaluate_pretext() takes validation images in batches of nearly this size: what the chance of a view is among.
@@ -599,7 +602,7 @@ class ExperimentRun {
                              "give: look for what gives the answer away (docs/context-prediction.md)"));
     if (!files_.out.empty())
       contexture::save(encoder, files_.out / message("encoder", file_suffix(seed), ".safetensors"),
-                       encoder_metadata(options_.encoder));
+                       backbone_metadata(options_.encoder));
     state_.history.insert(state_.history.end(), fitted.rows.begin(), fitted.rows.end());
     state_.pretraining[key] = result;
     save();
@@ -626,7 +629,8 @@ class ExperimentRun {
     const std::unique_ptr<Optimizer<float>> optimizer = make_optimizer(model);
     if (which == Arm::pretrained && config_.encoder_rate != 1)
       for (const NamedParameter<float>& parameter : model.encoder().parameters())
-        if (transferred(parameter.name)) optimizer->scale_rate("encoder." + parameter.name, config_.encoder_rate);
+        if (transferred(model.encoder(), parameter.name))
+          optimizer->scale_rate("encoder." + parameter.name, config_.encoder_rate);
     FitOptions options;
     options.steps = how.steps;
     options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config_.evaluations));
@@ -696,13 +700,13 @@ class ExperimentRun {
 
   // Is this tensor of the encoder taken from the pre-trained one? Those of the stem are, and of the stages up to
   // config.transfer.
-  bool transferred(const std::string& name) const {
-    return (name.starts_with("stage") ? std::atoll(name.c_str() + 5) : 0) <= config_.transfer;
+  bool transferred(const Backbone<float>& encoder, const std::string& name) const {
+    return encoder.stage_of(name) <= config_.transfer;
   }
 
-  void transfer(Encoder<float>& encoder) const {
+  void transfer(Backbone<float>& encoder) const {
     for (const auto& [name, tensor] : state_tensors(encoder)) {
-      if (!transferred(name)) continue;
+      if (!transferred(encoder, name)) continue;
       const auto found = state_.encoder.find(name);
       require_state(found != state_.encoder.end() && found->second.shape() == tensor->shape(),
                     "run_experiments: no pre-trained tensor '", name, "' ", tensor->shape());
@@ -760,9 +764,9 @@ class ExperimentRun {
     if (config_.mirror == Mirror::automatic) out.config["flip"] = mirror_ ? "auto (on)" : "auto (off)";
     out.machine = state_.machine;
     out.scratch_machine = state_.scratch_machine;
-    Encoder<float> encoder(options_.encoder, Rng(0));
-    out.encoder_parameters = static_cast<std::int64_t>(encoder.parameter_count());
-    out.encoder_multiply_adds = encoder.multiply_adds(out.height, out.width);
+    const std::unique_ptr<Backbone<float>> encoder = make_backbone<float>(options_.encoder, Rng(0));
+    out.encoder_parameters = static_cast<std::int64_t>(encoder->parameter_count());
+    out.encoder_multiply_adds = encoder->multiply_adds(out.height, out.width);
     if (!state_.pretraining.empty()) out.pretrain = mean_pretraining();
     out.origin = state_.origin;
     if (out.origin) out.pretrain = out.origin->measured;

@@ -3,19 +3,20 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "contexture/core/error.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/image_classifier.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
-#include "contexture/train/classifier.hpp"
 
 namespace contexture {
 
 struct EncoderFile {
-  Encoder<float> encoder;
+  std::unique_ptr<Backbone<float>> encoder;
   std::string kind;                            ///< "encoder", or "classifier": trained with labels
   std::optional<Normalization> normalization;  ///< of a classifier's images; an encoder's file does not tell
 };
@@ -26,10 +27,10 @@ struct EncoderFile {
   const auto kind = file.metadata.find("kind");
   if (kind != file.metadata.end() && kind->second == "classifier") {
     ImageClassifier classifier = ImageClassifier::load(path);
-    return {std::move(classifier.encoder()), "classifier", classifier.options().normalization};
+    return {classifier.take_encoder(), "classifier", classifier.options().normalization};
   }
-  EncoderFile out{Encoder<float>(encoder_options(file, path.string()), Rng(0)), "encoder", std::nullopt};
-  load(out.encoder, file, path.string());
+  EncoderFile out{make_backbone<float>(backbone_description(file, path.string()), Rng(0)), "encoder", std::nullopt};
+  load(*out.encoder, file, path.string());
   return out;
 }
 

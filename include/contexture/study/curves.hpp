@@ -1,70 +1,32 @@
-// How good a classifier is (accuracy, macro-F1) and how fast it got there (plateau, time to a
-// share of a reference accuracy): pure functions on counts and curves, so that every number of a
-// report can be recomputed from history.csv. One smoothing is used everywhere, see smoothed().
+// How fast an arm got there: plateau, time to a share of a reference accuracy. Pure functions on curves, so that every
+// number of a report can be recomputed from history.csv. One smoothing is used everywhere, see smoothed().
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/train/results.hpp"
+#include "contexture/study/results.hpp"
+#include "contexture/train/history.hpp"
 
 namespace contexture {
 
-/// Counts of (true class, predicted class) pairs. Throws std::invalid_argument where the two
-/// differ in length or a class is outside [0, classes).
-[[nodiscard]] inline ConfusionMatrix confusion_matrix(std::span<const std::int32_t> truth,
-                                                      std::span<const std::int32_t> predicted, std::int64_t classes) {
-  require(classes > 0, "confusion_matrix: ", classes, " classes, expected at least 1");
-  require(truth.size() == predicted.size(), "confusion_matrix: ", truth.size(), " true classes and ", predicted.size(),
-          " predictions");
-  ConfusionMatrix matrix{classes, std::vector<std::int64_t>(static_cast<std::size_t>(classes * classes), 0)};
-  for (std::size_t i = 0; i < truth.size(); ++i) {
-    require(truth[i] >= 0 && truth[i] < classes && predicted[i] >= 0 && predicted[i] < classes,
-            "confusion_matrix: pair ", i, " is (", truth[i], ",", predicted[i], "), expected classes 0 to ",
-            classes - 1);
-    ++matrix.counts[static_cast<std::size_t>(truth[i] * classes + predicted[i])];
-  }
-  return matrix;
-}
-
-/// Share of right answers, 0..1; 0 for an empty matrix.
-[[nodiscard]] inline double accuracy(const ConfusionMatrix& matrix) {
-  std::int64_t right = 0;
-  std::int64_t all = 0;
-  for (std::int64_t t = 0; t < matrix.classes; ++t)
-    for (std::int64_t p = 0; p < matrix.classes; ++p) {
-      const std::int64_t count = matrix.counts[static_cast<std::size_t>(t * matrix.classes + p)];
-      all += count;
-      if (t == p) right += count;
-    }
-  return all == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(all);
-}
-
-/// Unweighted mean over classes of F1 = 2 TP / (2 TP + FP + FN). A class that occurs neither in
-/// the truth nor among the predictions has no F1 and is left out; 0 where none is left.
-[[nodiscard]] inline double macro_f1(const ConfusionMatrix& matrix) {
-  double sum = 0;
-  std::int64_t present = 0;
-  for (std::int64_t k = 0; k < matrix.classes; ++k) {
-    std::int64_t truth = 0;
-    std::int64_t predicted = 0;
-    for (std::int64_t j = 0; j < matrix.classes; ++j) {
-      truth += matrix.counts[static_cast<std::size_t>(k * matrix.classes + j)];
-      predicted += matrix.counts[static_cast<std::size_t>(j * matrix.classes + k)];
-    }
-    if (truth + predicted == 0) continue;
-    const std::int64_t right = matrix.counts[static_cast<std::size_t>(k * matrix.classes + k)];
-    sum += 2.0 * static_cast<double>(right) / static_cast<double>(truth + predicted);
-    ++present;
-  }
-  return present == 0 ? 0.0 : sum / static_cast<double>(present);
+/// A label fraction as it names an experiment: percent without trailing zeros ("100", "50", "12.5").
+[[nodiscard]] inline std::string percent_name(double fraction) {
+  char text[32];
+  // Rounded to 1e-4 percent so that 0.1 * 100 is "10" and not 10.000000000000002.
+  const double percent = std::round(fraction * 1e6) / 1e4;
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), percent, std::chars_format::fixed);
+  require(error == std::errc() && std::isfinite(fraction), "percent_name: fraction ", fraction);
+  return {text, end};
 }
 
 /// One evaluation on the validation split.
@@ -148,6 +110,17 @@ inline void fill_speed(ArmResult& result, std::span<const CurvePoint> curve, std
     result.steps_to[key] = reached ? std::optional(reached->step) : std::nullopt;
     result.seconds_to[key] = reached ? std::optional(reached->seconds) : std::nullopt;
   }
+}
+
+/// The validation curve of one arm of one seed, in the order of its steps.
+[[nodiscard]] inline std::vector<CurvePoint> validation_curve(std::span<const HistoryRow> rows,
+                                                              std::string_view experiment, std::string_view arm,
+                                                              std::uint64_t seed) {
+  std::vector<CurvePoint> curve;
+  for (const HistoryRow& row : rows)
+    if (row.split == "validation" && row.experiment == experiment && row.arm == arm && row.seed == seed)
+      curve.push_back({row.step, row.seconds, row.accuracy});
+  return curve;
 }
 
 }  // namespace contexture

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
-#include "contexture/train/history.hpp"
-#include "contexture/train/metrics.hpp"
+#include "contexture/evaluate/metrics.hpp"
+#include "contexture/study/curves.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;

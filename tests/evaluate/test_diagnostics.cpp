@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "contexture/ssl/diagnostics.hpp"
+#include "contexture/evaluate/diagnostics.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;

@@ -3,10 +3,10 @@
 #include <fstream>
 #include <tuple>
 
-#include "contexture/train/checkpoint.hpp"
-#include "runs.hpp"
+#include "contexture/study/checkpoint.hpp"
 #include "support/catch.hpp"
 #include "support/full_disk.hpp"
+#include "support/runs.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;

@@ -11,7 +11,7 @@
 #include "contexture/core/blas.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
-#include "contexture/kernels/conv_shape.hpp"
+#include "contexture/kernels/conv/shape.hpp"
 
 namespace contexture::detail::conv {
 

@@ -1,30 +1,24 @@
-// The encoder: a small residual network (He et al., arXiv 1512.03385) with a stride-1 3x3 stem, as
+// The default encoder: a small residual network (He et al., arXiv 1512.03385) with a stride-1 3x3 stem, as
 // is usual for 32-px images. Fully convolutional: an 8-px patch and a 96-px image go through the
 // same weights, and the size of the feature map follows the size of the input.
 #pragma once
 
+#include <charconv>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "contexture/models/backbone.hpp"
 #include "contexture/nn/layers.hpp"
 
 namespace contexture {
 
-struct EncoderOptions {
-  Index in_channels = 3;
-  Index width = 24;            ///< channels behind the stem; stage i has width * 2^i
-  Index stages = 3;            ///< each halves height and width, and doubles the channels
-  Index blocks_per_stage = 1;  ///< residual blocks a stage; the first has stride 2
-  bool affine = true;          ///< learn scale and shift in the batch-norms
-
-  friend bool operator==(const EncoderOptions&, const EncoderOptions&) = default;
-};
-
-/// (N,H,W,in_channels) -> (N,ceil(H/2^stages),ceil(W/2^stages),width*2^stages).
+/// (N,H,W,in_channels) -> (N,ceil(H/2^stages),ceil(W/2^stages),width*2^stages). Every stage halves height and width
+/// and doubles the channels; it has blocks_per_stage residual blocks, the first with stride 2.
 template <class T>
-class Encoder : public UnaryModule<T> {
+class ResNet final : public Backbone<T> {
  public:
-  Encoder(const EncoderOptions& options, const Rng& rng)
+  explicit ResNet(const BackboneDescription& options, const Rng& rng)
       : options_(checked(options)),
         stem_(options.in_channels, options.width, {.kernel = 3, .bias = false}, rng.split("stem")),
         stem_norm_(options.width, {.affine = options.affine, .relu = true}) {
@@ -46,8 +40,7 @@ class Encoder : public UnaryModule<T> {
     return y;
   }
 
-  /// Feature maps of the stem and of every stage, first to last: stages + 1 in all.
-  [[nodiscard]] std::vector<Variable<T>> forward_stages(const Variable<T>& x) {
+  [[nodiscard]] std::vector<Variable<T>> forward_stages(const Variable<T>& x) override {
     std::vector<Variable<T>> maps{stem_norm_(stem_(x))};
     for (Index stage = 0; stage < options_.stages; ++stage) {
       Variable<T> y = maps.back();
@@ -58,19 +51,21 @@ class Encoder : public UnaryModule<T> {
     return maps;
   }
 
-  [[nodiscard]] const EncoderOptions& options() const { return options_; }
+  [[nodiscard]] const BackboneDescription& description() const override { return options_; }
 
-  /// Channels of the last feature map.
-  [[nodiscard]] Index feature_channels() const { return options_.width << options_.stages; }
+  [[nodiscard]] std::vector<Index> stage_channels() const override {
+    std::vector<Index> channels;
+    for (Index stage = 0; stage <= options_.stages; ++stage) channels.push_back(options_.width << stage);
+    return channels;
+  }
 
-  /// Extent of the last feature map for an input extent: the stages' stride-2 convolutions round up.
-  [[nodiscard]] Index feature_extent(Index extent) const {
+  /// The stages' stride-2 convolutions round up.
+  [[nodiscard]] Index feature_extent(Index extent) const override {
     for (Index stage = 0; stage < options_.stages; ++stage) extent = (extent + 1) / 2;
     return extent;
   }
 
-  /// Multiply-adds of the convolutions for one image of this size.
-  [[nodiscard]] Index multiply_adds(Index height, Index width) const {
+  [[nodiscard]] Index multiply_adds(Index height, Index width) const override {
     Index total = height * width * 9 * options_.in_channels * options_.width;
     Index channels = options_.width;
     for (Index stage = 0; stage < options_.stages; ++stage) {
@@ -84,6 +79,16 @@ class Encoder : public UnaryModule<T> {
     return total;
   }
 
+  [[nodiscard]] Index stage_of(std::string_view name) const override {
+    constexpr std::string_view kStage = "stage";
+    if (!name.starts_with(kStage)) return 0;
+    Index stage = 0;
+    (void)std::from_chars(name.data() + kStage.size(), name.data() + name.size(), stage);
+    return stage;
+  }
+
+  [[nodiscard]] const Tensor<T>& first_filters() const override { return stem_.weight().value(); }
+
  protected:
   void visit(ModuleVisitor<T>& v) override {
     v.child("stem", stem_);
@@ -95,10 +100,10 @@ class Encoder : public UnaryModule<T> {
   }
 
  private:
-  static const EncoderOptions& checked(const EncoderOptions& o) {
+  static const BackboneDescription& checked(const BackboneDescription& o) {
     require(o.in_channels >= 1 && o.width >= 1 && o.width <= 4096 && o.stages >= 1 && o.stages <= 8 &&
                 o.blocks_per_stage >= 1,
-            "Encoder: in_channels ", o.in_channels, ", width ", o.width, ", stages ", o.stages, ", blocks_per_stage ",
+            "ResNet: in_channels ", o.in_channels, ", width ", o.width, ", stages ", o.stages, ", blocks_per_stage ",
             o.blocks_per_stage, ", expected >= 1, 1 to 4096, 1 to 8, >= 1");
     return o;
   }
@@ -109,7 +114,7 @@ class Encoder : public UnaryModule<T> {
     return options_.blocks_per_stage == 1 ? name : name + ".block" + std::to_string(block);
   }
 
-  EncoderOptions options_;
+  BackboneDescription options_;
   Conv2d<T> stem_;
   BatchNorm<T> stem_norm_;
   std::vector<ResidualBlock<T>> blocks_;

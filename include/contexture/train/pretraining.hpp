@@ -1,4 +1,4 @@
-// What fit() trains here: a classifier on labelled images, an encoder by a pretext task.
+// What fit() trains without labels: an encoder and the head of a pretext task.
 #pragma once
 
 #include <algorithm>
@@ -10,61 +10,17 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext.hpp"
-#include "contexture/train/classifier.hpp"
 #include "contexture/train/fit.hpp"
-#include "contexture/train/metrics.hpp"
 
 namespace contexture::detail {
-
-// A classifier: learns the labelled images `indices` of a set, validated on others of the same set.
-class ClassifierTask final : public FitTask<Batch> {
- public:
-  ClassifierTask(ImageClassifier& model, const ImageSet& set, std::vector<Index> indices, std::vector<Index> validation,
-                 Index batch, const Augmentation& augmentation, double label_smoothing, const Rng& rng)
-      : model_(model),
-        set_(set),
-        sampler_(std::move(indices), batch, rng.split("order")),
-        validation_(std::move(validation)),
-        augmentation_(augmentation),
-        label_smoothing_(label_smoothing),
-        rng_(rng.split("augmentation")) {}
-
-  Module<float>& module() override { return model_; }
-
-  Batch make_batch(std::int64_t step) const override {
-    Batch batch;
-    contexture::make_batch(set_, sampler_.batch(step), model_.options().normalization, &augmentation_,
-                           rng_.split(static_cast<std::uint64_t>(step)), batch);
-    return batch;
-  }
-
-  BatchLoss loss(Batch& batch) override {
-    const Variable<float> logits = model_(Variable<float>(std::move(batch.images)));
-    return {softmax_cross_entropy<float>(logits, batch.labels, {.label_smoothing = label_smoothing_}),
-            count_correct(logits.value(), batch.labels), static_cast<std::int64_t>(batch.labels.size())};
-  }
-
-  Evaluation evaluate() override { return score(model_, set_, validation_).evaluation; }
-
-  [[nodiscard]] std::int64_t images_per_step() const override { return sampler_.batch_size(); }
-
- private:
-  ImageClassifier& model_;
-  const ImageSet& set_;
-  EpochSampler sampler_;
-  std::vector<Index> validation_;
-  Augmentation augmentation_;
-  double label_smoothing_;
-  Rng rng_;
-};
 
 // Encoder and pretext head as one module to train.
 class PretrainModel final : public Module<float> {
  public:
-  PretrainModel(Encoder<float>& encoder, Module<float>& head) : encoder_(encoder), head_(head) {}
+  PretrainModel(Backbone<float>& encoder, Module<float>& head) : encoder_(encoder), head_(head) {}
 
  protected:
   void visit(ModuleVisitor<float>& v) override {
@@ -73,7 +29,7 @@ class PretrainModel final : public Module<float> {
   }
 
  private:
-  Encoder<float>& encoder_;
+  Backbone<float>& encoder_;
   Module<float>& head_;
 };
 
@@ -85,7 +41,7 @@ inline constexpr Index kPretextEvaluationBatch = 256;
 // of the first set.
 class PretrainTask final : public FitTask<PretextBatch> {
  public:
-  PretrainTask(Encoder<float>& encoder, PretextTask<float>& pretext, const ImageSet& set, std::vector<Index> indices,
+  PretrainTask(Backbone<float>& encoder, PretextTask<float>& pretext, const ImageSet& set, std::vector<Index> indices,
                const ImageSet& more, std::vector<Index> validation, Index batch, const Rng& rng)
       : encoder_(encoder),
         pretext_(pretext),
@@ -133,7 +89,7 @@ class PretrainTask final : public FitTask<PretextBatch> {
                                      static_cast<double>(images_));
   }
 
-  Encoder<float>& encoder_;
+  Backbone<float>& encoder_;
   PretextTask<float>& pretext_;
   PretrainModel model_;
   const ImageSet& set_;

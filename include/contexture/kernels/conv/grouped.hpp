@@ -11,9 +11,9 @@
 
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
-#include "contexture/kernels/conv_axis.hpp"
-#include "contexture/kernels/conv_im2col.hpp"
-#include "contexture/kernels/conv_shape.hpp"
+#include "contexture/kernels/conv/im2col.hpp"
+#include "contexture/kernels/conv/shape.hpp"
+#include "contexture/kernels/conv/taps.hpp"
 
 namespace contexture::detail::conv {
 
@@ -58,7 +58,7 @@ struct GroupedKernels {
 
 }  // namespace contexture::detail::conv
 
-#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv_grouped-inl.hpp"
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/grouped-inl.hpp"
 #include "contexture/kernels/for_each_isa.hpp"
 
 namespace contexture::kernels {

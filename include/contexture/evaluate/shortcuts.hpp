@@ -5,22 +5,23 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/evaluate/diagnostics.hpp"
+#include "contexture/evaluate/probe.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/context_prediction.hpp"
-#include "contexture/ssl/diagnostics.hpp"
 #include "contexture/ssl/pretext.hpp"
-#include "contexture/ssl/probe.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/fit.hpp"
-#include "contexture/train/tasks.hpp"
+#include "contexture/train/pretraining.hpp"
 
 namespace contexture {
 
@@ -36,7 +37,7 @@ struct ShortcutOptions {
 namespace detail {
 
 // Features of the patches of some images, labelled with their place in the grid.
-inline LabelledFeatures placed_patches(Encoder<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
+inline LabelledFeatures placed_patches(Backbone<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
                                        std::span<const Index> indices, const Rng& rng) {
   const NoGrad no_grad;
   const ModeGuard<float> mode(encoder, false);
@@ -58,7 +59,7 @@ inline LabelledFeatures placed_patches(Encoder<float>& encoder, const PatchSampl
 }
 
 // How often a linear classifier on a single patch's features tells its place in the grid.
-inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
+inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
                                 std::span<const Index> train, std::span<const Index> validation, const Rng& rng) {
   const auto few = train.first(std::min<std::size_t>(train.size(), 2000));
   const std::size_t half = validation.size() / 2;
@@ -97,10 +98,11 @@ inline double position_accuracy(Encoder<float>& encoder, const PatchSampler& sam
   ShortcutMeasurements out;
   out.images = static_cast<Index>(validation.size());
   const std::vector<ShortcutCheck> checks = shortcut_checks(context, images.height, images.width);
-  const EncoderOptions architecture{.in_channels = images.channels, .width = options.width};
+  const BackboneDescription architecture{.in_channels = images.channels, .width = options.width};
   for (std::size_t i = 0; i < checks.size(); ++i) {
     const ShortcutCheck& check = checks[i];
-    Encoder<float> encoder(architecture, rng.split("encoder"));
+    const std::unique_ptr<Backbone<float>> network = make_backbone<float>(architecture, rng.split("encoder"));
+    Backbone<float>& encoder = *network;
     ContextPrediction<float> pretext(check.options, images.height, images.width, encoder, {}, rng.split("head"));
     const bool as_trained = i == static_cast<std::size_t>(Check::task);
     if (as_trained) {  // before training: the control

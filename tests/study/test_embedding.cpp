@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "contexture/report/files.hpp"
-#include "contexture/train/embedding.hpp"
+#include "contexture/study/embedding_of_run.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
@@ -34,8 +34,8 @@ const Normalization kNormalization{{0.5F, 0.5F, 0.5F}, {0.25F, 0.25F, 0.25F}};
 TEST_CASE("embedding_view: neighbours, map and filters", "[train]") {
   const ImageSet set = two_classes(30);
   std::vector<NamedEncoder> encoders;
-  encoders.push_back({"a", Encoder<float>({.in_channels = 3, .width = 4, .stages = 2}, Rng(1)), kNormalization});
-  encoders.push_back({"b", Encoder<float>({.in_channels = 3, .width = 8, .stages = 1}, Rng(2)), kNormalization});
+  encoders.push_back({"a", make_backbone<float>({.in_channels = 3, .width = 4, .stages = 2}, Rng(1)), kNormalization});
+  encoders.push_back({"b", make_backbone<float>({.in_channels = 3, .width = 8, .stages = 1}, Rng(2)), kNormalization});
   const EmbeddingView view = embedding_view(encoders, set, {.queries = 5, .neighbours = 4, .mapped = 10});
   CHECK(view.queries == std::vector<std::int64_t>{0, 1, 2, 3, 4});
   REQUIRE(view.mapped.size() == 10);
@@ -52,7 +52,7 @@ TEST_CASE("embedding_view: neighbours, map and filters", "[train]") {
   for (Index i = 0; i < 30; ++i) all.push_back(i);
   for (std::size_t e = 0; e < 2; ++e) {
     const EncoderView& v = view.encoders[e];
-    const Tensor<float> features = stage_features(encoders[e].encoder, set, all, kNormalization).back();
+    const Tensor<float> features = stage_features(*encoders[e].encoder, set, all, kNormalization).back();
     const std::size_t f = features.shape()[1];
     REQUIRE(v.neighbours.size() == 20);
     for (std::size_t q = 0; q < 5; ++q) {
@@ -89,7 +89,7 @@ TEST_CASE("embedding_view: neighbours, map and filters", "[train]") {
       const bool same_side = (v.x[i] > 0) == (v.x[0] > 0);
       CHECK(same_side == (view.mapped[i] % 2 == view.mapped[0] % 2));
     }
-    const Tensor<float>& weight = encoders[e].encoder.parameters().front().variable.value();
+    const Tensor<float>& weight = encoders[e].encoder->parameters().front().variable.value();
     CHECK(v.filters == static_cast<std::int64_t>(weight.shape()[3]));
     CHECK(v.filter_side == 3);
     CHECK(v.filter_channels == 3);
@@ -115,16 +115,16 @@ TEST_CASE("embedding_of_run: from the files of a run", "[train]") {
   ExperimentConfig config;
   config.fractions = {0.5, 1};
   CHECK_FALSE(embedding_of_run(config, data, folder.path()));
-  const EncoderOptions options{.in_channels = 3, .width = 4};
-  Encoder<float> encoder(options, Rng(9));
-  save(encoder, folder.path() / "encoder.safetensors", encoder_metadata(options));
+  const BackboneDescription options{.in_channels = 3, .width = 4};
+  ResNet<float> encoder(options, Rng(9));
+  save(encoder, folder.path() / "encoder.safetensors", backbone_metadata(options));
   const auto two = embedding_of_run(config, data, folder.path());
   REQUIRE(two);
   REQUIRE(two->encoders.size() == 2);
   CHECK(two->encoders[1].name == "pre-trained, no labels");
   CHECK(two->encoders[1].filter_values[0] == encoder.parameters().front().variable.value()(0, 0, 0, 0));
   // Random weights are those that training begins from.
-  Encoder<float> random(options, Rng(config.seed).split("initialisation").split("encoder"));
+  ResNet<float> random(options, Rng(config.seed).split("initialisation").split("encoder"));
   CHECK(two->encoders[0].filter_values[0] == random.parameters().front().variable.value()(0, 0, 0, 0));
   ImageClassifier classifier({8, 8, options, data.class_names, kNormalization}, Rng(5));
   classifier.save(folder.path() / "classifier_100_scratch.safetensors");

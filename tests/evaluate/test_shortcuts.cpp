@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "contexture/data/builtin.hpp"
-#include "contexture/train/shortcuts.hpp"
+#include "contexture/evaluate/shortcuts.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
@@ -66,7 +66,7 @@ TEST_CASE("position: features that show the place are recognised", "[train]") {
   ContextOptions context = context_defaults(32, 1);
   context.standardise = false;
   const PatchSampler sampler(context, 32, 32, 1);
-  Encoder<float> encoder({.in_channels = 1, .width = 8, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.in_channels = 1, .width = 8, .stages = 2}, Rng(1));
   std::vector<Index> train, held_out;
   for (Index i = 0; i < 120; ++i) (i < 80 ? train : held_out).push_back(i);
   CHECK(detail::position_accuracy(encoder, sampler, set, train, held_out, Rng(2)) > 0.7);

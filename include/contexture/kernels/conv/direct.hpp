@@ -24,10 +24,10 @@
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
-#include "contexture/kernels/conv_axis.hpp"
-#include "contexture/kernels/conv_grouped.hpp"
-#include "contexture/kernels/conv_im2col.hpp"
-#include "contexture/kernels/conv_shape.hpp"
+#include "contexture/kernels/conv/grouped.hpp"
+#include "contexture/kernels/conv/im2col.hpp"
+#include "contexture/kernels/conv/shape.hpp"
+#include "contexture/kernels/conv/taps.hpp"
 
 namespace contexture::detail::conv {
 
@@ -97,7 +97,7 @@ struct DirectKernels {
 
 }  // namespace contexture::detail::conv
 
-#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv_direct-inl.hpp"
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/tiles-inl.hpp"
 #include "contexture/kernels/for_each_isa.hpp"
 
 namespace contexture::kernels {

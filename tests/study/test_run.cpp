@@ -8,9 +8,9 @@
 #include <set>
 
 #include "contexture/data/builtin.hpp"
-#include "contexture/train/experiment.hpp"
-#include "runs.hpp"
+#include "contexture/study/run.hpp"
 #include "support/catch.hpp"
+#include "support/runs.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
@@ -344,7 +344,7 @@ TEST_CASE("unlabelled images take part in pre-training, in their share of the st
   Dataset data = tiny_data();
   data.unlabeled = builtin_dataset(480, 0, 16, 9).train;
   data.unlabeled.labels.clear();
-  Encoder<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
+  ResNet<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
   ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
   detail::PretrainTask task(encoder, pretext, data.train, numbered(240), data.unlabeled, {0, 1, 2, 3}, 32, Rng(3));
   CHECK(task.images() == 720);
@@ -445,7 +445,7 @@ TEST_CASE("few unlabelled images are not repeated within a batch") {
   Dataset data = tiny_data();
   data.unlabeled = builtin_dataset(12, 0, 16).train;
   data.unlabeled.labels.clear();
-  Encoder<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
+  ResNet<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
   ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
   const detail::PretrainTask task(encoder, pretext, data.train, numbered(240), data.unlabeled, {0, 1, 2, 3}, 32,
                                   Rng(3));
@@ -754,7 +754,7 @@ TEST_CASE("the pre-trained encoder's learning rate is not that of stages that st
   const TensorFile encoder = read_safetensors(folder.path / "encoder.safetensors");
   const TensorFile classifier = read_safetensors(folder.path / "classifier_100_pretrained.safetensors");
   CHECK(encoder.tensors.at("stage1.conv2.weight") == classifier.tensors.at("encoder.stage1.conv2.weight"));
-  Encoder<float> random({.in_channels = 3, .width = 2}, Rng(config.seed).split("initialisation").split("encoder"));
+  ResNet<float> random({.in_channels = 3, .width = 2}, Rng(config.seed).split("initialisation").split("encoder"));
   for (const auto& [name, tensor] : state_tensors(random))
     if (name == "stage2.conv2.weight") CHECK_FALSE((*tensor == classifier.tensors.at("encoder.stage2.conv2.weight")));
 }

@@ -2,39 +2,33 @@
 // image, namely image size, normalisation and the classes' names. Its file needs nothing beside it.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
-#include "contexture/kernels/softmax.hpp"
-#include "contexture/models/encoder.hpp"
 #include "contexture/models/heads.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
-#include "contexture/train/fit.hpp"
-#include "contexture/train/metrics.hpp"
-#include "contexture/train/results.hpp"
 
 namespace contexture {
 
 struct ImageClassifierOptions {
   Index height = 0, width = 0;  ///< of the images, pixels; channels are encoder.in_channels
-  EncoderOptions encoder;
+  BackboneDescription encoder;
   std::vector<std::string> class_names;
   Normalization normalization;
-  bool mirror = false;  ///< score() asks about an image and its mirror image: where training mirrors them too
+  bool mirror = false;  ///< score() (evaluate/score.hpp) asks about an image and its mirror image: where training
+                        ///< mirrors them too
 };
 
 /// Encoder options as metadata of a weight file.
-[[nodiscard]] inline Metadata encoder_metadata(const EncoderOptions& o) {
+[[nodiscard]] inline Metadata backbone_metadata(const BackboneDescription& o) {
   return {{"kind", "encoder"},
           {"encoder", nlohmann::json{{"in_channels", o.in_channels},
                                      {"width", o.width},
@@ -44,14 +38,14 @@ struct ImageClassifierOptions {
                           .dump()}};
 }
 
-/// The options that encoder_metadata() wrote into a file. Throws InputError naming `origin` where there are none, or
+/// The options that backbone_metadata() wrote into a file. Throws InputError naming `origin` where there are none, or
 /// the file has not the weights for them.
-[[nodiscard]] inline EncoderOptions encoder_options(const TensorFile& file, const std::string& origin) {
+[[nodiscard]] inline BackboneDescription backbone_description(const TensorFile& file, const std::string& origin) {
   const auto found = file.metadata.find("encoder");
   require_input(found != file.metadata.end(), origin,
                 ": its metadata lacks 'encoder', expected weights written by this "
                 "library");
-  EncoderOptions o;
+  BackboneDescription o;
   try {
     const nlohmann::json json = nlohmann::json::parse(found->second);
     json.at("in_channels").get_to(o.in_channels);
@@ -82,18 +76,20 @@ class ImageClassifier final : public UnaryModule<float> {
   /// encoder.
   ImageClassifier(ImageClassifierOptions options, const Rng& rng)
       : options_(checked(std::move(options))),
-        encoder_(options_.encoder, rng.split("encoder")),
-        head_(encoder_.feature_channels(), static_cast<Index>(options_.class_names.size()), {}, rng.split("head")) {}
+        encoder_(make_backbone<float>(options_.encoder, rng.split("encoder"))),
+        head_(encoder_->feature_channels(), static_cast<Index>(options_.class_names.size()), {}, rng.split("head")) {}
 
   /// images (N,H,W,C), normalised -> logits (N,classes).
-  [[nodiscard]] Variable<float> forward(const Variable<float>& images) override { return head_(encoder_(images)); }
+  [[nodiscard]] Variable<float> forward(const Variable<float>& images) override { return head_((*encoder_)(images)); }
 
   [[nodiscard]] const ImageClassifierOptions& options() const { return options_; }
-  [[nodiscard]] Encoder<float>& encoder() { return encoder_; }
+  [[nodiscard]] Backbone<float>& encoder() { return *encoder_; }
+  /// The encoder alone; the classifier cannot be used any more.
+  [[nodiscard]] std::unique_ptr<Backbone<float>> take_encoder() { return std::move(encoder_); }
   [[nodiscard]] ClassifierHead<float>& head() { return head_; }
 
   void save(const std::filesystem::path& path) {
-    Metadata metadata = encoder_metadata(options_.encoder);
+    Metadata metadata = backbone_metadata(options_.encoder);
     metadata["kind"] = "classifier";
     metadata["classifier"] = nlohmann::json{
         {"height", options_.height},
@@ -113,7 +109,7 @@ class ImageClassifier final : public UnaryModule<float> {
     require_input(found != file.metadata.end(), path.string(),
                   ": its metadata lacks 'classifier', expected a classifier_*.safetensors of an experiment");
     ImageClassifierOptions options;
-    options.encoder = encoder_options(file, path.string());
+    options.encoder = backbone_description(file, path.string());
     try {
       const nlohmann::json json = nlohmann::json::parse(found->second);
       json.at("height").get_to(options.height);
@@ -137,7 +133,7 @@ class ImageClassifier final : public UnaryModule<float> {
 
  protected:
   void visit(ModuleVisitor<float>& v) override {
-    v.child("encoder", encoder_);
+    v.child("encoder", *encoder_);
     v.child("head", head_);
   }
 
@@ -149,62 +145,8 @@ class ImageClassifier final : public UnaryModule<float> {
   }
 
   ImageClassifierOptions options_;
-  Encoder<float> encoder_;
+  std::unique_ptr<Backbone<float>> encoder_;
   ClassifierHead<float> head_;
 };
-
-/// Answers of a classifier on some images, and how good they are; `evaluation` and `confusion` are
-/// empty where the images have no labels.
-struct Score {
-  Evaluation evaluation;
-  TestAnswers answers;
-  ConfusionMatrix confusion;
-};
-
-/// Asks the classifier, in evaluation mode, about the images `indices` of a set; its answer is the mean of the
-/// logits for the image and its mirror image where its options say so. Leaves it in evaluation mode. Throws
-/// std::invalid_argument where image size or channels are not the classifier's.
-[[nodiscard]] inline Score score(ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
-                                 Index batch_size = 256) {
-  const ImageClassifierOptions& options = classifier.options();
-  require(set.height == options.height && set.width == options.width && set.channels == options.encoder.in_channels,
-          "score: images of ", set.height, " x ", set.width, " x ", set.channels, ", the classifier is for ",
-          options.height, " x ", options.width, " x ", options.encoder.in_channels);
-  const NoGrad no_grad;
-  classifier.set_training(false);
-  const auto classes = static_cast<Index>(options.class_names.size());
-  Score out;
-  std::vector<std::int32_t> truth;
-  double loss = 0;
-  Batch batch;
-  for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
-    const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
-    make_batch(set, indices.subspan(begin, size), options.normalization, nullptr, Rng(0), batch);
-    Tensor<float> logits = classifier(Variable<float>(batch.images)).value();
-    if (options.mirror) {
-      mirror_columns(batch.images.data(), static_cast<Index>(size) * set.height, set.width, set.channels);
-      const Tensor<float> mirrored = classifier(Variable<float>(batch.images)).value();
-      for (std::size_t i = 0; i < logits.size(); ++i) logits.data()[i] = 0.5F * (logits.data()[i] + mirrored.data()[i]);
-    }
-    Tensor<float> probability = empty<float>(logits.shape());
-    kernels::softmax(static_cast<Index>(size), classes, logits.data(), probability.data());
-    for (std::size_t i = 0; i < size; ++i) {
-      const float* const p = probability.data() + static_cast<Index>(i) * classes;
-      const float* const best = std::max_element(p, p + classes);
-      out.answers.predicted.push_back(static_cast<std::int32_t>(best - p));
-      out.answers.confidence.push_back(*best);
-      if (batch.labels.empty()) continue;
-      // From the logits: the probability of a hopeless class underflows to 0.
-      const float* const z = logits.data() + static_cast<Index>(i) * classes;
-      const double top = static_cast<double>(z[best - p]);
-      loss += top - static_cast<double>(z[batch.labels[i]]) - std::log(static_cast<double>(*best));
-    }
-    truth.insert(truth.end(), batch.labels.begin(), batch.labels.end());
-  }
-  if (truth.empty()) return out;
-  out.confusion = confusion_matrix(truth, out.answers.predicted, classes);
-  out.evaluation = {loss / static_cast<double>(truth.size()), accuracy(out.confusion), macro_f1(out.confusion)};
-  return out;
-}
 
 }  // namespace contexture

@@ -18,7 +18,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "contexture/kernels/conv_direct.hpp"
+#include "contexture/kernels/conv/direct.hpp"
 
 namespace contexture::detail::conv {
 
@@ -47,7 +47,7 @@ struct WinogradKernels {
 
 }  // namespace contexture::detail::conv
 
-#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv_winograd-inl.hpp"
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/winograd-inl.hpp"
 #include "contexture/kernels/for_each_isa.hpp"
 
 namespace contexture::kernels {

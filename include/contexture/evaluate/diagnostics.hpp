@@ -83,7 +83,7 @@ class TamperedTask final : public PretextTask<T> {
     tamper(batch, tampering_, rng.split("tampering"));
     return batch;
   }
-  [[nodiscard]] PretextLoss<T> loss(Encoder<T>& encoder, const PretextBatch& batch) override {
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     return task_.loss(encoder, batch);
   }
   [[nodiscard]] Module<T>& head() override { return task_.head(); }

@@ -21,7 +21,7 @@
 #include "contexture/data/loader.hpp"
 #include "contexture/kernels/matmul.hpp"
 #include "contexture/kernels/softmax.hpp"
-#include "contexture/models/encoder.hpp"
+#include "contexture/models/backbone.hpp"
 #include "contexture/ssl/pretext.hpp"
 
 namespace contexture {
@@ -39,23 +39,22 @@ struct LabelledFeatures {
 /// Global averages of the feature maps of the stem and of every stage, one tensor (N,F) each, for the images
 /// `indices` of a set, in their order. In evaluation mode and without a tape; the encoder's mode is as before
 /// afterwards.
-[[nodiscard]] inline std::vector<Tensor<float>> stage_features(Encoder<float>& encoder, const ImageSet& images,
+[[nodiscard]] inline std::vector<Tensor<float>> stage_features(Backbone<float>& encoder, const ImageSet& images,
                                                                std::span<const Index> indices,
                                                                const Normalization& normalization,
                                                                Index batch_size = 256) {
   require(batch_size >= 1, "stage_features: batch of ", batch_size, ", expected 1 or more");
   const NoGrad no_grad;
   const detail::ModeGuard<float> mode(encoder, false);
-  const auto stages = static_cast<std::size_t>(encoder.options().stages) + 1;
   std::vector<Tensor<float>> out;
-  for (std::size_t s = 0; s < stages; ++s)
-    out.push_back(empty<float>({indices.size(), static_cast<std::size_t>(encoder.options().width) << s}));
+  for (const Index channels : encoder.stage_channels())
+    out.push_back(empty<float>({indices.size(), static_cast<std::size_t>(channels)}));
   Batch batch;
   for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
     const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
     make_batch(images, indices.subspan(begin, size), normalization, nullptr, Rng(0), batch);
     const std::vector<Variable<float>> maps = encoder.forward_stages(Variable<float>(batch.images));
-    for (std::size_t s = 0; s < stages; ++s) {
+    for (std::size_t s = 0; s < out.size(); ++s) {
       const Variable<float> averages = global_avg_pool(maps[s]);
       const std::size_t features = out[s].shape()[1];
       std::copy(averages.value().data(), averages.value().data() + size * features, out[s].data() + begin * features);

@@ -1,4 +1,4 @@
-// What a run measured, as plain data: filled by train, read by report. No behaviour beyond
+// What a run measured, as plain data: filled by run_experiments(), read by report. No behaviour beyond
 // small derived values.
 #pragma once
 
@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "contexture/core/tensor.hpp"
+#include "contexture/evaluate/metrics.hpp"
+#include "contexture/train/history.hpp"
 
 namespace contexture {
 
@@ -17,32 +19,6 @@ namespace contexture {
 enum class Arm { scratch, pretrained };
 
 [[nodiscard]] constexpr const char* to_string(Arm arm) { return arm == Arm::scratch ? "scratch" : "pretrained"; }
-
-/// One line of history.csv: what was measured on one split at one step.
-struct HistoryRow {
-  std::string experiment;  ///< "pretrain", or the label fraction in percent: "100", "50", "10"
-  std::string arm;         ///< "scratch", "pretrained"; "pretext" for pre-training
-  std::uint64_t seed = 0;
-  std::int64_t step = 0;  ///< optimiser steps taken
-  double epoch = 0;       ///< passes over the arm's training images
-  double seconds = 0;     ///< since the arm began, training and evaluation
-  std::string split;      ///< "train" (mean since the last row), "validation", "test"
-  double loss = 0;        ///< mean loss, nats; of split "train" with label smoothing and on augmented images
-  double accuracy = 0;    ///< top-1, 0..1
-  double macro_f1 = 0;    ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" and in pre-training
-};
-
-/// Answers of one model on the test split, in test-set order.
-struct TestAnswers {
-  std::vector<std::int32_t> predicted;
-  std::vector<float> confidence;  ///< softmax probability of the predicted class
-};
-
-/// Confusion counts, row = true class, column = predicted class, row-major (classes x classes).
-struct ConfusionMatrix {
-  std::int64_t classes = 0;
-  std::vector<std::int64_t> counts;
-};
 
 /// One arm of one experiment with one seed.
 struct ArmResult {

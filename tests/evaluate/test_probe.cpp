@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "contexture/core/memory.hpp"
-#include "contexture/ssl/probe.hpp"
+#include "contexture/evaluate/probe.hpp"
+#include "contexture/models/networks.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
@@ -215,7 +216,7 @@ TEST_CASE("stage_features: means of the feature maps in evaluation mode", "[prob
   std::mt19937 dice(20);
   for (Index i = 0; i < set.count * set.image_bytes(); ++i)
     set.pixels.push_back(static_cast<std::uint8_t>(dice() & 255U));
-  Encoder<float> encoder({.in_channels = 3, .width = 4, .stages = 2}, Rng(1));
+  ResNet<float> encoder({.in_channels = 3, .width = 4, .stages = 2}, Rng(1));
   encoder.set_training(true);
   const Normalization normalization{{0.5F, 0.5F, 0.5F}, {0.2F, 0.2F, 0.2F}};
   const std::vector<Index> some{4, 0, 2};

@@ -16,8 +16,8 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/nn/serialize.hpp"
+#include "contexture/study/results.hpp"
 #include "contexture/train/fit.hpp"
-#include "contexture/train/results.hpp"
 
 namespace contexture {
 

@@ -1,0 +1,74 @@
+// What a classifier answers to images, and how good its answers are.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/data/loader.hpp"
+#include "contexture/evaluate/metrics.hpp"
+#include "contexture/kernels/softmax.hpp"
+#include "contexture/models/image_classifier.hpp"
+#include "contexture/train/fit.hpp"
+
+namespace contexture {
+
+/// Answers of a classifier on some images, and how good they are; `evaluation` and `confusion` are
+/// empty where the images have no labels.
+struct Score {
+  Evaluation evaluation;
+  TestAnswers answers;
+  ConfusionMatrix confusion;
+};
+
+/// Asks the classifier, in evaluation mode, about the images `indices` of a set; its answer is the mean of the
+/// logits for the image and its mirror image where its options say so. Leaves it in evaluation mode. Throws
+/// std::invalid_argument where image size or channels are not the classifier's.
+[[nodiscard]] inline Score score(ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
+                                 Index batch_size = 256) {
+  const ImageClassifierOptions& options = classifier.options();
+  require(set.height == options.height && set.width == options.width && set.channels == options.encoder.in_channels,
+          "score: images of ", set.height, " x ", set.width, " x ", set.channels, ", the classifier is for ",
+          options.height, " x ", options.width, " x ", options.encoder.in_channels);
+  const NoGrad no_grad;
+  classifier.set_training(false);
+  const auto classes = static_cast<Index>(options.class_names.size());
+  Score out;
+  std::vector<std::int32_t> truth;
+  double loss = 0;
+  Batch batch;
+  for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
+    const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
+    make_batch(set, indices.subspan(begin, size), options.normalization, nullptr, Rng(0), batch);
+    Tensor<float> logits = classifier(Variable<float>(batch.images)).value();
+    if (options.mirror) {
+      mirror_columns(batch.images.data(), static_cast<Index>(size) * set.height, set.width, set.channels);
+      const Tensor<float> mirrored = classifier(Variable<float>(batch.images)).value();
+      for (std::size_t i = 0; i < logits.size(); ++i) logits.data()[i] = 0.5F * (logits.data()[i] + mirrored.data()[i]);
+    }
+    Tensor<float> probability = empty<float>(logits.shape());
+    kernels::softmax(static_cast<Index>(size), classes, logits.data(), probability.data());
+    for (std::size_t i = 0; i < size; ++i) {
+      const float* const p = probability.data() + static_cast<Index>(i) * classes;
+      const float* const best = std::max_element(p, p + classes);
+      out.answers.predicted.push_back(static_cast<std::int32_t>(best - p));
+      out.answers.confidence.push_back(*best);
+      if (batch.labels.empty()) continue;
+      // From the logits: the probability of a hopeless class underflows to 0.
+      const float* const z = logits.data() + static_cast<Index>(i) * classes;
+      const double top = static_cast<double>(z[best - p]);
+      loss += top - static_cast<double>(z[batch.labels[i]]) - std::log(static_cast<double>(*best));
+    }
+    truth.insert(truth.end(), batch.labels.begin(), batch.labels.end());
+  }
+  if (truth.empty()) return out;
+  out.confusion = confusion_matrix(truth, out.answers.predicted, classes);
+  out.evaluation = {loss / static_cast<double>(truth.size()), accuracy(out.confusion), macro_f1(out.confusion)};
+  return out;
+}
+
+}  // namespace contexture
