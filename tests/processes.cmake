@@ -20,7 +20,10 @@ add_test(NAME scripts.get_data COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/get_
 set_tests_properties(scripts.get_data PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 add_test(NAME checks.readme_snippet COMMAND "${checks}/doc_snippet.sh" README.md examples/readme.cpp)
 add_test(NAME checks.hacking_snippet COMMAND "${checks}/doc_snippet.sh" docs/HACKING.md tests/ssl/example_pretext_task.hpp)
-set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(CONTEXTURE_WERROR)
+  list(APPEND warnings -Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   list(APPEND warnings -Wno-sign-conversion)
 endif()
@@ -36,7 +39,7 @@ function(contexture_add_consumer name)
     --build-and-test "${CMAKE_CURRENT_SOURCE_DIR}/consumers/${name}" "${CMAKE_CURRENT_BINARY_DIR}/consumers/${name}"
     --build-generator "${CMAKE_GENERATOR}"
     --build-options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}
-      "-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}" ${ARGN}
+      "-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}" -DCONTEXTURE_WERROR=${CONTEXTURE_WERROR} ${ARGN}
     --test-command consumer)
   set_tests_properties(consumers.${name} PROPERTIES TIMEOUT 600 COST 500)
 endfunction()
