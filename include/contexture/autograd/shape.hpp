@@ -82,8 +82,8 @@ template <class T>
 template <class T>
 [[nodiscard]] Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows) {
   require(x.value().dimension() >= 1, "gather_rows: a scalar has no rows");
-  const Shape from = x.shape();
-  const auto count = static_cast<Index>(x.value().shape(0));
+  const Shape& from = x.shape();
+  const auto count = static_cast<Index>(from[0]);
   const auto width = count == 0 ? Index{0} : static_cast<Index>(x.size()) / count;
   for (const std::int32_t row : rows)
     require(row >= 0 && row < count, "gather_rows: row ", row, " of a tensor of shape ", from);
