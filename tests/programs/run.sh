@@ -438,10 +438,14 @@ case_bad_weights() {
   nothing_half_written out
 }
 
-# The README's program: pre-training and a classifier in 40 lines. Chance is 8 %.
-case_readme() {
-  succeeds "$programs/readme" || return
+# The README's program and the tutorial's: pre-training and a classifier, which prints its accuracy. Chance is 8 %.
+prints_accuracy() {  # PROGRAM
+  succeeds "$programs/$1" || return
   awk '{ exit !(NF == 2 && $1 > 45 && $1 < 100 && $2 == "%") }' stdout || complain "accuracy: $(cat stdout)"
+}
+case_readme() { prints_accuracy readme; }
+case_tutorial() {
+  prints_accuracy tutorial || return
   echo 'not an image' >text.png
   fails 1 'text\.png' "$programs/predict" --weights classifier.safetensors text.png
 }
