@@ -14,14 +14,14 @@ int main() {
   const Split split = stratified_split(data.train.labels, 0.1, rng.split("split"));
   const Normalization scale = channel_statistics(data.train, split.train);
   ImageClassifier model({32, 32, {.width = 16}, data.class_names, scale}, rng.split("model"));
-  ContextPrediction<float> task(context_defaults(32), 32, 32, model.encoder(), {}, rng.split("task"));
+  ContextPrediction<float> task({.patches = patch_defaults(32)}, {32, 32}, model.encoder(), rng.split("task"));
   const EpochSampler all(split.train, 64, rng.split("all"));
   const EpochSampler few(label_subset(data.train.labels, split.train, 0.1, rng), 64, rng.split("few"));
   const Augmentation shift_and_mirror;
   const Schedule rate{.peak = 0.1, .total_steps = 200};
 
   Sgd<float> encoder(model.encoder().parameters());
-  Sgd<float> head(task.head().parameters());
+  Sgd<float> head(task.parameters());
   for (int step = 0; step < 200; ++step, encoder.zero_grad(), head.zero_grad()) {  // without labels
     const Rng stream = rng.split("patches").split(step);
     task.loss(model.encoder(), task.make_batch(data.train, all.batch(step), stream)).loss.backward();

@@ -125,7 +125,7 @@ inline constexpr std::array<Preset, 3> kPresets{{
 }
 
 /// One setting of ExperimentConfig as text.
-struct Setting {
+struct ExperimentSetting {
   std::string name;  ///< "pretrain-epochs"
   std::string help;
   std::string value;  ///< what kind of value --help announces: TEXT, NAME, INT, NUMBER, LIST
@@ -155,21 +155,21 @@ V number_from(const std::string& name, std::string_view text, V low, V high) {
 }
 
 template <class V>
-Setting number_setting(std::string name, std::string help, V ExperimentConfig::*member, V low, V high) {
+ExperimentSetting number_setting(std::string name, std::string help, V ExperimentConfig::*member, V low, V high) {
   return {name, std::move(help), std::is_integral_v<V> ? "INT" : "NUMBER",
           [=](ExperimentConfig& c, const std::string& text) { c.*member = number_from<V>(name, text, low, high); },
           [=](const ExperimentConfig& c) { return to_text(c.*member); }};
 }
 
-inline Setting text_setting(std::string name, std::string help, std::string ExperimentConfig::*member) {
+inline ExperimentSetting text_setting(std::string name, std::string help, std::string ExperimentConfig::*member) {
   return {std::move(name), std::move(help), "TEXT",
           [=](ExperimentConfig& c, const std::string& text) { c.*member = text; },
           [=](const ExperimentConfig& c) { return c.*member; }};
 }
 
 // One of several names.
-inline Setting choice_setting(std::string name, const std::string& help, std::string ExperimentConfig::*member,
-                              std::vector<std::string> names) {
+inline ExperimentSetting choice_setting(std::string name, const std::string& help,
+                                        std::string ExperimentConfig::*member, std::vector<std::string> names) {
   std::string list;
   for (std::size_t i = 0; i < names.size(); ++i)
     list.append(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ").append(names[i]);
@@ -209,14 +209,14 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
 }
 
 /// Every setting of ExperimentConfig, in the order of --help.
-[[nodiscard]] inline std::vector<Setting> experiment_settings() {
+[[nodiscard]] inline std::vector<ExperimentSetting> experiment_settings() {
   using C = ExperimentConfig;
   using detail::choice_setting;
   using detail::number_setting;
   using detail::text_setting;
   using I = std::int64_t;
   constexpr I kMany = 1'000'000'000;
-  std::vector<Setting> settings{
+  std::vector<ExperimentSetting> settings{
       text_setting("data", "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images", &C::data),
       number_setting<I>("image-size", "side of the square images in pixels; 0: as stored", &C::image_size, 0, 1024),
       number_setting<I>("train-images", "use only so many training images; 0: all", &C::train_images, 0, kMany),
@@ -232,7 +232,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("width", "channels of the network's first stage", &C::width, 1, 1024),
       number_setting<I>("blocks", "residual blocks in a stage of the network", &C::blocks, 1, 64),
   };
-  std::vector<Setting> pretraining{
+  std::vector<ExperimentSetting> pretraining{
       number_setting<I>("transfer", "stages after the stem that start from pre-trained weights; 99: all", &C::transfer,
                         0, 99),
       choice_setting("pretext", "task of pre-training", &C::pretext,
@@ -272,7 +272,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<double>("encoder-rate", "factor of the learning rate for pre-trained weights", &C::encoder_rate,
                              0.0, 100.0),
   };
-  const std::vector<Setting> classification{
+  const std::vector<ExperimentSetting> classification{
       number_setting<double>("epochs", "passes over the images when all labels are used", &C::epochs, 0.001, 1e5),
       number_setting<double>("learning-rate", "peak, at a batch of 128; 0: by rule", &C::learning_rate, 0.0, 1e6),
       number_setting<double>("warmup", "share of the steps in which a classifier's learning rate rises", &C::warmup,
@@ -297,7 +297,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
       number_setting<I>("evaluations", "of the validation split during an arm", &C::evaluations, 1, 100'000),
       number_setting<I>("threads", "of the library; 0: all processors", &C::threads, 0, 1024),
   };
-  for (Setting& setting : pretraining) setting.pretraining = true;
+  for (ExperimentSetting& setting : pretraining) setting.pretraining = true;
   settings.insert(settings.end(), pretraining.begin(), pretraining.end());
   settings.insert(settings.end(), classification.begin(), classification.end());
   return settings;
@@ -306,7 +306,7 @@ inline constexpr std::array<std::string_view, 3> kMirrorNames{"auto", "on", "off
 /// Every setting's value: what a report lists and a resumed run must match.
 [[nodiscard]] inline std::map<std::string, std::string> describe(const ExperimentConfig& config) {
   std::map<std::string, std::string> out;
-  for (const Setting& setting : experiment_settings()) out[setting.name] = setting.get(config);
+  for (const ExperimentSetting& setting : experiment_settings()) out[setting.name] = setting.get(config);
   return out;
 }
 

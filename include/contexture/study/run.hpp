@@ -92,28 +92,22 @@ struct RunFiles {
 /// Share of the steps of pre-training in which its learning rate rises to the peak.
 inline constexpr double kPretrainWarmup = 0.2;
 
-/// The options of the pretext task for images of this kind: the rules' defaults, and what the configuration sets.
-/// Images are mirrored only where the configuration says so: the rule of Mirror::automatic looks at labels, and
-/// pre-training does not. Throws std::invalid_argument for settings that make no sense together.
-[[nodiscard]] inline PretextTaskOptions pretext_options(const ExperimentConfig& config, const ImageSet& images,
-                                                        const Normalization& normalization) {
-  PretextTaskOptions options =
-      pretext_task_defaults(images.height, images.width, images.channels, normalization, config.mirror == Mirror::on);
-  for (ContextOptions* patches : {&options.context, &options.jigsaw.patches}) {
-    if (config.patch > 0) patches->patch = static_cast<int>(config.patch);
-    if (config.gap >= 0) patches->gap = static_cast<int>(config.gap);
-    if (config.jitter >= 0) patches->jitter = static_cast<int>(config.jitter);
-    if (config.min_scale > 0) patches->min_scale = static_cast<float>(config.min_scale);
-    if (config.max_scale > 0) patches->max_scale = static_cast<float>(config.max_scale);
-    if (config.colour != "auto") patches->colour = colour_treatment(config.colour);
-    if (config.colour_probability >= 0) patches->colour_probability = static_cast<float>(config.colour_probability);
-    patches->grids_per_image = static_cast<int>(config.grids_per_image);
+/// The settings of the pretext task that the configuration changes from its defaults, where the task has them.
+[[nodiscard]] inline PretextValues pretext_values_of(const ExperimentConfig& config) {
+  const std::map<std::string, std::string> now = describe(config), usual = describe(ExperimentConfig{});
+  PretextValues given;
+  for (const PretextSettingInfo& setting : pretext_settings(config.pretext)) {
+    const auto found = now.find(setting.name);
+    if (found != now.end() && found->second != usual.at(setting.name)) given.insert(*found);
   }
-  if (config.grid > 0) options.context.grid = static_cast<int>(config.grid);
-  options.context_prediction.readout = patch_readout(config.readout);
-  options.context_prediction.head.hidden = config.head_hidden;
-  options.context_prediction.head.dropout = static_cast<float>(config.head_dropout);
-  return options;
+  return given;
+}
+
+/// Images are mirrored only where the configuration says so: the rule of Mirror::automatic looks at labels, and
+/// pre-training does not.
+[[nodiscard]] inline PretextImages pretext_images_of(const ExperimentConfig& config, const ImageSet& images,
+                                                     const Normalization& normalization) {
+  return pretext_images(images, normalization, config.mirror == Mirror::on);
 }
 
 namespace detail {
@@ -498,7 +492,7 @@ class ExperimentRun {
     RunState former = read_checkpoint(path);
     // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
     std::set<std::string> any{"data", "fractions", "seeds", "weights of the encoder"};
-    for (const Setting& setting : experiment_settings())
+    for (const ExperimentSetting& setting : experiment_settings())
       if (setting.pretraining) any.insert(setting.name);
     for (const double fraction : config_.fractions) any.insert(plan_name(fraction));  // see below
     for (const auto& [name, now] : identity_)
@@ -555,13 +549,9 @@ class ExperimentRun {
     const std::unique_ptr<Backbone<float>> network = make_backbone<float>(options_.encoder, encoder_stream(rng));
     Backbone<float>& encoder = *network;
     const Split split = split_of(seed);
-    PretextTaskOptions asked = pretext_options(config_, data_.train, options_.normalization);
-    // evaluate_pretext() takes validation images in batches of nearly this size: what the chance of a view is among.
-    const auto held_out = static_cast<Index>(split.validation.size());
-    asked.simclr.batch_images = asked.vicreg.batch_images =
-        std::max<Index>(2, held_out / pretext_evaluation_batches(held_out, kPretextEvaluationBatch));
-    const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
-        config_.pretext, asked, data_.train.height, data_.train.width, encoder, rng.split("pretext head"));
+    const std::unique_ptr<PretextTask<float>> pretext =
+        make_pretext_task<float>(config_.pretext, pretext_images_of(config_, data_.train, options_.normalization),
+                                 pretext_values_of(config_), encoder, rng.split("pretext head"));
     // The images held out for validation are among those it learns from: only their patches are new.
     PretrainTask task(encoder, *pretext, data_.train, numbered(data_.train.count), data_.unlabeled, split.validation,
                       config_.pretrain_batch_size, rng.split("pretext"));
@@ -587,7 +577,7 @@ class ExperimentRun {
     PretrainResult result;
     result.task = pretext->name();
     result.seconds = fitted.seconds;
-    result.chance = pretext->chance();
+    result.chance = task.chance();
     result.suspicious_accuracy = pretext->suspicious_accuracy();
     result.steps = options.steps;
     result.images_per_second =
