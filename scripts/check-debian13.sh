@@ -45,7 +45,7 @@ done
 missing=()
 ((EUID == 0)) || missing+=(root)
 for tool in debootstrap git unshare mount; do command -v "$tool" >/dev/null || missing+=("$tool"); done
-((${#missing[@]} == 0)) || fail "needs ${missing[*]} (Debian: apt-get install debootstrap git util-linux)"
+((${#missing[@]} == 0)) || fail "needs root, debootstrap, git and util-linux; missing: ${missing[*]}"
 
 if [[ ${CONTEXTURE_OWN_MOUNTS:-} != yes ]]; then
   options=(--tree "$tree")
@@ -106,19 +106,18 @@ log=$(mktemp)
 trap 'rm -f -- "$log"' EXIT
 inside /contexture-gcc scripts/test.sh | tee "$log" || failures+=("test.sh")
 result=$(tail -n 1 "$log")
+[[ $result =~ ^[0-9]+\ passed,\ [0-9]+\ failed$ ]] || result='no result'
 
 # What was tested, for the page: its row that begins with Debian 13.
 # shellcheck disable=SC2016  # dpkg expands it
 version_of() { inside / dpkg-query -W -f='${Version}' "$1" | sed -E 's/^[0-9]+://; s/[-+].*//'; }
-if [[ -f $page ]]; then
-  libraries="xtensor $(version_of libxtensor-dev), xtensor-blas $(version_of libxtensor-blas-dev), OpenBLAS $(version_of libopenblas-dev)"
-  libraries+=", nlohmann-json $(version_of nlohmann-json3-dev), Catch2 $(version_of catch2), CLI11 $(version_of libcli11-dev)"
-  compilers="g++ $(inside / g++ -dumpfullversion), clang $(inside / clang++ -dumpversion)"
-  outcome=$result
-  for failure in ${failures[@]+"${failures[@]}"}; do outcome+="; failed: $failure"; done
-  row="| Debian $(inside / cat /etc/debian_version) | $compilers | $libraries | $outcome | $(date +%F), $commit |"
-  sed -i -E "s#^\| Debian 13[^|]*\|.*#${row//&/\\&}#" "$page"
-fi
+libraries="xtensor $(version_of libxtensor-dev), xtensor-blas $(version_of libxtensor-blas-dev), OpenBLAS $(version_of libopenblas-dev)"
+libraries+=", nlohmann-json $(version_of nlohmann-json3-dev), Catch2 $(version_of catch2), CLI11 $(version_of libcli11-dev)"
+compilers="g++ $(inside / g++ -dumpfullversion), clang $(inside / clang++ -dumpversion)"
+outcome=$result
+for failure in ${failures[@]+"${failures[@]}"}; do outcome+="; failed: $failure"; done
+row="| Debian $(inside / cat /etc/debian_version) | $compilers | $libraries | $outcome | $(date +%F), $commit |"
+sed -i -E "s#^\| Debian 13[^|]*\|.*#${row//&/\\&}#" "$page"
 
 for failure in ${failures[@]+"${failures[@]}"}; do printf 'FAILED %s\n' "$failure"; done
 echo "$result"

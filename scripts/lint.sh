@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # clang-tidy with .clang-tidy over the headers, all in one translation unit, and the sources named, or all of them.
-# Minutes a core for the headers, as much again for all sources; not part of the tests.
+# A minute of one core for the headers, half an hour for all sources: not part of the tests.
 #   scripts/lint.sh [--headers | FILE.cpp...]
 # Exit status 1 if it finds anything; 2 without clang-tidy.
 set -euo pipefail
