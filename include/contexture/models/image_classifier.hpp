@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"

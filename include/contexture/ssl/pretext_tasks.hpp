@@ -13,7 +13,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/jigsaw.hpp"
