@@ -28,7 +28,7 @@
 #include "common/program.hpp"
 #include "contexture/core/blas.hpp"
 #include "contexture/core/parallel.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
 #include "contexture/report/plain_table.hpp"

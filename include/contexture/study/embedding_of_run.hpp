@@ -10,7 +10,7 @@
 
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/evaluate/embedding.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
 #include "contexture/models/networks.hpp"
