@@ -84,8 +84,8 @@ std::optional<Options> parse_options(int argc, char** argv) {
     std::string text = fractions.front();
     for (std::size_t i = 1; i < fractions.size(); ++i) text += "," + fractions[i];
     o.fractions = contexture::parse_fractions("labels", text);
-  } catch (const std::invalid_argument& error) {
-    throw programs::UsageError(error.what());
+  } catch (const contexture::SettingError& error) {
+    throw programs::UsageError(error);
   }
   if (!(o.validation >= 0.001 && o.validation <= 0.9))
     throw programs::UsageError(contexture::message("--validation: ", o.validation, ", expected 0.001 to 0.9"));

@@ -34,8 +34,7 @@ using contexture::Index;
 void print_header(const Options& options, const contexture::Dataset& data, const contexture::CpuReport& machine) {
   const contexture::ExperimentConfig& c = options.config;
   const contexture::ImageSet& train = data.train;
-  const auto encoder = contexture::make_backbone<float>(
-      {.in_channels = train.channels, .width = c.width, .blocks_per_stage = c.blocks}, contexture::Rng(0));
+  const auto encoder = contexture::make_backbone<float>(contexture::backbone_of(c, train.channels), contexture::Rng(0));
   std::printf("data     %s: %lld training images (%.0f %% held out for validation), %lld test images",
               data.name.c_str(), static_cast<long long>(train.count), 100 * c.validation,
               static_cast<long long>(data.test.count));
@@ -124,7 +123,7 @@ void keep_stopped_run(const std::filesystem::path& out) {
   bool stopped = false;
   try {
     const contexture::RunState state = contexture::read_checkpoint(checkpoint);
-    stopped = !state.phase.empty() || (state.diverged.empty() && !std::filesystem::exists(out / "report.html"));
+    stopped = state.phase || (state.diverged.empty() && !std::filesystem::exists(out / "report.html"));
   } catch (const contexture::InputError&) {  // nothing to go on with
     return;
   }
@@ -179,8 +178,14 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   const std::vector<contexture::PretextPicture> pictures = pretext_pictures(config, data);
   stop_on_signals();
   ExperimentProgress progress(*options, machine.line());
-  const contexture::RunSummary summary = contexture::run_experiments(
-      config, data, {.out = options->out, .resume = options->resume}, progress, &stop_token());
+  const contexture::RunSummary summary = [&] {
+    try {
+      return contexture::run_experiments(config, data, {.out = options->out, .resume = options->resume}, progress,
+                                         &stop_token());
+    } catch (const contexture::Stopped& stopped) {
+      throw contexture::Stopped(std::string(stopped.what()) + "; the same command with --resume goes on");
+    }
+  }();
   contexture::write_report(summary,
                            {.test = &data.test,
                             .pretext = pictures,

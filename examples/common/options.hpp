@@ -41,10 +41,10 @@ inline std::optional<Options> parse_options(const std::string& program, const st
   app.add_flag("--resume", options.resume, "continue the run that was stopped in --out")->configurable(false);
   app.add_flag("--quiet", options.quiet, "print the last line only")->configurable(false);
 
-  const std::vector<contexture::Setting> settings = contexture::experiment_settings();
+  const std::vector<contexture::ExperimentSetting> settings = contexture::experiment_settings();
   std::map<std::string, std::string> given;
   std::map<std::string, CLI::Option*> added;
-  for (const contexture::Setting& setting : settings)
+  for (const contexture::ExperimentSetting& setting : settings)
     added[setting.name] =
         app.add_option("--" + setting.name, given[setting.name], setting.help)->type_name(setting.value);
   if (parse(app, argc, argv)) return std::nullopt;
@@ -52,15 +52,15 @@ inline std::optional<Options> parse_options(const std::string& program, const st
     const std::string data = added["data"]->count() > 0 ? given["data"] : options.config.data;
     options.config = contexture::preset_config(contexture::preset(options.preset), data);
     options.config.fractions = default_fractions;
-    for (const contexture::Setting& setting : settings)
+    for (const contexture::ExperimentSetting& setting : settings)
       if (added[setting.name]->count() > 0) setting.set(options.config, given[setting.name]);
     if (data == "builtin") {  // which has no "all": 0 is the preset's number
       if (options.config.train_images == 0)
         options.config.train_images = contexture::preset(options.preset).builtin_train;
       if (options.config.test_images == 0) options.config.test_images = contexture::preset(options.preset).builtin_test;
     }
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(error.what());
+  } catch (const contexture::SettingError& error) {
+    throw UsageError(error);
   }
   if (out.empty()) throw UsageError("--out: empty, expected a folder");
   options.out = out;
@@ -76,7 +76,7 @@ inline std::string config_file(const Options& options, const std::string& machin
   };
   std::string text = "# Effective configuration. Re-run: --config THIS_FILE --out NEW_FOLDER\n# Made on: " + machine +
                      "\npreset=" + options.preset + "\n";
-  for (const contexture::Setting& setting : contexture::experiment_settings())
+  for (const contexture::ExperimentSetting& setting : contexture::experiment_settings())
     text += setting.name + "=" + quoted(setting.get(options.config)) + "\n";
   return text;
 }

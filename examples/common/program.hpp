@@ -11,7 +11,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "contexture/train/fit.hpp"
+#include "contexture/core/settings.hpp"
+#include "contexture/train/progress.hpp"
 
 namespace programs {
 
@@ -19,6 +20,8 @@ namespace programs {
 class UsageError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+  /// Of a setting, which on the command line has dashes.
+  explicit UsageError(const contexture::SettingError& error) : std::runtime_error(std::string("--") + error.what()) {}
 };
 
 /// Parses the command line. Returns an exit status after --help; throws UsageError with one line.

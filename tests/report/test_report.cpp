@@ -129,10 +129,10 @@ TEST_CASE("a report has every file, and each holds what the run measured", "[rep
       std::istringstream cells(line);
       for (std::string cell; std::getline(cells, cell, ',');) fields.push_back(cell);
       REQUIRE(fields.size() == 10);
-      const HistoryRow& row = run.summary.history[count];
-      REQUIRE(fields[0] == row.experiment);
-      REQUIRE(fields[1] == row.arm);
-      REQUIRE(std::stoull(fields[2]) == row.seed);
+      const PhaseRow& row = run.summary.history[count];
+      REQUIRE(fields[0] == (row.phase.pretraining() ? "pretrain" : percent_name(row.phase.label_fraction)));
+      REQUIRE(fields[1] == to_string(row.phase.arm));
+      REQUIRE(std::stoull(fields[2]) == row.phase.seed);
       REQUIRE(std::stoll(fields[3]) == row.step);
       REQUIRE(std::stod(fields[4]) == row.epoch);
       REQUIRE(std::stod(fields[5]) == row.seconds);
@@ -295,8 +295,9 @@ TEST_CASE("one seed, a given encoder, names that are markup, NaN: all come out r
   run.summary.config["data"] = "/tmp/<dir>&\"'";
   run.summary.config["encoder"] = "encoder.safetensors";
   run.summary.experiments[0].pretrained[0].final_train_loss = std::numeric_limits<double>::quiet_NaN();
-  for (HistoryRow& row : run.summary.history)
-    if (row.arm == "pretrained" && row.step > 500) row.loss = row.accuracy = std::numeric_limits<double>::quiet_NaN();
+  for (PhaseRow& row : run.summary.history)
+    if (row.phase.arm == Arm::pretrained && row.step > 500)
+      row.loss = row.accuracy = std::numeric_limits<double>::quiet_NaN();
   const TemporaryFolder out;
   Stderr err;
   write_report(run.summary, run.inputs(), out.path());
@@ -338,9 +339,10 @@ TEST_CASE("a seed without one of its arms is left out of losses and curves as we
   made_up::Run run = made_up::make({.fractions = {0.1}});
   const auto losses = [&] {
     const ExperimentView view = views_of(run.summary)[0];
-    return std::array{
-        view.scratch.loss_half.per_seed.size(), view.pretrained.loss_half.per_seed.size(),
-        seed_curves(run.summary, "10", "scratch", "validation", [](const HistoryRow& r) { return r.accuracy; }).size()};
+    return std::array{view.scratch.loss_half.per_seed.size(), view.pretrained.loss_half.per_seed.size(),
+                      seed_curves(run.summary, 0.1, Arm::scratch, "validation", [](const HistoryRow& r) {
+                        return r.accuracy;
+                      }).size()};
   };
   CHECK(losses() == std::array<std::size_t, 3>{3, 3, 3});
   ExperimentResult& experiment = run.summary.experiments[0];
@@ -511,7 +513,7 @@ TEST_CASE("a report says in what the arms differ", "[report]") {
 TEST_CASE("a given encoder's pre-training is counted where its run is known", "[report]") {
   const TemporaryFolder folder;
   made_up::Run run = made_up::make({.fractions = {0.1}});
-  std::erase_if(run.summary.history, [](const HistoryRow& row) { return row.experiment == "pretrain"; });
+  std::erase_if(run.summary.history, [](const PhaseRow& row) { return row.phase.pretraining(); });
   run.summary.config["encoder"] = "elsewhere/encoder.safetensors";
   run.summary.machine = "this one";
   const auto report = [&] {

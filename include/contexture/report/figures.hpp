@@ -80,7 +80,7 @@ inline CurveFigure wrapped(CurveFigure f) {
       panel.whole_x = true;
       panel.y_label = std::string(split == std::string("train") ? "training" : "validation") + " loss (nats)";
       for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
-        const auto curves = seed_curves(run, e.key, to_string(arm), split, [](const HistoryRow& h) { return h.loss; });
+        const auto curves = seed_curves(run, e.label_fraction, arm, split, [](const HistoryRow& h) { return h.loss; });
         panel.curves.push_back(
             figure_parts::curve_of(band_of(curves, false), ink_of(arm), curves.size(), figure_parts::Axis::step));
         out.show_band |= curves.size() > 1;
@@ -100,8 +100,8 @@ inline CurveFigure wrapped(CurveFigure f) {
   out.lines = {{Ink::scratch, name_of(Arm::scratch)}, {Ink::pretrained, name_of(Arm::pretrained)}};
   const double offset = run.pretrain && std::isfinite(run.pretrain->seconds) ? std::max(0.0, run.pretrain->seconds) : 0;
   double longest = 0;
-  for (const HistoryRow& h : run.history)
-    if (h.arm != "pretext" && std::isfinite(h.seconds)) longest = std::max(longest, h.seconds);
+  for (const PhaseRow& h : run.history)
+    if (!h.phase.pretraining() && std::isfinite(h.seconds)) longest = std::max(longest, h.seconds);
   const TimeUnit unit = time_unit(longest + offset);
   for (const auto axis : {figure_parts::Axis::step, figure_parts::Axis::seconds}) {
     const bool by_step = axis == figure_parts::Axis::step;
@@ -116,7 +116,7 @@ inline CurveFigure wrapped(CurveFigure f) {
       panel.whole_x = by_step;
       for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
         const auto curves =
-            seed_curves(run, e.key, to_string(arm), "validation", [](const HistoryRow& h) { return h.accuracy; });
+            seed_curves(run, e.label_fraction, arm, "validation", [](const HistoryRow& h) { return h.accuracy; });
         PanelCurve curve = figure_parts::curve_of(band_of(curves, true), ink_of(arm), curves.size(), axis,
                                                   arm == Arm::pretrained ? offset : 0, unit.seconds);
         curve.raw = by_step;
@@ -205,7 +205,7 @@ inline CurveFigure wrapped(CurveFigure f) {
     row[i].x_label = "optimiser steps";
     row[i].whole_x = true;
     for (const char* split : {"train", "validation"}) {
-      const auto curves = seed_curves(run, "pretrain", "pretext", split,
+      const auto curves = seed_curves(run, kNoLabels, Arm::pretext, split,
                                       [&](const HistoryRow& h) { return i == 0 ? h.loss : h.accuracy; });
       const Ink ink = split == std::string("train") ? Ink::muted : Ink::pretrained;
       out.show_band |= curves.size() > 1;

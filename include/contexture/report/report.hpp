@@ -28,10 +28,12 @@ namespace detail::report {
 
 [[nodiscard]] inline std::string history_csv(const RunSummary& run) {
   std::string out = "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1\n";
-  for (const HistoryRow& r : run.history)
-    out += r.experiment + "," + r.arm + "," + std::to_string(r.seed) + "," + std::to_string(r.step) + "," +
-           exact(r.epoch) + "," + exact(r.seconds) + "," + r.split + "," + exact(r.loss) + "," + exact(r.accuracy) +
-           "," + exact(r.macro_f1) + "\n";
+  for (const PhaseRow& r : run.history) {
+    const PhaseText phase = text_of(r.phase);
+    out += phase.experiment + "," + phase.arm + "," + phase.seed + "," + std::to_string(r.step) + "," + exact(r.epoch) +
+           "," + exact(r.seconds) + "," + r.split + "," + exact(r.loss) + "," + exact(r.accuracy) + "," +
+           exact(r.macro_f1) + "\n";
+  }
   return out;
 }
 
@@ -99,7 +101,7 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
     keep(name, {".svg", ".png"}, trouble);
   };
   bool any = false, pretrained_here = false;
-  for (const HistoryRow& row : run.history) (row.experiment == "pretrain" ? pretrained_here : any) = true;
+  for (const PhaseRow& row : run.history) (row.phase.pretraining() ? pretrained_here : any) = true;
   any = any && !views.empty();
   curves(any ? std::optional(r::loss_figure(run, views)) : std::nullopt, "loss_curves");
   curves(any ? std::optional(r::accuracy_figure(run, views)) : std::nullopt, "accuracy_curves");

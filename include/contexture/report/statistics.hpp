@@ -101,20 +101,20 @@ struct BandPoint {
 
 /// Curves of one arm, one per seed, in the order of first appearance. `value` picks the column.
 template <class Value>
-[[nodiscard]] std::vector<SeedCurve> seed_curves(const RunSummary& run, const std::string& experiment,
-                                                 const std::string& arm, const std::string& split, Value value) {
+[[nodiscard]] std::vector<SeedCurve> seed_curves(const RunSummary& run, double label_fraction, Arm arm,
+                                                 const std::string& split, Value value) {
   std::vector<SeedCurve> out;
-  const auto measured = std::find_if(run.experiments.begin(), run.experiments.end(), [&](const ExperimentResult& e) {
-    return percent_name(e.label_fraction) == experiment;
-  });
-  for (const HistoryRow& row : run.history) {
-    if (row.experiment != experiment || row.arm != arm || row.split != split) continue;
+  const auto measured = std::find_if(run.experiments.begin(), run.experiments.end(),
+                                     [&](const ExperimentResult& e) { return e.label_fraction == label_fraction; });
+  for (const PhaseRow& row : run.history) {
+    const std::uint64_t seed = row.phase.seed;
+    if (row.phase != PhaseId{label_fraction, arm, seed} || row.split != split) continue;
     // A seed one of whose arms diverged is in the history alone.
     if (measured != run.experiments.end() &&
-        std::find(measured->seeds.begin(), measured->seeds.end(), row.seed) == measured->seeds.end())
+        std::find(measured->seeds.begin(), measured->seeds.end(), seed) == measured->seeds.end())
       continue;
-    auto at = std::find_if(out.begin(), out.end(), [&](const SeedCurve& c) { return c.seed == row.seed; });
-    if (at == out.end()) at = out.insert(out.end(), SeedCurve{row.seed, {}, {}, {}});
+    auto at = std::find_if(out.begin(), out.end(), [&](const SeedCurve& c) { return c.seed == seed; });
+    if (at == out.end()) at = out.insert(out.end(), SeedCurve{seed, {}, {}, {}});
     const double v = value(row);
     if (!std::isfinite(v)) continue;
     at->step.push_back(row.step);
@@ -252,8 +252,8 @@ inline ArmView view_arm(const std::vector<ArmResult>& results) {
 
 inline void view_losses(const RunSummary& run, ExperimentView& view) {
   const auto loss = [](const HistoryRow& row) { return row.loss; };
-  const auto scratch = seed_curves(run, view.key, "scratch", "train", loss);
-  const auto pretrained = seed_curves(run, view.key, "pretrained", "train", loss);
+  const auto scratch = seed_curves(run, view.label_fraction, Arm::scratch, "train", loss);
+  const auto pretrained = seed_curves(run, view.label_fraction, Arm::pretrained, "train", loss);
   if (scratch.empty()) return;
   double start = 0, end = 0;
   for (const SeedCurve& c : scratch) {
