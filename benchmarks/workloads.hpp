@@ -112,10 +112,10 @@ class ContextWorkload final : public Workload {
  public:
   explicit ContextWorkload(const Setup& setup, float dropout = ContextHeadOptions{}.dropout)
       : encoder_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1))),
-        task_({}, batch_images().height, batch_images().width, *encoder_, {.head = {.dropout = dropout}}, Rng(2)) {
+        task_({.head = {.dropout = dropout}}, pretext_images(batch_images(), {}, false), *encoder_, Rng(2)) {
     pairs_ = task_.make_batch(batch_images(), numbered(kBatch), Rng(3));
     std::vector<NamedParameter<float>> parameters = encoder_->parameters();
-    for (const NamedParameter<float>& p : task_.head().parameters()) parameters.push_back(p);
+    for (const NamedParameter<float>& p : task_.parameters()) parameters.push_back(p);
     prepare(*encoder_, std::move(parameters), pairs_.inputs, setup.muon);
     for (const double weight : task_.sampler().direction_weights()) weights_.push_back(static_cast<float>(weight));
   }
@@ -126,7 +126,7 @@ class ContextWorkload final : public Workload {
   }
   void set_training(bool training) override {
     encoder_->set_training(training);
-    task_.head().set_training(training);
+    task_.set_training(training);
   }
   /// Which patches are compared, and the answers.
   [[nodiscard]] const PretextBatch& pairs() const { return pairs_; }

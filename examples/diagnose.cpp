@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/data.hpp"
@@ -24,10 +25,33 @@
 #include "contexture/evaluate/shortcuts.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
+#include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/pretext_tasks.hpp"
 
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// The task that is looked into.
+constexpr std::string_view kTask = contexture::ContextPredictionSpec::kName;
+
+// An option for each setting of the task; its text goes to `given`.
+void add_task_options(CLI::App& app, contexture::PretextValues& given) {
+  for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(kTask))
+    app.add_option("--" + setting.name, given[setting.name], setting.help)
+        ->type_name(setting.value)
+        ->default_str(setting.default_text);
+}
+
+// Leaves what was given on the command line. Throws UsageError for a value that its setting cannot have.
+void keep_given(const CLI::App& app, contexture::PretextValues& given) {
+  std::erase_if(given, [&](const auto& setting) { return app.count("--" + setting.first) == 0; });
+  try {
+    (void)contexture::pretext_values(kTask, {.height = 32, .width = 32}, given);
+  } catch (const contexture::SettingError& error) {
+    throw programs::UsageError(std::string("--") + error.what());
+  }
+}
 
 int diagnose(int argc, char** argv) {
   CLI::App app(
@@ -36,8 +60,8 @@ int diagnose(int argc, char** argv) {
       "diagnose");
   programs::DataChoice choice;
   contexture::ShortcutOptions options;
-  int grid = 0, patch = 0, gap = -1, jitter = -1, threads = 0;
-  std::string colour, out = "results-diagnose";
+  int threads = 0;
+  std::string out = "results-diagnose";
   bool quiet = false;
   constexpr int kMany = 1'000'000'000;
   app.add_option("--data", choice.data, "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images")
@@ -46,11 +70,6 @@ int diagnose(int argc, char** argv) {
       ->check(CLI::Range(0, 1024));
   app.add_option("--train-images", choice.train_images, "use only so many training images; 0: all")
       ->check(CLI::Range(0, kMany));
-  app.add_option("--grid", grid, "patches a side; 0: by image size")->check(CLI::Range(0, 16));
-  app.add_option("--patch", patch, "side of a patch in pixels; 0: by image size")->check(CLI::Range(0, 1024));
-  app.add_option("--gap", gap, "pixels between patches; -1: by image size")->check(CLI::Range(-1, 1024));
-  app.add_option("--jitter", jitter, "pixels a patch may move; -1: by image size")->check(CLI::Range(-1, 512));
-  app.add_option("--colour", colour, "keep, grey, drop_channels or project; else by the number of channels");
   app.add_option("--width", options.width, "channels of the network's first stage")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
@@ -66,25 +85,23 @@ int diagnose(int argc, char** argv) {
   app.add_option("--threads", threads, "of the library; 0: all processors")->check(CLI::Range(0, 1024));
   app.add_option("--out", out, "folder for diagnostics.json, created when missing")->capture_default_str();
   app.add_flag("--quiet", quiet, "print the last line only");
+  contexture::PretextValues given;
+  add_task_options(app, given);
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
   if (out.empty()) throw programs::UsageError("--out: empty, expected a folder");
+  keep_given(app, given);
   if (threads > 0) contexture::set_num_threads(std::min(threads, contexture::detail::available_processors()));
   programs::prepare_folder(out);
   const contexture::Dataset data = programs::load_data(choice);
   const contexture::ImageSet& images = data.train;
-  contexture::ContextOptions context =
-      contexture::context_defaults(std::min(images.height, images.width), images.channels);
-  if (grid > 0) context.grid = grid;
-  if (patch > 0) context.patch = patch;
-  if (gap >= 0) context.gap = gap;
-  if (jitter >= 0) context.jitter = jitter;
-  if (!colour.empty()) context.colour = contexture::colour_treatment(colour);
+  const contexture::PretextImages kind = contexture::pretext_images(images, {}, false);
+  const contexture::PretextValues task = contexture::pretext_values(kTask, kind, given);
   if (!quiet) {
     std::printf("data     %s: %lld images of %lld x %lld x %lld\n", data.name.c_str(),
                 static_cast<long long>(images.count), static_cast<long long>(images.height),
                 static_cast<long long>(images.width), static_cast<long long>(images.channels));
-    std::printf("patches  grid %d, patch %d, gap %d, jitter %d, colour %s\n", context.grid, context.patch, context.gap,
-                context.jitter, contexture::to_string(context.colour));
+    std::printf("patches  grid %s, patch %s, gap %s, jitter %s, colour %s\n", task.at("grid").c_str(),
+                task.at("patch").c_str(), task.at("gap").c_str(), task.at("jitter").c_str(), task.at("colour").c_str());
     std::printf("machine  %s\n", contexture::cpu_report().line().c_str());
     std::fflush(stdout);
   }
@@ -92,17 +109,16 @@ int diagnose(int argc, char** argv) {
   programs::stop_on_signals();
   programs::TerminalProgress progress(quiet);
   const contexture::ShortcutMeasurements measured =
-      contexture::measure_shortcuts(context, images, options, progress, &programs::stop_token());
+      contexture::measure_shortcuts(contexture::pretext_options<contexture::ContextPredictionSpec>(kind, given), images,
+                                    options, progress, &programs::stop_token());
   const std::vector<contexture::ShortcutVerdict> verdicts = contexture::judge_shortcuts(measured);
 
   Json json;
   json["dataset"] = data.name;
   json["images"] = {{"all", images.count}, {"validation", measured.images}};
-  json["context"] = {{"grid", context.grid},
-                     {"patch", context.patch},
-                     {"gap", context.gap},
-                     {"jitter", context.jitter},
-                     {"colour", contexture::to_string(context.colour)}};
+  for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(kTask))
+    json["context"][setting.name] =
+        setting.value == "NAME" ? Json(task.at(setting.name)) : Json::parse(task.at(setting.name));
   json["steps"] = options.steps;
   json["batch_size"] = options.batch_size;
   json["width"] = options.width;

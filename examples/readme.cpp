@@ -26,10 +26,10 @@ int main() {
   ImageClassifier model({32, 32, {.width = 16}, data.class_names, scale}, rng.split("model"));
 
   // Without labels: in which direction does one patch lie from another?
-  ContextPrediction<float> pretext(context_defaults(32), 32, 32, model.encoder(), {}, rng.split("pretext"));
+  ContextPrediction<float> pretext({.patches = patch_defaults(32)}, {32, 32}, model.encoder(), rng.split("pretext"));
   const EpochSampler images(split.train, 64, rng.split("images"));
   auto parameters = model.encoder().parameters();
-  for (auto& head_parameter : pretext.head().parameters()) parameters.push_back(head_parameter);
+  for (auto& head_parameter : pretext.parameters()) parameters.push_back(head_parameter);
   train(parameters, 200, [&](int step) {
     const Rng stream = rng.split("patches").split(step);
     return pretext.loss(model.encoder(), pretext.make_batch(data.train, images.batch(step), stream)).loss;

@@ -65,35 +65,6 @@ TEST_CASE("gradients are right through encoder and classifier") {
   CHECK(gradcheck(f, inputs, {.step = 1e-6, .tolerance = 2e-5, .directions = 2}) == "");
 }
 
-TEST_CASE("the context head equals a linear layer on concatenated pairs") {
-  ContextHead<double> head(5, {.hidden = 7, .dropout = 0.0F}, Rng(1));
-  const Variable<double> features(random_tensor<double>({6, 5}, 2), true);
-  const std::vector<std::int32_t> first{0, 1, 4, 5, 2};
-  const std::vector<std::int32_t> second{1, 0, 3, 2, 2};
-  const Variable<double> logits = head.forward(features, first, second);
-  REQUIRE(logits.shape() == Shape{5, 8});
-  auto p = head.parameters();
-  REQUIRE(p.size() == 4);
-  const Variable<double> pairs = concat({gather_rows(features, std::span<const std::int32_t>(first)),
-                                         gather_rows(features, std::span<const std::int32_t>(second))},
-                                        1);
-  Tensor<double> mean = zeros<double>({7}), variance = full<double>({7}, 1.0);
-  const Variable<double> hidden =
-      batch_norm(linear(pairs, concat({p[0].variable, p[1].variable}, 0)), {}, {}, mean, variance, {.relu = true});
-  const Variable<double> expected = linear(hidden, p[2].variable, p[3].variable);
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    CHECK(logits.value().data()[i] == Approx(expected.value().data()[i]).margin(1e-12));
-  CHECK_THROWS_AS(head.forward(features, first, std::span<const std::int32_t>(second).first(3)), std::invalid_argument);
-}
-
-TEST_CASE("order of a pair matters to the context head") {
-  ContextHead<float> head(5, {.hidden = 7}, Rng(1));
-  head.set_training(false);
-  const Variable<float> features(random_tensor<float>({2, 5}, 2));
-  const std::vector<std::int32_t> a{0}, b{1};
-  CHECK(head.forward(features, a, b).value() != head.forward(features, b, a).value());
-}
-
 TEST_CASE("a classifier fits a handful of random images; a steady step takes no memory from the system") {
   const int threads = num_threads();
   set_num_threads(1);  // how many workspaces live at once depends on how workers overlap

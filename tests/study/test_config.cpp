@@ -1,6 +1,8 @@
 // Settings and presets.
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "study/tiny_run.hpp"
@@ -50,34 +52,12 @@ TEST_CASE("settings: label fractions as a list") {
     CHECK_THROWS_WITH(setting(text), Catch::Matchers::StartsWith("fractions: '"));
 }
 
-TEST_CASE("options of patches reach the tasks that are made of patches; the grid of jigsaw stays") {
-  ExperimentConfig config = tiny_config();
-  config.grid = 3;
-  config.patch = 4;
-  config.gap = 3;
-  config.colour = "keep";
-  config.colour_probability = 0.25;
-  config.jitter = 2;
-  config.min_scale = 1.125;
-  config.max_scale = 1.25;
-  config.grids_per_image = 3;
-  config.readout = "flatten";
-  config.head_hidden = 20;
-  config.head_dropout = 0.125;
-  const PretextTaskOptions options = pretext_options(config, tiny_data().train, Normalization{});
-  for (const ContextOptions& patches : {options.context, options.jigsaw.patches}) {
-    CHECK(patches.patch == 4);
-    CHECK(patches.gap == 3);
-    CHECK(patches.colour == ColourTreatment::keep);
-    CHECK(patches.colour_probability == 0.25F);
-    CHECK(patches.jitter == 2);
-    CHECK(patches.min_scale == 1.125F);
-    CHECK(patches.max_scale == 1.25F);
-    CHECK(patches.grids_per_image == 3);
-  }
-  CHECK(options.context_prediction.readout == PatchReadout::flatten);
-  CHECK(options.context_prediction.head.hidden == 20);
-  CHECK(options.context_prediction.head.dropout == 0.125F);
-  CHECK(options.context.grid == 3);
-  CHECK(options.jigsaw.patches.grid == 2);
+TEST_CASE("settings of the experiments and of the pretext tasks have no name in common") {
+  std::set<std::string> names;
+  for (const ExperimentSetting& setting : experiment_settings()) CHECK(names.insert(setting.name).second);
+  for (const std::string_view task : pretext_task_names())
+    for (const PretextSettingInfo& setting : pretext_settings(task)) {
+      CAPTURE(task, setting.name);
+      CHECK_FALSE(names.contains(setting.name));
+    }
 }

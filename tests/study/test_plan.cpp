@@ -45,7 +45,7 @@ TEST_CASE("a configuration or data that make no sense are refused") {
     if (label == 3) label = 2;
   wrong.test = tiny_data().test;
   refused(wrong, "has 0 training images, expected at least 2");
-  config.patch = 15;  // does not fit twice into 16 px
+  config.pretext_options["patch"] = "15";  // does not fit twice into 16 px
   CHECK_THROWS_AS(run(config), std::invalid_argument);
   Dataset data = tiny_data();
   data.test = {0, 16, 16, 3, {}, {}};

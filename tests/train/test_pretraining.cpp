@@ -15,7 +15,7 @@ TEST_CASE("unlabelled images take part in pre-training, in their share of the st
   data.unlabeled = builtin_dataset(480, 0, 16, 9).train;
   data.unlabeled.labels.clear();
   ResNet<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
-  ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
+  ContextPrediction<float> pretext({.patches = patch_defaults(16)}, {16, 16}, encoder, Rng(2));
   detail::PretrainTask task(encoder, pretext, data.train, numbered(240), data.unlabeled, {0, 1, 2, 3}, 32, Rng(3));
   CHECK(task.images() == 720);
   std::int64_t labelled_steps = 0;
@@ -38,7 +38,7 @@ TEST_CASE("few unlabelled images are not repeated within a batch") {
   data.unlabeled = builtin_dataset(12, 0, 16).train;
   data.unlabeled.labels.clear();
   ResNet<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
-  ContextPrediction<float> pretext(context_defaults(16), 16, 16, encoder, {}, Rng(2));
+  ContextPrediction<float> pretext({.patches = patch_defaults(16)}, {16, 16}, encoder, Rng(2));
   const detail::PretrainTask task(encoder, pretext, data.train, numbered(240), data.unlabeled, {0, 1, 2, 3}, 32,
                                   Rng(3));
   std::set<Index> sizes;

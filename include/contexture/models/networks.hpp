@@ -18,6 +18,12 @@ namespace contexture {
   return names;
 }
 
+/// A network in its usual size. Throws std::invalid_argument for a name that is not there.
+[[nodiscard]] inline BackboneDescription default_description(std::string_view network) {
+  require(network == "resnet", "network '", network, "', expected resnet");
+  return {};
+}
+
 /// The network of a description, its weights drawn from `rng`. Throws std::invalid_argument, listing the names, for a
 /// network it does not know, and what the network throws for sizes that make no sense.
 template <class T>

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,22 +49,15 @@ struct ExperimentConfig {
   std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
 
   // Pre-training.
-  std::string pretext = "context";                          ///< a name of pretext_task_names()
-  std::string encoder;                                      ///< weights to use instead of pre-training
-  std::string scratch_from;                                 ///< folder of a run whose from-scratch arms to use
-  double pretrain_epochs = 10;                              ///< passes over the training (and unlabelled) images
-  double pretrain_learning_rate = 0.1;                      ///< peak, at a batch of 128 images
-  std::int64_t pretrain_batch_size = 128;                   ///< images
-  std::int64_t grid = 0, patch = 0, gap = -1, jitter = -1;  ///< patches; 0 or -1: by image size
-  double min_scale = 0, max_scale = 0;  ///< random factor by which images are resized before cutting; 0: by image size
-  std::string colour = "auto";          ///< treatment of the patches' colours: auto (by channels), or its name
-  double colour_probability = -1;       ///< share of the grids whose colours are treated; -1: by rule
-  std::int64_t grids_per_image = 1;     ///< grids cut from an image each time it is seen
-  std::string readout = "average";      ///< of a patch's feature map: average or flatten
-  std::int64_t head_hidden = 512;       ///< units of the pretext head's hidden layer
-  double head_dropout = 0.5;            ///< in the pretext head
-  double finetune_learning_rate = 0;    ///< peak of the pre-trained arms, at a batch of 128 images; 0: as from scratch
-  double encoder_rate = 1;              ///< factor of the classifier's learning rate for the pre-trained weights
+  std::string pretext = "context";         ///< a name of pretext_task_names()
+  PretextValues pretext_options;           ///< of that task, those that are given
+  std::string encoder;                     ///< weights to use instead of pre-training
+  std::string scratch_from;                ///< folder of a run whose from-scratch arms to use
+  double pretrain_epochs = 10;             ///< passes over the training (and unlabelled) images
+  double pretrain_learning_rate = 0.1;     ///< peak, at a batch of 128 images
+  std::int64_t pretrain_batch_size = 128;  ///< images
+  double finetune_learning_rate = 0;  ///< peak of the pre-trained arms, at a batch of 128 images; 0: as from scratch
+  double encoder_rate = 1;            ///< factor of the classifier's learning rate for the pre-trained weights
 
   // Classification, the same for both arms (but see finetune_learning_rate).
   double epochs = 13;        ///< passes over all labelled images; see classifier_steps() for fewer labels
@@ -109,12 +103,29 @@ inline constexpr std::array<Preset, 3> kPresets{{
   throw SettingError("preset", message("'", name, "', expected quick, standard or thorough"));
 }
 
-/// The configuration of a preset on the given data.
-[[nodiscard]] inline ExperimentConfig preset_config(const Preset& p, const std::string& data) {
+/// A network in its usual size. Throws SettingError for one that is not there.
+[[nodiscard]] inline BackboneDescription usual_description(const std::string& network) {
+  try {
+    return default_description(network);
+  } catch (const std::invalid_argument& error) {
+    throw SettingError("network", error.what());
+  }
+}
+
+/// The configuration of a preset on the given data. The preset's width and blocks are the default network's; another
+/// has its own usual size. Throws SettingError for a network that is not there.
+[[nodiscard]] inline ExperimentConfig preset_config(const Preset& p, const std::string& data,
+                                                    const std::string& network = ExperimentConfig{}.network) {
   ExperimentConfig config;
   config.data = data;
   config.width = p.width;
   config.blocks = p.blocks;
+  if (network != config.network) {
+    const BackboneDescription usual = usual_description(network);
+    config.network = network;
+    config.width = usual.width;
+    config.blocks = usual.blocks_per_stage;
+  }
   config.epochs = p.epochs;
   config.pretrain_epochs = p.pretrain_epochs;
   config.seeds = p.seeds;
@@ -127,8 +138,7 @@ inline constexpr std::array<Preset, 3> kPresets{{
 
 /// The network of a configuration, for images of so many channels.
 [[nodiscard]] inline BackboneDescription backbone_of(const ExperimentConfig& config, Index channels) {
-  BackboneDescription description;
-  description.network = config.network;
+  BackboneDescription description = default_description(config.network);
   description.in_channels = channels;
   description.width = config.width;
   description.blocks_per_stage = config.blocks;
@@ -219,28 +229,6 @@ inline std::vector<ExperimentSetting> pretraining_settings() {
       number("pretrain-learning-rate", "peak learning rate of pre-training, at a batch of 128 images",
              &C::pretrain_learning_rate, 1e-9, 1e6),
       number("pretrain-batch-size", "images in a step of pre-training", &C::pretrain_batch_size, 1, 65536),
-      number("grid", "context prediction: patches a side; 0: by image size", &C::grid, 0, 16),
-      number("patch", "context prediction, jigsaw: side of a patch in pixels; 0: by image size", &C::patch, 0, 1024),
-      number("gap", "context prediction, jigsaw: pixels between patches; -1: by image size", &C::gap, -1, 1024),
-      number("jitter", "context prediction, jigsaw: pixels a patch may move; -1: by image size", &C::jitter, -1, 512),
-      number("min-scale", "context prediction, jigsaw: smallest random factor of images; 0: by rule", &C::min_scale,
-             0.0, 64.0),
-      number("max-scale", "context prediction, jigsaw: largest random factor of images; 0: by rule", &C::max_scale, 0.0,
-             64.0),
-      choice("colour", "context prediction, jigsaw: treatment of the patches' colours", &C::colour,
-             {"auto", "keep", "grey", "drop_channels", "project"}),
-      {"colour-probability", "context prediction, jigsaw: share of grids whose colours are treated; -1: by rule",
-       "NUMBER",
-       [](C& c, const std::string& value) {
-         c.colour_probability = value == "-1" ? -1 : parse_number<double>("colour-probability", value, 0.0, 1.0);
-       },
-       [](const C& c) { return number_text(c.colour_probability); }},
-      number("grids-per-image", "context prediction, jigsaw: grids of patches cut from an image at a time",
-             &C::grids_per_image, 1, 64),
-      choice("readout", "context prediction: what the head gets of a patch's features", &C::readout,
-             {"average", "flatten"}),
-      number("head-hidden", "context prediction: units in the head", &C::head_hidden, 1, 65536),
-      number("head-dropout", "context prediction: dropout in the head", &C::head_dropout, 0.0, 0.99),
       number("finetune-learning-rate",
              "peak learning rate of the pre-trained arms, at a batch of 128 images; 0: as from scratch",
              &C::finetune_learning_rate, 0.0, 1e6),
@@ -292,7 +280,7 @@ inline std::vector<ExperimentSetting> classification_settings() {
   return names;
 }
 
-/// Every setting's value: what a report lists and a resumed run must match.
+/// Every setting's value. Those of the pretext task are apart: see RunPlan::pretext.
 [[nodiscard]] inline std::map<std::string, std::string> describe(const ExperimentConfig& config) {
   std::map<std::string, std::string> out;
   for (const ExperimentSetting& setting : experiment_settings()) out[setting.name] = setting.get(config);

@@ -78,7 +78,7 @@ class Fingerprint {
 
 /// What a run with this plan computes. `given`: the weights of a given encoder; empty: none is given.
 [[nodiscard]] inline RunIdentity identity_of(const RunPlan& plan, const TensorMap& given) {
-  RunIdentity identity = describe(plan.config);
+  RunIdentity identity = describe(plan);
   // These change the last bits and the time, not the run.
   for (const char* name : {"threads", "scratch-from"}) identity.erase(name);
   identity[kImagesName] = fingerprint(plan.data);

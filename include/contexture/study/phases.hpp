@@ -22,12 +22,12 @@
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
+#include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/classifier_task.hpp"
 #include "contexture/study/config.hpp"
 #include "contexture/study/plan.hpp"
-#include "contexture/study/pretext_of_run.hpp"
 #include "contexture/study/run_files.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/pretraining.hpp"
@@ -138,19 +138,16 @@ inline void transfer(const ExperimentConfig& config, const TensorMap& pretrained
 /// Pre-trains an encoder by the configuration's task on all training and unlabelled images, and leaves its weights and
 /// what was measured in the state, and the weights in a file.
 inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
-  const auto& [config, data, classifier] = context.plan;
+  const ExperimentConfig& config = context.plan.config;
+  const Dataset& data = context.plan.data;
+  const ImageClassifierOptions& classifier = context.plan.classifier;
   const PhaseId phase = pretraining_phase(seed);
   const Rng rng(seed);
   const std::unique_ptr<Backbone<float>> network = make_backbone<float>(classifier.encoder, encoder_stream(rng));
   Backbone<float>& encoder = *network;
   const Split split = context.plan.split(seed);
-  PretextTaskOptions asked = pretext_options(config, data.train, classifier.normalization);
-  // evaluate_pretext() takes validation images in batches of nearly this size: what the chance of a view is among.
-  const auto held_out = static_cast<Index>(split.validation.size());
-  asked.simclr.batch_images = asked.vicreg.batch_images =
-      std::max<Index>(2, held_out / pretext_evaluation_batches(held_out, detail::kPretextEvaluationBatch));
   const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
-      config.pretext, asked, data.train.height, data.train.width, encoder, rng.split("pretext head"));
+      config.pretext, context.plan.pretext_images, config.pretext_options, encoder, rng.split("pretext head"));
   // The images held out for validation are among those it learns from: only their patches are new.
   detail::PretrainTask task(encoder, *pretext, data.train, numbered(data.train.count), data.unlabeled, split.validation,
                             config.pretrain_batch_size, rng.split("pretext"));
@@ -172,7 +169,7 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
   PretrainResult result;
   result.task = pretext->name();
   result.seconds = fitted.seconds;
-  result.chance = pretext->chance();
+  result.chance = task.chance();
   result.suspicious_accuracy = pretext->suspicious_accuracy();
   result.steps = options.steps;
   result.images_per_second =
@@ -196,7 +193,9 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
 /// that were best on validation, and leaves the result in the state and the weights in a file. The arm that is
 /// pre-trained starts from the state's encoder.
 inline void run_arm(PhaseContext& context, const PhaseId& phase) {
-  const auto& [config, data, classifier] = context.plan;
+  const ExperimentConfig& config = context.plan.config;
+  const Dataset& data = context.plan.data;
+  const ImageClassifierOptions& classifier = context.plan.classifier;
   const std::string experiment = text_of(phase).experiment;
   const Rng rng(phase.seed);
   const Split split = context.plan.split(phase.seed);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/study/config.hpp"
 #include "contexture/study/phase_id.hpp"
+#include "contexture/study/pretext_of_run.hpp"
 
 namespace contexture {
 
@@ -69,6 +71,8 @@ struct RunPlan {
   const ExperimentConfig& config;
   const Dataset& data;
   ImageClassifierOptions classifier = {};  ///< of the arms; `mirror`: training images are mirrored at random
+  PretextImages pretext_images = {};       ///< what the pretext task is made for
+  PretextValues pretext = {};              ///< its settings, all with their effective values
 
   /// One a repetition.
   [[nodiscard]] std::vector<std::uint64_t> seeds() const {
@@ -116,6 +120,13 @@ struct RunPlan {
     return out;
   }
 };
+
+/// Every setting's effective value, those of the pretext task too: what a report lists.
+[[nodiscard]] inline std::map<std::string, std::string> describe(const RunPlan& plan) {
+  std::map<std::string, std::string> out = describe(plan.config);
+  out.insert(plan.pretext.begin(), plan.pretext.end());
+  return out;
+}
 
 /// The stream that the encoder's first weights are drawn from, in pre-training and in both arms.
 [[nodiscard]] inline Rng encoder_stream(const Rng& seed) { return seed.split("initialisation").split("encoder"); }
@@ -186,6 +197,8 @@ inline void check_fractions(const std::vector<double>& fractions) {
   options.class_names = data.class_names;
   options.normalization = channel_statistics(data.train, numbered(data.train.count));
   options.encoder = backbone_of(config, data.train.channels);
+  plan.pretext_images = pretext_images_of(config, data.train, options.normalization);
+  plan.pretext = pretext_values(config.pretext, plan.pretext_images, config.pretext_options);
   for (const std::uint64_t seed : plan.seeds()) {
     const Split split = plan.split(seed);
     require_input(!split.validation.empty(), "data set ", data.name, ": ", data.train.count,

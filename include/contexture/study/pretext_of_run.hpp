@@ -1,4 +1,4 @@
-// The pretext task of a run: made by its configuration for its images, and a few pictures of what it sees.
+// The pretext task of a run: what it is made for, and a few pictures of what it sees.
 #pragma once
 
 #include <algorithm>
@@ -9,35 +9,36 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
-#include "contexture/models/backbone.hpp"
+#include "contexture/models/networks.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_picture.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/study/config.hpp"
 
 namespace contexture {
 
-/// The options of the pretext task for images of this kind: the rules' defaults, and what the configuration sets.
-/// Images are mirrored only where the configuration says so: the rule of Mirror::automatic looks at labels, and
-/// pre-training does not. Throws std::invalid_argument for settings that make no sense together.
-[[nodiscard]] inline PretextTaskOptions pretext_options(const ExperimentConfig& config, const ImageSet& images,
-                                                        const Normalization& normalization) {
-  PretextTaskOptions options =
-      pretext_task_defaults(images.height, images.width, images.channels, normalization, config.mirror == Mirror::on);
-  for (ContextOptions* patches : {&options.context, &options.jigsaw.patches}) {
-    if (config.patch > 0) patches->patch = static_cast<int>(config.patch);
-    if (config.gap >= 0) patches->gap = static_cast<int>(config.gap);
-    if (config.jitter >= 0) patches->jitter = static_cast<int>(config.jitter);
-    if (config.min_scale > 0) patches->min_scale = static_cast<float>(config.min_scale);
-    if (config.max_scale > 0) patches->max_scale = static_cast<float>(config.max_scale);
-    if (config.colour != "auto") patches->colour = colour_treatment(config.colour);
-    if (config.colour_probability >= 0) patches->colour_probability = static_cast<float>(config.colour_probability);
-    patches->grids_per_image = static_cast<int>(config.grids_per_image);
-  }
-  if (config.grid > 0) options.context.grid = static_cast<int>(config.grid);
-  options.context_prediction.readout = patch_readout(config.readout);
-  options.context_prediction.head.hidden = config.head_hidden;
-  options.context_prediction.head.dropout = static_cast<float>(config.head_dropout);
-  return options;
+/// What the configuration's task is made for. Images are mirrored only where the configuration says so: the rule of
+/// Mirror::automatic looks at labels, and pre-training does not.
+[[nodiscard]] inline PretextImages pretext_images_of(const ExperimentConfig& config, const ImageSet& images,
+                                                     const Normalization& normalization) {
+  return pretext_images(images, normalization, config.mirror == Mirror::on);
+}
+
+/// The first training images, at most `count`, as the run's pretext task sees them; none where an encoder is given,
+/// whose task is not known. Throws std::invalid_argument for options of the task that do not fit these images.
+[[nodiscard]] inline std::vector<PretextPicture> pretext_pictures(const ExperimentConfig& config, const Dataset& data,
+                                                                  Index count = 3) {
+  std::vector<PretextPicture> pictures;
+  if (!config.encoder.empty()) return pictures;
+  const ImageSet& train = data.train;
+  const PretextImages images = pretext_images_of(config, train, channel_statistics(train, numbered(train.count)));
+  const auto encoder = make_backbone<float>({.in_channels = train.channels, .width = 1}, Rng(0));  // only asked sizes
+  const auto task = make_pretext_task<float>(config.pretext, images, config.pretext_options, *encoder, Rng(0));
+  const Rng rng = Rng(config.seed).split("pictures");
+  for (Index i = 0; i < std::min(count, train.count); ++i)
+    pictures.push_back(task->picture(train, i, rng.split(static_cast<std::uint64_t>(i))));
+  return pictures;
 }
 
 }  // namespace contexture

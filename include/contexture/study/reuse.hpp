@@ -99,6 +99,7 @@ inline void require_same_arms(const RunState& former, const std::filesystem::pat
   // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
   std::set<std::string> any{"data", "fractions", "seeds", kGivenWeightsName};
   any.merge(pretraining_setting_names());
+  for (const auto& [name, value] : plan.pretext) any.insert(name);
   for (const double fraction : plan.config.fractions) any.insert(arm_plan_name(fraction));  // see below
   for (const auto& [name, now] : identity)
     if (!any.contains(name)) detail::require_same_arms(former, path, name, now);

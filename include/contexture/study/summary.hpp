@@ -87,7 +87,9 @@ inline ExperimentResult experiment_of(const RunPlan& plan, const RunState& state
 
 /// What a run measured, whose state is this; it took `seconds`.
 [[nodiscard]] inline RunSummary summary_of(const RunPlan& plan, const RunState& state, double seconds) {
-  const auto& [config, data, classifier] = plan;
+  const ExperimentConfig& config = plan.config;
+  const Dataset& data = plan.data;
+  const ImageClassifierOptions& classifier = plan.classifier;
   RunSummary out;
   out.dataset = data.name;
   out.class_names = data.class_names;
@@ -100,7 +102,7 @@ inline ExperimentResult experiment_of(const RunPlan& plan, const RunState& state
   const Split split = plan.split(config.seed);
   out.train_images = static_cast<std::int64_t>(split.train.size());
   out.validation_images = static_cast<std::int64_t>(split.validation.size());
-  out.config = describe(config);
+  out.config = describe(plan);
   out.config["scratch-from"] = state.scratch_from;
   if (config.mirror == Mirror::automatic) out.config["flip"] = classifier.mirror ? "auto (on)" : "auto (off)";
   out.machine = state.machine;
