@@ -13,7 +13,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/evaluate/diagnostics.hpp"
-#include "contexture/evaluate/probe.hpp"
+#include "contexture/evaluate/linear_probe.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/schedule.hpp"

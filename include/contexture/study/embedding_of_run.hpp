@@ -8,16 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"
 #include "contexture/evaluate/embedding.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
-#include "contexture/models/networks.hpp"
-#include "contexture/ssl/recalibrate.hpp"
+#include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/study/config.hpp"
 #include "contexture/study/phase_id.hpp"
-#include "contexture/study/plan.hpp"
 #include "contexture/study/run_files.hpp"
 
 namespace contexture {
@@ -32,13 +29,12 @@ namespace contexture {
                                                ? weights_path(folder, pretraining_phase(config.seed), config.seed)
                                                : std::filesystem::path(config.encoder);
   if (data.test.count < 2 || data.train.count < 1 || !std::filesystem::exists(pretrained)) return std::nullopt;
-  const std::vector<Index> all = numbered(data.train.count);
-  const Normalization normalization = channel_statistics(data.train, all);
+  const Normalization normalization = channel_statistics(data.train, numbered(data.train.count));
   std::vector<NamedEncoder> encoders;
   EncoderFile file = read_encoder(pretrained);
-  auto random = make_backbone<float>(file.encoder->description(), encoder_stream(Rng(config.seed)));
-  recalibrate_batch_norm(*random, data.train, all, normalization);
-  encoders.push_back({"random weights", std::move(random), normalization});
+  encoders.push_back({"random weights",
+                      random_encoder(file.encoder->description(), data.train, normalization, config.seed),
+                      normalization});
   if (!config.fractions.empty()) {
     const double most = *std::max_element(config.fractions.begin(), config.fractions.end());
     const std::filesystem::path scratch = weights_path(folder, {most, Arm::scratch, config.seed}, config.seed);

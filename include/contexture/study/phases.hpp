@@ -15,6 +15,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/split.hpp"
+#include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/evaluate/score.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"

@@ -128,9 +128,6 @@ struct RunPlan {
   return out;
 }
 
-/// The stream that the encoder's first weights are drawn from, in pre-training and in both arms.
-[[nodiscard]] inline Rng encoder_stream(const Rng& seed) { return seed.split("initialisation").split("encoder"); }
-
 namespace detail {
 
 // What the arms learn from and are tested on. Throws InputError for images that do not belong together, labels that are
