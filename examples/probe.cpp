@@ -25,7 +25,7 @@
 #include "common/data.hpp"
 #include "common/program.hpp"
 #include "contexture/core/blas.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
 #include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/report/plain_table.hpp"

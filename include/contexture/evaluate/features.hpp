@@ -12,7 +12,8 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone.hpp"
 
 namespace contexture {

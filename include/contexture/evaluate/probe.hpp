@@ -14,7 +14,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/evaluate/features.hpp"
 #include "contexture/evaluate/linear_probe.hpp"

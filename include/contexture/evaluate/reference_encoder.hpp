@@ -6,7 +6,7 @@
 
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 

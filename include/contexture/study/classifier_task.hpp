@@ -7,7 +7,9 @@
 
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/augmentation.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/sampler.hpp"
 #include "contexture/evaluate/score.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/nn/module.hpp"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/evaluate/embedding.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
 #include "contexture/evaluate/reference_encoder.hpp"

@@ -14,7 +14,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/data/mirror_rule.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/models/image_classifier.hpp"

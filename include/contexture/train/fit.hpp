@@ -20,7 +20,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/prefetch.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/state_tensors.hpp"
