@@ -128,7 +128,7 @@ struct Probed {
 
 void print_tables(const std::vector<Probed>& all, const std::vector<double>& fractions) {
   const auto percent = [](const std::optional<double>& v) {
-    return v ? contexture::detail::report::percent(*v, 2) : std::string("-");
+    return v ? contexture::report::percent(*v, 2) : std::string("-");
   };
   for (std::size_t f = 0; f < fractions.size(); ++f) {
     std::vector<std::vector<std::string>> table{
@@ -136,12 +136,12 @@ void print_tables(const std::vector<Probed>& all, const std::vector<double>& fra
     for (const Probed& probed : all)
       for (std::size_t s = 0; s < probed.stages.size(); ++s) {
         const contexture::ProbeResult& r = probed.stages[s].results[f];
-        table.push_back({s == 0 ? contexture::detail::report::abridged(probed.name, 44) : "", probed.stages[s].stage,
+        table.push_back({s == 0 ? contexture::report::abridged(probed.name, 44) : "", probed.stages[s].stage,
                          percent(r.linear.validation), percent(r.linear.test), percent(r.knn.validation),
                          percent(r.knn.test)});
       }
     std::printf("\n%s of the labels\n%s",
-                contexture::detail::report::percent(fractions[f], fractions[f] < 0.01 ? 2 : 0).c_str(),
+                contexture::report::percent(fractions[f], fractions[f] < 0.01 ? 2 : 0).c_str(),
                 contexture::plain_table(table, 2).c_str());
   }
   std::printf("\n");
@@ -187,8 +187,7 @@ int probe(int argc, char** argv) {
                                 {"stages", json_of(measured.back().stages)},
                                 {"seconds", seconds.count()}});
     if (o.quiet) continue;
-    std::printf("probed   %s in %s\n", candidate.name.c_str(),
-                contexture::detail::report::duration(seconds.count()).c_str());
+    std::printf("probed   %s in %s\n", candidate.name.c_str(), contexture::report::duration(seconds.count()).c_str());
     std::fflush(stdout);
   }
   const std::filesystem::path file = std::filesystem::path(o.out) / "probe.json";
