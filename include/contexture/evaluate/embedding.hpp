@@ -19,7 +19,8 @@
 #include "contexture/data/normalisation.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/evaluate/embedding_data.hpp"
-#include "contexture/evaluate/probe.hpp"
+#include "contexture/evaluate/features.hpp"
+#include "contexture/evaluate/nearest_neighbours.hpp"
 #include "contexture/models/backbone.hpp"
 
 namespace contexture {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "contexture/core/rng.hpp"
-#include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/context_rotation.hpp"
