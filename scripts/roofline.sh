@@ -15,9 +15,9 @@ fail() {
   exit 1
 }
 
-# "algorithm intensity gflops" of batches without groups, one thread.
+# "algorithm intensity gflops" of batches without groups, one thread; forms of the direct algorithm are named so.
 jq -r '.benchmarks[] | select((.name | endswith("threads:1")) and (.name | test("n1/|g[0-9]+n") | not))
-  | "\(.name | split("/")[0]) \(."flops/byte") \(."GFLOP/s")"' "$conv" >"$points" 2>/dev/null || fail
+  | "\(.name | split("/")[0] | sub("^(stem|pointwise|grouped)$"; "direct")) \(."flops/byte") \(."GFLOP/s")"' "$conv" >"$points" 2>/dev/null || fail
 limits=$(jq -er '.context | "\(.fma_peak_gflops_1_threads // error) \(.memory_gbytes_per_second_1_threads // error)"' \
   "$conv" 2>/dev/null) || fail
 read -r peak bandwidth <<<"$limits"
