@@ -54,6 +54,7 @@ struct ExperimentView {
 
 namespace detail {
 
+/// One arm from its results; the moments of its loss need the history, see view_losses().
 [[nodiscard]] inline ArmView view_arm(const std::vector<ArmResult>& results) {
   ArmView out;
   out.seeds = results.size();
@@ -98,6 +99,7 @@ namespace detail {
   return out;
 }
 
+/// How fast the training loss of both arms fell, from the history.
 inline void view_losses(const RunSummary& run, ExperimentView& view) {
   const auto loss = [](const HistoryRow& row) { return row.loss; };
   const auto scratch = arm_curves(run, view.label_fraction, Arm::scratch, "train", loss);
@@ -145,6 +147,7 @@ inline void view_losses(const RunSummary& run, ExperimentView& view) {
         view.scratch.mean_train_loss = view.pretrained.mean_train_loss = Stat{};
 }
 
+/// The tests on test answers; none where answers or labels are not known.
 inline void view_answers(const RunSummary& run, const ExperimentResult& experiment, ExperimentView& view) {
   std::vector<std::vector<std::int32_t>> scratch, pretrained;
   for (std::size_t i = 0; i < std::min(experiment.scratch.size(), experiment.pretrained.size()); ++i) {

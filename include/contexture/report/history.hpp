@@ -82,10 +82,11 @@ template <class Value>
       run, [&](const PhaseRow& row) { return detail::of_pretraining(row) && row.split == split; }, value);
 }
 
-/// Does the history tell of pre-training, and of the arms?
+/// Has the history a row of pre-training?
 [[nodiscard]] inline bool tells_of_pretraining(const RunSummary& run) {
   return std::any_of(run.history.begin(), run.history.end(), detail::of_pretraining);
 }
+/// Has it a row of an arm?
 [[nodiscard]] inline bool tells_of_arms(const RunSummary& run) {
   return !std::all_of(run.history.begin(), run.history.end(), detail::of_pretraining);
 }

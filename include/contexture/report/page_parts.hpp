@@ -50,7 +50,7 @@ inline void add_figure(Document& doc, const DrawnFigures& figures, const std::st
 [[nodiscard]] inline std::string percent_text(const Stat& s) {
   return percent(s.mean, 2) + (s.has_interval() ? " \u00b1 " + fixed(100 * s.half_width_95, 2) : "");
 }
-/// The same of a loss: "0.5416 \u00b1 0.0021".
+/// The same of a loss: "0.5416 ± 0.0021".
 [[nodiscard]] inline std::string loss_text(const Stat& s) {
   return fixed(s.mean, 4) + (s.has_interval() ? " \u00b1 " + fixed(s.half_width_95, 4) : "");
 }

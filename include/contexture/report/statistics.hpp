@@ -38,6 +38,7 @@ struct Stat {
   [[nodiscard]] double high() const { return mean + half_width_95; }
 };
 
+/// Mean of the values, one a seed, and with two or more its 95 % interval by Student's t.
 [[nodiscard]] inline Stat make_stat(std::vector<double> values) {
   Stat out{std::move(values)};
   const auto n = static_cast<double>(out.per_seed.size());
@@ -65,6 +66,7 @@ struct Moment {
   }
 };
 
+/// Means of the moments, one a seed; empty: that seed never reached it.
 [[nodiscard]] inline Moment make_moment(std::vector<std::optional<double>> values) {
   Moment out{std::move(values), std::nullopt, std::nullopt};
   if (out.reached() == 0) return out;
