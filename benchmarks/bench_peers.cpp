@@ -4,7 +4,8 @@
 // wake the own ones and warm the caches; a side's time is the median of the rounds. oneDNN gets its own best layouts,
 // reorders into them are not timed, and of its algorithm choices auto and direct the faster counts; LibTorch gets the
 // better of NCHW and channels-last. All get as many threads. Last line: geometric means of the other's time over ours.
-// Built where CMake finds oneDNN; steps where it finds LibTorch as well.
+// Built when asked for (CONTEXTURE_BUILD_PEERS, scripts/bench.sh --peers), with oneDNN 2 or 3; steps where LibTorch is
+// installed as well.
 //   bench_peers [--threads=N] [--only=conv|step] [--json=FILE]
 // CONTEXTURE_ISA=avx2 ONEDNN_MAX_CPU_ISA=AVX2 bench_peers --only=conv holds both to AVX2.
 #include <sched.h>
@@ -113,6 +114,18 @@ class GeometricMean {
   int count_ = 0;
 };
 
+// An operation's primitive_desc, to be called with its hint if it has one. oneDNN 2 wants the parts as an object of
+// their own, a type that 3 does not have.
+template <class Operation, class... Parts>
+auto described(const dnnl::engine& engine, const Parts&... parts) {
+  return [&](const auto&... hint) -> typename Operation::primitive_desc {
+    if constexpr (requires { typename Operation::desc; })
+      return {typename Operation::desc(parts...), engine, hint...};
+    else
+      return {engine, parts..., hint...};
+  };
+}
+
 // oneDNN's side of one shape.
 class OneDnn {
  public:
@@ -127,13 +140,13 @@ class OneDnn {
     const memory::dims stride{s.stride_h, s.stride_w}, before{s.pad_h, s.pad_w};
     const memory::dims after{(s.out_h() - 1) * s.stride_h + s.r - s.h - s.pad_h,
                              (s.out_w() - 1) * s.stride_w + s.s - s.w - s.pad_w};
-    const dnnl::convolution_forward::primitive_desc forward(
-        {dnnl::prop_kind::forward_training, choose, any(x_dims_), any(w_dims_), any(y_dims_), stride, before, after},
-        engine_);
-    const dnnl::convolution_backward_data::primitive_desc data(
-        {choose, any(x_dims_), any(w_dims_), any(y_dims_), stride, before, after}, engine_, forward);
-    const dnnl::convolution_backward_weights::primitive_desc weights(
-        {choose, any(x_dims_), any(w_dims_), any(y_dims_), stride, before, after}, engine_, forward);
+    const auto forward =
+        described<dnnl::convolution_forward>(engine_, dnnl::prop_kind::forward_training, choose, any(x_dims_),
+                                             any(w_dims_), any(y_dims_), stride, before, after)();
+    const auto data = described<dnnl::convolution_backward_data>(engine_, choose, any(x_dims_), any(w_dims_),
+                                                                 any(y_dims_), stride, before, after)(forward);
+    const auto weights = described<dnnl::convolution_backward_weights>(engine_, choose, any(x_dims_), any(w_dims_),
+                                                                       any(y_dims_), stride, before, after)(forward);
     name[0] = forward.impl_info_str();
     name[1] = data.impl_info_str();
     name[2] = weights.impl_info_str();

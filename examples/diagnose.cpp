@@ -133,8 +133,8 @@ int diagnose(int argc, char** argv) {
                               {"chance", v.chance},
                               {"verdict", v.suspect ? "suspect" : "pass"},
                               {"reason", v.reason}});
-    table.push_back({v.name, v.suspect ? "suspect" : "pass", contexture::detail::report::percent(v.accuracy),
-                     contexture::detail::report::percent(v.chance), v.reason});
+    table.push_back({v.name, v.suspect ? "suspect" : "pass", contexture::report::percent(v.accuracy),
+                     contexture::report::percent(v.chance), v.reason});
   }
   json["suspect"] = suspects;
   const std::filesystem::path file = std::filesystem::path(out) / "diagnostics.json";

@@ -236,8 +236,7 @@ int probe(int argc, char** argv) {
                                 {"stages", std::move(stages)},
                                 {"seconds", seconds.count()}});
     if (!o.quiet) {
-      std::printf("probed   %s in %s\n", candidate.name.c_str(),
-                  contexture::detail::report::duration(seconds.count()).c_str());
+      std::printf("probed   %s in %s\n", candidate.name.c_str(), contexture::report::duration(seconds.count()).c_str());
       std::fflush(stdout);
     }
   }
@@ -246,18 +245,17 @@ int probe(int argc, char** argv) {
 
   if (!o.quiet) {
     const auto percent = [](const std::optional<double>& v) {
-      return v ? contexture::detail::report::percent(*v, 2) : std::string("-");
+      return v ? contexture::report::percent(*v, 2) : std::string("-");
     };
     for (const double fraction : o.fractions) {
       std::vector<std::vector<std::string>> table{
           {"encoder", "stage", "linear: validation", "test", "kNN: validation", "test"}};
       for (const Row& row : rows)
         if (row.fraction == fraction)
-          table.push_back({row.stage == "stem" ? contexture::detail::report::abridged(row.encoder, 44) : "", row.stage,
+          table.push_back({row.stage == "stem" ? contexture::report::abridged(row.encoder, 44) : "", row.stage,
                            percent(row.linear_validation), percent(row.linear_test), percent(row.knn_validation),
                            percent(row.knn_test)});
-      std::printf("\n%s of the labels\n%s",
-                  contexture::detail::report::percent(fraction, fraction < 0.01 ? 2 : 0).c_str(),
+      std::printf("\n%s of the labels\n%s", contexture::report::percent(fraction, fraction < 0.01 ? 2 : 0).c_str(),
                   contexture::plain_table(table, 2).c_str());
     }
     std::printf("\n");

@@ -1,17 +1,32 @@
 #!/usr/bin/env bash
-# Builds the benchmarks and runs them. Options for the programs (Google Benchmark's, or those in the
-# head of bench_peers.cpp and bench_compile.cpp) come last; a run without any is a whole one, and
-# leaves what it measured in benchmarks/results/<program>.json and the figure docs/roofline.svg.
-#   scripts/bench.sh                                        all of them
-#   scripts/bench.sh conv --benchmark_filter=winograd       programs whose name contains the word
-#   scripts/bench.sh --peers                                beside oneDNN and LibTorch, installed first
+# Builds the benchmarks and runs them; usage() says how.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 results=$root/benchmarks/results
-name=
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/bench.sh [--peers | WORD] [options of the programs]
+Builds the micro-benchmarks and runs them. A run without options is a whole one: what it measured
+replaces benchmarks/results/<program>.json and the figure docs/roofline.svg.
+  WORD         only programs whose name contains it: batches, compile, conv, step
+  --peers      beside oneDNN and LibTorch, which are installed first (Debian: libdnnl-dev, libtorch-dev)
+  -h, --help   this text
+Options: Google Benchmark's, as in `scripts/bench.sh conv --benchmark_filter=winograd`; those of
+bench_peers and bench_compile stand in the heads of their sources.
+TEXT
+}
+
+name='' preset=bench
+for argument in "$@"; do
+  if [[ $argument == --help || $argument == -h ]]; then
+    usage
+    exit 0
+  fi
+done
 if [[ ${1:-} == --peers ]]; then
-  name=bench_peers
+  name=bench_peers preset=peers
   shift
   "$root/scripts/setup.sh" libdnnl-dev libtorch-dev
 elif (($# > 0)) && [[ $1 != -* ]]; then
@@ -21,7 +36,7 @@ fi
 
 # shellcheck source=scripts/build.sh disable=SC1091
 source "$root/scripts/build.sh"
-build bench >&2
+build "$preset" >&2
 
 # Google Benchmark's report without the names of this machine and of its folders.
 tidy() { sed -i -e '/"host_name":/d' -e '/"executable":/d' "$1"; }
@@ -50,7 +65,7 @@ record() {
 }
 
 found=no
-for program in "$root"/build/bench/benchmarks/*"$name"*; do
+for program in "$root/build/$preset/benchmarks"/*"$name"*; do
   [[ -f $program && -x $program ]] || continue
   found=yes
   echo "== ${program##*/}"

@@ -1,22 +1,21 @@
-# Shared by the scripts, which source it with $root set: `build PRESET [cmake --build options]`
-# makes sure that the requirements are there, configures the preset and builds it.
+# Shared by the scripts, which source it with $root set: `build PRESET [-DNAME=VALUE...]` makes sure
+# that the requirements are there, configures the preset and builds it.
 # shellcheck shell=bash
 : "${root:?set it before sourcing build.sh}"
 
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
 
 build() {
-  local preset=$1 options=()
-  shift
+  local preset=$1 options=("${@:2}")
   "$root/scripts/setup.sh" || return
   if command -v ccache >/dev/null; then
-    options=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     # What ccache wants before it stores results that came through a precompiled header.
     export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros,include_file_mtime,include_file_ctime}
   fi
   (
     cd "$root" || exit
-    cmake --preset "$preset" "${options[@]}" &&
-      cmake --build --preset "$preset" --parallel "$(processors)" "$@"
+    cmake --preset "$preset" ${options[@]+"${options[@]}"} &&
+      cmake --build --preset "$preset" --parallel "$(processors)"
   )
 }

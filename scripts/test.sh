@@ -7,6 +7,24 @@
 set -uo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+warnings=-DCONTEXTURE_WERROR=OFF
+case "$*" in
+  '') ;;
+  --werror) warnings=-DCONTEXTURE_WERROR=ON ;;
+  -h | --help)
+    cat <<'TEXT'
+Usage: scripts/test.sh [--werror]
+Builds and runs every test. The last line is `N passed, N failed`.
+  --werror   a compiler's warning is an error, as in continuous integration
+TEXT
+    exit 0
+    ;;
+  *)
+    echo "test.sh: '$*' is not an option (see --help)" >&2
+    exit 2
+    ;;
+esac
+
 # shellcheck source=scripts/build.sh
 source "$root/scripts/build.sh"
 
@@ -14,12 +32,12 @@ passed=0
 failed=0
 failed_names=()
 
-# run_preset PRESET [cmake --build options]: builds, runs ctest, adds to the counts.
+# run_preset PRESET: builds, runs ctest, adds to the counts.
 run_preset() {
   local preset=$1 junit=$root/build/$1/junit.xml tests failures skipped
   printf '\n== %s: build\n' "$preset"
   rm -f "$junit"
-  if ! build "$@"; then
+  if ! build "$preset" "$warnings"; then
     failed=$((failed + 1))
     failed_names+=("$preset: build")
     return

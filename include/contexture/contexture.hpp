@@ -12,6 +12,7 @@
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/core/version.hpp"
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/loader.hpp"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every header compiles alone, with warnings as errors. Kernel sources (*-inl.hpp) and
+# Every header compiles alone, under the options given. Kernel sources (*-inl.hpp) and
 # for_each_isa.hpp are made to be included by other headers, and are covered through them.
 #
 # Most of the time would go into what nearly all of them include. A header that includes one of

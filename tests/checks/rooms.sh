@@ -1,10 +1,23 @@
 #!/usr/bin/env bash
 # Each header includes its own room and rooms above it only, in the order of docs/HACKING.md, by
 # paths from the include root. The umbrella header may include anything; nothing includes it.
+# In kernels/conv, an algorithm knows no other one, nor those that choose among them.
 #   tests/checks/rooms.sh [folder with contexture/]
 set -euo pipefail
 root=${1:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/include}
 rooms=(core kernels autograd nn optim data models ssl train evaluate study report)
+
+algorithms=' direct direct_weights winograd grouped im2col amx '
+conv=contexture/kernels/conv
+
+# The algorithm of kernels/conv that a header belongs to (winograd.hpp, winograd-inl.hpp), if any.
+algorithm_of() {
+  local name=${1#"$conv"/}
+  [[ $1 == "$conv"/* ]] || return 0
+  name=${name%.hpp}
+  name=${name%-inl}
+  if [[ $algorithms == *" $name "* ]]; then echo "$name"; fi
+}
 
 rank_of() {
   local i
@@ -29,6 +42,7 @@ while IFS= read -r file; do
   path=${file#"$root/contexture/"}
   [[ $path == contexture.hpp ]] && continue
   own_room=${path%%/*}
+  algorithm=$(algorithm_of "contexture/$path")
   own=$(rank_of "$own_room")
   if ((own < 0)); then
     complain "$path: '$own_room' is not a room"
@@ -50,6 +64,14 @@ while IFS= read -r file; do
       complain "$path:$line: includes $included, which is in no room"
     elif ((other > own)); then
       complain "$path:$line: room '$own_room' includes $included of the later room '$other_room'"
+    fi
+    if [[ -n $algorithm ]]; then
+      other_algorithm=$(algorithm_of "$included")
+      if [[ -n $other_algorithm && $other_algorithm != "$algorithm" ]]; then
+        complain "$path:$line: algorithm '$algorithm' includes $included of another one"
+      elif [[ $included == "$conv/choose.hpp" || $included == "$conv.hpp" ]]; then
+        complain "$path:$line: algorithm '$algorithm' includes $included, which chooses among all"
+      fi
     fi
   done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]|^#define CONTEXTURE_KERNEL_SOURCE' "$file" || true)
 done < <(find "$root/contexture" -name '*.hpp' | sort)

@@ -37,6 +37,23 @@ echo '#include "contexture/contexture.hpp"' >"$core"
 expect bad "the umbrella header"
 echo '' >"$core"
 expect good "no includes"
+
+conv=$house/contexture/kernels/conv
+mkdir -p "$conv"
+touch "$conv/winograd-inl.hpp" "$conv/tiles.hpp" "$conv/direct_weights.hpp" "$conv/choose.hpp" "$house/contexture/kernels/conv.hpp"
+printf '#include "contexture/kernels/conv/%s.hpp"\n' winograd-inl tiles >"$conv/winograd.hpp"
+printf '#include "contexture/kernels/conv/%s.hpp"\n' winograd direct_weights >"$conv/choose.hpp"
+expect good "an algorithm with its own kernels and tiles, a choice that sees all"
+printf '#include "contexture/kernels/conv/%s.hpp"\n' winograd-inl >"$conv/direct.hpp"
+expect bad "an algorithm that includes another one's kernels"
+printf '#include "contexture/kernels/conv/%s.hpp"\n' direct_weights >"$conv/direct.hpp"
+expect bad "an algorithm that includes another one whose name begins alike"
+printf '#include "contexture/kernels/conv/%s.hpp"\n' choose >"$conv/direct.hpp"
+expect bad "an algorithm that includes the choice"
+echo '#include "contexture/kernels/conv.hpp"' >"$conv/direct.hpp"
+expect bad "an algorithm that includes the front door"
+echo '' >"$conv/direct.hpp"
+
 echo '' >"$house/contexture/attic/c.hpp"
 expect bad "a folder that is no room"
 ((wrong == 0))

@@ -5,6 +5,7 @@
 #   - no `using namespace` at the namespace level of headers; no `using namespace std` anywhere
 #   - no namespace detail inside contexture::kernels
 #   - no lazy xtensor reducer as an operand, no `auto` that holds an xtensor expression
+#   - the library names no flag of a program (`--resume`): programs own the spelling
 #   - no absolute machine paths, no unfinished business (the usual four letters)
 #   - shell scripts parse, and pass shellcheck where it is installed
 #   tests/checks/sources.sh [folder]        checks a folder; sources.sh --self-test checks the checks
@@ -70,6 +71,21 @@ lazy_xtensor() {
     }' "$@"
 }
 
+# Flags in comments and strings; `--i` in code is none, nor are the page's colours (`var(--line)`, `"--line", "#d5dbe1"`).
+named_flags() {
+  awk '
+    {
+      line = $0
+      gsub(/"--[a-z]+", "#[0-9a-f]+"|--[a-z]+:#[0-9a-f]+|var\(--[a-z]+\)/, "", line)
+      text = ""
+      while (match(line, /"([^"\\]|\\.)*"|\/\/.*/)) {
+        text = text " " substr(line, RSTART, RLENGTH)
+        line = substr(line, RSTART + RLENGTH)
+      }
+      if (match(text, /(^|[^A-Za-z0-9_-])--[a-z][a-z0-9-]*/)) printf "%s:%d:%s\n", FILENAME, FNR, $0
+    }' "$@"
+}
+
 check() {
   local root=$1 files headers cpp scripts
   cd "$root"
@@ -101,6 +117,7 @@ check() {
   report "using namespace in a header" < <(grep -nE '^using namespace' "${headers[@]}" /dev/null || true)
   report "using namespace std" < <(grep -nE 'using namespace std\b' "${cpp[@]}" /dev/null || true)
   report "lazy xtensor expression" < <(lazy_xtensor "${cpp[@]}")
+  report "flag of a program" < <(named_flags "${headers[@]}")
   report "absolute path" < <(printf '%s\0' "${files[@]}" | xargs -0 grep -InE '(^|[^A-Za-z0-9_.~}/])/(home|root|work|Users|mnt|tmp)/[A-Za-z0-9]' || true)
   local unfinished='\b(TO''DO|FIX''ME|XX''X|HA''CK)\b'
   report "unfinished" < <(printf '%s\0' "${files[@]}" | xargs -0 grep -InE "$unfinished" || true)
@@ -115,19 +132,24 @@ check() {
   echo "sources: ${#files[@]} files, $bad complaints"
 }
 
-# The lazy-expression rule on lines whose verdict is known.
-self_test() {
-  local wrong=0 verdict found
-  file=$(mktemp)
-  trap 'rm -f "$file"' EXIT
+# judge RULE < lines `good|code` or `bad|code`: whether the rule says so.
+judge() {
+  local verdict code found
   while IFS='|' read -r verdict code; do
     printf '%s\n' "$code" >"$file"
-    found=$(lazy_xtensor "$file")
+    found=$("$1" "$file")
     if [[ ($verdict == bad && -z $found) || ($verdict == good && -n $found) ]]; then
-      echo "self-test: expected $verdict: $code"
+      echo "self-test: $1: expected $verdict: $code"
       wrong=$((wrong + 1))
     fi
-  done <<'CASES'
+  done
+}
+
+self_test() {
+  wrong=0
+  file=$(mktemp)
+  trap 'rm -f "$file"' EXIT
+  judge lazy_xtensor <<'CASES'
 bad|Tensor<float> y = a - xt::sum(a, {1}, xt::keep_dims);
 bad|Tensor<float> y = xt::exp(a) / xt::sum(xt::exp(a), {1});
 bad|Tensor<float> y = xt::sum(a) + xt::sum(b);
@@ -143,6 +165,17 @@ good|const auto e = xt::eval(a + b);
 good|auto v = xt::adapt(p, n);
 good|x = 1; // a - xt::sum(a)
 good|xt::view(y, xt::all(), 1) = 2.0F;
+CASES
+  judge named_flags <<'CASES'
+bad|/// Goes on where a run stopped (--resume).
+bad|require(ok, "--flip: '", text, "', expected on or off");
+bad|require(ok, "not with --scratch-from");
+bad|int a = b;  // as --encoder does
+bad|f("var(--line)", "--line-width");
+good|for (int i = n; --i >= 0;) --count;
+good|if (--size == 0) f("a - b", "a--b");  // a -- b
+good|{"--paper", "#ffffff", "#171c23"},
+good|return "--page:#f4f6f8}" + R"(html{background:var(--page)})";
 CASES
   echo "self-test: $wrong wrong"
   ((wrong == 0))

@@ -82,7 +82,7 @@ template <class T>
 template <class T>
 [[nodiscard]] Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows) {
   require(x.value().dimension() >= 1, "gather_rows: a scalar has no rows");
-  const Shape from = x.shape();
+  const Shape& from = x.shape();
   const auto count = static_cast<Index>(from[0]);
   const auto width = count == 0 ? Index{0} : static_cast<Index>(x.size()) / count;
   for (const std::int32_t row : rows)

@@ -28,6 +28,19 @@ template <>
 struct xtype_for_shape<dynamic_shape<std::ptrdiff_t>> : xtype_for_shape<dynamic_shape<std::size_t>> {};
 }  // namespace xt::detail
 
+// So is a shape of one integer made to one of another: clang >= 19 finds two specialisations of xtensor <= 0.25 for it,
+// and neither the better one (Debian 13's xtensor is patched).
+namespace xt {
+template <>
+struct rebind_container<std::ptrdiff_t, dynamic_shape<std::size_t>> {
+  using type = dynamic_shape<std::ptrdiff_t>;
+};
+template <>
+struct rebind_container<std::size_t, dynamic_shape<std::ptrdiff_t>> {
+  using type = dynamic_shape<std::size_t>;
+};
+}  // namespace xt
+
 #if __has_include(<xtensor/containers/xarray.hpp>)
 #include <xtensor/containers/xadapt.hpp>
 #include <xtensor/containers/xarray.hpp>

@@ -45,7 +45,7 @@ struct LabelledFeatures {
                                                                Index batch_size = 256) {
   require(batch_size >= 1, "stage_features: batch of ", batch_size, ", expected 1 or more");
   const NoGrad no_grad;
-  const detail::ModeGuard<float> mode(encoder, false);
+  const ModeGuard<float> mode(encoder, false);
   std::vector<Tensor<float>> out;
   for (const Index channels : encoder.stage_channels())
     out.push_back(empty<float>({indices.size(), static_cast<std::size_t>(channels)}));

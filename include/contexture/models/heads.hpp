@@ -1,7 +1,6 @@
 // Heads: what turns an encoder's features into answers.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,7 +20,7 @@ struct MlpHeadOptions {
 template <class T>
 class MlpHead : public UnaryModule<T> {
  public:
-  MlpHead(Index features, const MlpHeadOptions& options, const Rng& rng) {
+  MlpHead(Index features, const MlpHeadOptions& options, const Rng& rng) : features_(features), options_(options) {
     require(options.hidden >= 0 && options.hidden_layers >= 0 && options.output >= 1,
             "MlpHead: ", options.hidden_layers, " hidden layers of ", options.hidden, " units, output ", options.output,
             ", expected 0 or more, 0 or more, 1 or more");
@@ -41,6 +40,8 @@ class MlpHead : public UnaryModule<T> {
     return output_[0](y);
   }
 
+  [[nodiscard]] MlpHead clone() const { return with_state_of(*this, MlpHead(features_, options_, Rng())); }
+
  protected:
   void visit(ModuleVisitor<T>& v) override {
     for (std::size_t i = 0; i < hidden_.size(); ++i) {
@@ -51,6 +52,8 @@ class MlpHead : public UnaryModule<T> {
   }
 
  private:
+  Index features_;
+  MlpHeadOptions options_;
   std::vector<Linear<T>> hidden_;
   std::vector<BatchNorm<T>> norms_;  // parallel to hidden_
   std::vector<Linear<T>> output_;    // one
@@ -65,9 +68,17 @@ template <class T>
 class ClassifierHead : public UnaryModule<T> {
  public:
   ClassifierHead(Index features, Index classes, const ClassifierHeadOptions& options, const Rng& rng)
-      : dropout_(options.dropout, rng.split("dropout")), output_(features, classes, rng.split("output")) {}
+      : features_(features),
+        classes_(classes),
+        options_(options),
+        dropout_(options.dropout, rng.split("dropout")),
+        output_(features, classes, rng.split("output")) {}
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return output_(dropout_(global_avg_pool(x))); }
+
+  [[nodiscard]] ClassifierHead clone() const {
+    return with_state_of(*this, ClassifierHead(features_, classes_, options_, Rng()));
+  }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
@@ -76,30 +87,10 @@ class ClassifierHead : public UnaryModule<T> {
   }
 
  private:
+  Index features_, classes_;
+  ClassifierHeadOptions options_;
   Dropout<T> dropout_;
   Linear<T> output_;
-};
-
-/// Encoder and classifier as one module: images (N,H,W,C) -> logits (N,classes).
-template <class T>
-class Classifier : public UnaryModule<T> {
- public:
-  Classifier(std::unique_ptr<Backbone<T>> encoder, ClassifierHead<T> head)
-      : encoder_(std::move(encoder)), head_(std::move(head)) {}
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return head_((*encoder_)(x)); }
-  [[nodiscard]] Backbone<T>& encoder() { return *encoder_; }
-  [[nodiscard]] ClassifierHead<T>& head() { return head_; }
-
- protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.child("encoder", *encoder_);
-    v.child("head", head_);
-  }
-
- private:
-  std::unique_ptr<Backbone<T>> encoder_;
-  ClassifierHead<T> head_;
 };
 
 }  // namespace contexture

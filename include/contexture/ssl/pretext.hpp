@@ -95,26 +95,6 @@ void require_channels(const char* task, const PretextImages& images, const Backb
 
 }  // namespace detail
 
-namespace detail {
-
-/// Sets a module's mode and gives it back on destruction.
-template <class T>
-class ModeGuard {
- public:
-  ModeGuard(Module<T>& module, bool training) : module_(module), before_(module.training()) {
-    module_.set_training(training);
-  }
-  ~ModeGuard() { module_.set_training(before_); }
-  ModeGuard(const ModeGuard&) = delete;
-  ModeGuard& operator=(const ModeGuard&) = delete;
-
- private:
-  Module<T>& module_;
-  bool before_;
-};
-
-}  // namespace detail
-
 /// Mean loss and accuracy of a pretext task over some images.
 struct PretextEvaluation {
   double loss = 0;
@@ -159,8 +139,8 @@ template <class T>
   require(batch_size >= 1, "evaluate_pretext: batch of ", batch_size, ", expected 1 or more");
   require(!indices.empty(), "evaluate_pretext: no images");
   const NoGrad no_grad;
-  const detail::ModeGuard<T> encoder_mode(encoder, false);
-  const detail::ModeGuard<T> task_mode(task, false);
+  const ModeGuard<T> encoder_mode(encoder, false);
+  const ModeGuard<T> task_mode(task, false);
   PretextEvaluation result;
   const auto total = static_cast<Index>(indices.size());
   const Index batches = pretext_evaluation_batches(total, batch_size);
