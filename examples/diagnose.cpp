@@ -10,18 +10,17 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/common_options.hpp"
 #include "common/data.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
-#include "contexture/core/parallel.hpp"
 #include "contexture/evaluate/shortcuts.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
@@ -49,7 +48,7 @@ void keep_given(const CLI::App& app, contexture::PretextValues& given) {
   try {
     (void)contexture::pretext_values(kTask, {.height = 32, .width = 32}, given);
   } catch (const contexture::SettingError& error) {
-    throw programs::UsageError(std::string("--") + error.what());
+    throw programs::UsageError(error);
   }
 }
 
@@ -58,45 +57,29 @@ int diagnose(int argc, char** argv) {
       "Tells whether context prediction on these images is solved by a shortcut: short trainings with other "
       "gaps, borders alone, foreign partners and shuffled answers.",
       "diagnose");
-  programs::DataChoice choice;
+  programs::CommonOptions common;
+  common.out = "results-diagnose";
+  programs::add_common_options(app, common, "diagnostics.json", false);
   contexture::ShortcutOptions options;
-  int threads = 0;
-  std::string out = "results-diagnose";
-  bool quiet = false;
-  constexpr int kMany = 1'000'000'000;
-  app.add_option("--data", choice.data, "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images")
-      ->capture_default_str();
-  app.add_option("--image-size", choice.image_size, "side of the square images in pixels; 0: as stored")
-      ->check(CLI::Range(0, 1024));
-  app.add_option("--train-images", choice.train_images, "use only so many training images; 0: all")
-      ->check(CLI::Range(0, kMany));
   app.add_option("--width", options.width, "channels of the network's first stage")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  app.add_option("--steps", options.steps, "of each of the seven trainings")
+  app.add_option("--steps", options.steps, "steps of each of the seven trainings")
       ->capture_default_str()
-      ->check(CLI::Range(1, kMany));
+      ->check(CLI::Range(1, programs::kMany));
   app.add_option("--batch-size", options.batch_size, "images in a step")
       ->capture_default_str()
       ->check(CLI::Range(2, 65536));
-  app.add_option("--seed", options.seed, "of everything random")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
-  app.add_option("--threads", threads, "of the library; 0: all processors")->check(CLI::Range(0, 1024));
-  app.add_option("--out", out, "folder for diagnostics.json, created when missing")->capture_default_str();
-  app.add_flag("--quiet", quiet, "print the last line only");
   contexture::PretextValues given;
   add_task_options(app, given);
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
-  if (out.empty()) throw programs::UsageError("--out: empty, expected a folder");
   keep_given(app, given);
-  if (threads > 0) contexture::set_num_threads(std::min(threads, contexture::detail::available_processors()));
-  programs::prepare_folder(out);
-  const contexture::Dataset data = programs::load_data(choice);
+  options.seed = common.seed;
+  const contexture::Dataset data = programs::prepare(common);
   const contexture::ImageSet& images = data.train;
   const contexture::PretextImages kind = contexture::pretext_images(images, {}, false);
   const contexture::PretextValues task = contexture::pretext_values(kTask, kind, given);
-  if (!quiet) {
+  if (!common.quiet) {
     std::printf("data     %s: %lld images of %lld x %lld x %lld\n", data.name.c_str(),
                 static_cast<long long>(images.count), static_cast<long long>(images.height),
                 static_cast<long long>(images.width), static_cast<long long>(images.channels));
@@ -107,7 +90,7 @@ int diagnose(int argc, char** argv) {
   }
 
   programs::stop_on_signals();
-  programs::TerminalProgress progress(quiet);
+  programs::TerminalProgress progress(common.quiet);
   const contexture::ShortcutMeasurements measured =
       contexture::measure_shortcuts(contexture::pretext_options<contexture::ContextPredictionSpec>(kind, given), images,
                                     options, progress, &programs::stop_token());
@@ -137,9 +120,9 @@ int diagnose(int argc, char** argv) {
                      contexture::report::percent(v.chance), v.reason});
   }
   json["suspect"] = suspects;
-  const std::filesystem::path file = std::filesystem::path(out) / "diagnostics.json";
+  const std::filesystem::path file = std::filesystem::path(common.out) / "diagnostics.json";
   programs::write_text(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (!quiet) std::printf("\n%s\n", contexture::plain_table(table, 5).c_str());
+  if (!common.quiet) std::printf("\n%s\n", contexture::plain_table(table, 5).c_str());
   std::printf("Diagnostics: %zu of %zu suspect, %s\n", suspects, verdicts.size(), file.string().c_str());
   return 0;
 }

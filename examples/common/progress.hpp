@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "contexture/report/text.hpp"
-#include "contexture/train/fit.hpp"
+#include "contexture/train/progress.hpp"
 
 namespace programs {
 
@@ -29,9 +29,8 @@ class TerminalProgress : public contexture::Progress {
     smooth_loss_ = -1;
     if (quiet_) return;
     clear();
-    std::printf("[%d/%d] %s, seed %llu, %lld steps of %lld images%s\n", phase.number, phase.of, phase.title.c_str(),
-                static_cast<unsigned long long>(phase.seed), static_cast<long long>(phase.steps),
-                static_cast<long long>(phase.images_per_step),
+    std::printf("[%d/%d] %s, %lld steps of %lld images%s\n", phase.number, phase.of, phase.title.c_str(),
+                static_cast<long long>(phase.steps), static_cast<long long>(phase.images_per_step),
                 phase.first_step > 0 ? contexture::message(", from step ", phase.first_step).c_str() : "");
     std::fflush(stdout);
   }

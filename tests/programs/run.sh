@@ -68,9 +68,23 @@ case_help() {
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
   succeeds "$programs/experiments" --help
-  for option in data out preset seeds seed width image-size pretrain-epochs epochs encoder threads resume quiet help config; do
+  for option in data out preset seeds seed network width image-size pretrain-epochs epochs encoder threads resume quiet \
+    help config patch gap; do
     grep -q -- "--$option" stdout || complain "--help does not tell about --$option"
   done
+  grep -qE -- '--epochs NUMBER[^0-9]*14' stdout || complain "--help does not show the preset's passes"
+  if grep -q -- '--temperature' stdout; then complain "--help shows an option of another pretext task"; fi
+  # Every option that takes a value shows its default, whatever the task.
+  for program in experiments pretrain; do
+    for task in context rotation context+rotation jigsaw simclr vicreg; do
+      succeeds "$programs/$program" --pretext "$task" --help
+      grep -E '^ +(-[a-z],)?--[a-z-]+ (TEXT|NAME|INT|NUMBER|LIST)' stdout | grep -vE -- '--config|\[.+\]|=' >missing
+      [[ ! -s missing ]] || complain "$program --help --pretext $task: no default: $(head -n 1 missing)"
+    done
+  done
+  succeeds "$programs/experiments" --pretext simclr --help
+  grep -q -- '--temperature' stdout || complain "--help does not show the options of --pretext simclr"
+  if grep -q -- '--grid ' stdout; then complain "--help shows an option of context prediction for simclr"; fi
   [[ -z $(find . -mindepth 1 ! -name stdout ! -name stderr) ]] || complain "--help leaves files"
 }
 
@@ -115,6 +129,22 @@ case_seeds_and_encoder() {
 case_single_experiments() {
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out all && check all --fractions 1
   succeeds "$programs/experiment2_half_labels" "${tiny[@]}" --out half && check half --fractions 0.5
+}
+
+# Options of the pretext task: they change the pre-training, are kept, and belong to their task.
+case_pretext_options() {
+  succeeds "$programs/pretrain" "${tiny[@]}" --pretext simclr --out plain || return
+  succeeds "$programs/pretrain" "${tiny[@]}" --pretext simclr --temperature 0.2 --out sharp || return
+  if cmp -s plain/encoder.safetensors sharp/encoder.safetensors; then complain "--temperature changes nothing"; fi
+  grep -qx 'temperature=0.2' sharp/config.ini || complain "config.ini does not have the temperature"
+  grep -q '"temperature": "0.2"' sharp/summary.json || complain "summary.json does not have the temperature"
+  grep -q '"temperature": ' plain/summary.json || complain "summary.json does not have the default temperature"
+  if grep -q '"grid"' sharp/summary.json; then complain "summary.json has an option of another task"; fi
+  succeeds "$programs/pretrain" --config sharp/config.ini --out again || return
+  cmp -s sharp/encoder.safetensors again/encoder.safetensors || complain "config.ini gives other weights"
+  fails 2 '^pretrain: --temperature: .*simclr.* context' "$programs/pretrain" "${tiny[@]}" --temperature 0.2 --out bad
+  fails 2 '^pretrain: --temperature: ' "$programs/pretrain" "${tiny[@]}" --pretext simclr --temperature warm --out bad
+  [[ ! -e bad ]] || complain "wrong use creates the --out folder"
 }
 
 # Other seeds give other weights: otherwise "the same bits" above would say nothing.
@@ -414,7 +444,7 @@ case_bad_weights() {
   local encoder=good/encoder.safetensors size run=("$programs/experiment1_all_labels" "${tiny[@]}" --out out)
   size=$(wc -c <"$encoder")
   fails 1 'f0\.safetensors.*(No such file|cannot be)' "${run[@]}" --encoder f0.safetensors
-  fails 1 'another architecture: width 4 .* this run has width 8' "${run[@]}" --width 8 --encoder "$encoder"
+  fails 1 'another architecture: width 4, .* this run has width 8' "${run[@]}" --width 8 --encoder "$encoder"
   : >f1
   fails 1 'f1.*(empty|0 bytes|truncated|too short)' "${run[@]}" --encoder f1
   head -c $((size - 100)) "$encoder" >f2

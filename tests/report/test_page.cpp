@@ -67,7 +67,7 @@ TEST_CASE("a report says in what the arms differ", "[report]") {
 TEST_CASE("a given encoder's pre-training is counted where its run is known", "[report]") {
   const TemporaryFolder folder;
   made_up::Run run = made_up::make({.fractions = {0.1}});
-  std::erase_if(run.summary.history, [](const HistoryRow& row) { return row.experiment == "pretrain"; });
+  std::erase_if(run.summary.history, [](const PhaseRow& row) { return row.phase.pretraining(); });
   run.summary.config["encoder"] = "elsewhere/encoder.safetensors";
   run.summary.machine = "this one";
   const auto report = [&] {

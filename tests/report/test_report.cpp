@@ -37,10 +37,10 @@ void check_history(const fs::path& out, const RunSummary& run) {
     std::istringstream cells(line);
     for (std::string cell; std::getline(cells, cell, ',');) fields.push_back(cell);
     REQUIRE(fields.size() == 10);
-    const HistoryRow& row = run.history[count];
-    REQUIRE(fields[0] == row.experiment);
-    REQUIRE(fields[1] == row.arm);
-    REQUIRE(std::stoull(fields[2]) == row.seed);
+    const PhaseRow& row = run.history[count];
+    REQUIRE(fields[0] == (row.phase.pretraining() ? "pretrain" : percent_name(row.phase.label_fraction)));
+    REQUIRE(fields[1] == to_string(row.phase.arm));
+    REQUIRE(std::stoull(fields[2]) == row.phase.seed);
     REQUIRE(std::stoll(fields[3]) == row.step);
     REQUIRE(std::stod(fields[4]) == row.epoch);
     REQUIRE(std::stod(fields[5]) == row.seconds);
@@ -229,8 +229,9 @@ TEST_CASE("one seed, a given encoder, names that are markup, NaN: all come out r
   run.summary.config["data"] = "/tmp/<dir>&\"'";
   run.summary.config["encoder"] = "encoder.safetensors";
   run.summary.experiments[0].pretrained[0].final_train_loss = std::numeric_limits<double>::quiet_NaN();
-  for (HistoryRow& row : run.summary.history)
-    if (row.arm == "pretrained" && row.step > 500) row.loss = row.accuracy = std::numeric_limits<double>::quiet_NaN();
+  for (PhaseRow& row : run.summary.history)
+    if (row.phase.arm == Arm::pretrained && row.step > 500)
+      row.loss = row.accuracy = std::numeric_limits<double>::quiet_NaN();
   const TemporaryFolder out;
   Stderr err;
   write_report(run.summary, run.inputs(), out.path());

@@ -60,7 +60,7 @@ TEST_CASE("a moment has a mean only where every seed reached it", "[report]") {
 TEST_CASE("curves over seeds: mean, range, gaps and NaN", "[report]") {
   RunSummary run;
   const auto add = [&](std::uint64_t seed, std::int64_t step, double loss) {
-    run.history.push_back({"10", "scratch", seed, step, 0, static_cast<double>(step) / 10, "train", loss, 0, 0});
+    run.history.push_back({{step, 0, static_cast<double>(step) / 10, "train", loss, 0, 0}, {0.1, Arm::scratch, seed}});
   };
   add(0, 10, 2.0), add(0, 20, 1.0), add(1, 10, 4.0), add(1, 20, kNan);
   const auto curves = arm_curves(run, 0.1, Arm::scratch, "train", [](const HistoryRow& r) { return r.loss; });
@@ -90,9 +90,9 @@ TEST_CASE("the fall of the loss is measured against the scratch arm's, both arms
   ExperimentResult e{
       .label_fraction = 0.1, .labels = 10, .seeds = {0}, .scratch = {ArmResult{}}, .pretrained = {ArmResult{}}};
   for (const auto& [arm, values] :
-       {std::pair{"scratch", std::vector{2.0, 1.0, 0.0}}, std::pair{"pretrained", std::vector{1.0, 0.0, 0.0}}})
+       {std::pair{Arm::scratch, std::vector{2.0, 1.0, 0.0}}, std::pair{Arm::pretrained, std::vector{1.0, 0.0, 0.0}}})
     for (std::size_t i = 0; i < 3; ++i)
-      run.history.push_back({"10", arm, 0, 100 * static_cast<std::int64_t>(i + 1), 0, 0, "train", values[i], 0, 0});
+      run.history.push_back({{100 * static_cast<std::int64_t>(i + 1), 0, 0, "train", values[i], 0, 0}, {0.1, arm, 0}});
   const ExperimentView view = view_of(run, e);
   CHECK(view.loss_start == 2);
   CHECK(view.loss_end == 0);

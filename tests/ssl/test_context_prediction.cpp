@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/builtin.hpp"
+#include "contexture/data/normalisation.hpp"
+#include "contexture/data/sampler.hpp"
 #include "contexture/evaluate/diagnostics.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"

@@ -16,10 +16,11 @@
 #include "contexture/core/linalg.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/evaluate/embedding_data.hpp"
-#include "contexture/evaluate/probe.hpp"
+#include "contexture/evaluate/features.hpp"
+#include "contexture/evaluate/nearest_neighbours.hpp"
 #include "contexture/models/backbone.hpp"
 
 namespace contexture {

@@ -13,7 +13,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/evaluate/diagnostics.hpp"
-#include "contexture/evaluate/probe.hpp"
+#include "contexture/evaluate/linear_probe.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/schedule.hpp"
@@ -131,15 +131,10 @@ inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sa
     fit_options.learning_rate =
         Schedule{.peak = options.learning_rate * static_cast<double>(batch) / 128, .total_steps = options.steps};
     fit_options.steps_per_epoch = static_cast<double>(train.size()) / static_cast<double>(batch);
-    fit_options.experiment = "diagnose";
-    fit_options.arm = check.name;
-    fit_options.seed = options.seed;
+    fit_options.phase = message("diagnose, ", check.name, ", seed ", options.seed);
     fit_options.rng = rng.split("dropout");
     PhaseInfo info;
-    info.title = check.name + ": " + check.question;
-    info.experiment = fit_options.experiment;
-    info.arm = fit_options.arm;
-    info.seed = options.seed;
+    info.title = message(check.name, ": ", check.question, ", seed ", options.seed);
     info.number = static_cast<int>(i) + 1;
     info.of = static_cast<int>(checks.size());
     info.steps = options.steps;

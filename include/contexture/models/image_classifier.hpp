@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone_file.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/models/networks.hpp"

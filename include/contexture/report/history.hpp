@@ -40,10 +40,11 @@ namespace detail {
 template <class Wanted, class Value>
 [[nodiscard]] std::vector<SeedCurve> curves_where(const RunSummary& run, Wanted wanted, Value value) {
   std::vector<SeedCurve> out;
-  for (const HistoryRow& row : run.history) {
+  for (const PhaseRow& row : run.history) {
     if (!wanted(row)) continue;
-    auto at = std::find_if(out.begin(), out.end(), [&](const SeedCurve& c) { return c.seed == row.seed; });
-    if (at == out.end()) at = out.insert(out.end(), SeedCurve{row.seed, {}, {}, {}});
+    const std::uint64_t seed = row.phase.seed;
+    auto at = std::find_if(out.begin(), out.end(), [&](const SeedCurve& c) { return c.seed == seed; });
+    if (at == out.end()) at = out.insert(out.end(), SeedCurve{seed, {}, {}, {}});
     const double v = value(row);
     if (!std::isfinite(v)) continue;
     at->step.push_back(row.step);
@@ -54,7 +55,7 @@ template <class Wanted, class Value>
   return out;
 }
 
-[[nodiscard]] inline bool of_pretraining(const HistoryRow& row) { return row.experiment == "pretrain"; }
+[[nodiscard]] inline bool of_pretraining(const PhaseRow& row) { return row.phase.pretraining(); }
 
 }  // namespace detail
 
@@ -63,15 +64,13 @@ template <class Wanted, class Value>
 template <class Value>
 [[nodiscard]] std::vector<SeedCurve> arm_curves(const RunSummary& run, double label_fraction, Arm arm,
                                                 std::string_view split, Value value) {
-  const std::string experiment = percent_name(label_fraction);
-  const auto measured = std::find_if(run.experiments.begin(), run.experiments.end(), [&](const ExperimentResult& e) {
-    return percent_name(e.label_fraction) == experiment;
-  });
-  const auto wanted = [&](const HistoryRow& row) {
-    return row.experiment == experiment && row.arm == to_string(arm) && row.split == split &&
+  const auto measured = std::find_if(run.experiments.begin(), run.experiments.end(),
+                                     [&](const ExperimentResult& e) { return e.label_fraction == label_fraction; });
+  const auto wanted = [&](const PhaseRow& row) {
+    return row.phase == PhaseId{label_fraction, arm, row.phase.seed} && row.split == split &&
            // A seed one of whose arms diverged is in the history alone.
            (measured == run.experiments.end() ||
-            std::find(measured->seeds.begin(), measured->seeds.end(), row.seed) != measured->seeds.end());
+            std::find(measured->seeds.begin(), measured->seeds.end(), row.phase.seed) != measured->seeds.end());
   };
   return detail::curves_where(run, wanted, value);
 }
@@ -80,7 +79,7 @@ template <class Value>
 template <class Value>
 [[nodiscard]] std::vector<SeedCurve> pretraining_curves(const RunSummary& run, std::string_view split, Value value) {
   return detail::curves_where(
-      run, [&](const HistoryRow& row) { return detail::of_pretraining(row) && row.split == split; }, value);
+      run, [&](const PhaseRow& row) { return detail::of_pretraining(row) && row.split == split; }, value);
 }
 
 /// Does the history tell of pre-training, and of the arms?
@@ -94,7 +93,7 @@ template <class Value>
 /// Seconds of the longest arm.
 [[nodiscard]] inline double longest_arm(const RunSummary& run) {
   double out = 0;
-  for (const HistoryRow& row : run.history)
+  for (const PhaseRow& row : run.history)
     if (!detail::of_pretraining(row) && std::isfinite(row.seconds)) out = std::max(out, row.seconds);
   return out;
 }
@@ -102,10 +101,12 @@ template <class Value>
 /// The text of history.csv: every number reads back as it was.
 [[nodiscard]] inline std::string history_csv(const RunSummary& run) {
   std::string out = "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1\n";
-  for (const HistoryRow& r : run.history)
-    out += r.experiment + "," + r.arm + "," + std::to_string(r.seed) + "," + std::to_string(r.step) + "," +
-           exact(r.epoch) + "," + exact(r.seconds) + "," + r.split + "," + exact(r.loss) + "," + exact(r.accuracy) +
-           "," + exact(r.macro_f1) + "\n";
+  for (const PhaseRow& r : run.history) {
+    const PhaseText phase = text_of(r.phase);
+    out += phase.experiment + "," + phase.arm + "," + phase.seed + "," + std::to_string(r.step) + "," + exact(r.epoch) +
+           "," + exact(r.seconds) + "," + r.split + "," + exact(r.loss) + "," + exact(r.accuracy) + "," +
+           exact(r.macro_f1) + "\n";
+  }
   return out;
 }
 

@@ -12,7 +12,7 @@
 #include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/models/heads.hpp"
 
 namespace contexture {

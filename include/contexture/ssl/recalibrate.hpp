@@ -11,7 +11,8 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/nn/layers.hpp"
 #include "contexture/nn/module.hpp"
 

@@ -9,7 +9,7 @@
 
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/sampler.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext.hpp"
