@@ -29,7 +29,7 @@ set_tests_properties(scripts.get_data scripts.reproduce PROPERTIES SKIP_RETURN_C
 add_test(NAME checks.readme_snippet COMMAND "${checks}/doc_snippet.sh" README.md examples/readme.cpp)
 add_test(NAME checks.tutorial_snippet COMMAND "${checks}/doc_snippet.sh" docs/tutorial.md examples/tutorial.cpp)
 add_test(NAME checks.doc_snippet_self_test COMMAND "${checks}/doc_snippet.sh" --self-test)
-foreach(walk_through nn/example_op data/example_format ssl/example_pretext_task)
+foreach(walk_through nn/example_op ssl/example_pretext_task models/example_network data/example_format)
   string(REGEX REPLACE ".*/example_" "" name "${walk_through}")
   add_test(NAME checks.hacking_snippet_${name}
     COMMAND "${checks}/doc_snippet.sh" docs/HACKING.md "tests/${walk_through}.hpp")

@@ -35,7 +35,7 @@ self_test() {
   printf '// one\n#include <a>\nint a;\n' >"$root/one.cpp"
   printf '// two\n#include <b>\nint b;\n' >"$root/two.cpp"
   printf 'int c;\n' >"$root/bare.cpp"
-  printf 'text\n```cpp\n#include <a>\nint a;\n```\n```cpp\n#include <b>\nint b;\n```\n' >"$root/plain.md"
+  printf '%s\n' text '```cpp' '#include <a>' 'int a;' '```' '```cpp' '#include <b>' 'int b;' '```' >"$root/plain.md"
   sed -e '2i<!-- snippet: one.cpp -->' -e '6i<!-- snippet: two.cpp -->' "$root/plain.md" >"$root/named.md"
   local failed=0
   agrees() { compare "$@" >/dev/null || { echo "$*: refused"; failed=1; }; }

@@ -49,6 +49,8 @@ class PRelu final : public UnaryModule<T> {
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return prelu(x, slope_); }
 
+  [[nodiscard]] PRelu clone() const { return with_state_of(*this, PRelu(static_cast<Index>(slope_.size()))); }
+
  protected:
   void visit(ModuleVisitor<T>& v) override { v.parameter("slope", slope_); }
 

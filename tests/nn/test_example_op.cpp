@@ -53,4 +53,9 @@ TEST_CASE("the example layer lists its slope and learns it") {
     sgd.step(0.1);
   }
   CHECK(layer.parameters()[0].variable.value().data()[0] == Approx(0.9).margin(0.01));
+  example::PRelu<float> copy = layer.clone();
+  const float learnt = layer.parameters()[0].variable.value().data()[0];
+  CHECK(copy.parameters()[0].variable.value().data()[0] == learnt);
+  copy.parameters()[0].variable.mutable_value().data()[0] = 0;
+  CHECK(layer.parameters()[0].variable.value().data()[0] == learnt);
 }
