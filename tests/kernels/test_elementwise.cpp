@@ -142,7 +142,8 @@ TEMPLATE_TEST_CASE("sum of squares and the SGD update agree with naive loops", "
         w_expected[i] = static_cast<double>(w[i]) - 0.25 * (nesterov ? g + 0.5 * v_expected[i] : v_expected[i]);
       }
       REQUIRE(kernels::sum_of_squares(w.data(), n) == Approx(squares).epsilon(1e-5));
-      kernels::sgd_update(w.data(), grad.data(), velocity.data(), n, T(0.25), T(0.5), T(0.125), nesterov);
+      kernels::sgd_update(w.data(), grad.data(), velocity.data(), n,
+                          {.rate = T(0.25), .momentum = T(0.5), .weight_decay = T(0.125), .nesterov = nesterov});
       double worst = 0;
       for (std::size_t i = 0; i < size; ++i)
         worst = std::max({worst, std::abs(static_cast<double>(w[i]) - w_expected[i]),

@@ -210,7 +210,8 @@ TEST_CASE("float steps on every ISA follow the double recurrence, tails included
     set_isa(isa);
     for (const std::size_t n : {1U, 7U, 16U, 35U}) {
       Tensor<float> w = full<float>({n}, 1.0F), g = full<float>({n}, 0.5F), v = full<float>({n}, 0.25F);
-      kernels::sgd_update(w.data(), g.data(), v.data(), static_cast<Index>(n), 0.1F, 0.9F, 0.01F, true);
+      kernels::sgd_update(w.data(), g.data(), v.data(), static_cast<Index>(n),
+                          {.rate = 0.1F, .momentum = 0.9F, .weight_decay = 0.01F, .nesterov = true});
       const double grad = 0.5 + 0.01;
       const double velocity = 0.9 * 0.25 + grad;
       for (std::size_t i = 0; i < n; ++i) {

@@ -203,8 +203,10 @@ CONTEXTURE_KERNEL void dropout_backward(const std::uint8_t* keep, T* grad, Index
 
 // One pass over value, gradient and momentum buffer; see kernels/elementwise.hpp.
 template <class T>
-CONTEXTURE_KERNEL void sgd_update(T* w, const T* grad, T* velocity, Index n, T lr, T momentum, T weight_decay,
-                                  bool nesterov) {
+CONTEXTURE_KERNEL void sgd_update(T* w, const T* grad, T* velocity, Index n, const SgdStep<T>& step) {
+  // Copies: the compiler takes it that a store of a vector may change what `step` holds.
+  const T rate = step.rate, momentum = step.momentum, weight_decay = step.weight_decay;
+  const bool nesterov = step.nesterov;
   const T look_ahead = nesterov ? momentum : T(0);
   const T own = nesterov ? T(1) : T(0);
   CONTEXTURE_FLAT_LOOP({
@@ -213,7 +215,7 @@ CONTEXTURE_KERNEL void sgd_update(T* w, const T* grad, T* velocity, Index n, T l
     const VecN<T, N> v = momentum * load<T, N>(velocity + i) + g;
     store<T, N>(velocity + i, v);
     const VecN<T, N> update = nesterov ? own * g + look_ahead * v : v;
-    store<T, N>(w + i, p - lr * update);
+    store<T, N>(w + i, p - rate * update);
   })
 }
 

@@ -16,6 +16,27 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 
+namespace contexture::kernels {
+
+/// Settings of one step of sgd_update.
+template <class T>
+struct SgdStep {
+  T rate;
+  T momentum = 0;
+  T weight_decay = 0;
+  bool nesterov = false;
+};
+
+/// Settings of one step of adamw_update.
+template <class T>
+struct AdamWStep {
+  T rate, beta1, beta2, epsilon;
+  T weight_decay = 0;
+  T correction1, correction2;  ///< 1 - beta1^t and 1 - beta2^t for step t counted from 1
+};
+
+}  // namespace contexture::kernels
+
 #define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/elementwise-inl.hpp"
 #include "contexture/kernels/for_each_isa.hpp"
 
@@ -62,8 +83,8 @@ void dropout_backward(const std::uint8_t* keep, T* grad, Index n, T factor) {
   CONTEXTURE_DISPATCH(dropout_backward<T>(keep, grad, n, factor));
 }
 template <class T>
-void sgd_update(T* w, const T* grad, T* velocity, Index n, T lr, T momentum, T weight_decay, bool nesterov) {
-  CONTEXTURE_DISPATCH(sgd_update<T>(w, grad, velocity, n, lr, momentum, weight_decay, nesterov));
+void sgd_update(T* w, const T* grad, T* velocity, Index n, const SgdStep<T>& step) {
+  CONTEXTURE_DISPATCH(sgd_update<T>(w, grad, velocity, n, step));
 }
 }  // namespace dispatch
 
@@ -140,25 +161,23 @@ void dropout_backward(const std::uint8_t* keep, T* grad, Index n, float p) {
 
 /// Stochastic gradient descent with momentum, one pass (Sutskever et al., ICML 2013, in the form
 /// that multiplies the whole velocity by the rate):
-///   g = grad + weight_decay * w;  v = momentum * v + g;  w -= lr * (nesterov ? g + momentum * v : v).
+///   g = grad + weight_decay * w;  v = momentum * v + g;  w -= rate * (nesterov ? g + momentum * v : v).
+/// w, grad, velocity: n elements.
 template <class T>
-void sgd_update(T* w, const T* grad, T* velocity, Index n, T lr, T momentum, T weight_decay, bool nesterov) {
-  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) {
-    dispatch::sgd_update(w + b, grad + b, velocity + b, e - b, lr, momentum, weight_decay, nesterov);
-  });
+void sgd_update(T* w, const T* grad, T* velocity, Index n, const SgdStep<T>& step) {
+  parallel_for(n, kElementwiseGrain,
+               [=](Index b, Index e) { dispatch::sgd_update(w + b, grad + b, velocity + b, e - b, step); });
 }
 
-/// AdamW, one pass (Loshchilov and Hutter, arXiv 1711.05101); `correction1` = 1 - beta1^t and
-/// `correction2` = 1 - beta2^t for step t counted from 1.
+/// AdamW, one pass (Loshchilov and Hutter, arXiv 1711.05101). w, grad and the moments m, v: n elements.
 template <class T>
-void adamw_update(T* w, const T* grad, T* m, T* v, Index n, T lr, T beta1, T beta2, T epsilon, T weight_decay,
-                  T correction1, T correction2) {
+void adamw_update(T* w, const T* grad, T* m, T* v, Index n, const AdamWStep<T>& s) {
   parallel_for(n, kElementwiseGrain / 4, [=](Index b, Index e) {
     for (Index i = b; i < e; ++i) {
-      m[i] = beta1 * m[i] + (T(1) - beta1) * grad[i];
-      v[i] = beta2 * v[i] + (T(1) - beta2) * grad[i] * grad[i];
-      const T step = (m[i] / correction1) / (std::sqrt(v[i] / correction2) + epsilon);
-      w[i] -= lr * (step + weight_decay * w[i]);
+      m[i] = s.beta1 * m[i] + (T(1) - s.beta1) * grad[i];
+      v[i] = s.beta2 * v[i] + (T(1) - s.beta2) * grad[i] * grad[i];
+      const T step = (m[i] / s.correction1) / (std::sqrt(v[i] / s.correction2) + s.epsilon);
+      w[i] -= s.rate * (step + s.weight_decay * w[i]);
     }
   });
 }

@@ -114,8 +114,8 @@ class Muon : public Sgd<T> {
 
     // X = 0 - (-1) * (G + momentum V), and V as in SGD.
     Tensor<T> direction = zeros<T>(weight.shape());
-    kernels::sgd_update(direction.data(), weight.grad().data(), velocity.data(), size, T(-1),
-                        static_cast<T>(options_.momentum), T(0), true);
+    kernels::sgd_update(direction.data(), weight.grad().data(), velocity.data(), size,
+                        {.rate = T(-1), .momentum = static_cast<T>(options_.momentum), .nesterov = true});
     Tensor<T> q = orthogonalizer(rows, columns, direction.data(), options_.orthogonalization);
     const double step =
         options_.rate * lr * this->rates_[i] * before / std::sqrt(static_cast<double>(std::min(rows, columns)));

@@ -119,8 +119,11 @@ class Sgd : public Optimizer<T> {
     if (!p.variable.has_grad()) return;
     const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
     kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity.data(),
-                        static_cast<Index>(velocity.size()), static_cast<T>(lr * this->rates_[i]),
-                        static_cast<T>(options_.momentum), static_cast<T>(decay), options_.nesterov);
+                        static_cast<Index>(velocity.size()),
+                        {.rate = static_cast<T>(lr * this->rates_[i]),
+                         .momentum = static_cast<T>(options_.momentum),
+                         .weight_decay = static_cast<T>(decay),
+                         .nesterov = options_.nesterov});
   }
 
   std::vector<Tensor<T>> velocity_;
@@ -170,11 +173,15 @@ class AdamW : public Optimizer<T> {
       // Its own steps: the moments of one that was frozen for long are as young as at the start.
       const double t = static_cast<double>(steps_.data()[i] += T(1));
       const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
-      kernels::adamw_update(
-          p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
-          static_cast<Index>(m_[i].size()), static_cast<T>(lr * this->rates_[i]), static_cast<T>(options_.beta1),
-          static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon), static_cast<T>(decay),
-          static_cast<T>(1 - std::pow(options_.beta1, t)), static_cast<T>(1 - std::pow(options_.beta2, t)));
+      kernels::adamw_update(p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
+                            static_cast<Index>(m_[i].size()),
+                            {.rate = static_cast<T>(lr * this->rates_[i]),
+                             .beta1 = static_cast<T>(options_.beta1),
+                             .beta2 = static_cast<T>(options_.beta2),
+                             .epsilon = static_cast<T>(options_.epsilon),
+                             .weight_decay = static_cast<T>(decay),
+                             .correction1 = static_cast<T>(1 - std::pow(options_.beta1, t)),
+                             .correction2 = static_cast<T>(1 - std::pow(options_.beta2, t))});
     }
   }
 
