@@ -207,8 +207,15 @@ TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of 
           REQUIRE(worst <= tolerance);
 
           std::vector<T> y(size);
-          kernels::channel_affine(rows, channels, x.data(), scale.data(), offset.data(),
-                                  add ? residual.data() : nullptr, relu, y.data());
+          kernels::NormRows<T> s;
+          s.rows = rows;
+          s.channels = channels;
+          s.x = x.data();
+          s.scale = scale.data();
+          s.offset = offset.data();
+          s.residual = add ? residual.data() : nullptr;
+          s.relu = relu;
+          kernels::channel_affine(s, y.data());
           for (std::size_t i = 0; i < size; ++i) {
             const std::size_t j = i % c;
             double wanted = static_cast<double>(x[i]) * static_cast<double>(scale[j]) + static_cast<double>(offset[j]) +
@@ -221,22 +228,16 @@ TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of 
 
           // Backward with batch statistics, behind the residual and the ReLU where asked. Without a residual the
           // ReLU's mask is made from x.
-          kernels::BatchNormBackward<T> s;
-          s.rows = rows;
-          s.channels = channels;
-          s.x = x.data();
-          s.y = add ? y.data() : nullptr;
+          s.residual = nullptr;
           s.mean = mean_t.data();
-          s.inv_std = inv_std.data();
-          s.scale = scale.data();
-          s.offset = offset.data();
-          s.relu = relu;
+          s.dy = dy.data();
+          s.y = add ? y.data() : nullptr;
           std::vector<T> dx(size);
           std::vector<T> dgamma(c);
           std::vector<T> dbeta(c);
           std::vector<T> masked(size);
-          kernels::batch_norm_backward(s, dy.data(), dx.data(), dgamma.data(), dbeta.data(),
-                                       add ? masked.data() : nullptr);
+          const kernels::NormGradients<T> out{dx.data(), dgamma.data(), dbeta.data(), add ? masked.data() : nullptr};
+          kernels::batch_norm_backward(s, inv_std.data(), true, out);
           for (std::size_t j = 0; j < c; ++j) {
             double sum = 0;
             double sum_xhat = 0;

@@ -86,43 +86,43 @@ template <class T>
     offset[c] = static_cast<T>(b - m[c] * g * inverse);
   }
   auto y = std::make_shared<Tensor<T>>(empty_like(x.value()));
-  kernels::channel_affine(rows, channels, x.value().data(), scale, offset,
-                          residual.defined() ? residual.value().data() : nullptr, options.relu, y->data());
+  kernels::NormRows<T> s{.rows = rows, .channels = channels, .x = x.value().data(), .scale = scale, .offset = offset};
+  s.residual = residual.defined() ? residual.value().data() : nullptr;
+  s.relu = options.relu;
+  kernels::channel_affine(s, y->data());
 
   // Behind a residual addition the ReLU's mask can't be had from x alone: keep the output's value.
   const bool mask_from_output = options.relu && residual.defined();
   const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
-  return record<T>(
-      "batch_norm", y, inputs,
-      [=, x = x.saved(), y = mask_from_output ? std::shared_ptr<const Tensor<T>>(y) : nullptr,
-       training = options.training, relu = options.relu](Tensor<T> g, const detail::InputGradients<T>& in) {
-        const detail::OpTimer backward_timer("batch_norm backward");
-        kernels::BatchNormBackward<T> s;
-        s.rows = rows;
-        s.channels = channels;
-        s.x = x->data();
-        s.y = y != nullptr ? y->data() : nullptr;
-        s.mean = constants->data();
-        s.inv_std = s.mean + channels;
-        s.scale = s.inv_std + channels;
-        s.offset = s.scale + channels;
-        s.relu = relu;
-        s.batch_statistics = training;
-        Tensor<T> dgamma = empty<T>({width});
-        Tensor<T> dbeta = empty<T>({width});
-        if (in.wanted(3) || mask_from_output) {
-          // The masked gradient overwrites g: it is the residual's gradient.
-          Tensor<T> dx = empty_like(g);
-          kernels::batch_norm_backward(s, g.data(), dx.data(), dgamma.data(), dbeta.data(), g.data());
-          in.add(3, std::move(g));
-          in.add(0, std::move(dx));
-        } else {
-          kernels::batch_norm_backward(s, g.data(), g.data(), dgamma.data(), dbeta.data(), static_cast<T*>(nullptr));
-          in.add(0, std::move(g));
-        }
-        in.add(1, std::move(dgamma));
-        in.add(2, std::move(dbeta));
-      });
+  s.mean = mean;
+  s.y = mask_from_output ? y->data() : nullptr;
+  s.residual = nullptr;
+  return record<T>("batch_norm", y, inputs,
+                   [s, constants, mask_from_output, training = options.training, x = x.saved(),
+                    y = mask_from_output ? std::shared_ptr<const Tensor<T>>(y) : nullptr](
+                       Tensor<T> g, const detail::InputGradients<T>& in) {
+                     const detail::OpTimer backward_timer("batch_norm backward");
+                     kernels::NormRows<T> rows_of = s;
+                     rows_of.dy = g.data();
+                     const T* const inv_std_of = s.mean + s.channels;
+                     Tensor<T> dgamma = empty<T>({static_cast<std::size_t>(s.channels)});
+                     Tensor<T> dbeta = empty_like(dgamma);
+                     kernels::NormGradients<T> out{g.data(), dgamma.data(), dbeta.data()};
+                     if (in.wanted(3) || mask_from_output) {
+                       // The masked gradient overwrites g: it is the residual's gradient.
+                       Tensor<T> dx = empty_like(g);
+                       out.dx = dx.data();
+                       out.masked_dy = g.data();
+                       kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
+                       in.add(3, std::move(g));
+                       in.add(0, std::move(dx));
+                     } else {
+                       kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
+                       in.add(0, std::move(g));
+                     }
+                     in.add(1, std::move(dgamma));
+                     in.add(2, std::move(dbeta));
+                   });
 }
 
 }  // namespace contexture

@@ -95,24 +95,28 @@ template <class T>
   // Behind a residual addition the ReLU's mask can't be had from x alone: keep the output's value.
   const bool mask_from_output = options.relu && residual.defined();
   if (mask_from_output) s.y = y->data();
+  s.residual = nullptr;
   const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
   return record<T>("group_norm", y, inputs,
                    [s, constants, mask_from_output, x = x.saved(), gamma = gamma.defined() ? gamma.saved() : nullptr,
                     y = mask_from_output ? std::shared_ptr<const Tensor<T>>(y) : nullptr](
                        Tensor<T> g, const detail::InputGradients<T>& in) {
                      const detail::OpTimer backward_timer("group_norm backward");
+                     kernels::GroupNormInput<T> of = s;
+                     of.dy = g.data();
                      Tensor<T> dgamma = empty<T>({static_cast<std::size_t>(s.channels)});
                      Tensor<T> dbeta = empty_like(dgamma);
+                     kernels::NormGradients<T> out{g.data(), dgamma.data(), dbeta.data()};
                      if (in.wanted(3) || mask_from_output) {
                        // The masked gradient overwrites g: it is the residual's gradient.
                        Tensor<T> dx = empty_like(g);
-                       kernels::group_norm_backward(s, constants->data(), g.data(), dx.data(), dgamma.data(),
-                                                    dbeta.data(), g.data());
+                       out.dx = dx.data();
+                       out.masked_dy = g.data();
+                       kernels::group_norm_backward(of, constants->data(), out);
                        in.add(3, std::move(g));
                        in.add(0, std::move(dx));
                      } else {
-                       kernels::group_norm_backward(s, constants->data(), g.data(), g.data(), dgamma.data(),
-                                                    dbeta.data(), static_cast<T*>(nullptr));
+                       kernels::group_norm_backward(of, constants->data(), out);
                        in.add(0, std::move(g));
                      }
                      in.add(1, std::move(dgamma));

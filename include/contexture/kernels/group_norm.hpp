@@ -26,6 +26,7 @@ struct GroupNormInput {
   const T* gamma = nullptr;     ///< (channels); null: 1
   const T* beta = nullptr;      ///< (channels), or null with gamma; not read backward
   const T* residual = nullptr;  ///< like x, or null; not read backward
+  const T* dy = nullptr;        ///< backward: gradient of the output
   const T* y = nullptr;         ///< backward: the output, where ReLU followed a residual
   bool relu = false;
 
@@ -34,6 +35,24 @@ struct GroupNormInput {
 };
 
 namespace dispatch {
+
+// The rows of sample n, with the constants that were made for it.
+template <class T>
+NormRows<T> sample_rows(const GroupNormInput<T>& in, Index n, const T* constants) {
+  const Index c = in.channels, at = n * in.rows * c;
+  const auto from = [at](const T* p) { return p != nullptr ? p + at : p; };
+  const T* const own = constants + 4 * n * c;
+  return {.rows = in.rows,
+          .channels = c,
+          .x = in.x + at,
+          .scale = own + 2 * c,
+          .offset = own + 3 * c,
+          .mean = own,
+          .residual = from(in.residual),
+          .dy = from(in.dy),
+          .y = from(in.y),
+          .relu = in.relu};
+}
 
 // Mean, 1 / std, scale and offset of the channels of sample n, one after the other.
 template <class T>
@@ -44,7 +63,7 @@ void sample_constants(const GroupNormInput<T>& in, Index n, double epsilon, T* o
   double* const sum = sums.data();
   double* const square = sum + c;
   for (Index r = 0; r < in.rows; r += block)
-    dispatch::moments(std::min(block, in.rows - r), c, x + r * c, x, sum, square);
+    dispatch::moments(NormRows<T>{.rows = std::min(block, in.rows - r), .channels = c, .x = x + r * c}, x, sum, square);
   const auto rows = static_cast<double>(in.rows), width = static_cast<double>(per_group);
   for (Index first = 0; first < c; first += per_group) {
     double mean = 0, deviation = 0;
@@ -94,43 +113,34 @@ void group_norm_forward(const GroupNormInput<T>& in, double epsilon, T* y, T* co
   const Index c = in.channels, size = in.rows * c, block = dispatch::rows_per_block<T>(c);
   parallel_for(in.samples, std::max<Index>(1, 16384 / std::max<Index>(size, 1)), [=](Index begin, Index end) {
     for (Index n = begin; n < end; ++n) {
-      T* const own = constants + 4 * n * c;
-      dispatch::sample_constants(in, n, epsilon, own);
-      for (Index r = 0; r < in.rows; r += block) {
-        const Index at = n * size + r * c;
-        dispatch::affine(std::min(block, in.rows - r), c, in.x + at, own + 2 * c, own + 3 * c,
-                         in.residual != nullptr ? in.residual + at : nullptr, in.relu, y + at);
-      }
+      dispatch::sample_constants(in, n, epsilon, constants + 4 * n * c);
+      const NormRows<T> s = dispatch::sample_rows(in, n, constants);
+      for (Index r = 0; r < in.rows; r += block)
+        dispatch::affine(s.part(r, std::min(block, in.rows - r)), y + n * size + r * c);
     }
   });
 }
 
-/// dx, dgamma, dbeta (channels) and, where `masked_dy` is not null, the gradient behind the ReLU, which is the
-/// residual's. dx may be dy where masked_dy is null; masked_dy may be dy.
+/// The gradients of group_norm_forward(), given in.dy.
 template <class T>
-void group_norm_backward(const GroupNormInput<T>& in, const T* constants, const T* dy, T* dx, T* dgamma, T* dbeta,
-                         T* masked_dy) {
+void group_norm_backward(const GroupNormInput<T>& in, const T* constants, const NormGradients<T>& out) {
   const Index c = in.channels, size = in.rows * c, block = dispatch::rows_per_block<T>(c);
   std::vector<double> sums(static_cast<std::size_t>(2 * in.samples * c), 0.0);
   parallel_for(in.samples, std::max<Index>(1, 16384 / std::max<Index>(size, 1)), [&](Index begin, Index end) {
     Workspace<T> coefficients(static_cast<std::size_t>(2 * c));
     T* const factor = coefficients.data();
     for (Index n = begin; n < end; ++n) {
-      const T* const own = constants + 4 * n * c;
+      NormRows<T> s = dispatch::sample_rows(in, n, constants);
+      T* const masked_dy = out.masked_dy != nullptr ? out.masked_dy + n * size : nullptr;
       double* const sum = sums.data() + 2 * n * c;
-      for (Index r = 0; r < in.rows; r += block) {
-        const Index at = n * size + r * c;
-        dispatch::backward_sums(std::min(block, in.rows - r), c, in.x + at, dy + at,
-                                in.y != nullptr ? in.y + at : nullptr, own, own + 2 * c, own + 3 * c, in.relu, sum,
-                                sum + c, masked_dy != nullptr ? masked_dy + at : nullptr);
-      }
-      dispatch::sample_coefficients(in, own, sum, factor, factor + c);
-      const T* const g = masked_dy != nullptr ? masked_dy : dy;
-      for (Index r = 0; r < in.rows; r += block) {
-        const Index at = n * size + r * c;
-        dispatch::backward_input(std::min(block, in.rows - r), c, in.x + at, g + at, own + 2 * c, own + 3 * c,
-                                 in.relu && masked_dy == nullptr, factor, factor + c, dx + at);
-      }
+      for (Index r = 0; r < in.rows; r += block)
+        dispatch::backward_sums(s.part(r, std::min(block, in.rows - r)), sum, sum + c,
+                                masked_dy != nullptr ? masked_dy + r * c : nullptr);
+      dispatch::sample_coefficients(in, s.mean, sum, factor, factor + c);
+      if (masked_dy != nullptr) s.dy = masked_dy, s.relu = false;
+      for (Index r = 0; r < in.rows; r += block)
+        dispatch::backward_input(s.part(r, std::min(block, in.rows - r)), factor, factor + c,
+                                 out.dx + n * size + r * c);
     }
   });
   for (Index k = 0; k < c; ++k) {
@@ -140,8 +150,8 @@ void group_norm_backward(const GroupNormInput<T>& in, const T* constants, const 
       gamma +=
           sums[static_cast<std::size_t>((2 * n + 1) * c + k)] * static_cast<double>(constants[(4 * n + 1) * c + k]);
     }
-    dgamma[k] = static_cast<T>(gamma);
-    dbeta[k] = static_cast<T>(beta);
+    out.dgamma[k] = static_cast<T>(gamma);
+    out.dbeta[k] = static_cast<T>(beta);
   }
 }
 

@@ -56,12 +56,12 @@ CONTEXTURE_INLINE VecN<T, N> normalised(const T* x, T mean, T inv_std) {
 template <class T>
 CONTEXTURE_KERNEL void row_affine(const LayerNormRows<T>& s, T* y) {
   const Index width = s.width;
-  const T* x = s.x;
+  const T *x = s.x, *const gamma = s.gamma, *const beta = s.beta;  // local: a store might change what s points to
   for (Index r = 0; r < s.rows; ++r, x += width, y += width) {
     const T mean = s.mean[r], inv_std = s.inv_std[r];
-    if (s.gamma != nullptr)
+    if (gamma != nullptr)
       CONTEXTURE_ROW_LOOP({
-        const VecN<T, N> v = normalised<T, N>(x + i, mean, inv_std) * load<T, N>(s.gamma + i) + load<T, N>(s.beta + i);
+        const VecN<T, N> v = normalised<T, N>(x + i, mean, inv_std) * load<T, N>(gamma + i) + load<T, N>(beta + i);
         store<T, N>(y + i, v);
       })
     else
@@ -78,7 +78,7 @@ template <class T>
 CONTEXTURE_KERNEL void row_backward(const LayerNormRows<T>& s, const T* dy, T* dx, T* dgamma, T* dbeta) {
   const Index width = s.width;
   const T n = static_cast<T>(width);
-  const T* x = s.x;
+  const T *x = s.x, *const gamma = s.gamma;  // local: a store might change what s points to
   for (Index r = 0; r < s.rows; ++r, x += width, dy += width, dx += width) {
     const T mean = s.mean[r], inv_std = s.inv_std[r];
     Vec<T> sums{}, products{};
@@ -86,7 +86,7 @@ CONTEXTURE_KERNEL void row_backward(const LayerNormRows<T>& s, const T* dy, T* d
     for (; whole + kLanes<T> <= width; whole += kLanes<T>) {
       const Vec<T> xhat = normalised<T, kLanes<T>>(x + whole, mean, inv_std);
       const Vec<T> g = load<T>(dy + whole);
-      const Vec<T> h = s.gamma != nullptr ? g * load<T>(s.gamma + whole) : g;
+      const Vec<T> h = gamma != nullptr ? g * load<T>(gamma + whole) : g;
       sums += h;
       products += h * xhat;
       store<T>(dgamma + whole, load<T>(dgamma + whole) + g * xhat);
@@ -95,7 +95,7 @@ CONTEXTURE_KERNEL void row_backward(const LayerNormRows<T>& s, const T* dy, T* d
     T sum = sum_lanes<T>(sums), product = sum_lanes<T>(products);
     for (; whole < width; ++whole) {
       const T xhat = (x[whole] - mean) * inv_std;
-      const T h = s.gamma != nullptr ? dy[whole] * s.gamma[whole] : dy[whole];
+      const T h = gamma != nullptr ? dy[whole] * gamma[whole] : dy[whole];
       sum += h;
       product += h * xhat;
       dgamma[whole] += dy[whole] * xhat;
@@ -105,7 +105,7 @@ CONTEXTURE_KERNEL void row_backward(const LayerNormRows<T>& s, const T* dy, T* d
     CONTEXTURE_ROW_LOOP({
       const VecN<T, N> xhat = normalised<T, N>(x + i, mean, inv_std);
       VecN<T, N> h = load<T, N>(dy + i);
-      if (s.gamma != nullptr) h *= load<T, N>(s.gamma + i);
+      if (gamma != nullptr) h *= load<T, N>(gamma + i);
       const VecN<T, N> v = (h - along_ones - xhat * along_x) * inv_std;
       store<T, N>(dx + i, v);
     })

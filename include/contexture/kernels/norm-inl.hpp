@@ -27,58 +27,56 @@ CONTEXTURE_INLINE void add_to_doubles(VecN<T, N> v, double* out) {
 
 // sum += x - shift, square += (x - shift)^2 over at most a few hundred rows.
 template <class T, int N, int W>
-CONTEXTURE_INLINE void moments_block(Index rows, Index channels, const T* x, const T* shift, double* sum,
-                                     double* square) {
-  VecN<T, N> k[W], s[2][W]{}, q[2][W]{};  // two chains hide the latency of the additions
+CONTEXTURE_INLINE void moments_block(NormRows<T> s, const T* shift, double* sum, double* square) {
+  VecN<T, N> k[W], a[2][W]{}, q[2][W]{};  // two chains hide the latency of the additions
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) k[j] = load<T, N>(shift + j * N);
   Index r = 0;
-  for (; r + 2 <= rows; r += 2) {
+  for (; r + 2 <= s.rows; r += 2) {
     CONTEXTURE_UNROLL for (int i = 0; i < 2; ++i) CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-      const VecN<T, N> a = load<T, N>(x + (r + i) * channels + j * N) - k[j];
-      s[i][j] += a;
-      q[i][j] += a * a;
+      const VecN<T, N> d = load<T, N>(s.x + (r + i) * s.channels + j * N) - k[j];
+      a[i][j] += d;
+      q[i][j] += d * d;
     }
   }
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-    if (r < rows) {
-      const VecN<T, N> a = load<T, N>(x + r * channels + j * N) - k[j];
-      s[0][j] += a;
-      q[0][j] += a * a;
+    if (r < s.rows) {
+      const VecN<T, N> d = load<T, N>(s.x + r * s.channels + j * N) - k[j];
+      a[0][j] += d;
+      q[0][j] += d * d;
     }
-    add_to_doubles<T, N>(s[0][j] + s[1][j], sum + j * N);
+    add_to_doubles<T, N>(a[0][j] + a[1][j], sum + j * N);
     add_to_doubles<T, N>(q[0][j] + q[1][j], square + j * N);
   }
 }
 
 template <class T>
-CONTEXTURE_KERNEL void moments(Index rows, Index channels, const T* x, const T* shift, double* sum, double* square) {
-#define CONTEXTURE_BODY(N, W) moments_block<T, N, W>(rows, channels, x + c, shift + c, sum + c, square + c)
+CONTEXTURE_KERNEL void moments(const NormRows<T>& s, const T* shift, double* sum, double* square) {
+  const Index channels = s.channels;
+#define CONTEXTURE_BODY(N, W) moments_block<T, N, W>(s.from(c), shift + c, sum + c, square + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
 
 template <class T, int N, int W>
-CONTEXTURE_INLINE void affine_block(Index rows, Index channels, const T* x, const T* scale, const T* offset,
-                                    const T* residual, bool relu, T* y) {
+CONTEXTURE_INLINE void affine_block(NormRows<T> s, T* y) {
   VecN<T, N> a[W], b[W];
-  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) a[j] = load<T, N>(scale + j * N), b[j] = load<T, N>(offset + j * N);
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) a[j] = load<T, N>(s.scale + j * N), b[j] = load<T, N>(s.offset + j * N);
   const VecN<T, N> zero{};
-  for (Index r = 0; r < rows; ++r) {
+  for (Index r = 0; r < s.rows; ++r) {
     CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-      const Index at = r * channels + j * N;
-      VecN<T, N> v = load<T, N>(x + at) * a[j] + b[j];
-      if (residual != nullptr) v += load<T, N>(residual + at);
-      if (relu) v = v < zero ? zero : v;
+      const Index at = r * s.channels + j * N;
+      VecN<T, N> v = load<T, N>(s.x + at) * a[j] + b[j];
+      if (s.residual != nullptr) v += load<T, N>(s.residual + at);
+      if (s.relu) v = v < zero ? zero : v;
       store<T, N>(y + at, v);
     }
   }
 }
 
 template <class T>
-CONTEXTURE_KERNEL void affine(Index rows, Index channels, const T* x, const T* scale, const T* offset,
-                              const T* residual, bool relu, T* y) {
-#define CONTEXTURE_BODY(N, W) \
-  affine_block<T, N, W>(rows, channels, x + c, scale + c, offset + c, residual ? residual + c : residual, relu, y + c)
+CONTEXTURE_KERNEL void affine(const NormRows<T>& s, T* y) {
+  const Index channels = s.channels;
+#define CONTEXTURE_BODY(N, W) affine_block<T, N, W>(s.from(c), y + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
@@ -93,68 +91,63 @@ CONTEXTURE_INLINE VecN<T, N> masked(VecN<T, N> dy, VecN<T, N> x, const T* y, Vec
 }
 
 template <class T, int N, int W>
-CONTEXTURE_INLINE void backward_sums_block(Index rows, Index channels, const T* x, const T* dy, const T* y,
-                                           const T* mean, const T* scale, const T* offset, bool relu, double* sum_dy,
-                                           double* sum_dy_x, T* masked_dy) {
-  VecN<T, N> m[W], a[W], b[W], s[W]{}, q[W]{};
+CONTEXTURE_INLINE void backward_sums_block(NormRows<T> s, double* sum_dy, double* sum_dy_x, T* masked_dy) {
+  VecN<T, N> m[W], a[W], b[W], sum[W]{}, q[W]{};
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-    m[j] = load<T, N>(mean + j * N);
-    a[j] = load<T, N>(scale + j * N);
-    b[j] = load<T, N>(offset + j * N);
+    m[j] = load<T, N>(s.mean + j * N);
+    a[j] = load<T, N>(s.scale + j * N);
+    b[j] = load<T, N>(s.offset + j * N);
   }
-  for (Index r = 0; r < rows; ++r) {
+  for (Index r = 0; r < s.rows; ++r) {
     CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-      const Index at = r * channels + j * N;
-      const VecN<T, N> v = load<T, N>(x + at);
-      const VecN<T, N> g = masked<T, N>(load<T, N>(dy + at), v, y != nullptr ? y + at : y, a[j], b[j], relu);
-      s[j] += g;
+      const Index at = r * s.channels + j * N;
+      const VecN<T, N> v = load<T, N>(s.x + at);
+      const T* const y = s.y != nullptr ? s.y + at : s.y;
+      const VecN<T, N> g = masked<T, N>(load<T, N>(s.dy + at), v, y, a[j], b[j], s.relu);
+      sum[j] += g;
       q[j] += g * (v - m[j]);
       if (masked_dy != nullptr) store<T, N>(masked_dy + at, g);
     }
   }
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-    add_to_doubles<T, N>(s[j], sum_dy + j * N);
+    add_to_doubles<T, N>(sum[j], sum_dy + j * N);
     add_to_doubles<T, N>(q[j], sum_dy_x + j * N);
   }
 }
 
 template <class T>
-CONTEXTURE_KERNEL void backward_sums(Index rows, Index channels, const T* x, const T* dy, const T* y, const T* mean,
-                                     const T* scale, const T* offset, bool relu, double* sum_dy, double* sum_dy_x,
-                                     T* masked_dy) {
-#define CONTEXTURE_BODY(N, W)                                                                                       \
-  backward_sums_block<T, N, W>(rows, channels, x + c, dy + c, y ? y + c : y, mean + c, scale + c, offset + c, relu, \
-                               sum_dy + c, sum_dy_x + c, masked_dy ? masked_dy + c : masked_dy)
+CONTEXTURE_KERNEL void backward_sums(const NormRows<T>& s, double* sum_dy, double* sum_dy_x, T* masked_dy) {
+  const Index channels = s.channels;
+#define CONTEXTURE_BODY(N, W) \
+  backward_sums_block<T, N, W>(s.from(c), sum_dy + c, sum_dy_x + c, masked_dy ? masked_dy + c : masked_dy)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
 
 template <class T, int N, int W>
-CONTEXTURE_INLINE void backward_input_block(Index rows, Index channels, const T* x, const T* dy, const T* scale,
-                                            const T* offset, bool relu, const T* factor_x, const T* constant, T* dx) {
+CONTEXTURE_INLINE void backward_input_block(NormRows<T> s, const T* factor_x, const T* constant, T* dx) {
   VecN<T, N> a[W], b[W], f[W], k[W];
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-    a[j] = load<T, N>(scale + j * N);
-    b[j] = load<T, N>(offset + j * N);
+    a[j] = load<T, N>(s.scale + j * N);
+    b[j] = load<T, N>(s.offset + j * N);
     f[j] = load<T, N>(factor_x + j * N);
     k[j] = load<T, N>(constant + j * N);
   }
-  for (Index r = 0; r < rows; ++r) {
+  for (Index r = 0; r < s.rows; ++r) {
     CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-      const Index at = r * channels + j * N;
-      const VecN<T, N> v = load<T, N>(x + at);
-      const VecN<T, N> g = masked<T, N>(load<T, N>(dy + at), v, static_cast<const T*>(nullptr), a[j], b[j], relu);
+      const Index at = r * s.channels + j * N;
+      const VecN<T, N> v = load<T, N>(s.x + at);
+      const T* const none = nullptr;
+      const VecN<T, N> g = masked<T, N>(load<T, N>(s.dy + at), v, none, a[j], b[j], s.relu);
       store<T, N>(dx + at, a[j] * g + f[j] * v + k[j]);
     }
   }
 }
 
 template <class T>
-CONTEXTURE_KERNEL void backward_input(Index rows, Index channels, const T* x, const T* dy, const T* scale,
-                                      const T* offset, bool relu, const T* factor_x, const T* constant, T* dx) {
-#define CONTEXTURE_BODY(N, W)                                                                             \
-  backward_input_block<T, N, W>(rows, channels, x + c, dy + c, scale + c, offset + c, relu, factor_x + c, \
-                                constant + c, dx + c)
+CONTEXTURE_KERNEL void backward_input(const NormRows<T>& s, const T* factor_x, const T* constant, T* dx) {
+  const Index channels = s.channels;
+#define CONTEXTURE_BODY(N, W) backward_input_block<T, N, W>(s.from(c), factor_x + c, constant + c, dx + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }

@@ -13,30 +13,59 @@
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/tensor.hpp"
 
+namespace contexture::kernels {
+
+/// Some rows of what is normalised: pointers to (rows, channels) or (channels), null where a loop has no use for them.
+template <class T>
+struct NormRows {
+  Index rows = 0;
+  Index channels = 0;
+  const T* x = nullptr;         ///< input
+  const T* scale = nullptr;     ///< gamma / sqrt(variance + epsilon)
+  const T* offset = nullptr;    ///< beta - mean * scale
+  const T* mean = nullptr;      ///< backward: mean used by the forward pass
+  const T* residual = nullptr;  ///< forward: added before the ReLU
+  const T* dy = nullptr;        ///< backward: gradient of the output
+  const T* y = nullptr;         ///< backward: the output, where ReLU followed a residual addition
+  bool relu = false;
+
+  /// `count` of these rows, from `begin` on.
+  [[nodiscard]] NormRows part(Index begin, Index count) const {
+    const Index at = begin * channels;
+    return {count, channels, on(x, at), scale, offset, mean, on(residual, at), on(dy, at), on(y, at), relu};
+  }
+  /// These rows from channel c on; `channels` stays the distance between rows.
+  [[nodiscard, gnu::always_inline]] inline NormRows from(Index c) const {
+    return {rows,        channels,        on(x, c),  on(scale, c), on(offset, c),
+            on(mean, c), on(residual, c), on(dy, c), on(y, c),     relu};
+  }
+
+ private:
+  [[gnu::always_inline]] static inline const T* on(const T* p, Index by) { return p != nullptr ? p + by : p; }
+};
+
+}  // namespace contexture::kernels
+
 #define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/norm-inl.hpp"
 #include "contexture/kernels/for_each_isa.hpp"
 
 namespace contexture::kernels {
 namespace dispatch {
 template <class T>
-void moments(Index rows, Index channels, const T* x, const T* shift, double* sum, double* square) {
-  CONTEXTURE_DISPATCH(moments<T>(rows, channels, x, shift, sum, square));
+void moments(const NormRows<T>& s, const T* shift, double* sum, double* square) {
+  CONTEXTURE_DISPATCH(moments<T>(s, shift, sum, square));
 }
 template <class T>
-void affine(Index rows, Index channels, const T* x, const T* scale, const T* offset, const T* residual, bool relu,
-            T* y) {
-  CONTEXTURE_DISPATCH(affine<T>(rows, channels, x, scale, offset, residual, relu, y));
+void affine(const NormRows<T>& s, T* y) {
+  CONTEXTURE_DISPATCH(affine<T>(s, y));
 }
 template <class T>
-void backward_sums(Index rows, Index channels, const T* x, const T* dy, const T* y, const T* mean, const T* scale,
-                   const T* offset, bool relu, double* sum_dy, double* sum_dy_x, T* masked_dy) {
-  CONTEXTURE_DISPATCH(
-      backward_sums<T>(rows, channels, x, dy, y, mean, scale, offset, relu, sum_dy, sum_dy_x, masked_dy));
+void backward_sums(const NormRows<T>& s, double* sum_dy, double* sum_dy_x, T* masked_dy) {
+  CONTEXTURE_DISPATCH(backward_sums<T>(s, sum_dy, sum_dy_x, masked_dy));
 }
 template <class T>
-void backward_input(Index rows, Index channels, const T* x, const T* dy, const T* scale, const T* offset, bool relu,
-                    const T* factor_x, const T* constant, T* dx) {
-  CONTEXTURE_DISPATCH(backward_input<T>(rows, channels, x, dy, scale, offset, relu, factor_x, constant, dx));
+void backward_input(const NormRows<T>& s, const T* factor_x, const T* constant, T* dx) {
+  CONTEXTURE_DISPATCH(backward_input<T>(s, factor_x, constant, dx));
 }
 
 // Rows whose partial sums fit one cache-resident sweep: 32 KiB of x.
@@ -70,7 +99,7 @@ template <class T>
 void channel_moments(Index rows, Index channels, const T* x, double* mean, double* variance) {
   std::vector<double> sums;
   dispatch::reduce_rows<T>(rows, channels, sums, [&](Index b, Index e, double* s, double* q) {
-    dispatch::moments(e - b, channels, x + b * channels, x, s, q);
+    dispatch::moments(NormRows<T>{.rows = e - b, .channels = channels, .x = x + b * channels}, x, s, q);
   });
   const auto n = static_cast<double>(std::max<Index>(rows, 1));
   for (Index c = 0; c < channels; ++c) {
@@ -80,47 +109,42 @@ void channel_moments(Index rows, Index channels, const T* x, double* mean, doubl
   }
 }
 
-/// y = x * scale + offset (+ residual), then ReLU where asked. x, residual (may be null), y:
-/// (rows, channels); scale, offset: (channels). y may be x.
-template <class T>
-void channel_affine(Index rows, Index channels, const T* x, const T* scale, const T* offset, const T* residual,
-                    bool relu, T* y) {
+/// Calls step(begin, count) for blocks of rows that fit one cache-resident sweep, shared out between threads.
+template <class T, class Step>
+void for_blocks_of_rows(Index rows, Index channels, Step step) {
   const Index block = dispatch::rows_per_block<T>(channels);
-  const Index blocks = (rows + block - 1) / block;
-  parallel_for(blocks, std::max<Index>(1, 32768 / (block * std::max<Index>(channels, 1))),
-               [=](Index first, Index last) {
-                 for (Index b = first; b < last; ++b) {
-                   const Index at = b * block * channels;
-                   dispatch::affine(std::min(rows - b * block, block), channels, x + at, scale, offset,
-                                    residual != nullptr ? residual + at : nullptr, relu, y + at);
-                 }
+  parallel_for((rows + block - 1) / block, std::max<Index>(1, 32768 / (block * std::max<Index>(channels, 1))),
+               [&](Index first, Index last) {
+                 for (Index b = first; b < last; ++b) step(b * block, std::min(rows - b * block, block));
                });
 }
 
-/// What batch_norm_backward reads; all pointers to (rows, channels) or (channels).
+/// y = x * scale + offset (+ residual), then ReLU where asked. y (rows, channels) may be x.
 template <class T>
-struct BatchNormBackward {
-  Index rows = 0;
-  Index channels = 0;
-  const T* x = nullptr;        ///< input of the forward pass
-  const T* y = nullptr;        ///< its output; needed only where ReLU followed a residual addition
-  const T* mean = nullptr;     ///< mean used by the forward pass
-  const T* inv_std = nullptr;  ///< 1 / sqrt(variance + epsilon) used by the forward pass
-  const T* scale = nullptr;    ///< gamma * inv_std
-  const T* offset = nullptr;   ///< beta - mean * scale
-  bool relu = false;
-  bool batch_statistics = true;  ///< false: mean and variance were constants (eval mode)
+void channel_affine(const NormRows<T>& s, T* y) {
+  for_blocks_of_rows<T>(s.rows, s.channels, [&](Index begin, Index count) {
+    dispatch::affine(s.part(begin, count), y + begin * s.channels);
+  });
+}
+
+/// Where gradients go; masked_dy is the gradient behind the ReLU, which is the residual's. One of dx and masked_dy may
+/// be in the place of the output's gradient.
+template <class T>
+struct NormGradients {
+  T* dx = nullptr;         ///< (rows, channels)
+  T* dgamma = nullptr;     ///< (channels), or null
+  T* dbeta = nullptr;      ///< (channels), or null
+  T* masked_dy = nullptr;  ///< (rows, channels), or null
 };
 
-/// dx (may be dy), dgamma, dbeta (may be null) and, where `masked_dy` is not null (may be dy, but
-/// then not dx as well), the gradient behind the ReLU, which is the residual's gradient.
+/// The gradients of batch normalisation. inv_std (channels): 1 / sqrt(variance + epsilon) of the forward pass;
+/// `batch_statistics`: mean and variance came from this batch, and were not constants.
 template <class T>
-void batch_norm_backward(const BatchNormBackward<T>& s, const T* dy, T* dx, T* dgamma, T* dbeta, T* masked_dy) {
+void batch_norm_backward(const NormRows<T>& s, const T* inv_std, bool batch_statistics, const NormGradients<T>& out) {
   std::vector<double> sums;
   dispatch::reduce_rows<T>(s.rows, s.channels, sums, [&](Index b, Index e, double* sum, double* sum_x) {
-    const Index at = b * s.channels;
-    dispatch::backward_sums(e - b, s.channels, s.x + at, dy + at, s.y != nullptr ? s.y + at : nullptr, s.mean, s.scale,
-                            s.offset, s.relu, sum, sum_x, masked_dy != nullptr ? masked_dy + at : nullptr);
+    dispatch::backward_sums(s.part(b, e - b), sum, sum_x,
+                            out.masked_dy != nullptr ? out.masked_dy + b * s.channels : nullptr);
   });
   // With g the masked gradient, xhat = (x - mean) * inv_std and n rows:
   //   dx = scale * (g - mean(g) - xhat * mean(g * xhat)) = scale * g + factor * x + constant.
@@ -130,26 +154,19 @@ void batch_norm_backward(const BatchNormBackward<T>& s, const T* dy, T* dx, T* d
   const auto n = static_cast<double>(std::max<Index>(s.rows, 1));
   for (Index c = 0; c < s.channels; ++c) {
     const double sum_g = sums[static_cast<std::size_t>(c)];
-    const double sum_g_xhat = sums[static_cast<std::size_t>(s.channels + c)] * static_cast<double>(s.inv_std[c]);
-    if (dgamma != nullptr) dgamma[c] = static_cast<T>(sum_g_xhat);
-    if (dbeta != nullptr) dbeta[c] = static_cast<T>(sum_g);
+    const double sum_g_xhat = sums[static_cast<std::size_t>(s.channels + c)] * static_cast<double>(inv_std[c]);
+    if (out.dgamma != nullptr) out.dgamma[c] = static_cast<T>(sum_g_xhat);
+    if (out.dbeta != nullptr) out.dbeta[c] = static_cast<T>(sum_g);
     const double a = static_cast<double>(s.scale[c]);
-    const double f = s.batch_statistics ? -a * static_cast<double>(s.inv_std[c]) * sum_g_xhat / n : 0.0;
+    const double f = batch_statistics ? -a * static_cast<double>(inv_std[c]) * sum_g_xhat / n : 0.0;
     factor[c] = static_cast<T>(f);
-    constant[c] = static_cast<T>(s.batch_statistics ? -a * sum_g / n - f * static_cast<double>(s.mean[c]) : 0.0);
+    constant[c] = static_cast<T>(batch_statistics ? -a * sum_g / n - f * static_cast<double>(s.mean[c]) : 0.0);
   }
-  const T* const g = masked_dy != nullptr ? masked_dy : dy;
-  const bool mask_again = s.relu && masked_dy == nullptr;
-  const Index block = dispatch::rows_per_block<T>(s.channels);
-  const Index blocks = (s.rows + block - 1) / block;
-  parallel_for(blocks, std::max<Index>(1, 32768 / (block * std::max<Index>(s.channels, 1))),
-               [&](Index first, Index last) {
-                 for (Index b = first; b < last; ++b) {
-                   const Index at = b * block * s.channels;
-                   dispatch::backward_input(std::min(s.rows - b * block, block), s.channels, s.x + at, g + at, s.scale,
-                                            s.offset, mask_again, factor, constant, dx + at);
-                 }
-               });
+  NormRows<T> behind = s;  // the ReLU
+  if (out.masked_dy != nullptr) behind.dy = out.masked_dy, behind.relu = false;
+  for_blocks_of_rows<T>(s.rows, s.channels, [&](Index begin, Index count) {
+    dispatch::backward_input(behind.part(begin, count), factor, constant, out.dx + begin * s.channels);
+  });
 }
 
 }  // namespace contexture::kernels
