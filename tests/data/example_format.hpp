@@ -4,9 +4,10 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <system_error>
 
-#include "contexture/data/binary_formats.hpp"
+#include "contexture/data/byte_reader.hpp"
 #include "contexture/data/dataset.hpp"
 
 namespace example {
