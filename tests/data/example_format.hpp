@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "contexture/data/binary_formats.hpp"
+#include "contexture/data/byte_reader.hpp"
 #include "contexture/data/dataset.hpp"
 
 namespace example {
