@@ -70,8 +70,8 @@ struct MirrorSpec {
 
   static Options defaults(const PretextImages&) { return {}; }
 
-  static std::vector<PretextSetting<Options>> settings() {
-    return {number_setting<Options>("mirror-share", "share of the images that are mirrored", &Options::share, 0, 1)};
+  static std::vector<PretextSetting> settings(Options& options) {
+    return {number_option("mirror-share", "share of the images that are mirrored", options.share, 0, 1)};
   }
 
   template <class T>

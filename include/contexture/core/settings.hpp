@@ -62,19 +62,27 @@ template <class V>
   return value;
 }
 
-namespace detail {
-
-// The type of the option that `access` (a pointer to member, or a callable) gives a reference to.
-template <class Options, class Access>
-using OptionType = std::remove_cvref_t<std::invoke_result_t<const Access&, Options&>>;
-
-// "a, b or c"
-inline std::string list_of_names(const std::vector<std::string>& names) {
+/// "a, b or c"
+[[nodiscard]] inline std::string list_of_choices(const std::vector<std::string>& names) {
   std::string list;
   for (std::size_t i = 0; i < names.size(); ++i)
     list.append(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ").append(names[i]);
   return list;
 }
+
+/// Which of the names `text` is, counted from 0; throws SettingError for any other text.
+[[nodiscard]] inline std::size_t parse_choice(std::string_view name, std::string_view text,
+                                              const std::vector<std::string>& names) {
+  const auto found = std::find(names.begin(), names.end(), text);
+  if (found == names.end()) throw SettingError(name, message("'", text, "', expected ", list_of_choices(names)));
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+namespace detail {
+
+// The type of the option that `access` (a pointer to member, or a callable) gives a reference to.
+template <class Options, class Access>
+using OptionType = std::remove_cvref_t<std::invoke_result_t<const Access&, Options&>>;
 
 }  // namespace detail
 
@@ -104,15 +112,13 @@ template <class Options, class Access>
 [[nodiscard]] Setting<Options> choice_setting(std::string name, const std::string& help, Access access,
                                               std::vector<std::string> names) {
   using V = detail::OptionType<Options, Access>;
-  const std::string list = detail::list_of_names(names);
-  return {name, message(help, ": ", list), "NAME",
+  return {name, message(help, ": ", list_of_choices(names)), "NAME",
           [=](Options& o, const std::string& text) {
-            const auto found = std::find(names.begin(), names.end(), text);
-            if (found == names.end()) throw SettingError(name, message("'", text, "', expected ", list));
+            const std::size_t chosen = parse_choice(name, text, names);
             if constexpr (std::is_convertible_v<std::string, V>) {
-              std::invoke(access, o) = text;
+              std::invoke(access, o) = names[chosen];
             } else {
-              std::invoke(access, o) = static_cast<V>(found - names.begin());
+              std::invoke(access, o) = static_cast<V>(chosen);
             }
           },
           [=](const Options& o) -> std::string {

@@ -8,12 +8,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/ssl/context_head.hpp"
 #include "contexture/ssl/patch_options.hpp"
@@ -125,30 +123,22 @@ struct ContextPredictionSpec {
     return options;
   }
 
-  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
-    using O = Options;
-    std::vector<PretextSetting<O>> grid{{number_setting<O>(
-                                             "grid", "patches a side, of the grid that is cut from an image",
-                                             [](auto& o) -> auto& { return o.patches.grid; }, 2, 16),
-                                         "by image size", "0"}};
-    return joined<O>(
-        joined<O>(std::move(grid), settings_of_part<O>(patch_settings(), &O::patches)),
-        {number_setting<O>(
-             "blank-pair-share", "share of the pairs with a blank patch that are asked about all the same",
-             [](auto& o) -> auto& { return o.patches.blank_pair_share; }, 0.0F, 1.0F),
-         switch_setting<O>(
-             "balance-directions", "weigh directions by how seldom they are",
-             [](auto& o) -> auto& { return o.patches.balance_directions; }),
-         choice_setting<O>("readout", "what the pretext head gets of a patch's features", &O::readout,
-                           {"average", "flatten"}),
-         number_setting<O>(
-             "head-hidden", "units in the hidden layer of the pretext head",
-             [](auto& o) -> auto& { return o.head.hidden; }, 1, 65536),
-         number_setting<O>(
-             "head-dropout", "share of the pretext head's hidden units that are dropped in a step",
-             [](auto& o) -> auto& { return o.head.dropout; }, 0.0F, 0.99F),
-         number_setting<O>("pretext-label-smoothing", "share of the right direction's target spread over all eight",
-                           &O::label_smoothing, 0.0, 0.9)});
+  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
+    const std::vector<PretextSetting> own{
+        number_option("blank-pair-share", "share of the pairs with a blank patch that are asked about all the same",
+                      o.patches.blank_pair_share, 0.0F, 1.0F),
+        switch_option("balance-directions", "weigh directions by how seldom they are", o.patches.balance_directions),
+        choice_option("readout", "what the pretext head gets of a patch's features", o.readout, {"average", "flatten"}),
+        number_option("head-hidden", "units in the hidden layer of the pretext head", o.head.hidden, 1, 65536),
+        number_option("head-dropout", "share of the pretext head's hidden units that are dropped in a step",
+                      o.head.dropout, 0.0F, 0.99F),
+        number_option("pretext-label-smoothing", "share of the right direction's target spread over all eight",
+                      o.label_smoothing, 0.0, 0.9)};
+    return joined(
+        joined({number_option("grid", "patches a side, of the grid that is cut from an image", o.patches.grid, 2, 16)
+                    .by_rule("by image size", "0")},
+               patch_settings(o.patches)),
+        own);
   }
 
   template <class T>

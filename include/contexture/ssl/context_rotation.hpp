@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "contexture/core/rng.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/joint.hpp"
@@ -34,12 +33,10 @@ struct ContextRotationSpec {
     return {.context = ContextPredictionSpec::defaults(images), .rotation = RotationSpec::defaults(images)};
   }
 
-  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
-    using O = Options;
-    return joined<O>(joined<O>(settings_of_part<O>(ContextPredictionSpec::settings(), &O::context),
-                               settings_of_part<O>(RotationSpec::settings(), &O::rotation)),
-                     {number_setting<O>("rotation-weight", "weight of the rotation's loss beside context prediction's",
-                                        &O::rotation_weight, 1e-6, 1e6)});
+  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
+    return joined(joined(ContextPredictionSpec::settings(o.context), RotationSpec::settings(o.rotation)),
+                  {number_option("rotation-weight", "weight of the rotation's loss beside context prediction's",
+                                 o.rotation_weight, 1e-6, 1e6)});
   }
 
   template <class T>

@@ -144,9 +144,8 @@ struct JigsawSpec {
     return options;
   }
 
-  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
-    return joined<Options>(settings_of_part<Options>(patch_settings(), &Options::patches),
-                           settings_of_part<Options>(mlp_head_settings(), &Options::head));
+  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
+    return joined(patch_settings(o.patches), mlp_head_settings(o.head));
   }
 
   template <class T>

@@ -3,11 +3,9 @@
 #pragma once
 
 #include <algorithm>
-#include <string>
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/ssl/colour.hpp"
 #include "contexture/ssl/pretext_settings.hpp"
@@ -119,35 +117,33 @@ inline void validate(const PatchOptions& o) {
 }
 
 /// The settings of patches that every task made of them has.
-[[nodiscard]] inline std::vector<PretextSetting<PatchOptions>> patch_settings() {
-  using O = PatchOptions;
-  const std::string by_size = "by image size";
+[[nodiscard]] inline std::vector<PretextSetting> patch_settings(PatchOptions& o) {
   return {
-      {number_setting<O>("patch", "side of a patch, in pixels", &O::patch, 1, 1024), by_size, "0"},
-      {number_setting<O>("gap", "pixels between neighbouring patches, before they move", &O::gap, 0, 1024), by_size,
-       "-1"},
-      {number_setting<O>("jitter", "pixels that a patch moves by at most; half the gap or less", &O::jitter, 0, 512),
-       by_size, "-1"},
-      {number_setting<O>("min-scale", "smallest random factor by which an image is resized before patches are cut",
-                         &O::min_scale, 0.001F, 64.0F),
-       "", "0"},
-      {number_setting<O>("max-scale", "largest random factor by which an image is resized before patches are cut",
-                         &O::max_scale, 0.001F, 64.0F),
-       "", "0"},
-      switch_setting<O>("random-origin", "cut the grid of patches anywhere in the image, not from its middle",
-                        &O::random_origin),
-      switch_setting<O>("subpixel", "sample every patch at a fraction of a pixel of its own", &O::subpixel),
-      number_setting<O>("grids-per-image", "grids of patches cut from an image each time it is seen",
-                        &O::grids_per_image, 1, 64),
-      pretext_flip_setting<O>(&O::flip),
-      {choice_setting<O>("colour", "what is done to the colours of a patch", &O::colour, colour_treatment_names()),
-       "grey of colour images, else keep", "auto"},
-      {number_setting<O>("colour-probability", "share of the grids whose colours are treated", &O::colour_probability,
-                         0.0F, 1.0F),
-       "", "-1"},
-      switch_setting<O>("standardise", "give every patch mean 0 and deviation 1", &O::standardise),
-      number_setting<O>("blank-deviation", "deviation, of 0 to 1, under which a patch counts as blank",
-                        &O::blank_deviation, 1e-6F, 0.999F),
+      number_option("patch", "side of a patch, in pixels", o.patch, 1, 1024).by_rule("by image size", "0"),
+      number_option("gap", "pixels between neighbouring patches, before they move", o.gap, 0, 1024)
+          .by_rule("by image size", "-1"),
+      number_option("jitter", "pixels that a patch moves by at most; half the gap or less", o.jitter, 0, 512)
+          .by_rule("by image size", "-1"),
+      number_option("min-scale", "smallest random factor by which an image is resized before patches are cut",
+                    o.min_scale, 0.001F, 64.0F)
+          .by_rule("", "0"),
+      number_option("max-scale", "largest random factor by which an image is resized before patches are cut",
+                    o.max_scale, 0.001F, 64.0F)
+          .by_rule("", "0"),
+      switch_option("random-origin", "cut the grid of patches anywhere in the image, not from its middle",
+                    o.random_origin),
+      switch_option("subpixel", "sample every patch at a fraction of a pixel of its own", o.subpixel),
+      number_option("grids-per-image", "grids of patches cut from an image each time it is seen", o.grids_per_image, 1,
+                    64),
+      flip_option(o.flip),
+      choice_option("colour", "what is done to the colours of a patch", o.colour, colour_treatment_names())
+          .by_rule("grey of colour images, else keep", "auto"),
+      number_option("colour-probability", "share of the grids whose colours are treated", o.colour_probability, 0.0F,
+                    1.0F)
+          .by_rule("", "-1"),
+      switch_option("standardise", "give every patch mean 0 and deviation 1", o.standardise),
+      number_option("blank-deviation", "deviation, of 0 to 1, under which a patch counts as blank", o.blank_deviation,
+                    1e-6F, 0.999F),
   };
 }
 

@@ -6,9 +6,12 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "contexture/core/error.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
@@ -41,43 +44,57 @@ struct PretextSettingInfo {
   std::string default_text;  ///< the default, or in words the rule that it comes from
 };
 
-/// One setting of a task's options.
-template <class Options>
-struct PretextSetting : Setting<Options> {
-  PretextSetting(Setting<Options> setting, std::string its_rule = {}, std::string text = {})
-      : Setting<Options>(std::move(setting)), rule(std::move(its_rule)), default_text(std::move(text)) {}
+/// One setting of a task, bound to the options that it was made for: they must outlive it.
+struct PretextSetting {
+  std::string name, help;
+  std::string value;                                 ///< its kind, as in Setting
+  std::function<void(const std::string&)> set = {};  ///< throws SettingError
+  std::function<std::string()> get = {};             ///< what set() reads back exactly
+  std::string rule = {};          ///< what the default follows from, in words; empty: it is the same for all images
+  std::string default_text = {};  ///< text that stands for the default, as if nothing was given; empty: none does
 
-  std::string rule;          ///< what the default follows from, in words; empty: it is the same for all images
-  std::string default_text;  ///< text that stands for the default, as if nothing was given; empty: none does
+  /// The same setting with a default by rule.
+  [[nodiscard]] PretextSetting by_rule(std::string words, std::string text = {}) && {
+    rule = std::move(words);
+    default_text = std::move(text);
+    return std::move(*this);
+  }
 };
 
-/// Settings of a part of other options. `access`: a pointer to member, or a callable that returns a reference.
-template <class Options, class Part, class Access>
-[[nodiscard]] std::vector<PretextSetting<Options>> settings_of_part(const std::vector<PretextSetting<Part>>& settings,
-                                                                    Access access) {
-  std::vector<PretextSetting<Options>> out;
-  for (const PretextSetting<Part>& s : settings)
-    out.push_back({Setting<Options>{s.name, s.help, s.value,
-                                    [set = s.set, access](Options& o, const std::string& text) {
-                                      set(std::invoke(access, o), text);
-                                    },
-                                    [get = s.get, access](const Options& o) { return get(std::invoke(access, o)); }},
-                   s.rule, s.default_text});
-  return out;
+/// A number from low to high.
+template <class V>
+[[nodiscard]] PretextSetting number_option(const std::string& name, std::string help, V& option,
+                                           std::type_identity_t<V> low, std::type_identity_t<V> high) {
+  return {name, std::move(help), std::is_integral_v<V> ? "INT" : "NUMBER",
+          [=, &option](const std::string& text) { option = parse_number<V>(name, text, low, high); },
+          [&option] { return number_text<V>(option); }};
+}
+
+/// One of several names, of an enum or bool whose values 0, 1, ... have these names.
+template <class V>
+[[nodiscard]] PretextSetting choice_option(const std::string& name, const std::string& help, V& option,
+                                           const std::vector<std::string>& names) {
+  return {name, help + ": " + list_of_choices(names), "NAME",
+          [=, &option](const std::string& text) { option = static_cast<V>(parse_choice(name, text, names)); },
+          [=, &option] { return names.at(static_cast<std::size_t>(option)); }};
+}
+
+/// Off or on.
+[[nodiscard]] inline PretextSetting switch_option(const std::string& name, const std::string& help, bool& option) {
+  return choice_option(name, help, option, {"off", "on"});
 }
 
 /// All settings of both lists. One that is in both, under one name, sets both.
-template <class Options>
-[[nodiscard]] std::vector<PretextSetting<Options>> joined(std::vector<PretextSetting<Options>> settings,
-                                                          const std::vector<PretextSetting<Options>>& more) {
-  for (const PretextSetting<Options>& s : more) {
+[[nodiscard]] inline std::vector<PretextSetting> joined(std::vector<PretextSetting> settings,
+                                                        const std::vector<PretextSetting>& more) {
+  for (const PretextSetting& s : more) {
     const auto same = std::find_if(settings.begin(), settings.end(), [&](const auto& t) { return t.name == s.name; });
     if (same == settings.end()) {
       settings.push_back(s);
     } else {
-      same->set = [first = same->set, second = s.set](Options& o, const std::string& text) {
-        first(o, text);
-        second(o, text);
+      same->set = [first = same->set, second = s.set](const std::string& text) {
+        first(text);
+        second(text);
       };
     }
   }
@@ -85,21 +102,44 @@ template <class Options>
 }
 
 /// Are images mirrored at random? One setting, whatever the task makes of them.
-template <class Options, class Access>
-[[nodiscard]] PretextSetting<Options> pretext_flip_setting(Access access) {
-  return {
-      switch_setting<Options>("pretext-flip", "mirror every second image that the pretext task is asked about", access),
-      "on where training images are to be mirrored"};
+[[nodiscard]] inline PretextSetting flip_option(bool& flip) {
+  return switch_option("pretext-flip", "mirror every second image that the pretext task is asked about", flip)
+      .by_rule("on where training images are to be mirrored");
 }
 
 /// The sizes of a task's head, by the names "<prefix>head-hidden" and "<prefix>head-layers".
-[[nodiscard]] inline std::vector<PretextSetting<MlpHeadOptions>> mlp_head_settings(const std::string& prefix = "") {
-  using O = MlpHeadOptions;
-  return {number_setting<O>(prefix + "head-hidden",
-                            "units in each hidden layer of the pretext head; 0: as many as it has inputs", &O::hidden,
-                            0, 65536),
-          number_setting<O>(prefix + "head-layers", "hidden layers of the pretext head; 0: it is linear",
-                            &O::hidden_layers, 0, 16)};
+[[nodiscard]] inline std::vector<PretextSetting> mlp_head_settings(MlpHeadOptions& o, const std::string& prefix = "") {
+  return {
+      number_option(prefix + "head-hidden",
+                    "units in each hidden layer of the pretext head; 0: as many as it has inputs", o.hidden, 0, 65536),
+      number_option(prefix + "head-layers", "hidden layers of the pretext head; 0: it is linear", o.hidden_layers, 0,
+                    16)};
+}
+
+/// Sets what is given. Throws SettingError for a name that is none of these settings of `task`, and for a value that
+/// the setting cannot have.
+inline void apply(const std::vector<PretextSetting>& settings, const PretextValues& given, std::string_view task) {
+  for (const auto& [name, text] : given) {
+    auto setting = settings.begin();
+    while (setting != settings.end() && setting->name != name) ++setting;
+    if (setting == settings.end()) throw SettingError(name, message("no setting of the pretext task ", task));
+    if (setting->default_text.empty() || text != setting->default_text) setting->set(text);
+  }
+}
+
+/// Every setting's value.
+[[nodiscard]] inline PretextValues values_of(const std::vector<PretextSetting>& settings) {
+  PretextValues all;
+  for (const PretextSetting& s : settings) all[s.name] = s.get();
+  return all;
+}
+
+/// The settings for people, where they have their defaults now.
+[[nodiscard]] inline std::vector<PretextSettingInfo> infos_of(const std::vector<PretextSetting>& settings) {
+  std::vector<PretextSettingInfo> infos;
+  for (const PretextSetting& s : settings)
+    infos.push_back({s.name, s.help, s.value, s.rule.empty() ? s.get() : s.rule});
+  return infos;
 }
 
 }  // namespace contexture

@@ -5,7 +5,7 @@
 //     static constexpr std::string_view kName = "mirror", kHelp = "has the image been mirrored?";
 //     using Options = MirrorOptions;
 //     static Options defaults(const PretextImages&);                     // for images of this kind
-//     static std::vector<PretextSetting<Options>> settings();
+//     static std::vector<PretextSetting> settings(Options&);             // bound to these options
 //     template <class T>
 //     static std::unique_ptr<PretextTask<T>> make(const Options&, const PretextImages&, const Backbone<T>&, const
 //     Rng&);
@@ -14,15 +14,13 @@
 // pretext_tasks.hpp has the library's own list; a program may have another.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <memory>
-#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
@@ -34,30 +32,70 @@
 
 namespace contexture {
 
-namespace detail {
-
-template <class Options>
-[[nodiscard]] auto find_setting(const std::vector<PretextSetting<Options>>& settings, std::string_view name) {
-  return std::find_if(settings.begin(), settings.end(), [&](const auto& s) { return s.name == name; });
-}
-
-}  // namespace detail
-
 /// The options of a task for images of this kind: its defaults, and what is given. Throws SettingError for a name that
 /// is none of its settings, and for a value that the setting cannot have.
 template <class Spec>
 [[nodiscard]] typename Spec::Options pretext_options(const PretextImages& images, const PretextValues& given) {
   typename Spec::Options options = Spec::defaults(images);
-  const std::vector<PretextSetting<typename Spec::Options>> settings = Spec::settings();
-  for (const auto& [name, text] : given) {
-    const auto found = detail::find_setting(settings, name);
-    if (found == settings.end()) throw SettingError(name, message("no setting of the pretext task ", Spec::kName));
-    if (found->default_text.empty() || text != found->default_text) found->set(options, text);
-  }
+  apply(Spec::settings(options), given, Spec::kName);
   return options;
 }
 
-/// The tasks that these describe.
+namespace detail {
+
+template <class Spec>
+std::vector<PretextSettingInfo> setting_infos() {
+  typename Spec::Options usual = Spec::defaults({.height = 32, .width = 32});
+  return infos_of(Spec::settings(usual));
+}
+
+template <class Spec>
+PretextValues effective_values(const PretextImages& images, const PretextValues& given) {
+  typename Spec::Options options = pretext_options<Spec>(images, given);
+  return values_of(Spec::settings(options));
+}
+
+// What is known of a task without its type.
+struct PretextTaskEntry {
+  std::string_view name, help;
+  std::vector<PretextSettingInfo> (*settings)();
+  PretextValues (*values)(const PretextImages&, const PretextValues&);
+
+  [[nodiscard]] bool has_setting(std::string_view setting) const {
+    for (const PretextSettingInfo& s : settings())
+      if (s.name == setting) return true;
+    return false;
+  }
+};
+
+// The task of that name. Throws std::invalid_argument, listing the names, for any other.
+inline const PretextTaskEntry& find_task(std::span<const PretextTaskEntry> tasks, std::string_view name) {
+  std::string known;
+  for (const PretextTaskEntry& task : tasks) {
+    if (task.name == name) return task;
+    known.append(known.empty() ? "" : ", ").append(task.name);
+  }
+  throw std::invalid_argument(message("pretext task '", name, "', expected one of ", known));
+}
+
+// The task of that name, of which all that is given is a setting.
+inline const PretextTaskEntry& find_task(std::span<const PretextTaskEntry> tasks, std::string_view name,
+                                         const PretextValues& given) {
+  const PretextTaskEntry& task = find_task(tasks, name);
+  for (const auto& [setting, text] : given) {
+    if (task.has_setting(setting)) continue;
+    std::string owners;
+    for (const PretextTaskEntry& other : tasks)
+      if (other.has_setting(setting)) owners.append(owners.empty() ? "" : ", ").append(other.name);
+    throw SettingError(setting, owners.empty() ? message("no setting of the pretext task ", name)
+                                               : message("a setting of the pretext task ", owners, ", not of ", name));
+  }
+  return task;
+}
+
+}  // namespace detail
+
+/// The tasks that these describe. Every function throws std::invalid_argument, listing the names, for a name of none.
 template <class... Specs>
 struct PretextTaskList {
   [[nodiscard]] static std::span<const std::string_view> names() {
@@ -66,19 +104,11 @@ struct PretextTaskList {
   }
 
   /// What the task asks, in a few words.
-  [[nodiscard]] static std::string_view help(std::string_view task) {
-    return with(task, []<class Spec>(std::type_identity<Spec>) { return Spec::kHelp; });
-  }
+  [[nodiscard]] static std::string_view help(std::string_view task) { return detail::find_task(kTasks, task).help; }
 
   /// The settings of one task, in the order of its header.
   [[nodiscard]] static std::vector<PretextSettingInfo> settings(std::string_view task) {
-    return with(task, []<class Spec>(std::type_identity<Spec>) {
-      const typename Spec::Options usual = Spec::defaults({.height = 32, .width = 32});
-      std::vector<PretextSettingInfo> infos;
-      for (const auto& s : Spec::settings())
-        infos.push_back({s.name, s.help, s.value, s.rule.empty() ? s.get(usual) : s.rule});
-      return infos;
-    });
+    return detail::find_task(kTasks, task).settings();
   }
 
   /// Every setting of one task with the value that it has for images of this kind, where these are given. The same
@@ -86,13 +116,7 @@ struct PretextTaskList {
   /// the task's settings, telling whose it is.
   [[nodiscard]] static PretextValues values(std::string_view task, const PretextImages& images,
                                             const PretextValues& given) {
-    check_names(task, given);
-    return with(task, [&]<class Spec>(std::type_identity<Spec>) {
-      const typename Spec::Options options = pretext_options<Spec>(images, given);
-      PretextValues all;
-      for (const auto& s : Spec::settings()) all[s.name] = s.get(options);
-      return all;
-    });
+    return detail::find_task(kTasks, task, given).values(images, given);
   }
 
   /// The task of that name, for images of this kind and an encoder like this one (only its sizes are used). Throws what
@@ -101,44 +125,18 @@ struct PretextTaskList {
   [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(std::string_view task, const PretextImages& images,
                                                             const PretextValues& given, const Backbone<T>& encoder,
                                                             const Rng& rng) {
-    check_names(task, given);
-    return with(task, [&]<class Spec>(std::type_identity<Spec>) -> std::unique_ptr<PretextTask<T>> {
-      return Spec::template make<T>(pretext_options<Spec>(images, given), images, encoder, rng);
-    });
+    (void)detail::find_task(kTasks, task, given);
+    std::unique_ptr<PretextTask<T>> made;
+    const auto make_it = [&]<class Spec>(std::type_identity<Spec>) {
+      made = Spec::template make<T>(pretext_options<Spec>(images, given), images, encoder, rng);
+    };
+    ((Specs::kName == task ? make_it(std::type_identity<Specs>{}) : void()), ...);
+    return made;
   }
 
  private:
-  // use(std::type_identity<Spec>{}) of the task of that name. Throws std::invalid_argument for any other name.
-  template <class Use>
-  static auto with(std::string_view task, Use use) {
-    using Result = std::common_type_t<decltype(use(std::type_identity<Specs>{}))...>;
-    std::optional<Result> result;
-    ((Specs::kName == task ? static_cast<void>(result.emplace(use(std::type_identity<Specs>{}))) : void()), ...);
-    if (!result) {
-      std::string known;
-      for (const std::string_view other : names()) known.append(known.empty() ? "" : ", ").append(other);
-      throw std::invalid_argument(message("pretext task '", task, "', expected one of ", known));
-    }
-    return std::move(*result);
-  }
-
-  template <class Spec>
-  [[nodiscard]] static bool has_setting(std::string_view name) {
-    const auto settings = Spec::settings();
-    return detail::find_setting(settings, name) != settings.end();
-  }
-
-  static void check_names(std::string_view task, const PretextValues& given) {
-    for (const auto& value : given) {
-      const std::string& name = value.first;
-      if (with(task, [&]<class Spec>(std::type_identity<Spec>) { return has_setting<Spec>(name); })) continue;
-      std::string owners;
-      const auto add = [&](std::string_view owner) { owners.append(owners.empty() ? "" : ", ").append(owner); };
-      ((has_setting<Specs>(name) ? add(Specs::kName) : void()), ...);
-      throw SettingError(name, owners.empty() ? message("no setting of the pretext task ", task)
-                                              : message("a setting of the pretext task ", owners, ", not of ", task));
-    }
-  }
+  static constexpr std::array<detail::PretextTaskEntry, sizeof...(Specs)> kTasks{detail::PretextTaskEntry{
+      Specs::kName, Specs::kHelp, &detail::setting_infos<Specs>, &detail::effective_values<Specs>}...};
 };
 
 }  // namespace contexture

@@ -13,7 +13,6 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/data/augmentation.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/data/normalisation.hpp"
@@ -132,19 +131,16 @@ struct RotationSpec {
                              .flip = images.flip}};
   }
 
-  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
-    using O = Options;
-    return joined<O>(
-        {{number_setting<O>(
-              "rotation-crop-padding", "pixels by which an image is shifted at most before it is turned",
-              [](auto& o) -> auto& { return o.augmentation.crop_padding; }, 0, 512),
-          "an eighth of the shorter side"},
-         choice_setting<O>("rotation-border", "what a shifted image leaves free is mirrored from it, or black",
-                           [](auto& o) -> auto& { return o.augmentation.border; }, {"reflect", "zero"}),
-         pretext_flip_setting<O>([](auto& o) -> auto& { return o.augmentation.flip; }),
-         switch_setting<O>("all-rotations", "turn every image all four ways in a step, not one of them",
-                           &O::all_rotations)},
-        settings_of_part<O>(mlp_head_settings("rotation-"), &O::head));
+  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
+    return joined(
+        {number_option("rotation-crop-padding", "pixels by which an image is shifted at most before it is turned",
+                       o.augmentation.crop_padding, 0, 512)
+             .by_rule("an eighth of the shorter side"),
+         choice_option("rotation-border", "what a shifted image leaves free is mirrored from it, or black",
+                       o.augmentation.border, {"reflect", "zero"}),
+         flip_option(o.augmentation.flip),
+         switch_option("all-rotations", "turn every image all four ways in a step, not one of them", o.all_rotations)},
+        mlp_head_settings(o.head, "rotation-"));
   }
 
   template <class T>

@@ -12,7 +12,6 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -66,12 +65,10 @@ struct SimclrSpec {
 
   [[nodiscard]] static Options defaults(const PretextImages& images) { return {.views = view_pair_defaults(images)}; }
 
-  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
-    using O = Options;
-    return joined<O>({number_setting<O>("temperature", "temperature of the softmax over similarities", &O::temperature,
-                                        0.001, 1000.0)},
-                     joined<O>(settings_of_part<O>(projection_head_settings(), &O::head),
-                               settings_of_part<O>(view_settings(), &O::views)));
+  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
+    return joined(
+        {number_option("temperature", "temperature of the softmax over similarities", o.temperature, 0.001, 1000.0)},
+        joined(projection_head_settings(o.head), view_settings(o.views)));
   }
 
   template <class T>

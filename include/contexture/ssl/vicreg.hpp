@@ -12,7 +12,6 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -76,17 +75,15 @@ struct VicregSpec {
 
   [[nodiscard]] static Options defaults(const PretextImages& images) { return {.views = view_pair_defaults(images)}; }
 
-  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
-    using O = Options;
-    return joined<O>(
-        {number_setting<O>("invariance-weight", "weight of the difference between two views' embeddings",
-                           &O::invariance_weight, 0.0, 1e6),
-         number_setting<O>("variance-weight", "weight of the term that keeps embeddings from being constant",
-                           &O::variance_weight, 0.0, 1e6),
-         number_setting<O>("covariance-weight", "weight of the term that keeps their numbers from repeating each other",
-                           &O::covariance_weight, 0.0, 1e6)},
-        joined<O>(settings_of_part<O>(projection_head_settings(), &O::head),
-                  settings_of_part<O>(view_settings(), &O::views)));
+  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
+    return joined(
+        {number_option("invariance-weight", "weight of the difference between two views' embeddings",
+                       o.invariance_weight, 0.0, 1e6),
+         number_option("variance-weight", "weight of the term that keeps embeddings from being constant",
+                       o.variance_weight, 0.0, 1e6),
+         number_option("covariance-weight", "weight of the term that keeps their numbers from repeating each other",
+                       o.covariance_weight, 0.0, 1e6)},
+        joined(projection_head_settings(o.head), view_settings(o.views)));
   }
 
   template <class T>

@@ -67,34 +67,31 @@ inline void validate(const ViewOptions& o) {
 }
 
 /// The settings of views.
-[[nodiscard]] inline std::vector<PretextSetting<ViewOptions>> view_settings() {
-  using O = ViewOptions;
-  const std::string of_colour_images = " of colour images, else 0";
-  const O usual;
+[[nodiscard]] inline std::vector<PretextSetting> view_settings(ViewOptions& o) {
+  const auto of_colour_images = [](float usual) { return number_text(usual) + " of colour images, else 0"; };
+  const ViewOptions usual;
   return {
-      {number_setting<O>("view-height", "height of a view, in pixels", &O::height, 1, 4096),
-       "five eighths of the image's"},
-      {number_setting<O>("view-width", "width of a view, in pixels", &O::width, 1, 4096),
-       "five eighths of the image's"},
-      number_setting<O>("view-min-area", "smallest share of the image that a view shows", &O::min_area, 0.001F, 1.0F),
-      number_setting<O>("view-max-area", "largest share of the image that a view shows", &O::max_area, 0.001F, 1.0F),
-      number_setting<O>("view-aspect", "factor by which a view is stretched at most", &O::aspect, 1.0F, 16.0F),
-      pretext_flip_setting<O>(&O::flip),
-      number_setting<O>("view-colour-probability", "share of the views whose colours change", &O::colour_probability,
-                        0.0F, 1.0F),
-      number_setting<O>("view-brightness", "a view's brightness changes by a factor of 1 - this to 1 + this",
-                        &O::brightness, 0.0F, 1.0F),
-      number_setting<O>("view-contrast", "a view's contrast changes by a factor of 1 - this to 1 + this", &O::contrast,
-                        0.0F, 1.0F),
-      {number_setting<O>("view-saturation", "a view's saturation changes by a factor of 1 - this to 1 + this",
-                         &O::saturation, 0.0F, 1.0F),
-       number_text(usual.saturation) + of_colour_images},
-      {number_setting<O>("view-hue", "share of the colour circle by which a view's hue turns at most", &O::hue, 0.0F,
-                         0.5F),
-       number_text(usual.hue) + of_colour_images},
-      {number_setting<O>("view-grey-probability", "share of the views that become grey", &O::grey_probability, 0.0F,
-                         1.0F),
-       number_text(usual.grey_probability) + of_colour_images},
+      number_option("view-height", "height of a view, in pixels", o.height, 1, 4096)
+          .by_rule("five eighths of the image's"),
+      number_option("view-width", "width of a view, in pixels", o.width, 1, 4096)
+          .by_rule("five eighths of the image's"),
+      number_option("view-min-area", "smallest share of the image that a view shows", o.min_area, 0.001F, 1.0F),
+      number_option("view-max-area", "largest share of the image that a view shows", o.max_area, 0.001F, 1.0F),
+      number_option("view-aspect", "factor by which a view is stretched at most", o.aspect, 1.0F, 16.0F),
+      flip_option(o.flip),
+      number_option("view-colour-probability", "share of the views whose colours change", o.colour_probability, 0.0F,
+                    1.0F),
+      number_option("view-brightness", "a view's brightness changes by a factor of 1 - this to 1 + this", o.brightness,
+                    0.0F, 1.0F),
+      number_option("view-contrast", "a view's contrast changes by a factor of 1 - this to 1 + this", o.contrast, 0.0F,
+                    1.0F),
+      number_option("view-saturation", "a view's saturation changes by a factor of 1 - this to 1 + this", o.saturation,
+                    0.0F, 1.0F)
+          .by_rule(of_colour_images(usual.saturation)),
+      number_option("view-hue", "share of the colour circle by which a view's hue turns at most", o.hue, 0.0F, 0.5F)
+          .by_rule(of_colour_images(usual.hue)),
+      number_option("view-grey-probability", "share of the views that become grey", o.grey_probability, 0.0F, 1.0F)
+          .by_rule(of_colour_images(usual.grey_probability)),
   };
 }
 

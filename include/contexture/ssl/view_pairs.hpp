@@ -10,7 +10,6 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -105,10 +104,9 @@ class ViewPairTask : public PretextTask<T> {
 }
 
 /// The settings of a head that projects to so many numbers.
-[[nodiscard]] inline std::vector<PretextSetting<MlpHeadOptions>> projection_head_settings() {
-  return joined<MlpHeadOptions>(mlp_head_settings(),
-                                {number_setting<MlpHeadOptions>("head-output", "numbers in the embedding of a view",
-                                                                &MlpHeadOptions::output, 1, 65536)});
+[[nodiscard]] inline std::vector<PretextSetting> projection_head_settings(MlpHeadOptions& o) {
+  return joined(mlp_head_settings(o),
+                {number_option("head-output", "numbers in the embedding of a view", o.output, 1, 65536)});
 }
 
 }  // namespace contexture
