@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "contexture/core/memory.hpp"
+#include "contexture/data/builtin.hpp"
 #include "contexture/evaluate/probe.hpp"
+#include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/models/networks.hpp"
 #include "support/catch.hpp"
 
@@ -246,4 +248,42 @@ TEST_CASE("stage_features: means of the feature maps in evaluation mode", "[prob
   CHECK(rows(0, 1) == found[0](2, 1));
   CHECK(rows(2, 3) == found[0](0, 3));
   CHECK_THROWS_AS(select_rows(found[0], std::vector<Index>{3}), std::invalid_argument);
+}
+
+TEST_CASE("probing an encoder: every stage, every share of the labels, split as the experiments are", "[probe]") {
+  const Dataset data = builtin_dataset(240, 48, 16);
+  const ProbeImages images = probe_images(data, {.validation = 0.2, .fractions = {1.0, 0.25}, .seed = 3});
+  CHECK(images.split.train == stratified_split(data.train.labels, 0.2, Rng(3).split("validation")).train);
+  REQUIRE(images.subsets.size() == 2);
+  CHECK(images.subsets[0].size() == images.split.train.size());
+  const std::vector<Index> quarter = label_subset(data.train.labels, images.split.train, 0.25, Rng(3).split("labels"));
+  REQUIRE(images.subsets[1].size() == quarter.size());
+  for (std::size_t i = 0; i < quarter.size(); ++i)
+    CHECK(images.split.train[static_cast<std::size_t>(images.subsets[1][i])] == quarter[i]);
+
+  const Normalization normalization = channel_statistics(data.train, numbered(240));
+  const auto encoder = random_encoder({.in_channels = 3, .width = 2}, data.train, normalization, 3);
+  const std::vector<StageProbes> probes = probe_encoder(*encoder, normalization, images);
+  REQUIRE(probes.size() == 4);
+  CHECK(probes[0].stage == "stem");
+  CHECK(probes[3].features == 16);
+  for (const StageProbes& stage : probes) {
+    REQUIRE(stage.results.size() == 2);
+    CHECK(stage.results[1].labels == static_cast<Index>(quarter.size()));
+    CHECK(stage.results[1].fraction == 0.25);
+    for (const ProbeResult& r : stage.results)
+      for (const ProbeScore& score : {r.linear, r.knn}) {
+        REQUIRE(score.test.has_value());
+        CHECK((*score.test >= 0 && *score.test <= 1 && score.validation > 0));
+      }
+  }
+  const ProbeImages alone = probe_images(data, {.test = false});
+  CHECK(alone.test.empty());
+  CHECK_FALSE(probe_encoder(*encoder, normalization, alone)[0].results[0].knn.test.has_value());
+  Dataset one = data;
+  one.class_names.resize(1);
+  CHECK_THROWS_AS(probe_images(one, {}), InputError);
+  one = data;
+  one.test.count = 0;
+  CHECK_THROWS_AS(probe_images(one, {}), InputError);
 }

@@ -61,3 +61,16 @@ TEST_CASE("settings of the experiments and of the pretext tasks have no name in 
       CHECK_FALSE(names.contains(setting.name));
     }
 }
+
+TEST_CASE("a preset's width is the default network's; another has its own usual size") {
+  CHECK(preset_config(preset("thorough"), "builtin").width == 32);
+  CHECK(preset_config(preset("thorough"), "builtin").network == ExperimentConfig{}.network);
+  for (const std::string_view name : network_names().subspan(1)) {
+    const std::string network(name);
+    const ExperimentConfig config = preset_config(preset("thorough"), "builtin", network);
+    CHECK(backbone_of(config, 3) == default_description(network));
+    CHECK(config.epochs == preset("thorough").epochs);
+  }
+  CHECK_THROWS_WITH(preset_config(preset("quick"), "builtin", "vgg"), Catch::Matchers::StartsWith("network: "));
+  CHECK_THROWS_WITH(preset("fast"), Catch::Matchers::StartsWith("preset: 'fast'"));
+}

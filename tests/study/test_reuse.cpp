@@ -150,3 +150,24 @@ TEST_CASE("resuming with another given encoder, or with paths that are not UTF-8
   CHECK_THROWS_WITH(run_experiments(config, tiny_data(), {.out = folder.path, .resume = true}, silent),
                     Catch::Matchers::ContainsSubstring("weights of the encoder"));
 }
+
+TEST_CASE("every network is pre-trained, kept in a file and given again") {
+  for (const std::string_view network : network_names()) {
+    CAPTURE(network);
+    const Folder folder("network"), given("network_given");
+    ExperimentConfig config = tiny_config();
+    config.network = network;
+    config.width = 4;
+    config.fractions.clear();
+    config.pretrain_epochs = 0.5;
+    CHECK(run(config, folder.path).config.at("network") == network);
+    config.encoder = folder.path / "encoder.safetensors";
+    config.fractions = {1.0};
+    config.epochs = 0.5;
+    const RunSummary summary = run(config, given.path);
+    CHECK(summary.origin.has_value());
+    CHECK(read_encoder(given.path / "classifier_100_pretrained.safetensors").encoder->description().network == network);
+    config.network = network == "resnet" ? network_names().back() : network_names().front();
+    CHECK_THROWS_WITH(run(config), Catch::Matchers::ContainsSubstring("another architecture"));
+  }
+}

@@ -38,14 +38,10 @@ struct EmbeddingOptions {
   Index mapped = 1000;   ///< images on the map, drawn at random, always the same ones
 };
 
-/// The views of the encoders on a set of images, by the globally averaged features of the last stage and cosine
-/// similarity; a query is not its own neighbour. The encoders' modes are as before afterwards.
-/// Throws std::invalid_argument for fewer than two images.
-[[nodiscard]] inline EmbeddingView embedding_view(std::span<NamedEncoder> encoders, const ImageSet& images,
-                                                  const EmbeddingOptions& options = {}) {
-  require(images.count >= 2, "embedding_view: ", images.count, " images, expected 2 or more");
-  require(options.queries >= 1 && options.neighbours >= 1 && options.mapped >= 1, "embedding_view: ", options.queries,
-          " queries, ", options.neighbours, " neighbours, ", options.mapped, " mapped images, expected 1 or more");
+namespace detail {
+
+// Every image's place on the map and the queries; encoders are still to come.
+inline EmbeddingView embedding_frame(const ImageSet& images, const EmbeddingOptions& options) {
   EmbeddingView out;
   const auto queries = static_cast<std::size_t>(std::min(options.queries, images.count));
   if (images.labels.empty()) {
@@ -62,30 +58,70 @@ struct EmbeddingOptions {
   out.mapped.resize(static_cast<std::size_t>(mapped));
   std::sort(out.mapped.begin(), out.mapped.end());
   out.neighbours = std::min(options.neighbours, images.count - 1);
+  return out;
+}
 
+// The `count` nearest of each of the rows of features (N,F), itself left out.
+inline std::vector<std::int64_t> nearest_others(const Tensor<float>& features, const std::vector<std::int64_t>& rows,
+                                                Index count) {
+  const Neighbours found = nearest_neighbours(features, select_rows(features, rows), count + 1);
+  std::vector<std::int64_t> kept;
+  for (std::size_t q = 0; q < rows.size(); ++q) {
+    Index taken = 0;
+    for (Index k = 0; k < found.k && taken < count; ++k) {
+      const Index row = found.index[q * static_cast<std::size_t>(found.k) + static_cast<std::size_t>(k)];
+      if (row == rows[q]) continue;
+      kept.push_back(row);
+      ++taken;
+    }
+  }
+  return kept;
+}
+
+// First and second principal component of the mapped images.
+inline void fill_map(const Tensor<float>& points, EncoderView& view) {
+  const Index components = std::min<Index>(2, dim(points, 1));
+  const PrincipalComponents pca = principal_components(points, components);
+  const Tensor<float> map = project(pca, points);
+  const std::vector<double> shares = pca.variance_shares();
+  for (Index i = 0; i < dim(points, 0); ++i) {
+    view.x.push_back(map.data()[i * components]);
+    view.y.push_back(components > 1 ? map.data()[i * components + 1] : 0.0F);
+  }
+  for (std::size_t c = 0; c < shares.size(); ++c) view.variance_shares[c] = shares[c];
+}
+
+// The filters of the first layer, where the network has such.
+inline void fill_filters(const Backbone<float>& encoder, EncoderView& view) {
+  if (const Tensor<float>* weight = encoder.first_filters()) {  // (R,R,C,K)
+    view.filter_side = dim(*weight, 0);
+    view.filter_channels = dim(*weight, 2);
+    view.filters = dim(*weight, 3);
+    for (Index k = 0; k < view.filters; ++k)
+      for (Index i = 0; i < view.filter_side * view.filter_side * view.filter_channels; ++i)
+        view.filter_values.push_back(weight->data()[i * view.filters + k]);
+  }
+}
+
+}  // namespace detail
+
+/// The views of the encoders on a set of images, by the globally averaged features of the last stage and cosine
+/// similarity; a query is not its own neighbour. The encoders' modes are as before afterwards.
+/// Throws std::invalid_argument for fewer than two images.
+[[nodiscard]] inline EmbeddingView embedding_view(std::span<NamedEncoder> encoders, const ImageSet& images,
+                                                  const EmbeddingOptions& options = {}) {
+  require(images.count >= 2, "embedding_view: ", images.count, " images, expected 2 or more");
+  require(options.queries >= 1 && options.neighbours >= 1 && options.mapped >= 1, "embedding_view: ", options.queries,
+          " queries, ", options.neighbours, " neighbours, ", options.mapped, " mapped images, expected 1 or more");
+  EmbeddingView out = detail::embedding_frame(images, options);
   const std::vector<Index> all = numbered(images.count);
   for (NamedEncoder& named : encoders) {
     const Tensor<float> features = std::move(stage_features(*named.encoder, images, all, named.normalization).back());
     EncoderView view;
     view.name = named.name;
-    // The nearest of `rows`, themselves left out.
-    const auto nearest = [&](const std::vector<std::int64_t>& rows) {
-      const Neighbours found = nearest_neighbours(features, select_rows(features, rows), out.neighbours + 1);
-      std::vector<std::int64_t> kept;
-      for (std::size_t q = 0; q < rows.size(); ++q) {
-        Index taken = 0;
-        for (Index k = 0; k < found.k && taken < out.neighbours; ++k) {
-          const Index row = found.index[q * static_cast<std::size_t>(found.k) + static_cast<std::size_t>(k)];
-          if (row == rows[q]) continue;
-          kept.push_back(row);
-          ++taken;
-        }
-      }
-      return kept;
-    };
-    view.neighbours = nearest(out.queries);
+    view.neighbours = detail::nearest_others(features, out.queries, out.neighbours);
     if (!images.labels.empty()) {
-      const std::vector<std::int64_t> around = nearest(out.mapped);
+      const std::vector<std::int64_t> around = detail::nearest_others(features, out.mapped, out.neighbours);
       const auto k = static_cast<std::size_t>(out.neighbours);
       std::size_t same = 0;
       for (std::size_t i = 0; i < around.size(); ++i)
@@ -93,25 +129,8 @@ struct EmbeddingOptions {
                 images.labels[static_cast<std::size_t>(out.mapped[i / k])];
       view.neighbour_precision = static_cast<double>(same) / static_cast<double>(around.size());
     }
-    const Tensor<float> points = select_rows(features, out.mapped);
-    const Index components = std::min<Index>(2, dim(points, 1));
-    const PrincipalComponents pca = principal_components(points, components);
-    const Tensor<float> map = project(pca, points);
-    const std::vector<double> shares = pca.variance_shares();
-    for (Index i = 0; i < mapped; ++i) {
-      view.x.push_back(map.data()[i * components]);
-      view.y.push_back(components > 1 ? map.data()[i * components + 1] : 0.0F);
-    }
-    for (std::size_t c = 0; c < shares.size(); ++c) view.variance_shares[c] = shares[c];
-
-    if (const Tensor<float>* weight = named.encoder->first_filters()) {  // (R,R,C,K)
-      view.filter_side = dim(*weight, 0);
-      view.filter_channels = dim(*weight, 2);
-      view.filters = dim(*weight, 3);
-      for (Index k = 0; k < view.filters; ++k)
-        for (Index i = 0; i < view.filter_side * view.filter_side * view.filter_channels; ++i)
-          view.filter_values.push_back(weight->data()[i * view.filters + k]);
-    }
+    detail::fill_map(select_rows(features, out.mapped), view);
+    detail::fill_filters(*named.encoder, view);
     out.encoders.push_back(std::move(view));
   }
   return out;

@@ -133,12 +133,11 @@ inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sa
     fit_options.steps_per_epoch = static_cast<double>(train.size()) / static_cast<double>(batch);
     fit_options.phase = message("diagnose, ", check.name, ", seed ", options.seed);
     fit_options.rng = rng.split("dropout");
-    PhaseInfo info;
-    info.title = message(check.name, ": ", check.question, ", seed ", options.seed);
-    info.number = static_cast<int>(i) + 1;
-    info.of = static_cast<int>(checks.size());
-    info.steps = options.steps;
-    info.images_per_step = batch;
+    const PhaseInfo info{.title = message(check.name, ": ", check.question, ", seed ", options.seed),
+                         .number = static_cast<int>(i) + 1,
+                         .of = static_cast<int>(checks.size()),
+                         .steps = options.steps,
+                         .images_per_step = batch};
     progress.begin(info);
     FitState state;
     if (fit(task, optimizer, fit_options, state, FitHooks{&progress, stop, {}}) == FitStatus::stopped)
