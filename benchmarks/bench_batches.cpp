@@ -27,10 +27,9 @@ void make(benchmark::State& state, std::string_view name, Index channels) {
   const ImageSet images = pictures(2048, channels);
   std::vector<Index> all(static_cast<std::size_t>(images.count));
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
-  const auto options =
-      pretext_task_defaults(images.height, images.width, images.channels, channel_statistics(images, all), true);
   const ResNet<float> encoder({.in_channels = channels, .width = 4}, Rng(1));
-  const auto task = make_pretext_task<float>(name, options, images.height, images.width, encoder, Rng(2));
+  const auto task = make_pretext_task<float>(name, pretext_images(images, channel_statistics(images, all), true), {},
+                                             encoder, Rng(2));
   const EpochSampler order(all, 128, Rng(3));
   std::int64_t step = 0;
   for (auto _ : state) {

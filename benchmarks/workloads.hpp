@@ -87,24 +87,30 @@ class Workload {
 class ClassificationWorkload final : public Workload {
  public:
   explicit ClassificationWorkload(const Setup& setup)
-      : model_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1)),
-               ClassifierHead<float>(setup.width << BackboneDescription{}.stages, kClasses, {}, Rng(2))) {
+      : encoder_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1))),
+        head_(encoder_->feature_channels(), kClasses, {}, Rng(2)) {
     const ImageSet& images = batch_images();
     Tensor<float> x = empty<float>({static_cast<std::size_t>(images.count), static_cast<std::size_t>(images.height),
                                     static_cast<std::size_t>(images.width), static_cast<std::size_t>(images.channels)});
     for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(images.pixels[i]) / 64.0F - 2.0F;
-    prepare(model_.encoder(), model_.parameters(), std::move(x), setup.muon);
+    std::vector<NamedParameter<float>> parameters = encoder_->parameters();
+    for (const NamedParameter<float>& p : head_.parameters()) parameters.push_back(p);
+    prepare(*encoder_, std::move(parameters), std::move(x), setup.muon);
   }
 
   [[nodiscard]] Answer forward() override {
-    const Variable<float> logits = model_(inputs_);
+    const Variable<float> logits = head_((*encoder_)(inputs_));
     return {logits, softmax_cross_entropy<float>(logits, labels())};
   }
-  void set_training(bool training) override { model_.set_training(training); }
+  void set_training(bool training) override {
+    encoder_->set_training(training);
+    head_.set_training(training);
+  }
   [[nodiscard]] const std::vector<std::int32_t>& labels() const { return batch_images().labels; }
 
  private:
-  Classifier<float> model_;
+  std::unique_ptr<Backbone<float>> encoder_;
+  ClassifierHead<float> head_;
 };
 
 /// Encoder and context head on 512 patches, 12 ordered pairs an image (less those with blank patches).
@@ -112,10 +118,10 @@ class ContextWorkload final : public Workload {
  public:
   explicit ContextWorkload(const Setup& setup, float dropout = ContextHeadOptions{}.dropout)
       : encoder_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1))),
-        task_({}, batch_images().height, batch_images().width, *encoder_, {.head = {.dropout = dropout}}, Rng(2)) {
+        task_({.head = {.dropout = dropout}}, pretext_images(batch_images(), {}, false), *encoder_, Rng(2)) {
     pairs_ = task_.make_batch(batch_images(), numbered(kBatch), Rng(3));
     std::vector<NamedParameter<float>> parameters = encoder_->parameters();
-    for (const NamedParameter<float>& p : task_.head().parameters()) parameters.push_back(p);
+    for (const NamedParameter<float>& p : task_.parameters()) parameters.push_back(p);
     prepare(*encoder_, std::move(parameters), pairs_.inputs, setup.muon);
     for (const double weight : task_.sampler().direction_weights()) weights_.push_back(static_cast<float>(weight));
   }
@@ -126,7 +132,7 @@ class ContextWorkload final : public Workload {
   }
   void set_training(bool training) override {
     encoder_->set_training(training);
-    task_.head().set_training(training);
+    task_.set_training(training);
   }
   /// Which patches are compared, and the answers.
   [[nodiscard]] const PretextBatch& pairs() const { return pairs_; }

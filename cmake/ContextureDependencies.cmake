@@ -30,8 +30,10 @@ contexture_find_dependency(Threads::Threads Threads)
 # stb has no CMake package: Debian keeps it in <stb/...>, others at the top of the include path.
 if(NOT TARGET contexture_stb)
   find_path(CONTEXTURE_STB_INCLUDE_DIR NAMES stb/stb_image.h stb_image.h)
-  if(NOT CONTEXTURE_STB_INCLUDE_DIR)
-    set(contexture_no_stb "stb_image.h not found; install libstb-dev or set CONTEXTURE_STB_INCLUDE_DIR")
+  if(NOT EXISTS "${CONTEXTURE_STB_INCLUDE_DIR}/stb/stb_image_write.h" AND
+     NOT EXISTS "${CONTEXTURE_STB_INCLUDE_DIR}/stb_image_write.h")
+    set(contexture_no_stb
+      "stb_image.h and stb_image_write.h not found; install libstb-dev or set CONTEXTURE_STB_INCLUDE_DIR")
     if(CMAKE_FIND_PACKAGE_NAME STREQUAL "contexture")
       set(contexture_FOUND FALSE)
       set(contexture_NOT_FOUND_MESSAGE "${contexture_no_stb}")

@@ -10,99 +10,98 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/common_options.hpp"
 #include "common/data.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
-#include "contexture/core/parallel.hpp"
 #include "contexture/evaluate/shortcuts.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
+#include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/pretext_tasks.hpp"
 
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// The task that is looked into.
+constexpr std::string_view kTask = contexture::ContextPredictionSpec::kName;
+
+// An option for each setting of the task; its text goes to `given`.
+void add_task_options(CLI::App& app, contexture::PretextValues& given) {
+  for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(kTask))
+    app.add_option("--" + setting.name, given[setting.name], setting.help)
+        ->type_name(setting.value)
+        ->default_str(setting.default_text);
+}
+
+// Leaves what was given on the command line. Throws UsageError for a value that its setting cannot have.
+void keep_given(const CLI::App& app, contexture::PretextValues& given) {
+  std::erase_if(given, [&](const auto& setting) { return app.count("--" + setting.first) == 0; });
+  try {
+    (void)contexture::pretext_values(kTask, {.height = 32, .width = 32}, given);
+  } catch (const contexture::SettingError& error) {
+    throw programs::UsageError(error);
+  }
+}
 
 int diagnose(int argc, char** argv) {
   CLI::App app(
       "Tells whether context prediction on these images is solved by a shortcut: short trainings with other "
       "gaps, borders alone, foreign partners and shuffled answers.",
       "diagnose");
-  programs::DataChoice choice;
+  programs::CommonOptions common;
+  common.out = "results-diagnose";
+  programs::add_common_options(app, common, "diagnostics.json", false);
   contexture::ShortcutOptions options;
-  int grid = 0, patch = 0, gap = -1, jitter = -1, threads = 0;
-  std::string colour, out = "results-diagnose";
-  bool quiet = false;
-  constexpr int kMany = 1'000'000'000;
-  app.add_option("--data", choice.data, "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images")
-      ->capture_default_str();
-  app.add_option("--image-size", choice.image_size, "side of the square images in pixels; 0: as stored")
-      ->check(CLI::Range(0, 1024));
-  app.add_option("--train-images", choice.train_images, "use only so many training images; 0: all")
-      ->check(CLI::Range(0, kMany));
-  app.add_option("--grid", grid, "patches a side; 0: by image size")->check(CLI::Range(0, 16));
-  app.add_option("--patch", patch, "side of a patch in pixels; 0: by image size")->check(CLI::Range(0, 1024));
-  app.add_option("--gap", gap, "pixels between patches; -1: by image size")->check(CLI::Range(-1, 1024));
-  app.add_option("--jitter", jitter, "pixels a patch may move; -1: by image size")->check(CLI::Range(-1, 512));
-  app.add_option("--colour", colour, "keep, grey, drop_channels or project; else by the number of channels");
   app.add_option("--width", options.width, "channels of the network's first stage")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  app.add_option("--steps", options.steps, "of each of the seven trainings")
+  app.add_option("--steps", options.steps, "steps of each of the seven trainings")
       ->capture_default_str()
-      ->check(CLI::Range(1, kMany));
+      ->check(CLI::Range(1, programs::kMany));
   app.add_option("--batch-size", options.batch_size, "images in a step")
       ->capture_default_str()
       ->check(CLI::Range(2, 65536));
-  app.add_option("--seed", options.seed, "of everything random")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
-  app.add_option("--threads", threads, "of the library; 0: all processors")->check(CLI::Range(0, 1024));
-  app.add_option("--out", out, "folder for diagnostics.json, created when missing")->capture_default_str();
-  app.add_flag("--quiet", quiet, "print the last line only");
+  contexture::PretextValues given;
+  add_task_options(app, given);
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
-  if (out.empty()) throw programs::UsageError("--out: empty, expected a folder");
-  if (threads > 0) contexture::set_num_threads(std::min(threads, contexture::detail::available_processors()));
-  programs::prepare_folder(out);
-  const contexture::Dataset data = programs::load_data(choice);
+  keep_given(app, given);
+  options.seed = common.seed;
+  const contexture::Dataset data = programs::prepare(common);
   const contexture::ImageSet& images = data.train;
-  contexture::ContextOptions context =
-      contexture::context_defaults(std::min(images.height, images.width), images.channels);
-  if (grid > 0) context.grid = grid;
-  if (patch > 0) context.patch = patch;
-  if (gap >= 0) context.gap = gap;
-  if (jitter >= 0) context.jitter = jitter;
-  if (!colour.empty()) context.colour = contexture::colour_treatment(colour);
-  if (!quiet) {
+  const contexture::PretextImages kind = contexture::pretext_images(images, {}, false);
+  const contexture::PretextValues task = contexture::pretext_values(kTask, kind, given);
+  if (!common.quiet) {
     std::printf("data     %s: %lld images of %lld x %lld x %lld\n", data.name.c_str(),
                 static_cast<long long>(images.count), static_cast<long long>(images.height),
                 static_cast<long long>(images.width), static_cast<long long>(images.channels));
-    std::printf("patches  grid %d, patch %d, gap %d, jitter %d, colour %s\n", context.grid, context.patch, context.gap,
-                context.jitter, contexture::to_string(context.colour));
+    std::printf("patches  grid %s, patch %s, gap %s, jitter %s, colour %s\n", task.at("grid").c_str(),
+                task.at("patch").c_str(), task.at("gap").c_str(), task.at("jitter").c_str(), task.at("colour").c_str());
     std::printf("machine  %s\n", contexture::cpu_report().line().c_str());
     std::fflush(stdout);
   }
 
   programs::stop_on_signals();
-  programs::TerminalProgress progress(quiet);
+  programs::TerminalProgress progress(common.quiet);
   const contexture::ShortcutMeasurements measured =
-      contexture::measure_shortcuts(context, images, options, progress, &programs::stop_token());
+      contexture::measure_shortcuts(contexture::pretext_options<contexture::ContextPredictionSpec>(kind, given), images,
+                                    options, progress, &programs::stop_token());
   const std::vector<contexture::ShortcutVerdict> verdicts = contexture::judge_shortcuts(measured);
 
   Json json;
   json["dataset"] = data.name;
   json["images"] = {{"all", images.count}, {"validation", measured.images}};
-  json["context"] = {{"grid", context.grid},
-                     {"patch", context.patch},
-                     {"gap", context.gap},
-                     {"jitter", context.jitter},
-                     {"colour", contexture::to_string(context.colour)}};
+  for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(kTask))
+    json["context"][setting.name] =
+        setting.value == "NAME" ? Json(task.at(setting.name)) : Json::parse(task.at(setting.name));
   json["steps"] = options.steps;
   json["batch_size"] = options.batch_size;
   json["width"] = options.width;
@@ -117,13 +116,13 @@ int diagnose(int argc, char** argv) {
                               {"chance", v.chance},
                               {"verdict", v.suspect ? "suspect" : "pass"},
                               {"reason", v.reason}});
-    table.push_back({v.name, v.suspect ? "suspect" : "pass", contexture::detail::report::percent(v.accuracy),
-                     contexture::detail::report::percent(v.chance), v.reason});
+    table.push_back({v.name, v.suspect ? "suspect" : "pass", contexture::report::percent(v.accuracy),
+                     contexture::report::percent(v.chance), v.reason});
   }
   json["suspect"] = suspects;
-  const std::filesystem::path file = std::filesystem::path(out) / "diagnostics.json";
+  const std::filesystem::path file = std::filesystem::path(common.out) / "diagnostics.json";
   programs::write_text(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (!quiet) std::printf("\n%s\n", contexture::plain_table(table, 5).c_str());
+  if (!common.quiet) std::printf("\n%s\n", contexture::plain_table(table, 5).c_str());
   std::printf("Diagnostics: %zu of %zu suspect, %s\n", suspects, verdicts.size(), file.string().c_str());
   return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "common/program.hpp"
 #include "contexture/data/image_io.hpp"
+#include "contexture/data/resize.hpp"
 #include "contexture/evaluate/score.hpp"
 
 namespace {

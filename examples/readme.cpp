@@ -8,42 +8,32 @@
 #include "contexture/evaluate/score.hpp"
 using namespace contexture;
 
-template <class Loss>  // Loss: step -> scalar
-void train(std::vector<NamedParameter<float>> parameters, int steps, const Loss& loss) {
-  Sgd<float> sgd(std::move(parameters));
-  const Schedule rate{.peak = 0.1, .total_steps = steps};  // one-cycle
-  for (int step = 0; step < steps; ++step, sgd.zero_grad()) {
-    loss(step).backward();
-    sgd.step(rate(step));
-  }
-}
-
 int main() {
   const Rng rng(1);
-  const Dataset data = builtin_dataset(6000, 0);  // or load_dataset("folder") of contexture/data/load.hpp
+  const Dataset data = builtin_dataset(6000, 0);  // or load_dataset("my-images")
   const Split split = stratified_split(data.train.labels, 0.1, rng.split("split"));
   const Normalization scale = channel_statistics(data.train, split.train);
   ImageClassifier model({32, 32, {.width = 16}, data.class_names, scale}, rng.split("model"));
+  ContextPrediction<float> task({.patches = patch_defaults(32)}, {32, 32}, model.encoder(), rng.split("task"));
+  const EpochSampler all(split.train, 64, rng.split("all"));
+  const EpochSampler few(label_subset(data.train.labels, split.train, 0.1, rng), 64, rng.split("few"));
+  const Augmentation shift_and_mirror;
+  const Schedule rate{.peak = 0.1, .total_steps = 200};
 
-  // Without labels: in which direction does one patch lie from another?
-  ContextPrediction<float> pretext(context_defaults(32), 32, 32, model.encoder(), {}, rng.split("pretext"));
-  const EpochSampler images(split.train, 64, rng.split("images"));
-  auto parameters = model.encoder().parameters();
-  for (auto& head_parameter : pretext.head().parameters()) parameters.push_back(head_parameter);
-  train(parameters, 200, [&](int step) {
+  Sgd<float> encoder(model.encoder().parameters());
+  Sgd<float> head(task.parameters());
+  for (int step = 0; step < 200; ++step, encoder.zero_grad(), head.zero_grad()) {  // without labels
     const Rng stream = rng.split("patches").split(step);
-    return pretext.loss(model.encoder(), pretext.make_batch(data.train, images.batch(step), stream)).loss;
-  });
-
-  // With a tenth of the labels: what is it?
-  const EpochSampler labelled(label_subset(data.train.labels, split.train, 0.1, rng), 64, rng.split("labelled"));
-  train(model.parameters(), 200, [&](int step) {
+    task.loss(model.encoder(), task.make_batch(data.train, all.batch(step), stream)).loss.backward();
+    encoder.step(rate(step));
+    head.step(rate(step));
+  }
+  Sgd<float> sgd(model.parameters());
+  for (int step = 0; step < 200; ++step, sgd.zero_grad()) {  // with a tenth of the labels
     Batch batch;
-    const Augmentation crop_and_mirror;
-    const Rng stream = rng.split("augmentation").split(step);
-    make_batch(data.train, labelled.batch(step), scale, &crop_and_mirror, stream, batch);
-    return softmax_cross_entropy<float>(model(Variable<float>(batch.images)), batch.labels);
-  });
+    make_batch(data.train, few.batch(step), scale, &shift_and_mirror, rng.split(step), batch);
+    softmax_cross_entropy<float>(model(Variable<float>(batch.images)), batch.labels).backward();
+    sgd.step(rate(step));
+  }
   std::printf("%.1f %%\n", 100 * score(model, data.train, split.validation).evaluation.accuracy);
-  model.save("classifier.safetensors");
 }

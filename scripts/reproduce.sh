@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes again what docs/results.md and README.md quote: runs what one name stands for, then puts its
-# tables between that name's markers in the pages, its curves below docs/images/ and its numbers into
-# results/. Whatever stands between the markers is overwritten; nothing else is touched.
+# tables between that name's markers in those pages that have them, its curves below docs/images/ and
+# its numbers into results/. Whatever stands between the markers is overwritten; nothing else is touched.
+# Numbers are read from summary.json by jq, which is installed where it is missing.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -9,8 +10,8 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 usage() {
   cat <<'TEXT'
 Usage: scripts/reproduce.sh NAME [PATH] [options]
-Runs what NAME stands for and brings docs/results.md and results/ up to date; with the first three README.md as
-well, with the first six docs/images/.
+Runs what NAME stands for and brings results/ up to date, README.md and docs/results.md where they have a place for
+it, and with the first six docs/images/.
   builtin                the three experiments on the built-in images
   fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
   cifar10 PATH           the same; PATH: a folder of images, or the binary files
@@ -144,79 +145,66 @@ needs() {
   local file
   for file in "$@"; do [[ -r $file ]] || fail "$file: cannot be read"; done
 }
+# numbers FILE FILTER [jq options]: what FILTER, with the definitions of reproduce.jq, makes of a JSON file.
+numbers() {
+  local file=$1 filter=$2 said
+  shift 2
+  needs "$file"
+  said=$(jq -r -L "$root/scripts" "$@" "include \"reproduce\"; $filter" "$file" 2>&1) || fail "$file: ${said##*: }"
+  printf '%s\n' "$said"
+}
 
-# section HEADING [LAST]: what stands in $report under a heading of any level, up to the next heading,
-# or up to the heading LAST.
+# Pages take the tables that hold a whole report's numbers from report.md as it has them.
+# section REPORT HEADING [LAST]: what stands there under a heading of any level, up to the next heading, or up to the
+# heading LAST.
 section() {
-  awk -v heading="$1" -v last="${2-}" '
+  awk -v heading="$2" -v last="${3-}" '
     /^##+ / {
       text = $0; sub(/^#+ /, "", text)
       if (text == heading) { inside = 1; next }
       if (last == "" || text == last) inside = 0
     }
-    inside' "$report"
+    inside' "$1"
 }
 # table: the first table of a text.
 table() { awk '/^\|/ && !done { print; found = 1; next } found { done = 1 }'; }
 speed='How fast: optimiser steps'
-# A report of the experiments: that it can be read and has what is wanted of it.
-report() {
-  local heading
-  report=$1/report.md
-  needs "$report" "$1/summary.json"
-  for heading in Results "$speed" Set-up; do
-    section "$heading" | grep '^|' >/dev/null || fail "$report: no table under '$heading'"
-  done
-}
+# headline REPORT: the answer in one sentence.
+headline() { awk '/^\*\*/ { print; print ""; exit }' "$1"; }
 
-# What docs/results.md, and what README.md, say of one run of the experiments.
+# One run of the experiments: all of it, for docs/results.md; and in short, for README.md.
 whole() {
-  awk '/^\*\*/ { print; print ""; exit }' "$report"
+  local report=$1/report.md
+  headline "$report"
   awk '/^## / { exit } /^- / { print }' "$report"
   echo
-  section Results 'What it means' | sed "s|](\([a-z_]*\)\.png)|](images/$name/\1.svg)|"
+  section "$report" Results 'What it means' | sed "s|](\([a-z_]*\)\.png)|](images/$name/\1.svg)|"
   printf '\n### The run\n\n| | |\n|---|---|\n'
-  section Set-up | grep -E '^\| (Images|Encoder|Pre-training|Learning rate|Machine|Whole run) \|'
+  section "$report" Set-up | grep -E '^\| (Images|Encoder|Pre-training|Learning rate|Machine|Whole run) \|'
 }
 short() {
-  awk '/^\*\*/ { print; print ""; exit }' "$report"
-  section Results | table
+  local report=$1/report.md
+  headline "$report"
+  section "$report" Results | table
   [[ $name == builtin ]] || return 0
   printf '\n![Validation accuracy by optimiser step and by time](docs/images/%s/accuracy_curves.svg)\n' "$name"
   printf '\n![Training and validation loss by optimiser step](docs/images/%s/loss_curves.svg)\n\n' "$name"
   printf 'Optimiser steps until a share of the scratch arm'\''s best validation accuracy was reached:\n\n'
-  section "$speed" | table
+  section "$report" "$speed" | table
 }
 
-# set_up ROW: what the report's set-up says of it.
-set_up() { section Set-up | awk -F ' *[|] *' -v row="$1" '$2 == row { print $3 }'; }
-# comparison_head CELLS, and comparison LABELS CELLS: a table with a row a run, its first columns being CELLS and the
-# others the report's rows of that many labels.
-comparison_head() {
+# Many runs in one table, a row a run: its first columns by the caller, the others by reproduce.jq.
+comparison_head() {  # FIRST_COLUMNS
   printf '| %s | Seeds | From scratch | Pre-trained | Difference (points) | 95 %% interval | Test on images |\n' "$1"
   echo '|---|---|---:|---:|---:|---:|---:|---:|'
 }
-comparison() {
-  {
-    section Results | table
-    section 'How certain is the difference' | table
-  } | awk -F ' *[|] *' -v labels="$1 %" -v cells="$2" '
-    pair && $3 == "pre-trained" { pretrained = $5 }
-    { pair = 0 }
-    $3 == "from scratch" && index($2, labels " (") == 1 { scratch = $5; pair = 1 }
-    $2 == labels { difference = $3; interval = $4; split($5, better, " of "); p = $9 }
-    END {
-      if (!scratch || !pretrained || !difference) exit 3
-      printf "| %s | %s | %s | %s | %s | %s | %s |\n", cells, better[2], scratch, pretrained, difference, interval, p
-    }' || fail "$report: no experiment with $1 % of the labels"
-}
-pretext_table() {  # LABELS
+pretext_table() {  # LABELS, in percent
   local run
   printf '\n### %s %% of the labels\n\n' "$1"
   comparison_head 'Pretext task | Pre-training'
   for run in "${runs[@]}"; do
-    report "$from/$run"
-    comparison "$1" "\`$run\` | $(set_up Pre-training | awk -F ', ' '{ print $2 ", " $3 }')" || return
+    numbers "$from/$run/summary.json" "row(\$labels; \"\`\\(\$run)\` | \\(pretraining)\")" --argjson labels "$1" --arg run "$run" ||
+      return
   done
 }
 length_table() {  # TASK
@@ -225,76 +213,79 @@ length_table() {  # TASK
   comparison_head "Classifier's steps | Peak learning rate"
   for run in "${runs[@]}"; do
     [[ $run == "$1"-* ]] || continue
-    report "$from/$run"
     needs "$from/$run/history.csv"
-    steps=$(awk -F , '$1 == 10 && $2 == "scratch" && $4 > steps { steps = $4 } END { print steps }' "$from/$run/history.csv")
-    comparison 10 "$steps | $(set_up 'Learning rate' | sed 's/ with [0-9.]* %.*//')" || return
+    steps=$(awk -F , '
+      NR == 1 { for (i = 1; i <= NF; ++i) column[$i] = i; next }
+      $column["experiment"] == 10 && $column["arm"] == "scratch" && $column["step"] > steps { steps = $column["step"] }
+      END { print steps }' "$from/$run/history.csv")
+    numbers "$from/$run/summary.json" "row(10; \"\\(\$steps) | \\(learning_rate(10))\")" --arg steps "$steps" || return
   done
 }
 
-# The rows of diagnostics.json, of which every key has a line of its own.
-diagnosis() {
-  echo '| Check | Accuracy | Chance | Verdict | Reason |'
-  echo '|---|---:|---:|---|---|'
-  sed -nE 's/^ *"(name|accuracy|chance|verdict|reason)": "?(.*[^",])"?,?$/\1\t\2/p' "$1" | awk -F '\t' '
-    { value[$1] = $2 }
-    $1 == "reason" {
-      printf "| %s | %.1f %% | %.1f %% | %s | %s |\n", value["name"], 100 * value["accuracy"], 100 * value["chance"],
-        value["verdict"], value["reason"]
-    }'
+# pages: those that have a place for $name.
+pages() {
+  local page
+  for page in README.md docs/results.md; do
+    if grep -q "^<!-- begin $name " "$root/$page"; then echo "$page"; fi
+  done
 }
-
 # replace PAGE TEXT: what stands between the markers of $name there becomes TEXT.
 replace() {
-  local page=$1 new
+  local page=$root/$1 new
   new=$(awk -v begin="<!-- begin $name " -v end="<!-- end $name -->" '
     FNR == NR { text = text $0 "\n"; next }
     index($0, begin) == 1 { print; printf "\n%s\n", text; skip = 1; found++ }
     index($0, end) == 1 { skip = 0; found++ }
     !skip
-    END { exit found == 2 ? 0 : 3 }' <(printf '%s\n' "$2" | cat -s | sed -e '1{/^$/d;}' -e '${/^$/d;}') "$page") || fail "$page: no markers of $name"
+    END { exit found == 2 ? 0 : 3 }' <(printf '%s\n' "$2" | cat -s | sed -e '1{/^$/d;}' -e '${/^$/d;}') "$page") ||
+    fail "$page: begin and end of $name do not match"
   printf '%s\n' "$new" >"$page.new"  # the page changes as a whole or not at all
   mv "$page.new" "$page"
 }
-# numbers FILE NAME: FILE becomes results/NAME.json. Where the images lay is nobody's business, and different on
-# every machine.
-numbers() {
+# keep FILE NAME: FILE becomes results/NAME.json. Where the images lay is nobody's business, and different on every
+# machine; all else stays as the program wrote it, to the last digit.
+keep() {
   mkdir -p "$root/results"
   sed -E 's#^( *"(data|encoder|scratch-from)": ").*/#\1#' "$1" >"$root/results/$2.json"
 }
 
+command -v jq >/dev/null || "$root/scripts/setup.sh" jq
+mapfile -t places < <(pages)
+((${#places[@]} > 0)) || fail "README.md and docs/results.md have no place for $name"
+declare -A text=() kept=()  # of every page, before any of them changes; results/NAME.json: made from
+figures=()
 case $name in
   pretext | training-length)
     if [[ $name == pretext ]]; then table=pretext_table groups=(10 1); else table=length_table groups=(context simclr); fi
-    text=$(for group in "${groups[@]}"; do "$table" "$group" || exit; done) || exit
-    replace "$root/docs/results.md" "$text"
-    for run in "${runs[@]}"; do numbers "$from/$run/summary.json" "$name-$run"; done
+    tables=$(for group in "${groups[@]}"; do "$table" "$group" || exit; done) || exit
+    for page in "${places[@]}"; do text[$page]=$tables; done
+    for run in "${runs[@]}"; do kept[$name-$run]=$from/$run/summary.json; done
     ;;
   diagnose)
-    needs "$from/diagnostics.json"
-    text=$(diagnosis "$from/diagnostics.json")
-    (($(wc -l <<<"$text") > 2)) || fail "$from/diagnostics.json: no checks"
-    replace "$root/docs/results.md" "$text"
-    numbers "$from/diagnostics.json" diagnose
+    tables=$(numbers "$from/diagnostics.json" diagnosis) || exit
+    for page in "${places[@]}"; do text[$page]=$tables; done
+    kept[$name]=$from/diagnostics.json
     ;;
   *)
-    report "$from"
-    if [[ $name == builtin ]] && ! section Set-up | grep -xF '| Data set | builtin |' >/dev/null; then
-      fail "$report: is not about the built-in images"
-    fi
-    text=$(whole)
-    # The curves among the results, and the pictures.
-    mapfile -t figures < <(sed -n 's|.*](images/.*/\([a-z_]*\.svg\)).*|\1|p' <<<"$text")
+    needs "$from/report.md" "$from/summary.json"
+    for heading in Results "$speed" Set-up; do
+      section "$from/report.md" "$heading" | grep '^|' >/dev/null || fail "$from/report.md: no table under '$heading'"
+    done
+    if [[ $name == builtin ]]; then numbers "$from/summary.json" 'of_data("builtin")' >/dev/null || exit; fi
+    for page in "${places[@]}"; do
+      if [[ $page == README.md ]]; then text[$page]=$(short "$from"); else text[$page]=$(whole "$from"); fi
+    done
+    # The curves that the pages show, and the pictures.
+    mapfile -t figures < <(printf '%s\n' "${text[@]}" | sed -n 's|.*](.*images/.*/\([a-z_]*\.svg\)).*|\1|p' | sort -u)
     figures+=("${pictures[@]/%/.png}")
     needs "${figures[@]/#/"$from/"}"
-    summary=$(short)
-    replace "$root/docs/results.md" "$text"
-    case $name in
-      builtin | fashion-mnist | cifar10) replace "$root/README.md" "$summary" ;;
-    esac
-    mkdir -p "$root/docs/images/$name"
-    for figure in "${figures[@]}"; do cp "$from/$figure" "$root/docs/images/$name/$figure"; done
-    numbers "$from/summary.json" "$name"
+    kept[$name]=$from/summary.json
     ;;
 esac
-echo "reproduce.sh: docs and results of $name are as in $from"
+for page in "${places[@]}"; do replace "$page" "${text[$page]}"; done
+for run in "${!kept[@]}"; do keep "${kept[$run]}" "$run"; done
+for figure in "${figures[@]+"${figures[@]}"}"; do
+  mkdir -p "$root/docs/images/$name"
+  cp "$from/$figure" "$root/docs/images/$name/$figure"
+done
+echo "reproduce.sh: ${places[*]} and results of $name are as in $from"

@@ -5,22 +5,23 @@
 set -euo pipefail
 
 (($# == 2)) || { echo "roofline.sh: usage: roofline.sh CONV_JSON SVG" >&2; exit 2; }
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+command -v jq >/dev/null || "$root/scripts/setup.sh" jq
+conv=$1
 points=$(mktemp)
 trap 'rm -f "$points"' EXIT
+fail() {
+  echo "roofline.sh: $conv is not what bench_conv writes" >&2
+  exit 1
+}
 
-# "algorithm/pass/shape intensity gflops" of batches, one thread.
-awk -F'"' '
-  $2 == "name" { name = $4 }
-  $2 == "run_type" { kept = name ~ /threads:1$/ && name !~ /n1\// && name !~ /g[0-9]+n/ }
-  function number(line) { sub(/^[^:]*: */, "", line); sub(/,.*/, "", line); return line + 0 }
-  $2 == "GFLOP/s" && kept { speed[name] = number($0) }
-  $2 == "flops/byte" && kept { intensity[name] = number($0) }
-  END { for (name in speed) { split(name, part, "/"); print part[1], intensity[name], speed[name] } }
-' "$1" >"$points"
-limit() { sed -n "s/.*\"$1\": \"\([0-9.]*\)\".*/\1/p" "$2"; }
-peak=$(limit fma_peak_gflops_1_threads "$1")
-bandwidth=$(limit memory_gbytes_per_second_1_threads "$1")
-[[ -s $points && -n $peak && -n $bandwidth ]] || { echo "roofline.sh: $1 is not what bench_conv writes" >&2; exit 1; }
+# "algorithm intensity gflops" of batches without groups, one thread; forms of the direct algorithm are named so.
+jq -r '.benchmarks[] | select((.name | endswith("threads:1")) and (.name | test("n1/|g[0-9]+n") | not))
+  | "\(.name | split("/")[0] | sub("^(stem|pointwise|grouped)$"; "direct")) \(."flops/byte") \(."GFLOP/s")"' "$conv" >"$points" 2>/dev/null || fail
+limits=$(jq -er '.context | "\(.fma_peak_gflops_1_threads // error) \(.memory_gbytes_per_second_1_threads // error)"' \
+  "$conv" 2>/dev/null) || fail
+read -r peak bandwidth <<<"$limits"
+[[ -s $points ]] || fail
 
 quote="'"  # gnuplot doubles it
 gnuplot <<PLOT

@@ -67,7 +67,7 @@ void prepare_folder(const std::filesystem::path& out) {
 }
 
 void write_text(const std::filesystem::path& path, const std::string& text) {
-  contexture::detail::report::write_file(path, text);
+  contexture::report::write_file(path, text);
 }
 
 }  // namespace programs

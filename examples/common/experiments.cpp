@@ -2,8 +2,7 @@
 #include "common/experiments.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -20,10 +19,9 @@
 #include "contexture/core/parallel.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/report/report.hpp"
-#include "contexture/ssl/patch_sampler.hpp"
-#include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/embedding_of_run.hpp"
+#include "contexture/study/pretext_of_run.hpp"
 #include "contexture/study/run.hpp"
 
 namespace programs {
@@ -34,8 +32,7 @@ using contexture::Index;
 void print_header(const Options& options, const contexture::Dataset& data, const contexture::CpuReport& machine) {
   const contexture::ExperimentConfig& c = options.config;
   const contexture::ImageSet& train = data.train;
-  const auto encoder = contexture::make_backbone<float>(
-      {.in_channels = train.channels, .width = c.width, .blocks_per_stage = c.blocks}, contexture::Rng(0));
+  const auto encoder = contexture::make_backbone<float>(contexture::backbone_of(c, train.channels), contexture::Rng(0));
   std::printf("data     %s: %lld training images (%.0f %% held out for validation), %lld test images",
               data.name.c_str(), static_cast<long long>(train.count), 100 * c.validation,
               static_cast<long long>(data.test.count));
@@ -44,63 +41,12 @@ void print_header(const Options& options, const contexture::Dataset& data, const
               static_cast<long long>(train.width), static_cast<long long>(train.channels));
   for (const std::string& note : data.notes) std::printf("         %s\n", note.c_str());
   std::printf(
-      "network  width %lld, %lld block%s a stage: %.2f million parameters, %.1f million multiply-adds an image\n",
-      static_cast<long long>(c.width), static_cast<long long>(c.blocks), c.blocks == 1 ? "" : "s",
+      "network  %s, width %lld, %lld block%s a stage: %.2f million parameters, %.1f million multiply-adds an image\n",
+      c.network.c_str(), static_cast<long long>(c.width), static_cast<long long>(c.blocks), c.blocks == 1 ? "" : "s",
       static_cast<double>(encoder->parameter_count()) / 1e6,
       static_cast<double>(encoder->multiply_adds(train.height, train.width)) / 1e6);
   std::printf("machine  %s\n", machine.line().c_str());
   std::fflush(stdout);
-}
-
-// A few images as the pretext task sees them: the patches of context prediction with the places where they are cut,
-// of other tasks what their batches are made of.
-std::vector<contexture::PretextPicture> pretext_pictures(const contexture::ExperimentConfig& config,
-                                                         const contexture::Dataset& data) {
-  if (!config.encoder.empty()) return {};  // what its task was is not known
-  const contexture::ImageSet& train = data.train;
-  const contexture::Rng rng = contexture::Rng(config.seed).split("pictures");
-  const auto pictures_by = [&](const auto& picture_of_image) {
-    std::vector<contexture::PretextPicture> pictures;
-    for (Index i = 0; i < std::min<Index>(3, train.count); ++i)
-      pictures.push_back(picture_of_image(i, rng.split(static_cast<std::uint64_t>(i))));
-    return pictures;
-  };
-  if (config.pretext.find("context") != std::string::npos) {
-    const contexture::ContextOptions context =
-        contexture::pretext_options(config, train, contexture::Normalization{}).context;
-    const contexture::PatchSampler sampler(context, train.height, train.width, train.channels);
-    return pictures_by([&](Index i, const contexture::Rng& stream) {
-      const contexture::ContextIllustration shown = sampler.illustrate(train, i, stream);
-      contexture::PretextPicture picture{contexture::picture_of(shown.scaled, 0), {}};
-      for (Index p = 0; p < shown.cut.count; ++p) {
-        const contexture::PatchCorner& corner = shown.placement.patches[static_cast<std::size_t>(p)];
-        picture.patches.push_back({p / shown.grid, p % shown.grid, corner.y, corner.x,
-                                   contexture::picture_of(shown.cut, p), contexture::picture_of(shown.seen, p)});
-      }
-      return picture;
-    });
-  }
-  const contexture::PretextTaskOptions options = contexture::pretext_options(
-      config, train, contexture::channel_statistics(train, contexture::numbered(train.count)));
-  const auto encoder =
-      contexture::make_backbone<float>({.in_channels = train.channels, .width = 1}, contexture::Rng(0));
-  const auto task = contexture::make_pretext_task<float>(config.pretext, options, train.height, train.width, *encoder,
-                                                         contexture::Rng(0));
-  return pictures_by([&](Index i, const contexture::Rng& stream) {
-    contexture::PretextPicture picture{contexture::picture_of(train, i), {}};
-    const contexture::Tensor<float> seen = task->make_batch(train, std::array{i}, stream).inputs;
-    const Index count = contexture::dim(seen, 0), height = contexture::dim(seen, 1), width = contexture::dim(seen, 2);
-    const auto columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(count))));
-    for (Index n = 0; n < count; ++n)
-      picture.patches.push_back(
-          {n / columns,
-           n % columns,
-           0,
-           0,
-           {},
-           contexture::picture_of(seen.data() + n * height * width * train.channels, height, width, train.channels)});
-    return picture;
-  });
 }
 
 // What the run's encoders make of test images; without it, should that fail, the report still has all numbers.
@@ -124,7 +70,7 @@ void keep_stopped_run(const std::filesystem::path& out) {
   bool stopped = false;
   try {
     const contexture::RunState state = contexture::read_checkpoint(checkpoint);
-    stopped = !state.phase.empty() || (state.diverged.empty() && !std::filesystem::exists(out / "report.html"));
+    stopped = state.phase || (state.diverged.empty() && !std::filesystem::exists(out / "report.html"));
   } catch (const contexture::InputError&) {  // nothing to go on with
     return;
   }
@@ -153,7 +99,7 @@ class ExperimentProgress final : public TerminalProgress {
 
 int run(const ExperimentProgram& program, int argc, char** argv) {
   std::optional<Options> options =
-      parse_options(program.name, program.purpose, program.out, program.fractions, argc, argv);
+      ExperimentCommandLine(program.name, program.purpose, program.out, program.fractions).parse(argc, argv);
   if (!options) return 0;
   contexture::ExperimentConfig& config = options->config;
   // More threads than processors only get into each other's way; the results are the same but for last bits.
@@ -176,11 +122,17 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   if (!options->quiet) print_header(*options, data, machine);
 
   // Before the run: options of the task that do not fit the images are refused here.
-  const std::vector<contexture::PretextPicture> pictures = pretext_pictures(config, data);
+  const std::vector<contexture::PretextPicture> pictures = contexture::pretext_pictures(config, data);
   stop_on_signals();
   ExperimentProgress progress(*options, machine.line());
-  const contexture::RunSummary summary = contexture::run_experiments(
-      config, data, {.out = options->out, .resume = options->resume}, progress, &stop_token());
+  const contexture::RunSummary summary = [&] {
+    try {
+      return contexture::run_experiments(config, data, {.out = options->out, .resume = options->resume}, progress,
+                                         &stop_token());
+    } catch (const contexture::Stopped& stopped) {
+      throw contexture::Stopped(std::string(stopped.what()) + "; the same command with --resume goes on");
+    }
+  }();
   contexture::write_report(summary,
                            {.test = &data.test,
                             .pretext = pictures,

@@ -1,14 +1,16 @@
-// The programs' command line: the settings of contexture::ExperimentConfig by their names, the
-// preset they start from, and what only concerns this run (--out, --resume, --quiet). A value comes
-// from the command line, else from the file of --config, else from the preset.
+// The programs' command line: the settings of contexture::ExperimentConfig and of its pretext task by their names, the
+// preset they start from, and what only concerns this run (--out, --resume, --quiet). A value comes from the command
+// line, else from the file of --config, else from the preset.
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cmath>
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/program.hpp"
@@ -24,50 +26,102 @@ struct Options {
   bool quiet = false;
 };
 
-/// Parses the command line. Empty after --help. Throws UsageError with one line.
-inline std::optional<Options> parse_options(const std::string& program, const std::string& purpose,
-                                            const std::string& default_out,
-                                            const std::vector<double>& default_fractions, int argc, char** argv) {
-  CLI::App app(purpose, program);
-  app.set_config("--config", "", "read options from a file, for instance a former run's OUT/config.ini");
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.allow_config_extras(false);
-  app.get_config_formatter_base()->comment('\0');  // a # in a path is none; lines that begin with it are, all the same
-  Options options;
-  std::string out = default_out;
-  app.add_option("--preset", options.preset, "quick, standard or thorough: how much is computed")
-      ->capture_default_str();
-  app.add_option("--out", out, "folder for results, created when missing")->capture_default_str()->configurable(false);
-  app.add_flag("--resume", options.resume, "continue the run that was stopped in --out")->configurable(false);
-  app.add_flag("--quiet", options.quiet, "print the last line only")->configurable(false);
-
-  const std::vector<contexture::Setting> settings = contexture::experiment_settings();
-  std::map<std::string, std::string> given;
-  std::map<std::string, CLI::Option*> added;
-  for (const contexture::Setting& setting : settings)
-    added[setting.name] =
-        app.add_option("--" + setting.name, given[setting.name], setting.help)->type_name(setting.value);
-  if (parse(app, argc, argv)) return std::nullopt;
-  try {
-    const std::string data = added["data"]->count() > 0 ? given["data"] : options.config.data;
-    options.config = contexture::preset_config(contexture::preset(options.preset), data);
-    options.config.fractions = default_fractions;
-    for (const contexture::Setting& setting : settings)
-      if (added[setting.name]->count() > 0) setting.set(options.config, given[setting.name]);
-    if (data == "builtin") {  // which has no "all": 0 is the preset's number
-      if (options.config.train_images == 0)
-        options.config.train_images = contexture::preset(options.preset).builtin_train;
-      if (options.config.test_images == 0) options.config.test_images = contexture::preset(options.preset).builtin_test;
-    }
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(error.what());
+/// The command line of an experiment program.
+class ExperimentCommandLine {
+ public:
+  ExperimentCommandLine(const std::string& program, const std::string& purpose, const std::string& out,
+                        std::vector<double> fractions)
+      : app_(purpose, program), out_(out), fractions_(std::move(fractions)) {
+    app_.set_config("--config", "", "file to read options from, for instance a former run's OUT/config.ini");
+    app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app_.allow_config_extras(false);
+    app_.get_config_formatter_base()->comment('\0');  // # in a path is none; a line that begins with it is, even so
+    app_.add_option("--preset", options_.preset, "how much is computed: quick, standard or thorough")
+        ->capture_default_str();
+    app_.add_option("--out", out_, "folder for results, created when missing")
+        ->capture_default_str()
+        ->configurable(false);
+    app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out")->configurable(false);
+    app_.add_flag("--quiet", options_.quiet, "print the last line only")->configurable(false);
+    for (const auto& setting : settings_) add(setting.name, setting.help, setting.value);
+    for (const std::string_view task : contexture::pretext_task_names())
+      for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(task))
+        if (!added_.contains(setting.name)) add(setting.name, setting.help, setting.value);
   }
-  if (out.empty()) throw UsageError("--out: empty, expected a folder");
-  options.out = out;
-  return options;
-}
 
-/// The effective configuration as a file that --config reads: re-running with it gives the same bits.
+  /// Empty after --help. Throws UsageError with one line.
+  std::optional<Options> parse(int argc, char** argv) {
+    if (programs::parse(app_, argc, argv, [this] { explain(); })) return std::nullopt;
+    configure();
+    if (out_.empty()) throw UsageError("--out: empty, expected a folder");
+    options_.out = out_;
+    return options_;
+  }
+
+ private:
+  void add(const std::string& name, const std::string& help, const std::string& value) {
+    added_[name] = app_.add_option("--" + name, given_[name], help)->type_name(value);
+  }
+
+  [[nodiscard]] bool given(const std::string& name) const { return added_.at(name)->count() > 0; }
+  // Before CLI11 has stored it, too.
+  [[nodiscard]] std::string text_of(const std::string& name) const { return added_.at(name)->results().back(); }
+
+  // What was given becomes the configuration.
+  void configure() {
+    try {
+      contexture::ExperimentConfig& config = options_.config;
+      const contexture::Preset& preset = contexture::preset(options_.preset);
+      const std::string data = given("data") ? text_of("data") : config.data;
+      const std::string network = given("network") ? text_of("network") : config.network;
+      config = contexture::preset_config(preset, data, network);
+      config.fractions = fractions_;
+      for (const auto& setting : settings_)
+        if (given(setting.name)) setting.set(config, text_of(setting.name));
+      if (data == "builtin") {  // which has no "all": 0 is the preset's number
+        if (config.train_images == 0) config.train_images = preset.builtin_train;
+        if (config.test_images == 0) config.test_images = preset.builtin_test;
+      }
+      config.pretext_options.clear();
+      for (const auto& [name, option] : added_) {
+        const bool of_run =
+            std::any_of(settings_.begin(), settings_.end(), [&](const auto& s) { return s.name == name; });
+        if (!of_run && given(name)) config.pretext_options[name] = text_of(name);
+      }
+      // Names and values are good or not whatever the images.
+      (void)contexture::pretext_values(config.pretext, {.height = 32, .width = 32}, config.pretext_options);
+    } catch (const contexture::SettingError& error) {
+      throw UsageError(error);
+    }
+  }
+
+  // For --help: every option with its default after what was given, and of the tasks' options those of the chosen one.
+  void explain() {
+    configure();
+    const contexture::ExperimentConfig& config = options_.config;
+    for (const auto& [name, option] : added_) option->group("");  // hidden
+    for (const auto& setting : settings_) {
+      const std::string text = setting.get(config);
+      added_.at(setting.name)->group("Options")->default_str(text.empty() ? "none" : text);
+    }
+    for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(config.pretext)) {
+      const auto chosen = config.pretext_options.find(setting.name);
+      added_.at(setting.name)
+          ->group("Options of pre-training by --pretext " + config.pretext)
+          ->default_str(chosen == config.pretext_options.end() ? setting.default_text : chosen->second);
+    }
+  }
+
+  CLI::App app_;
+  Options options_;
+  std::string out_;
+  std::vector<double> fractions_;
+  std::vector<contexture::ExperimentSetting> settings_ = contexture::experiment_settings();
+  std::map<std::string, std::string> given_;  // what CLI11 writes to; an option's results() are read
+  std::map<std::string, CLI::Option*> added_;
+};
+
+/// The configuration as a file that --config reads: re-running with it gives the same bits.
 inline std::string config_file(const Options& options, const std::string& machine) {
   const auto quoted = [](const std::string& text) {  // CLI11 reads '...' and "..." without escapes
     if (text.find_first_of(" #;,[]'\"\t") == std::string::npos && !text.empty()) return text;
@@ -76,8 +130,10 @@ inline std::string config_file(const Options& options, const std::string& machin
   };
   std::string text = "# Effective configuration. Re-run: --config THIS_FILE --out NEW_FOLDER\n# Made on: " + machine +
                      "\npreset=" + options.preset + "\n";
-  for (const contexture::Setting& setting : contexture::experiment_settings())
-    text += setting.name + "=" + quoted(setting.get(options.config)) + "\n";
+  const contexture::ExperimentConfig& config = options.config;
+  for (const contexture::ExperimentSetting& setting : contexture::experiment_settings())
+    text += setting.name + "=" + quoted(setting.get(config)) + "\n";
+  for (const auto& [name, value] : config.pretext_options) text += name + "=" + quoted(value) + "\n";
   return text;
 }
 

@@ -6,12 +6,14 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
-#include "contexture/train/fit.hpp"
+#include "contexture/core/settings.hpp"
+#include "contexture/train/progress.hpp"
 
 namespace programs {
 
@@ -19,10 +21,13 @@ namespace programs {
 class UsageError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+  /// Of a setting, which on the command line has dashes.
+  explicit UsageError(const contexture::SettingError& error) : std::runtime_error(std::string("--") + error.what()) {}
 };
 
-/// Parses the command line. Returns an exit status after --help; throws UsageError with one line.
-inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+/// Parses the command line. Returns an exit status after --help, before which `explain` is called; throws UsageError
+/// with one line.
+inline std::optional<int> parse(CLI::App& app, int argc, char** argv, const std::function<void()>& explain = {}) {
   // An option without its value takes the next word for it, which then would be missed somewhere else.
   for (CLI::Option* option : app.get_options())
     if (!option->get_positional() && option->get_items_expected_min() > 0)
@@ -32,6 +37,7 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
+    if (explain) explain();
     std::printf("%s", app.help().c_str());
     return 0;
   } catch (const CLI::Error& error) {

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "contexture/report/text.hpp"
-#include "contexture/train/fit.hpp"
+#include "contexture/train/progress.hpp"
 
 namespace programs {
 
@@ -29,9 +29,8 @@ class TerminalProgress : public contexture::Progress {
     smooth_loss_ = -1;
     if (quiet_) return;
     clear();
-    std::printf("[%d/%d] %s, seed %llu, %lld steps of %lld images%s\n", phase.number, phase.of, phase.title.c_str(),
-                static_cast<unsigned long long>(phase.seed), static_cast<long long>(phase.steps),
-                static_cast<long long>(phase.images_per_step),
+    std::printf("[%d/%d] %s, %lld steps of %lld images%s\n", phase.number, phase.of, phase.title.c_str(),
+                static_cast<long long>(phase.steps), static_cast<long long>(phase.images_per_step),
                 phase.first_step > 0 ? contexture::message(", from step ", phase.first_step).c_str() : "");
     std::fflush(stdout);
   }
@@ -65,7 +64,7 @@ class TerminalProgress : public contexture::Progress {
     clear();
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
     std::printf("  done in %s, validation accuracy %.2f %%, %.0f images/s\n",
-                contexture::detail::report::duration(passed.count()).c_str(), 100 * accuracy_, speed_);
+                contexture::report::duration(passed.count()).c_str(), 100 * accuracy_, speed_);
     std::fflush(stdout);
     (void)phase;
   }
@@ -90,7 +89,7 @@ class TerminalProgress : public contexture::Progress {
     const double left = taken > 0 ? passed / taken * static_cast<double>(phase_.steps - step_) : 0;
     char text[256];
     std::snprintf(text, sizeof(text), "%3.0f %%  loss %.4f  val acc %.2f %%  %.0f images/s  %s left", 100 * share,
-                  smooth_loss_, 100 * accuracy_, speed_, contexture::detail::report::duration(left).c_str());
+                  smooth_loss_, 100 * accuracy_, speed_, contexture::report::duration(left).c_str());
     winsize window{};
     const int columns = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     std::string line = text;

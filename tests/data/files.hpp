@@ -14,8 +14,6 @@
 #include <string>
 #include <vector>
 
-#include "contexture/data/png.hpp"
-
 namespace files {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -69,7 +67,17 @@ inline Bytes gzip(const Bytes& bytes) {
   return out;
 }
 
-inline void append_u32(Bytes& out, std::uint32_t value) { contexture::detail::append_big_endian(out, value); }
+inline void append_u32(Bytes& out, std::uint32_t value) {  // big-endian
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(value >> shift));
+}
+
+inline void append_png_chunk(Bytes& out, const std::string& type, const Bytes& body) {
+  append_u32(out, static_cast<std::uint32_t>(body.size()));
+  const std::size_t start = out.size();
+  out.insert(out.end(), type.begin(), type.end());
+  out.insert(out.end(), body.begin(), body.end());
+  append_u32(out, static_cast<std::uint32_t>(crc32(0, out.data() + start, static_cast<unsigned>(out.size() - start))));
+}
 
 inline std::uint8_t pixel(int image, int i) { return static_cast<std::uint8_t>((image * 37 + i * 11) % 251); }
 
@@ -128,14 +136,14 @@ inline Bytes png(std::uint32_t width, std::uint32_t height, const Bytes& raw, co
   append_u32(header, options.claimed_width != 0 ? options.claimed_width : width);
   append_u32(header, options.claimed_height != 0 ? options.claimed_height : height);
   for (const int v : {options.depth, options.color_type, 0, 0, 0}) header.push_back(static_cast<std::uint8_t>(v));
-  contexture::detail::append_png_chunk(out, "IHDR", header);
-  if (!options.palette.empty()) contexture::detail::append_png_chunk(out, "PLTE", options.palette);
+  append_png_chunk(out, "IHDR", header);
+  if (!options.palette.empty()) append_png_chunk(out, "PLTE", options.palette);
   uLongf size = compressBound(static_cast<uLong>(raw.size()));
   Bytes packed(size);
   compress(packed.data(), &size, raw.data(), static_cast<uLong>(raw.size()));
   packed.resize(size);
-  contexture::detail::append_png_chunk(out, "IDAT", packed);
-  contexture::detail::append_png_chunk(out, "IEND", {});
+  append_png_chunk(out, "IDAT", packed);
+  append_png_chunk(out, "IEND", {});
   return out;
 }
 

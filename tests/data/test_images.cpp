@@ -6,8 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/data/image_io.hpp"
 #include "contexture/data/load.hpp"
+#include "contexture/data/png.hpp"
 #include "contexture/data/resample.hpp"
+#include "contexture/data/resize.hpp"
 #include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
@@ -58,6 +61,17 @@ TEST_CASE("PNGs that we write are read back") {
              ContainsSubstring("a.png: cannot write here: No such file or directory"));
   CHECK_THROWS_AS(encode_png(set.image(0), 0, 5, 3), std::invalid_argument);
   CHECK_THROWS_AS(encode_png(set.image(0), 5, 5, 5), std::invalid_argument);
+  CHECK_THROWS_AS(encode_png(set.image(0), 65'535, 65'535, 1), std::invalid_argument);
+}
+
+TEST_CASE("PNGs with alpha, and small ones where the picture is simple") {
+  const Bytes rgba = {100, 50, 0, 255, 100, 50, 0, 0};
+  CHECK(decoded(encode_png(rgba.data(), 1, 2, 4)).pixels == Bytes{100, 50, 0, 255, 255, 255});
+  const Bytes grey_alpha = {100, 255, 100, 51};
+  CHECK(decoded(encode_png(grey_alpha.data(), 1, 2, 2)).pixels == Bytes{100, 224});
+  Bytes slope;  // each pixel one more than its neighbour: a filter leaves ones, and zlib next to nothing
+  for (int i = 0; i < 64 * 64; ++i) slope.push_back(static_cast<std::uint8_t>(i % 64 + i / 64));
+  CHECK(encode_png(slope.data(), 64, 64, 1).size() < 150);
 }
 
 TEST_CASE("grey, alpha, 16-bit and palette PNGs") {

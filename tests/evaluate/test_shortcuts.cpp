@@ -11,7 +11,7 @@ using namespace contexture;
 TEST_CASE("measure_shortcuts: every check is trained and measured, twice alike", "[train]") {
   Dataset data = builtin_dataset(60, 12, 24, 1);
   data.train.labels.clear();
-  const ContextOptions context = context_defaults(24);
+  const ContextPredictionOptions context{.patches = patch_defaults(24)};
   const ShortcutOptions options{.width = 4, .steps = 3, .batch_size = 16};
   struct Counting final : Progress {
     void begin(const PhaseInfo& info) override {
@@ -26,7 +26,7 @@ TEST_CASE("measure_shortcuts: every check is trained and measured, twice alike",
   CHECK(progress.phases == 7);
   CHECK(progress.steps == 21);
   CHECK(m.images == 12);
-  CHECK(m.names[1] == "gap " + std::to_string(context.gap));
+  CHECK(m.names[1] == "gap " + std::to_string(context.patches.gap));
   REQUIRE(m.accuracy.size() == 7);
   for (const double accuracy : m.accuracy) {
     CHECK(accuracy >= 0);
@@ -50,8 +50,8 @@ TEST_CASE("measure_shortcuts: every check is trained and measured, twice alike",
   Dataset few = builtin_dataset(6, 2, 24, 1);
   CHECK_THROWS_AS(measure_shortcuts(context, few.train, options, silent), InputError);
   CHECK_THROWS_AS(measure_shortcuts(context, data.train, {.steps = 0}, silent), std::invalid_argument);
-  ContextOptions large = context;
-  large.patch = 40;
+  ContextPredictionOptions large = context;
+  large.patches.patch = 40;
   CHECK_THROWS_AS(measure_shortcuts(large, data.train, options, silent), std::invalid_argument);
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("position: features that show the place are recognised", "[train]") {
   for (Index i = 0; i < set.count; ++i)
     for (Index y = 0; y < 32; ++y)
       for (Index x = 0; x < 32; ++x) set.pixels.push_back(static_cast<std::uint8_t>(4 * y + 2 * x + rng.below(20)));
-  ContextOptions context = context_defaults(32, 1);
+  PatchOptions context = patch_defaults(32, 1);
   context.standardise = false;
   const PatchSampler sampler(context, 32, 32, 1);
   ResNet<float> encoder({.in_channels = 1, .width = 8, .stages = 2}, Rng(1));

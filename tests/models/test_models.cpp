@@ -3,6 +3,7 @@
 
 #include "contexture/autograd/gradcheck.hpp"
 #include "contexture/models/heads.hpp"
+#include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
@@ -52,53 +53,10 @@ TEST_CASE("the default encoder costs 10 to 45 million multiply-adds at 32x32") {
   CHECK(encoder.multiply_adds(32, 32) <= 45'000'000);
 }
 
-TEST_CASE("gradients are right through encoder and classifier") {
-  Classifier<double> model(
-      std::make_unique<ResNet<double>>(BackboneDescription{.in_channels = 2, .width = 3, .stages = 2}, Rng(1)),
-      ClassifierHead<double>(12, 3, {}, Rng(2)));
-  const std::vector<std::int32_t> labels{0, 2, 1};
-  std::vector<Variable<double>> inputs{Variable<double>(random_tensor<double>({3, 6, 5, 2}, 3), true)};
-  for (const auto& p : model.parameters()) inputs.push_back(p.variable);
-  const auto f = [&](std::span<const Variable<double>> in) {
-    return softmax_cross_entropy(model(in[0]), std::span<const std::int32_t>(labels));
-  };
-  CHECK(gradcheck(f, inputs, {.step = 1e-6, .tolerance = 2e-5, .directions = 2}) == "");
-}
-
-TEST_CASE("the context head equals a linear layer on concatenated pairs") {
-  ContextHead<double> head(5, {.hidden = 7, .dropout = 0.0F}, Rng(1));
-  const Variable<double> features(random_tensor<double>({6, 5}, 2), true);
-  const std::vector<std::int32_t> first{0, 1, 4, 5, 2};
-  const std::vector<std::int32_t> second{1, 0, 3, 2, 2};
-  const Variable<double> logits = head.forward(features, first, second);
-  REQUIRE(logits.shape() == Shape{5, 8});
-  auto p = head.parameters();
-  REQUIRE(p.size() == 4);
-  const Variable<double> pairs = concat({gather_rows(features, std::span<const std::int32_t>(first)),
-                                         gather_rows(features, std::span<const std::int32_t>(second))},
-                                        1);
-  Tensor<double> mean = zeros<double>({7}), variance = full<double>({7}, 1.0);
-  const Variable<double> hidden =
-      batch_norm(linear(pairs, concat({p[0].variable, p[1].variable}, 0)), {}, {}, mean, variance, {.relu = true});
-  const Variable<double> expected = linear(hidden, p[2].variable, p[3].variable);
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    CHECK(logits.value().data()[i] == Approx(expected.value().data()[i]).margin(1e-12));
-  CHECK_THROWS_AS(head.forward(features, first, std::span<const std::int32_t>(second).first(3)), std::invalid_argument);
-}
-
-TEST_CASE("order of a pair matters to the context head") {
-  ContextHead<float> head(5, {.hidden = 7}, Rng(1));
-  head.set_training(false);
-  const Variable<float> features(random_tensor<float>({2, 5}, 2));
-  const std::vector<std::int32_t> a{0}, b{1};
-  CHECK(head.forward(features, a, b).value() != head.forward(features, b, a).value());
-}
-
 TEST_CASE("a classifier fits a handful of random images; a steady step takes no memory from the system") {
   const int threads = num_threads();
   set_num_threads(1);  // how many workspaces live at once depends on how workers overlap
-  Classifier<float> model(std::make_unique<ResNet<float>>(BackboneDescription{.width = 4}, Rng(1)),
-                          ClassifierHead<float>(32, 4, {}, Rng(2)));
+  ImageClassifier model({12, 12, {.width = 4}, {"a", "b", "c", "d"}, {}}, Rng(1));
   Sgd<float> optimizer(model.parameters(), {.weight_decay = 0});
   const Variable<float> images(random_tensor<float>({16, 12, 12, 3}, 3));
   std::vector<std::int32_t> labels(16);

@@ -49,24 +49,6 @@ TEST_CASE("training mode reaches every child; freezing stops gradients") {
   CHECK(net(x).requires_grad());
 }
 
-TEST_CASE("a copied Sequential has modules of its own, like any other module") {
-  Sequential<float> net;
-  net.add(Linear<float>(4, 4, Rng(1))).add(BatchNorm<float>(4));
-  Sequential<float> copy = net;
-  copy.set_training(false);
-  const Variable<float> x(full<float>({8, 4}, 1.0F));
-  (void)net(x);  // in training: moves the running mean
-  CHECK(net.modules()[2]->training());
-  CHECK(net.buffers()[0].tensor->data()[0] != copy.buffers()[0].tensor->data()[0]);
-  CHECK(&net.parameters()[0].variable.value() == &copy.parameters()[0].variable.value());  // a handle's copy
-  Sequential<float> assigned;
-  assigned = copy;
-  CHECK_FALSE(assigned.training());
-  CHECK(assigned(x).value() == copy(x).value());
-  const Sequential<float> moved = std::move(assigned);
-  CHECK_FALSE(moved.training());
-}
-
 TEST_CASE("reseed makes dropout a function of the stream") {
   Sequential<float> net;
   net.add(Dropout<float>(0.5F, Rng(1))).add(Dropout<float>(0.5F, Rng(2)));

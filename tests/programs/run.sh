@@ -68,9 +68,23 @@ case_help() {
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
   succeeds "$programs/experiments" --help
-  for option in data out preset seeds seed width image-size pretrain-epochs epochs encoder threads resume quiet help config; do
+  for option in data out preset seeds seed network width image-size pretrain-epochs epochs encoder threads resume quiet \
+    help config patch gap; do
     grep -q -- "--$option" stdout || complain "--help does not tell about --$option"
   done
+  grep -qE -- '--epochs NUMBER[^0-9]*14' stdout || complain "--help does not show the preset's passes"
+  if grep -q -- '--temperature' stdout; then complain "--help shows an option of another pretext task"; fi
+  # Every option that takes a value shows its default, whatever the task.
+  for program in experiments pretrain; do
+    for task in context rotation context+rotation jigsaw simclr vicreg; do
+      succeeds "$programs/$program" --pretext "$task" --help
+      grep -E '^ +(-[a-z],)?--[a-z-]+ (TEXT|NAME|INT|NUMBER|LIST)' stdout | grep -vE -- '--config|\[.+\]|=' >missing
+      [[ ! -s missing ]] || complain "$program --help --pretext $task: no default: $(head -n 1 missing)"
+    done
+  done
+  succeeds "$programs/experiments" --pretext simclr --help
+  grep -q -- '--temperature' stdout || complain "--help does not show the options of --pretext simclr"
+  if grep -q -- '--grid ' stdout; then complain "--help shows an option of context prediction for simclr"; fi
   [[ -z $(find . -mindepth 1 ! -name stdout ! -name stderr) ]] || complain "--help leaves files"
 }
 
@@ -115,6 +129,22 @@ case_seeds_and_encoder() {
 case_single_experiments() {
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out all && check all --fractions 1
   succeeds "$programs/experiment2_half_labels" "${tiny[@]}" --out half && check half --fractions 0.5
+}
+
+# Options of the pretext task: they change the pre-training, are kept, and belong to their task.
+case_pretext_options() {
+  succeeds "$programs/pretrain" "${tiny[@]}" --pretext simclr --out plain || return
+  succeeds "$programs/pretrain" "${tiny[@]}" --pretext simclr --temperature 0.2 --out sharp || return
+  if cmp -s plain/encoder.safetensors sharp/encoder.safetensors; then complain "--temperature changes nothing"; fi
+  grep -qx 'temperature=0.2' sharp/config.ini || complain "config.ini does not have the temperature"
+  grep -q '"temperature": "0.2"' sharp/summary.json || complain "summary.json does not have the temperature"
+  grep -q '"temperature": ' plain/summary.json || complain "summary.json does not have the default temperature"
+  if grep -q '"grid"' sharp/summary.json; then complain "summary.json has an option of another task"; fi
+  succeeds "$programs/pretrain" --config sharp/config.ini --out again || return
+  cmp -s sharp/encoder.safetensors again/encoder.safetensors || complain "config.ini gives other weights"
+  fails 2 '^pretrain: --temperature: .*simclr.* context' "$programs/pretrain" "${tiny[@]}" --temperature 0.2 --out bad
+  fails 2 '^pretrain: --temperature: ' "$programs/pretrain" "${tiny[@]}" --pretext simclr --temperature warm --out bad
+  [[ ! -e bad ]] || complain "wrong use creates the --out folder"
 }
 
 # Other seeds give other weights: otherwise "the same bits" above would say nothing.
@@ -414,7 +444,7 @@ case_bad_weights() {
   local encoder=good/encoder.safetensors size run=("$programs/experiment1_all_labels" "${tiny[@]}" --out out)
   size=$(wc -c <"$encoder")
   fails 1 'f0\.safetensors.*(No such file|cannot be)' "${run[@]}" --encoder f0.safetensors
-  fails 1 'another architecture: width 4 .* this run has width 8' "${run[@]}" --width 8 --encoder "$encoder"
+  fails 1 'another architecture: width 4, .* this run has width 8' "${run[@]}" --width 8 --encoder "$encoder"
   : >f1
   fails 1 'f1.*(empty|0 bytes|truncated|too short)' "${run[@]}" --encoder f1
   head -c $((size - 100)) "$encoder" >f2
@@ -438,92 +468,64 @@ case_bad_weights() {
   nothing_half_written out
 }
 
-# The README's program: pre-training and a classifier in 40 lines. Chance is 8 %.
-case_readme() {
-  succeeds "$programs/readme" || return
+# The README's program and the tutorial's: pre-training and a classifier, which prints its accuracy. Chance is 8 %.
+prints_accuracy() {  # PROGRAM
+  succeeds "$programs/$1" || return
   awk '{ exit !(NF == 2 && $1 > 45 && $1 < 100 && $2 == "%") }' stdout || complain "accuracy: $(cat stdout)"
+}
+case_readme() { prints_accuracy readme; }
+case_tutorial() {
+  prints_accuracy tutorial || return
   echo 'not an image' >text.png
   fails 1 'text\.png' "$programs/predict" --weights classifier.safetensors text.png
 }
 
-# scripts/reproduce.sh on the results of a run, in a copy of the pages.
+# scripts/reproduce.sh on what programs leave, in a copy that has a page; tests/scripts/reproduce.sh tests the rest.
 case_reproduce() {
-  local root page task
+  local root name line
+  command -v jq >/dev/null || return 0
   root=$(cd -- "$here/../.." && pwd -P)
   mkdir -p copy/scripts copy/docs
-  cp "$root/scripts/reproduce.sh" copy/scripts/
-  cp "$root/README.md" copy/
-  cp "$root/docs/results.md" copy/docs/
-  succeeds "$programs/experiments" "${tiny[@]}" --out out || return
-  for page in README.md docs/results.md; do
-    # Whatever stood between the markers goes, all else stays.
-    sed '/^<!-- begin builtin /,/^<!-- end builtin -->/{/^<!--/!d}' "copy/$page" >before
-    sed -i 's/^<!-- end builtin -->/an old table\n&/' "copy/$page"
-    succeeds copy/scripts/reproduce.sh builtin --from out || return
-    sed '/^<!-- begin builtin /,/^<!-- end builtin -->/{/^<!--/!d}' "copy/$page" | cmp -s - before ||
-      complain "$page: changed outside of the markers"
-    if grep -q 'an old table' "copy/$page"; then complain "$page: the old text is still there"; fi
-    grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" "copy/$page" || complain "$page: lacks the table"
-    grep -o '](\(docs/\)*images/builtin/[a-z_.]*)' "copy/$page" | tr -d '()]' | while read -r image; do
-      [[ -s copy/$(dirname "$page")/$image ]] || echo "$image"
+  cp "$root"/scripts/reproduce.{sh,jq} copy/scripts/
+  for name in builtin pretext diagnose; do printf '<!-- begin %s -->\n<!-- end %s -->\n' "$name" "$name"; done >copy/docs/results.md
+  cp copy/docs/results.md copy/README.md
+  succeeds "$programs/experiments" "${tiny[@]}" --train-images 900 --fractions 0.1,0.01 --seeds 2 --out out || return
+  succeeds copy/scripts/reproduce.sh builtin --from out || return
+  # All tables of the report that the pages are to have, and all pictures that they show.
+  sed -n '/^## Results/,/^## What it means/p' out/report.md | grep '^|' >tables
+  grep -E '^\| (Images|Encoder|Pre-training|Learning rate|Machine|Whole run) \|' out/report.md >>tables
+  (($(wc -l <tables) > 25)) || complain "report.md: $(wc -l <tables) lines of tables"
+  while IFS= read -r line; do
+    grep -qxF -- "$line" copy/docs/results.md || complain "docs/results.md: lacks $line"
+  done <tables
+  grep -qF -- "$(grep -m 1 '^| 10 % (' out/report.md)" copy/README.md || complain "README.md: lacks the table"
+  for name in README.md docs/results.md; do
+    grep -o '](\(docs/\)*images/builtin/[a-z_.]*)' "copy/$name" | tr -d '()]' | while read -r image; do
+      [[ -s copy/$(dirname "$name")/$image ]] || echo "$image"
     done >missing
-    [[ ! -s missing ]] || complain "$page: shows pictures that are not there: $(tr '\n' ' ' <missing)"
+    [[ ! -s missing ]] || complain "$name: shows pictures that are not there: $(tr '\n' ' ' <missing)"
   done
-  [[ $(sed -n 's/^ *"test_accuracy": //p' copy/results/builtin.json) == "$(sed -n 's/^ *"test_accuracy": //p' out/summary.json)" ]] ||
-    complain "results/builtin.json: not the run's numbers"
-  # Another name: its own places, and no folder of the machine.
-  sed -i 's|^\( *"data": "\)builtin"|\1/somewhere/on/this/machine/cifar"|' out/summary.json
-  succeeds copy/scripts/reproduce.sh cifar10 --from out || return
-  grep -qx ' *"data": "cifar",' copy/results/cifar10.json || complain "results/cifar10.json: says where the images lay"
-  for page in README.md docs/results.md; do
-    sed -n '/^<!-- begin cifar10 /,/^<!-- end cifar10 /p' "copy/$page" | grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" ||
-      complain "$page: lacks the table of cifar10"
-  done
-  # By number of labels, many runs in one table, and the shortcut checks: only docs/results.md speaks of them.
-  cp copy/README.md before
-  succeeds copy/scripts/reproduce.sh label-efficiency --from out || return
-  sed -n '/^<!-- begin label-efficiency /,/^<!-- end label-efficiency /p' copy/docs/results.md |
-    grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" || complain "docs/results.md: lacks the table of label-efficiency"
-  for page in long-simclr long-simclr-hundredth; do
-    succeeds copy/scripts/reproduce.sh "$page" --from out || return
-    sed -n "/^<!-- begin $page /,/^<!-- end $page /p" copy/docs/results.md |
-      grep -qF "$(grep -m 1 '^| 10 % (' out/report.md)" || complain "docs/results.md: lacks the table of $page"
-  done
-  for task in context rotation context+rotation jigsaw simclr vicreg; do
-    mkdir -p "tasks/$task"
-    cp out/summary.json "tasks/$task/"
-    sed 's/^| 50 % /| 1 % /' out/report.md >"tasks/$task/report.md"
+  cmp -s copy/results/builtin.json out/summary.json || complain "results/builtin.json: not the run's numbers"
+  # Rows made from summary.json say what the report says.
+  for name in context simclr rotation context+rotation jigsaw vicreg; do
+    mkdir -p "tasks/$name" && cp out/summary.json "tasks/$name/"
   done
   succeeds copy/scripts/reproduce.sh pretext --from tasks || return
-  (($(grep -c '^| .simclr. | .* s | 1 | \*\*[0-9.]* %\*\* | \*\*[0-9.]* %\*\* | .* | p ' copy/docs/results.md) == 2)) ||
-    complain "docs/results.md: lacks a row of simclr with 10 % and one with 1 %"
-  [[ -s copy/results/pretext-context+rotation.json ]] || complain "results/: lacks the numbers of a pretext task"
-  for task in {context,simclr}-{1,2,4,7}; do
-    mkdir -p "tasks/$task"
-    cp out/{summary.json,report.md,history.csv} "tasks/$task/"
+  for name in 10 1; do
+    line=$(sed -n '/^## Results/,/^### How fast/p' out/report.md | awk -F ' *[|] *' -v labels="$name %" '
+      pair { pretrained = $5 }
+      { pair = index($2, labels " (") == 1 }
+      pair { scratch = $5 }
+      $2 == labels {
+        split($5, better, " of ")
+        printf "| %s | %s | %s | %s | %s | %s |", better[2], scratch, pretrained, $3, $4, $9
+      }')
+    (($(grep -cF -- "$line" copy/docs/results.md) == 6)) || complain "docs/results.md: lacks $line"
   done
-  sed -i 's/^| Learning rate | 0\.3 /| Learning rate | 0.3 from scratch, 0.1 pre-trained /' tasks/simclr-*/report.md
-  succeeds copy/scripts/reproduce.sh training-length --from tasks || return
-  sed -n '/^<!-- begin training-length /,/^<!-- end training-length /p' copy/docs/results.md >section
-  for task in 'context 0\.3' 'simclr 0\.3 from scratch, 0\.1 pre-trained'; do
-    (($(sed -n "/^### Pre-trained by .${task%% *}/,/^### \|^<!--/p" section |
-      grep -c "^| 7 | ${task#* } | 1 | \*\*[0-9.]* %\*\* | \*\*[0-9.]* %\*\* | .* | p ") == 4)) ||
-      complain "docs/results.md: lacks a row for each of four lengths after ${task%% *}"
-  done
-  [[ -s copy/results/training-length-simclr-7.json ]] || complain "results/: lacks the numbers of a length of training"
-  cp out/report.md tasks/vicreg/report.md
-  fails 1 'vicreg/report\.md: no experiment with 1 %' copy/scripts/reproduce.sh pretext --from tasks
   succeeds "$programs/diagnose" --train-images 120 --steps 2 --width 4 --out checks || return
   succeeds copy/scripts/reproduce.sh diagnose --from checks || return
-  (($(sed -n '/^<!-- begin diagnose /,/^<!-- end diagnose /p' copy/docs/results.md | grep -cE '^\| .* % \| .* % \| (pass|suspect) \| ') == 9)) ||
+  (($(grep -cE '^\| .* % \| .* % \| (pass|suspect) \| ' copy/docs/results.md) == 9)) ||
     complain "docs/results.md: lacks a row for each of the nine checks"
-  cmp -s copy/README.md before || complain "README.md changed where it says nothing"
-  fails 1 'nowhere/report\.md' copy/scripts/reproduce.sh builtin --from nowhere
-  sed -i 's/^## Results/## Something else/' out/report.md
-  fails 1 'no table' copy/scripts/reproduce.sh builtin --from out
-  fails 2 'path' copy/scripts/reproduce.sh cifar10
-  fails 2 'imagenet' copy/scripts/reproduce.sh imagenet
-  cmp -s copy/README.md before || complain "a failure changed README.md"
 }
 
 # A loss that is no longer a number is said, with its place; what was good stays.

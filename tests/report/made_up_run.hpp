@@ -63,8 +63,8 @@ struct Run {
   }
 };
 
-inline ArmResult made_up_arm(Run& run, const Options& o, const std::string& experiment, Arm arm, std::uint64_t seed,
-                             double best, double rate, std::mt19937& dice) {
+inline ArmResult made_up_arm(Run& run, const Options& o, double fraction, Arm arm, std::uint64_t seed, double best,
+                             double rate, std::mt19937& dice) {
   std::uniform_real_distribution<double> noise(-0.004, 0.004);
   ArmResult out;
   std::vector<CurvePoint> curve;
@@ -72,8 +72,7 @@ inline ArmResult made_up_arm(Run& run, const Options& o, const std::string& expe
   for (const std::int64_t step : steps) {
     const double done = static_cast<double>(step) / 1000, left = std::exp(-rate * done);
     const double accuracy = std::clamp(best - (best - 0.3) * left + noise(dice), 0.0, 1.0), seconds = 40 * done;
-    HistoryRow row{experiment,   to_string(arm),   seed,     step,    10 * done, seconds,
-                   "validation", 0.2 + 1.5 * left, accuracy, accuracy};
+    PhaseRow row{{step, 10 * done, seconds, "validation", 0.2 + 1.5 * left, accuracy, accuracy}, {fraction, arm, seed}};
     run.summary.history.push_back(row);
     row.split = "train";
     row.loss = 0.05 + 1.1 * left;
@@ -85,7 +84,7 @@ inline ArmResult made_up_arm(Run& run, const Options& o, const std::string& expe
   fill_speed(out, curve, 500, 0.9);
   out.seconds = 40;
   out.steps = 1000;
-  out.learning_rate = experiment == "10" && arm == Arm::scratch ? 0.2 : 0.1;
+  out.learning_rate = fraction == 0.1 && arm == Arm::scratch ? 0.2 : 0.1;
   const auto classes = static_cast<std::int64_t>(o.class_names.size());
   for (std::size_t i = 0; i < run.test.labels.size(); ++i) {
     const std::int32_t truth = run.test.labels[i];
@@ -124,8 +123,8 @@ inline Run make(const Options& o = {}) {
     for (std::int64_t step = 0; step <= 500; step += 50)
       for (const char* split : {"train", "validation"}) {
         const double left = std::exp(-0.006 * static_cast<double>(step));
-        s.history.push_back({"pretrain", "pretext", 0, step, 0, static_cast<double>(step) * 0.18, split,
-                             1.3 + 0.7 * left, 0.46 - 0.3 * left, 0});
+        s.history.push_back({{step, 0, static_cast<double>(step) * 0.18, split, 1.3 + 0.7 * left, 0.46 - 0.3 * left, 0},
+                             pretraining_phase(0)});
       }
   }
   for (const double fraction : o.fractions) {
@@ -135,9 +134,9 @@ inline Run make(const Options& o = {}) {
     for (std::uint64_t seed = 0; seed < o.seeds; ++seed) {
       const double wobble = 0.025 * static_cast<double>(seed), scratch = 0.75 + 0.1 * fraction + wobble;
       e.seeds.push_back(seed);
-      e.scratch.push_back(made_up_arm(run, o, percent_name(fraction), Arm::scratch, seed, scratch, 5, dice));
-      e.pretrained.push_back(made_up_arm(run, o, percent_name(fraction), Arm::pretrained, seed,
-                                         scratch + (fraction < 0.3 ? 0.1 : -0.05), 9, dice));
+      e.scratch.push_back(made_up_arm(run, o, fraction, Arm::scratch, seed, scratch, 5, dice));
+      e.pretrained.push_back(
+          made_up_arm(run, o, fraction, Arm::pretrained, seed, scratch + (fraction < 0.3 ? 0.1 : -0.05), 9, dice));
     }
     s.experiments.push_back(e);
   }

@@ -8,7 +8,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 
 namespace contexture::made_up {
 

@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/normalisation.hpp"
+#include "contexture/data/sampler.hpp"
 #include "contexture/evaluate/diagnostics.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"
@@ -30,21 +33,24 @@ bool same_row(const Tensor<float>& x, std::size_t a, const Tensor<float>& y, std
   return std::memcmp(x.data() + a * size, y.data() + b * size, size * sizeof(float)) == 0;
 }
 
-// Heads small enough to differentiate numerically, options of everything else by rule.
-PretextTaskOptions small_options(Index size, Index channels, const ImageSet& images) {
-  auto options = pretext_task_defaults(size, size, channels, channel_statistics(images, first(images.count)), true);
-  options.context_prediction.head = {.hidden = 7, .dropout = 0};
-  options.jigsaw.head.hidden = 7;
-  options.simclr.head = {.hidden = 6, .hidden_layers = 1, .output = 5};
-  options.vicreg.head = {.hidden = 6, .hidden_layers = 2, .output = 5};
-  options.rotation_weight = 0.5;
-  return options;
+// Heads small enough to differentiate numerically, everything else by rule.
+PretextValues small_head(std::string_view task) {
+  if (task == "rotation") return {};
+  if (task == "simclr" || task == "vicreg") return {{"head-hidden", "6"}, {"head-output", "5"}};
+  PretextValues given{{"head-hidden", "7"}};
+  if (task != "jigsaw") given["head-dropout"] = "0";
+  if (task == "context+rotation") given["rotation-weight"] = "0.5";
+  return given;
+}
+
+PretextImages kind_of(const ImageSet& images, bool flip = true) {
+  return pretext_images(images, channel_statistics(images, first(images.count)), flip);
 }
 
 std::vector<Variable<double>> all_parameters(Backbone<double>& encoder, PretextTask<double>& task) {
   std::vector<Variable<double>> parameters;
   for (auto& p : encoder.parameters()) parameters.push_back(p.variable);
-  for (auto& p : task.head().parameters()) parameters.push_back(p.variable);
+  for (auto& p : task.parameters()) parameters.push_back(p.variable);
   return parameters;
 }
 
@@ -62,7 +68,7 @@ Learning learn(PretextTask<float>& task, Backbone<float>& encoder, const ImageSe
   Learning result;
   result.before = evaluate_pretext(task, encoder, images, held_out, 64, Rng(6)).loss;
   auto parameters = encoder.parameters();
-  for (auto& p : task.head().parameters()) parameters.push_back(p);
+  for (auto& p : task.parameters()) parameters.push_back(p);
   AdamW<float> optimizer(parameters);
   const EpochSampler order({all.begin(), all.end() - 128}, batch, Rng(4));
   for (int step = 0; step < steps; ++step) {
@@ -102,7 +108,7 @@ TEST_CASE("rotation's inputs are the turned images, and its targets say by how m
   options.augmentation.crop_padding = 0;
   for (const bool all : {false, true}) {
     options.all_rotations = all;
-    const RotationPrediction<float> task(normalization, encoder, options, Rng(2));
+    const RotationPrediction<float> task(options, {.normalization = normalization}, encoder, Rng(2));
     const auto batch = task.make_batch(images, first(60), Rng(3));
     Batch upright;
     make_batch(images, first(60), normalization, nullptr, Rng(0), upright);
@@ -131,13 +137,13 @@ TEST_CASE("rotation's inputs are the turned images, and its targets say by how m
   const ImageSet wide = made_up::quadrants(40, 20, 3);
   ImageSet strip{40, 5, 80, 3, {}, {}};
   strip.pixels = wide.pixels;
-  RotationPrediction<float> task(as_stored(3), encoder, {}, Rng(2));
+  RotationPrediction<float> task({}, {.normalization = as_stored(3)}, encoder, Rng(2));
   const auto batch = task.make_batch(strip, first(40), Rng(1));
   CHECK(batch.inputs.shape() == Shape{40, 5, 5, 3});
   CHECK(task.logits(encoder, batch).shape() == Shape{40, 4});
-  CHECK(task.chance() == 0.25);
+  CHECK(task.chance(7) == 0.25);
   CHECK(task.name() == "rotation");
-  CHECK_THROWS_AS(RotationPrediction<float>(as_stored(3), encoder, {.head = {.output = 5}}, Rng(2)),
+  CHECK_THROWS_AS(RotationPrediction<float>({.head = {.output = 5}}, {.normalization = as_stored(3)}, encoder, Rng(2)),
                   std::invalid_argument);
 }
 
@@ -163,7 +169,7 @@ TEST_CASE("a jigsaw's label is the order that its patches' own pixels show", "[s
   options.patches.min_scale = options.patches.max_scale = 1;
   options.patches.random_origin = options.patches.subpixel = false;
   options.patches.grids_per_image = 2;
-  const Jigsaw<float> task(options, 32, 32, encoder, Rng(2));
+  const Jigsaw<float> task(options, {32, 32}, encoder, Rng(2));
   // The four quadrants are told apart by their brightness: 30, 90, 150 and 210 of 255 at the middle.
   const ImageSet images = made_up::quadrants(300, 32, 3);
   const auto batch = task.make_batch(images, first(300), Rng(3));
@@ -190,26 +196,26 @@ TEST_CASE("a jigsaw's label is the order that its patches' own pixels show", "[s
 TEST_CASE("a jigsaw's patches are those of context prediction, in another order", "[ssl]") {
   ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   const ImageSet images = made_up::noise(20, 32, 32, 3);
-  Jigsaw<float> task(jigsaw_defaults(32), 32, 32, encoder, Rng(2));
+  Jigsaw<float> task(jigsaw_defaults(32), {32, 32}, encoder, Rng(2));
   const auto batch = task.make_batch(images, first(20), Rng(3));
-  const auto plain = PatchSampler(context_defaults(32), 32, 32, 3).sample(images, first(20), Rng(3));
+  const auto plain = PatchSampler(patch_defaults(32), 32, 32, 3).sample(images, first(20), Rng(3));
   for (std::size_t k = 0; k < 20; ++k) {
     const auto order = jigsaw_order(batch.targets[k]);
     for (std::size_t i = 0; i < 4; ++i)
       CHECK(same_row(batch.inputs, 4 * k + i, plain.inputs, 4 * k + static_cast<std::size_t>(order[i])));
   }
   CHECK(task.logits(encoder, batch).shape() == Shape{20, 24});
-  CHECK(task.chance() == Approx(1.0 / 24));
+  CHECK(task.chance(7) == Approx(1.0 / 24));
   CHECK(jigsaw_defaults(96).patches.grid == 2);
-  CHECK_NOTHROW(Jigsaw<float>(jigsaw_defaults(96), 96, 96, encoder, Rng(2)));
-  CHECK_THROWS_AS(Jigsaw<float>({.patches = context_defaults(96)}, 96, 96, encoder, Rng(2)), std::invalid_argument);
+  CHECK_NOTHROW(Jigsaw<float>(jigsaw_defaults(96), {96, 96}, encoder, Rng(2)));
+  CHECK_THROWS_AS(Jigsaw<float>({.patches = patch_defaults(96)}, {96, 96}, encoder, Rng(2)), std::invalid_argument);
 }
 
 TEST_CASE("jigsaws with two blank patches are left out, unless there is nothing else", "[ssl]") {
   ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   JigsawOptions options = jigsaw_defaults(32);
   options.patches.random_origin = false;
-  Jigsaw<float> task(options, 32, 32, encoder, Rng(2));
+  Jigsaw<float> task(options, {32, 32}, encoder, Rng(2));
   ImageSet images = made_up::noise(6, 32, 32, 3);
   const auto blank = [&](Index i, Index from_row, Index to_row, Index from_column) {
     for (Index y = from_row; y < to_row; ++y)
@@ -224,7 +230,7 @@ TEST_CASE("jigsaws with two blank patches are left out, unless there is nothing 
   CHECK(batch.targets.size() == 4);
   // Which puzzles are asked does not change the answers in evaluation mode.
   encoder.set_training(false);
-  task.head().set_training(false);
+  task.set_training(false);
   PretextBatch complete = batch;
   complete.first = {0, 4, 8, 12, 16, 20};
   complete.targets.assign(6, 0);
@@ -242,12 +248,12 @@ TEST_CASE("jigsaws with two blank patches are left out, unless there is nothing 
   CHECK(one.first == std::vector<std::int32_t>{0, 4, 8});
   CHECK(one.targets.size() == 3);
   encoder.set_training(true);
-  task.head().set_training(true);
+  task.set_training(true);
   CHECK_NOTHROW(task.loss(encoder, one));
   const auto single = task.make_batch(images, std::vector<Index>{2}, Rng(3));
   CHECK_THROWS_WITH(task.loss(encoder, single), Catch::Matchers::ContainsSubstring("a batch of 1 puzzle"));
   encoder.set_training(false);
-  task.head().set_training(false);
+  task.set_training(false);
   CHECK(task.loss(encoder, single).count == 1);
 }
 
@@ -255,8 +261,9 @@ TEST_CASE("SimCLR's loss is NT-Xent, view by view", "[ssl]") {
   const ImageSet images = made_up::noise(6, 12, 12, 3);
   ResNet<double> encoder({.width = 3, .stages = 2}, Rng(1));
   for (const double temperature : {0.1, 0.5, 2.0}) {
-    Simclr<double> task(view_defaults(3, true), 12, 12, channel_statistics(images, first(6)), encoder,
-                        {.head = {.hidden = 8, .output = 5}, .temperature = temperature, .batch_images = 6}, Rng(2));
+    Simclr<double> task(
+        {.views = view_defaults(3, true), .head = {.hidden = 8, .output = 5}, .temperature = temperature},
+        kind_of(images), encoder, Rng(2));
     PretextBatch batch = task.make_batch(images, first(6), Rng(3));
     for (const bool tampered : {false, true}) {
       if (tampered) tamper(batch, Tampering::foreign_partner, Rng(4));
@@ -296,9 +303,9 @@ TEST_CASE("SimCLR's loss is NT-Xent, view by view", "[ssl]") {
       CHECK(answer.correct == correct);
       CHECK(answer.count == 12);
     }
-    CHECK(task.chance() == Approx(1.0 / 11));
+    CHECK(task.chance(6) == Approx(1.0 / 11));
   }
-  CHECK_THROWS_AS(Simclr<double>({}, 12, 12, as_stored(3), encoder, {.temperature = 0}, Rng(2)), std::invalid_argument);
+  CHECK_THROWS_AS(Simclr<double>({.temperature = 0}, kind_of(images), encoder, Rng(2)), std::invalid_argument);
 }
 
 TEST_CASE("VICReg's loss is its three terms, number by number", "[ssl]") {
@@ -308,12 +315,12 @@ TEST_CASE("VICReg's loss is its three terms, number by number", "[ssl]") {
     double invariance, variance, covariance;
   };
   for (const Weights& w : {Weights{25, 25, 1}, {1, 0, 0}, {0, 2, 0}, {0, 0, 3}}) {
-    Vicreg<double> task(view_defaults(3, true), 12, 12, channel_statistics(images, first(7)), encoder,
-                        {.head = {.hidden = 8, .hidden_layers = 2, .output = 4},
+    Vicreg<double> task({.views = view_defaults(3, true),
+                         .head = {.hidden = 8, .hidden_layers = 2, .output = 4},
                          .invariance_weight = w.invariance,
                          .variance_weight = w.variance,
                          .covariance_weight = w.covariance},
-                        Rng(2));
+                        kind_of(images), encoder, Rng(2));
     const auto batch = task.make_batch(images, first(7), Rng(3));
     const auto embeddings = task.embed(encoder, batch);
     const double* z = embeddings.value().data();
@@ -337,8 +344,7 @@ TEST_CASE("VICReg's loss is its three terms, number by number", "[ssl]") {
     }
     CHECK(task.loss(encoder, batch).loss.item() == Approx(expected).epsilon(1e-9));
   }
-  CHECK_THROWS_AS(Vicreg<double>({}, 12, 12, as_stored(3), encoder, {.variance_weight = -1}, Rng(2)),
-                  std::invalid_argument);
+  CHECK_THROWS_AS(Vicreg<double>({.variance_weight = -1}, kind_of(images), encoder, Rng(2)), std::invalid_argument);
 }
 
 TEST_CASE("partners are found by their rows, and refused where they are not pairs", "[ssl]") {
@@ -367,12 +373,12 @@ TEST_CASE("gradients of every task agree with differences", "[ssl]") {
     for (const bool training : {true, false}) {
       CAPTURE(std::string(name), training);
       ResNet<double> encoder({.width = 2, .stages = 2}, Rng(4));
-      const auto task = make_pretext_task<double>(name, small_options(17, 3, images), 17, 17, encoder, Rng(5));
+      const auto task = make_pretext_task<double>(name, kind_of(images), small_head(name), encoder, Rng(5));
       const auto batch = task->make_batch(images, first(12), Rng(6));
       if (!training) {  // running statistics of this task's inputs, else activations die or explode
         for (int i = 0; i < 40; ++i) (void)task->loss(encoder, batch);
         encoder.set_training(false);
-        task->head().set_training(false);
+        task->set_training(false);
       }
       CHECK(gradcheck([&](std::span<const Variable<double>>) { return task->loss(encoder, batch).loss; },
                       all_parameters(encoder, *task), {.step = 1e-7, .tolerance = 2e-5, .directions = 1}) == "");
@@ -383,12 +389,12 @@ TEST_CASE("gradients of every task agree with differences", "[ssl]") {
 TEST_CASE("a joint task adds up its parts' losses and keeps their scores apart", "[ssl]") {
   const ImageSet images = made_up::noise(10, 17, 17, 3);
   ResNet<double> encoder({.width = 3, .stages = 2}, Rng(1));
-  const auto options = small_options(17, 3, images);
-  const auto task = make_pretext_task<double>("context+rotation", options, 17, 17, encoder, Rng(5));
-  const auto context = make_pretext_task<double>("context", options, 17, 17, encoder, Rng(5));
-  const auto rotation = make_pretext_task<double>("rotation", options, 17, 17, encoder, Rng(5));
+  const auto made = [&](const char* name) {
+    return make_pretext_task<double>(name, kind_of(images), small_head(name), encoder, Rng(5));
+  };
+  const auto task = made("context+rotation"), context = made("context"), rotation = made("rotation");
   encoder.set_training(false);
-  for (auto* each : {&task, &context, &rotation}) (*each)->head().set_training(false);
+  for (auto* each : {&task, &context, &rotation}) (*each)->set_training(false);
   const auto batch = task->make_batch(images, first(10), Rng(6));
   REQUIRE(batch.parts.size() == 2);
   CHECK(batch.images == 10);
@@ -404,7 +410,7 @@ TEST_CASE("a joint task adds up its parts' losses and keeps their scores apart",
   REQUIRE(answer.parts.size() == 2);
   CHECK(answer.parts[1].loss.item() == Approx(b.loss.item()));
   CHECK(answer.parts[1].correct == b.correct);
-  CHECK(task->chance() == context->chance());
+  CHECK(task->chance(7) == context->chance(7));
   CHECK(task->suspicious_accuracy() == context->suspicious_accuracy());
   CHECK(task->name() == "context prediction + rotation");
 
@@ -436,49 +442,48 @@ TEST_CASE("tasks are had by name, for images of any size and kind", "[ssl]") {
   for (const Kind& kind : {Kind{28, 28, 1}, {32, 32, 3}, {40, 64, 3}, {32, 32, 4}}) {
     const ImageSet images = made_up::noise(6, kind.height, kind.width, kind.channels);
     for (const bool flip : {false, true}) {
-      const auto options =
-          pretext_task_defaults(kind.height, kind.width, kind.channels, channel_statistics(images, first(6)), flip);
-      CHECK(options.context.flip == flip);
-      CHECK(options.jigsaw.patches.flip == flip);
-      CHECK(options.rotation.augmentation.flip == flip);
-      CHECK(options.views.flip == flip);
-      CHECK(options.views.height * 8 / kind.height == 5);
-      CHECK(options.views.width * 8 / kind.width == 5);
+      const PretextImages made_for = kind_of(images, flip);
+      CHECK(ContextPredictionSpec::defaults(made_for).patches.flip == flip);
+      CHECK(JigsawSpec::defaults(made_for).patches.flip == flip);
+      CHECK(RotationSpec::defaults(made_for).augmentation.flip == flip);
+      const ViewOptions views = SimclrSpec::defaults(made_for).views;
+      CHECK(views.flip == flip);
+      CHECK(views.height * 8 / kind.height == 5);
+      CHECK(views.width * 8 / kind.width == 5);
       for (const std::string_view name : pretext_task_names()) {
         CAPTURE(std::string(name), kind.height, kind.width, kind.channels);
         ResNet<float> encoder({.in_channels = kind.channels, .width = 4, .stages = 2}, Rng(1));
-        const auto task = make_pretext_task<float>(name, options, kind.height, kind.width, encoder, Rng(2));
+        const auto task = make_pretext_task<float>(name, made_for, {}, encoder, Rng(2));
         CHECK_FALSE(task->name().empty());
-        CHECK(task->chance() > 0);
-        CHECK(task->chance() < task->suspicious_accuracy());
+        CHECK(task->chance(6) > 0);
+        CHECK(task->chance(6) < task->suspicious_accuracy());
         const auto answer = task->loss(encoder, task->make_batch(images, first(6), Rng(3)));
         CHECK(std::isfinite(answer.loss.item()));
         CHECK(answer.correct <= answer.count);
         CHECK(answer.count > 0);
         std::set<std::string> names;
         for (auto& p : encoder.parameters()) names.insert(p.name);
-        for (auto& p : task->head().parameters()) CHECK(names.insert(p.name).second);
+        for (auto& p : task->parameters()) CHECK(names.insert(p.name).second);
         for (auto& p : encoder.buffers()) names.insert(p.name);
-        for (auto& b : task->head().buffers()) CHECK(names.insert(b.name).second);
+        for (auto& b : task->buffers()) CHECK(names.insert(b.name).second);
         CHECK_THROWS_AS(task->make_batch(images, std::vector<Index>{6}, Rng(3)), std::invalid_argument);
       }
     }
   }
   ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
-  const auto options = pretext_task_defaults(32, 32, 3, as_stored(3), false);
   CHECK_THROWS_WITH(
-      make_pretext_task<float>("contexts", options, 32, 32, encoder, Rng(2)),
+      make_pretext_task<float>("contexts", {32, 32}, {}, encoder, Rng(2)),
       "pretext task 'contexts', expected one of context, rotation, context+rotation, jigsaw, simclr, vicreg");
 }
 
 TEST_CASE("tasks without patches take images that are too small for patches, and no batch is left with one image",
           "[ssl]") {
   const ImageSet images = made_up::noise(17, 8, 8, 3);
-  const auto options = pretext_task_defaults(8, 8, 3, channel_statistics(images, first(17)), false);
+  const PretextImages small = kind_of(images, false);
   ResNet<float> encoder({.width = 4, .stages = 2}, Rng(1));
   for (const std::string_view name : {"rotation", "simclr", "vicreg"}) {
     CAPTURE(std::string(name));
-    const auto task = make_pretext_task<float>(name, options, 8, 8, encoder, Rng(2));
+    const auto task = make_pretext_task<float>(name, small, {}, encoder, Rng(2));
     const PretextEvaluation answer =
         evaluate_pretext(*task, encoder, images, first(17), 8, Rng(3));  // 6, 5 and 6 images
     CHECK(std::isfinite(answer.loss));
@@ -488,7 +493,7 @@ TEST_CASE("tasks without patches take images that are too small for patches, and
                         Catch::Matchers::ContainsSubstring("a batch of 1 image"));
   }
   for (const std::string_view name : {"context", "jigsaw"})
-    CHECK_THROWS_AS(make_pretext_task<float>(name, options, 8, 8, encoder, Rng(2)), std::invalid_argument);
+    CHECK_THROWS_AS(make_pretext_task<float>(name, small, {}, encoder, Rng(2)), std::invalid_argument);
 }
 
 TEST_CASE("losses and gradients have the same bits with any number of threads", "[ssl]") {
@@ -500,12 +505,11 @@ TEST_CASE("losses and gradients have the same bits with any number of threads", 
       CAPTURE(std::string(name), threads);
       set_num_threads(threads);
       ResNet<float> encoder({.width = 4, .stages = 2}, Rng(4));
-      auto options = pretext_task_defaults(32, 32, 3, channel_statistics(images, first(40)), true);
-      const auto task = make_pretext_task<float>(name, options, 32, 32, encoder, Rng(5));
+      const auto task = make_pretext_task<float>(name, kind_of(images), {}, encoder, Rng(5));
       const auto answer = task->loss(encoder, task->make_batch(images, first(40), Rng(6)));
       std::vector<Tensor<float>> result{answer.loss.value()};
       answer.loss.backward();
-      for (auto& p : task->head().parameters()) result.push_back(p.variable.grad());
+      for (auto& p : task->parameters()) result.push_back(p.variable.grad());
       if (threads == 1) reference = result;
       REQUIRE(result.size() == reference.size());
       for (std::size_t i = 0; i < result.size(); ++i) CHECK((result[i] == reference[i]));
@@ -517,9 +521,7 @@ TEST_CASE("losses and gradients have the same bits with any number of threads", 
 TEST_CASE("rotation learns from pictures that are lit from above", "[ssl]") {
   const ImageSet images = made_up::lit_from_above(640, 16);
   ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
-  const auto task = make_pretext_task<float>(
-      "rotation", pretext_task_defaults(16, 16, 3, channel_statistics(images, first(640)), true), 16, 16, encoder,
-      Rng(2));
+  const auto task = make_pretext_task<float>("rotation", kind_of(images), {}, encoder, Rng(2));
   const Learning result = learn(*task, encoder, images, 150);
   CAPTURE(result.before, result.after, result.accuracy);
   CHECK(result.after < 0.7 * std::log(4.0));
@@ -529,9 +531,7 @@ TEST_CASE("rotation learns from pictures that are lit from above", "[ssl]") {
 TEST_CASE("jigsaws are learnt from the built-in pictures", "[ssl]") {
   const ImageSet images = builtin_dataset(640, 1, 32, 3).train;
   ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
-  auto options = pretext_task_defaults(32, 32, 3, channel_statistics(images, first(640)), true);
-  options.jigsaw.head.hidden = 64;
-  const auto task = make_pretext_task<float>("jigsaw", options, 32, 32, encoder, Rng(2));
+  const auto task = make_pretext_task<float>("jigsaw", kind_of(images), {{"head-hidden", "64"}}, encoder, Rng(2));
   const Learning result = learn(*task, encoder, images, 140);
   CAPTURE(result.before, result.after, result.accuracy);
   CHECK(result.after < 0.8 * std::log(24.0));
@@ -543,20 +543,22 @@ TEST_CASE("SimCLR and VICReg learn to find an image's other view", "[ssl]") {
   for (const std::string_view name : {"simclr", "vicreg"}) {
     CAPTURE(std::string(name));
     ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
-    auto options = pretext_task_defaults(16, 16, 3, channel_statistics(images, first(640)), true);
-    options.simclr.batch_images = options.vicreg.batch_images = 64;
-    options.simclr.temperature = 0.2;
-    options.vicreg.head.hidden = options.vicreg.head.output = 64;
-    options.views.height = options.views.width = 0;  // easier, for the little time there is
-    options.views.min_area = 0.5F;
-    options.views.grey_probability = 0;
-    options.views.colour_probability = 0.3F;
-    const auto task = make_pretext_task<float>(name, options, 16, 16, encoder, Rng(2));
+    PretextValues given{{"view-height", "16"},  // easier than the defaults, for the little time there is
+                        {"view-width", "16"},
+                        {"view-min-area", "0.5"},
+                        {"view-grey-probability", "0"},
+                        {"view-colour-probability", "0.3"}};
+    if (name == "simclr") {
+      given["temperature"] = "0.2";
+    } else {
+      given["head-hidden"] = given["head-output"] = "64";
+    }
+    const auto task = make_pretext_task<float>(name, kind_of(images), given, encoder, Rng(2));
     const auto all = first(640);
     const double untrained = evaluate_pretext(*task, encoder, images, std::span(all).last(128), 64, Rng(6)).accuracy;
     const Learning result = learn(*task, encoder, images, 100, 64);
     CAPTURE(untrained, result.before, result.after, result.accuracy);
-    CHECK(result.accuracy > 30 * task->chance());
+    CHECK(result.accuracy > 30 * task->chance(64));
     CHECK(result.accuracy > 1.5 * untrained);
     CHECK(result.after < result.before);
   }
@@ -571,8 +573,14 @@ TEST_CASE("the worked example of HACKING.md is a pretext task", "[ssl]") {
     std::transform(turned.begin(), turned.end(), images.image(i), [](float v) { return static_cast<std::uint8_t>(v); });
   }
   ResNet<float> encoder({.width = 6, .stages = 2}, Rng(1));
-  example::MirrorPrediction<float> task(encoder, Rng(2));
-  CHECK(task.head().parameters().front().name == "mirror_head.output.weight");
+  using Tasks = PretextTaskList<example::MirrorSpec>;
+  CHECK(Tasks::settings("mirror").at(0).default_text == "0.5");
+  CHECK(Tasks::values("mirror", kind_of(images), {{"mirror-share", "0.25"}}).at("mirror-share") == "0.25");
+  const auto made = Tasks::make<float>("mirror", kind_of(images), {{"mirror-share", "1"}}, encoder, Rng(2));
+  CHECK(made->make_batch(images, first(9), Rng(3)).targets == std::vector<std::int32_t>(9, 1));
+  CHECK(made->chance(1) == 1);
+  example::MirrorPrediction<float> task({}, encoder, Rng(2));
+  CHECK(task.parameters().front().name == "mirror_head.output.weight");
   const auto batch = task.make_batch(images, first(50), Rng(3));
   const auto again = task.make_batch(images, first(50), Rng(3));
   CHECK((batch.inputs == again.inputs));

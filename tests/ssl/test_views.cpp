@@ -7,7 +7,8 @@
 #include <set>
 #include <vector>
 
-#include "contexture/data/loader.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/ssl/views.hpp"
 #include "made_up_images.hpp"
 #include "support/catch.hpp"

@@ -141,23 +141,14 @@ TEST_CASE("evaluation steps: from 0 to the end, denser early, no repeats") {
   CHECK_THROWS_AS(evaluation_steps(10, 0), std::invalid_argument);
 }
 
-TEST_CASE("an experiment is named by its percentage") {
-  CHECK(percent_name(1) == "100");
-  CHECK(percent_name(.5) == "50");
-  CHECK(percent_name(.1) == "10");
-  CHECK(percent_name(.125) == "12.5");
-  CHECK(percent_name(.07) == "7");
-  CHECK_THROWS_AS(percent_name(std::numeric_limits<double>::quiet_NaN()), std::invalid_argument);
-}
-
-TEST_CASE("the validation curve is cut out of the history by experiment, arm and seed") {
-  std::vector<HistoryRow> rows;
-  for (const char* experiment : {"100", "10"})
-    for (const char* arm : {"scratch", "pretrained"})
+TEST_CASE("the validation curve is cut out of the history by its phase") {
+  std::vector<PhaseRow> rows;
+  for (const double fraction : {1.0, 0.1})
+    for (const Arm arm : {Arm::scratch, Arm::pretrained})
       for (const std::uint64_t seed : {1U, 2U})
         for (const char* split : {"train", "validation", "test"})
-          rows.push_back({experiment, arm, seed, 7, .5, 1.5, split, 2.0, static_cast<double>(seed) / 10, 0});
-  const std::vector<CurvePoint> curve = validation_curve(rows, "10", "scratch", 2);
+          rows.push_back({{7, .5, 1.5, split, 2.0, static_cast<double>(seed) / 10, 0}, {fraction, arm, seed}});
+  const std::vector<CurvePoint> curve = validation_curve(rows, {0.1, Arm::scratch, 2});
   REQUIRE(curve.size() == 1);
   CHECK(curve[0].step == 7);
   CHECK(curve[0].seconds == 1.5);

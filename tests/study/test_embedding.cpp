@@ -107,7 +107,7 @@ TEST_CASE("embedding_view: neighbours, map and filters", "[train]") {
 }
 
 TEST_CASE("embedding_of_run: from the files of a run", "[train]") {
-  const detail::report::TemporaryFolder folder;
+  const report::detail::TemporaryFolder folder;
   Dataset data;
   data.train = two_classes(40);
   data.test = two_classes(12);

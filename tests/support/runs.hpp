@@ -11,7 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "contexture/train/fit.hpp"
+#include "contexture/optim/state_tensors.hpp"
+#include "contexture/study/results.hpp"
 #include "contexture/train/history.hpp"
 #include "support/catch.hpp"
 
@@ -46,10 +47,14 @@ inline bool same_bits(const TensorMap& a, const TensorMap& b) {
 // Everything but the clock.
 inline bool same_rows(const std::vector<HistoryRow>& a, const std::vector<HistoryRow>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const HistoryRow& x, const HistoryRow& y) {
-    return x.experiment == y.experiment && x.arm == y.arm && x.seed == y.seed && x.step == y.step &&
-           x.epoch == y.epoch && x.split == y.split && x.loss == y.loss && x.accuracy == y.accuracy &&
-           x.macro_f1 == y.macro_f1;
+    return x.step == y.step && x.epoch == y.epoch && x.split == y.split && x.loss == y.loss &&
+           x.accuracy == y.accuracy && x.macro_f1 == y.macro_f1;
   });
+}
+
+inline bool same_rows(const std::vector<PhaseRow>& a, const std::vector<PhaseRow>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const PhaseRow& x, const PhaseRow& y) { return x.phase == y.phase && same_rows(std::vector<HistoryRow>{x}, std::vector<HistoryRow>{y}); });
 }
 
 }  // namespace runs

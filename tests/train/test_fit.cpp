@@ -76,9 +76,7 @@ FitOptions toy_options(std::int64_t steps, double averaging = 0) {
   options.evaluate_at = evaluation_steps(steps, 8);
   options.learning_rate = Schedule{.peak = 0.2, .total_steps = steps};
   options.steps_per_epoch = 10;
-  options.experiment = "100";
-  options.arm = "scratch";
-  options.seed = 3;
+  options.phase = "100, scratch, seed 3";
   options.rng = Rng(9);
   options.save_seconds = 1e9;
   return options;

@@ -7,6 +7,7 @@
 #include "contexture/autograd/linear.hpp"
 #include "contexture/autograd/loss.hpp"
 #include "contexture/autograd/norm.hpp"
+#include "contexture/autograd/sample_norm.hpp"
 #include "contexture/autograd/pool.hpp"
 #include "contexture/autograd/shape.hpp"
 #include "contexture/autograd/similarity.hpp"

@@ -5,6 +5,7 @@
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/kernels/elementwise.hpp"
+#include "contexture/kernels/gelu.hpp"
 
 namespace contexture {
 namespace detail {
@@ -29,7 +30,7 @@ template <class T>
   });
 }
 
-/// x * Phi(x), exact (Hendrycks and Gimpel, arXiv 1606.08415).
+/// x * Phi(x), not the approximation by tanh (Hendrycks and Gimpel, arXiv 1606.08415).
 template <class T>
 [[nodiscard]] Variable<T> gelu(const Variable<T>& x) {
   Tensor<T> y = empty_like(x.value());

@@ -1,6 +1,7 @@
-// Dense linear algebra beyond the matrix product, through xtensor-blas (LAPACK): moments of the rows of a matrix,
-// eigenvectors of a symmetric one. For probes and pictures, not for training. Not part of the umbrella header:
-// xtensor-blas costs a second of compile time in every translation unit that includes it.
+// Linear algebra beyond the matrix product, by LAPACK: brings xt::linalg (solve, lstsq, svd, eigh, ...) and adds what
+// it lacks, moments and principal components of the rows of a matrix, and eigenvectors in a fixed order with fixed
+// signs. For probes and pictures, not for training. Not part of the umbrella header: xtensor-blas costs a second of
+// compile time in every translation unit that includes it.
 #pragma once
 
 #include <algorithm>
@@ -76,6 +77,7 @@ struct SymmetricEigen {
   for (std::size_t i = 0; i < matrix.size(); ++i)
     require(std::isfinite(matrix.data()[i]), "symmetric_eigen: an entry is not finite");
   const std::size_t n = matrix.shape()[0];
+  const detail::OneOpenMpThread one_thread;
   const auto [values, vectors] = xt::linalg::eigh(matrix);  // ascending, one vector a column
   SymmetricEigen out{empty<double>({n}), empty<double>({n, n})};
   for (std::size_t i = 0; i < n; ++i) {
@@ -126,17 +128,14 @@ struct PrincipalComponents {
 [[nodiscard]] inline Tensor<float> project(const PrincipalComponents& components, const Tensor<float>& values) {
   const Index f = dim(components.axes, 1), k = dim(components.axes, 0);
   require(values.dimension() == 2 && dim(values, 1) == f, "project: values ", values.shape(), ", expected (N,", f, ")");
-  const Index n = dim(values, 0);
-  Tensor<float> out = empty<float>({static_cast<std::size_t>(n), static_cast<std::size_t>(k)});
-  for (Index i = 0; i < n; ++i)
-    for (Index c = 0; c < k; ++c) {
-      double sum = 0;
-      for (Index j = 0; j < f; ++j)
-        sum += (static_cast<double>(values.data()[i * f + j]) - components.mean.data()[j]) *
-               components.axes.data()[c * f + j];
-      out.data()[i * k + c] = static_cast<float>(sum);
-    }
-  return out;
+  const auto n = values.shape()[0];
+  Tensor<double> centred = empty<double>(values.shape());
+  for (Index i = 0; i < static_cast<Index>(values.size()); ++i)
+    centred.data()[i] = static_cast<double>(values.data()[i]) - components.mean.data()[i % f];
+  Tensor<double> product = empty<double>({n, static_cast<std::size_t>(k)});
+  gemm(Transpose::no, Transpose::yes, static_cast<Index>(n), k, f, 1.0, centred.data(), f, components.axes.data(), f,
+       0.0, product.data(), k);
+  return xt::cast<float>(product);
 }
 
 }  // namespace contexture

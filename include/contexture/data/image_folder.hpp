@@ -20,9 +20,11 @@
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
-#include "contexture/data/binary_formats.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/dataset_files.hpp"
+#include "contexture/data/image_format.hpp"
 #include "contexture/data/image_io.hpp"
+#include "contexture/data/resize.hpp"
 #include "contexture/data/split.hpp"
 
 namespace contexture::detail {
@@ -235,83 +237,103 @@ inline std::pair<Index, Index> choose_size(const std::vector<std::vector<ImageFi
   return {side, side};
 }
 
+// The files of a folder of classes, by what they are for.
+struct FolderFiles {
+  std::filesystem::path class_root;                  // holds a folder for each class
+  std::optional<std::filesystem::path> test_folder;  // none: the test images are taken from the training images
+  std::vector<std::filesystem::path> class_folders;  // in the order of their labels
+  std::vector<ImageFile> train, test, unlabeled;
+
+  // A folder with test/ alone has been refused.
+  [[nodiscard]] bool is_split_here() const { return !test_folder.has_value(); }
+  [[nodiscard]] std::vector<std::vector<ImageFile>*> parts() { return {&train, &test, &unlabeled}; }
+};
+
+// Finds the class folders and lists what lies in them. Throws InputError where they do not make a data set.
+inline FolderFiles list_image_folder(const std::filesystem::path& folder, std::vector<std::string>& notes) {
+  FolderFiles files;
+  const auto train_folder = find_folder(folder, {"train"});
+  const auto unlabeled_folder = find_folder(folder, {"unlabeled", "unlabelled"});
+  files.test_folder = find_folder(folder, {"test", "val", "validation"});
+  require_input(train_folder || !files.test_folder, folder.string(), ": has ",
+                files.test_folder ? files.test_folder->filename().string() : "", "/ but no train/");
+  if (files.test_folder && *files.test_folder == folder / "test")
+    if (const auto other = find_folder(folder, {"val", "validation"}))
+      notes.push_back(
+          message("not looked at: ", other->filename().string(), "/ (validation images are held out of train/)"));
+
+  files.class_root = train_folder.value_or(folder);
+  files.class_folders = list_folders(files.class_root);
+  if (!train_folder && unlabeled_folder) std::erase(files.class_folders, *unlabeled_folder);
+  require_input(!files.class_folders.empty(), folder.string(),
+                ": expected IDX, CIFAR or STL-10 files, or folders of PNG or JPEG images, one for each class");
+  std::map<std::string, std::int32_t> numbers;
+  for (const auto& path : files.class_folders) {
+    const auto label = static_cast<std::int32_t>(numbers.size());
+    numbers.emplace(path.filename().string(), label);
+    append_files(path, label, files.train);
+  }
+  require_input(files.class_folders.size() >= 2, files.class_root.string(), ": one class folder, ",
+                files.class_folders[0].filename().string(), "/, expected at least 2");
+  if (files.test_folder) {
+    for (const auto& path : list_folders(*files.test_folder)) {
+      const auto found = numbers.find(path.filename().string());
+      require_input(found != numbers.end(), path.string(), ": a class that ", files.class_root.string(),
+                    " does not have");
+      append_files(path, found->second, files.test);
+    }
+  }
+  if (unlabeled_folder) append_files(*unlabeled_folder, -1, files.unlabeled);
+  return files;
+}
+
+// Throws InputError where a class has fewer than `least` good images to train on.
+inline void check_class_sizes(const FolderFiles& files, Index least) {
+  std::vector<Index> counts(files.class_folders.size(), 0);
+  for (const ImageFile& file : files.train) {
+    if (file.state == ImageFile::State::kGood) ++counts[static_cast<std::size_t>(file.label)];
+  }
+  for (std::size_t c = 0; c < counts.size(); ++c) {
+    require_input(counts[c] >= least, files.class_folders[c].string(), ": ", counts[c],
+                  counts[c] == 1 ? " image" : " images", " (PNG or JPEG), expected at least ", least, " in a class");
+  }
+}
+
+// Moves a fifth of every class from the training images to the test images, and notes it.
+inline void split_off_test(FolderFiles& files, std::uint64_t seed, std::vector<std::string>& notes) {
+  std::erase_if(files.train, [](const ImageFile& file) { return file.state == ImageFile::State::kOther; });
+  std::vector<std::int32_t> labels;
+  for (const ImageFile& file : files.train) labels.push_back(file.label);
+  const Split split = stratified_split(labels, 0.2, Rng(seed).split("test split"));
+  std::vector<ImageFile> kept;
+  for (const Index i : split.train) kept.push_back(std::move(files.train[static_cast<std::size_t>(i)]));
+  for (const Index i : split.validation) files.test.push_back(std::move(files.train[static_cast<std::size_t>(i)]));
+  files.train = std::move(kept);
+  notes.push_back(message("no test/ folder: ", files.test.size(), " of ", labels.size(),
+                          " images (a fifth of every class, by seed) are kept for testing"));
+}
+
+inline bool any_good(const std::vector<ImageFile>& files) {
+  return std::any_of(files.begin(), files.end(), [](const ImageFile& f) { return f.state == ImageFile::State::kGood; });
+}
+
 inline Dataset load_image_folder(const std::filesystem::path& folder, const DataOptions& options) {
   Dataset data;
   data.name = folder_name(folder);
-  std::vector<ImageFile> train;
-  std::vector<ImageFile> test;
-  std::vector<ImageFile> unlabeled;
-  const auto train_folder = find_folder(folder, {"train"});
-  const auto test_folder = find_folder(folder, {"test", "val", "validation"});
-  const auto unlabeled_folder = find_folder(folder, {"unlabeled", "unlabelled"});
-  require_input(train_folder || !test_folder, folder.string(), ": has ",
-                test_folder ? test_folder->filename().string() : "", "/ but no train/");
-  if (test_folder && *test_folder == folder / "test")
-    if (const auto other = find_folder(folder, {"val", "validation"}))
-      data.notes.push_back(
-          message("not looked at: ", other->filename().string(), "/ (validation images are held out of train/)"));
-  const bool split_here = !train_folder || !test_folder;
-
-  const std::filesystem::path class_root = train_folder.value_or(folder);
-  std::vector<std::filesystem::path> class_folders = list_folders(class_root);
-  if (!train_folder && unlabeled_folder) std::erase(class_folders, *unlabeled_folder);
-  require_input(!class_folders.empty(), folder.string(),
-                ": expected IDX, CIFAR or STL-10 files, or folders of PNG or JPEG images, one for each class");
-  std::map<std::string, std::int32_t> numbers;
-  for (const auto& path : class_folders) {
-    const auto label = static_cast<std::int32_t>(numbers.size());
-    numbers.emplace(path.filename().string(), label);
-    data.class_names.push_back(path.filename().string());
-    append_files(path, label, train);
-  }
-  require_input(class_folders.size() >= 2, class_root.string(), ": one class folder, ", data.class_names[0],
-                "/, expected at least 2");
-  if (!split_here) {
-    for (const auto& path : list_folders(*test_folder)) {
-      const auto found = numbers.find(path.filename().string());
-      require_input(found != numbers.end(), path.string(), ": a class that ", class_root.string(), " does not have");
-      append_files(path, found->second, test);
-    }
-  }
-  if (unlabeled_folder) append_files(*unlabeled_folder, -1, unlabeled);
-
-  const std::vector<std::vector<ImageFile>*> parts = {&train, &test, &unlabeled};
+  FolderFiles files = list_image_folder(folder, data.notes);
+  for (const auto& path : files.class_folders) data.class_names.push_back(path.filename().string());
+  const std::vector<std::vector<ImageFile>*> parts = files.parts();
   for (std::vector<ImageFile>* part : parts) {
     parallel_for(static_cast<Index>(part->size()), 16, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) scan_image_file((*part)[static_cast<std::size_t>(i)]);
     });
   }
   report_left_out(folder, parts, nullptr);
-
-  const auto check_classes = [&](Index least) {
-    std::vector<Index> counts(class_folders.size(), 0);
-    for (const ImageFile& file : train) {
-      if (file.state == ImageFile::State::kGood) ++counts[static_cast<std::size_t>(file.label)];
-    }
-    for (std::size_t c = 0; c < counts.size(); ++c) {
-      require_input(counts[c] >= least, class_folders[c].string(), ": ", counts[c],
-                    counts[c] == 1 ? " image" : " images", " (PNG or JPEG), expected at least ", least, " in a class");
-    }
-  };
   // One to learn from, one to validate on, one to test on where we make the split.
-  check_classes(split_here ? 3 : 2);
-  if (split_here) {
-    std::erase_if(train, [](const ImageFile& file) { return file.state == ImageFile::State::kOther; });
-    std::vector<std::int32_t> labels;
-    for (const ImageFile& file : train) labels.push_back(file.label);
-    const Split split = stratified_split(labels, 0.2, Rng(options.seed).split("test split"));
-    std::vector<ImageFile> kept;
-    for (const Index i : split.train) kept.push_back(std::move(train[static_cast<std::size_t>(i)]));
-    for (const Index i : split.validation) test.push_back(std::move(train[static_cast<std::size_t>(i)]));
-    train = std::move(kept);
-    data.notes.push_back(message("no test/ folder: ", test.size(), " of ", labels.size(),
-                                 " images (a fifth of every class, by seed) are kept for testing"));
-  }
-  const auto any_good = [](const std::vector<ImageFile>& files) {
-    return std::any_of(files.begin(), files.end(),
-                       [](const ImageFile& f) { return f.state == ImageFile::State::kGood; });
-  };
-  require_input(any_good(test), test_folder.value_or(folder).string(), ": no PNG or JPEG image for testing");
+  check_class_sizes(files, files.is_split_here() ? 3 : 2);
+  if (files.is_split_here()) split_off_test(files, options.seed, data.notes);
+  const std::string test_root = files.test_folder.value_or(folder).string();
+  require_input(any_good(files.test), test_root, ": no PNG or JPEG image for testing");
 
   bool grey = true;
   bool fitted = false;
@@ -324,12 +346,12 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
     }
   }
   const Index channels = grey ? 1 : 3;
-  data.train = decode_files(train, height, width, channels);
-  data.test = decode_files(test, height, width, channels);
-  data.unlabeled = decode_files(unlabeled, height, width, channels);
+  data.train = decode_files(files.train, height, width, channels);
+  data.test = decode_files(files.test, height, width, channels);
+  data.unlabeled = decode_files(files.unlabeled, height, width, channels);
   report_left_out(folder, parts, &data.notes);
-  check_classes(2);  // some of what looked well could not be decoded
-  require_input(any_good(test), test_folder.value_or(folder).string(), ": no image for testing can be decoded");
+  check_class_sizes(files, 2);  // some of what looked well could not be decoded
+  require_input(any_good(files.test), test_root, ": no image for testing can be decoded");
   if (fitted) data.notes.push_back(message("images of other sizes were resized and cropped to ", height, " x ", width));
   if (is_grey(data.train) && is_grey(data.test) && is_grey(data.unlabeled)) {
     data.train = with_channels(data.train, 1);

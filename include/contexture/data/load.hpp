@@ -10,11 +10,13 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
-#include "contexture/data/binary_formats.hpp"
 #include "contexture/data/builtin.hpp"
+#include "contexture/data/cifar.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/idx.hpp"
 #include "contexture/data/image_folder.hpp"
-#include "contexture/data/image_io.hpp"
+#include "contexture/data/resize.hpp"
+#include "contexture/data/stl10.hpp"
 
 namespace contexture {
 

@@ -1,6 +1,6 @@
 // Is the task solved by looking at what images show, or by a shortcut? Training runs that answer
 // it: other gaps, and tasks whose batches were tampered with in a way that leaves only the shortcut, or takes it away;
-// and the rules by which their accuracies are judged. train/shortcuts.hpp runs them.
+// and the rules by which their accuracies are judged. evaluate/shortcuts.hpp runs them.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/ssl/patch_sampler.hpp"
+#include "contexture/ssl/patch_options.hpp"
 #include "contexture/ssl/pretext.hpp"
 
 namespace contexture {
@@ -76,7 +76,7 @@ class TamperedTask final : public PretextTask<T> {
   TamperedTask(PretextTask<T>& task, Tampering tampering) : task_(task), tampering_(tampering) {}
 
   [[nodiscard]] std::string name() const override { return task_.name() + ", " + to_string(tampering_); }
-  [[nodiscard]] double chance() const override { return task_.chance(); }
+  [[nodiscard]] double chance(Index batch_images) const override { return task_.chance(batch_images); }
   [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
                                         const Rng& rng) const override {
     PretextBatch batch = task_.make_batch(images, indices, rng);
@@ -86,7 +86,9 @@ class TamperedTask final : public PretextTask<T> {
   [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     return task_.loss(encoder, batch);
   }
-  [[nodiscard]] Module<T>& head() override { return task_.head(); }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override { task_.visit(v); }
 
  private:
   PretextTask<T>& task_;
@@ -97,7 +99,7 @@ class TamperedTask final : public PretextTask<T> {
 struct ShortcutCheck {
   std::string name;
   std::string question;  ///< what its accuracy tells
-  ContextOptions options;
+  PatchOptions options;
   Tampering tampering = Tampering::none;
 };
 
@@ -107,20 +109,20 @@ enum class Check { touching, task, wide, foreign_partner, border_only, border_hi
 /// Context prediction with gaps 0, g and 2g, with foreign partners, with the patches' borders alone and without them,
 /// and with shuffled targets; in the order of Check. All have the jitter that gap 0 allows (none) or the given one, and
 /// the same random scales: enlarged, where need be, until the grid with the widest gap has room in images of this size.
-[[nodiscard]] inline std::vector<ShortcutCheck> shortcut_checks(const ContextOptions& options, Index height,
+[[nodiscard]] inline std::vector<ShortcutCheck> shortcut_checks(const PatchOptions& options, Index height,
                                                                 Index width) {
   validate(options);
   const Index shorter = std::min(height, width);
   require(shorter >= 1, "shortcut_checks: images of ", height, " x ", width);
-  ContextOptions base = options;
-  ContextOptions widest = options;
+  PatchOptions base = options;
+  PatchOptions widest = options;
   widest.gap = 2 * options.gap;
   const float needed = static_cast<float>(widest.extent()) / static_cast<float>(shorter);
   if (needed > base.min_scale) {
     base.max_scale *= needed / base.min_scale;
     base.min_scale = needed;
   }
-  ContextOptions touching = base;
+  PatchOptions touching = base;
   touching.gap = touching.jitter = 0;
   widest = base;
   widest.gap = 2 * options.gap;

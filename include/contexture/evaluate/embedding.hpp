@@ -16,10 +16,11 @@
 #include "contexture/core/linalg.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/evaluate/embedding_data.hpp"
-#include "contexture/evaluate/probe.hpp"
+#include "contexture/evaluate/features.hpp"
+#include "contexture/evaluate/nearest_neighbours.hpp"
 #include "contexture/models/backbone.hpp"
 
 namespace contexture {
@@ -103,15 +104,14 @@ struct EmbeddingOptions {
     }
     for (std::size_t c = 0; c < shares.size(); ++c) view.variance_shares[c] = shares[c];
 
-    const Tensor<float>& weight = named.encoder->first_filters();  // (R,S,C,K)
-    require_state(weight.dimension() == 4 && weight.shape()[0] == weight.shape()[1], "embedding_view: first weights ",
-                  weight.shape(), ", expected a square convolution");
-    view.filter_side = dim(weight, 0);
-    view.filter_channels = dim(weight, 2);
-    view.filters = dim(weight, 3);
-    for (Index k = 0; k < view.filters; ++k)
-      for (Index i = 0; i < view.filter_side * view.filter_side * view.filter_channels; ++i)
-        view.filter_values.push_back(weight.data()[i * view.filters + k]);
+    if (const Tensor<float>* weight = named.encoder->first_filters()) {  // (R,R,C,K)
+      view.filter_side = dim(*weight, 0);
+      view.filter_channels = dim(*weight, 2);
+      view.filters = dim(*weight, 3);
+      for (Index k = 0; k < view.filters; ++k)
+        for (Index i = 0; i < view.filter_side * view.filter_side * view.filter_channels; ++i)
+          view.filter_values.push_back(weight->data()[i * view.filters + k]);
+    }
     out.encoders.push_back(std::move(view));
   }
   return out;

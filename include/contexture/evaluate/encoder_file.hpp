@@ -15,6 +15,13 @@
 
 namespace contexture {
 
+/// What of a network matters beside its weights, in a few words: "width 16, 3 stages of 2". The default kind of network
+/// goes without its name.
+[[nodiscard]] inline std::string architecture_text(const BackboneDescription& o) {
+  return message(o.network == BackboneDescription{}.network ? "" : o.network + ", ", "width ", o.width, ", ", o.stages,
+                 " stages of ", o.blocks_per_stage, o.affine ? "" : ", no affine batch-norm");
+}
+
 struct EncoderFile {
   std::unique_ptr<Backbone<float>> encoder;
   std::string kind;                            ///< "encoder", or "classifier": trained with labels

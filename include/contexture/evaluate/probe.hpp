@@ -1,448 +1,125 @@
 // What frozen features are worth: a linear probe and k nearest neighbours on the globally averaged feature map of
-// every stage of an encoder. The protocols are those of the literature, so that numbers compare; docs/evaluation.md
-// tells them. Not part of the umbrella header: it brings xtensor-blas.
+// every stage of an encoder, with one or more shares of the labels. The protocols are those of the literature, so that
+// numbers compare; docs/evaluation.md tells them. Not part of the umbrella header: it brings xtensor-blas.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
+#include <cstddef>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/core/linalg.hpp"
-#include "contexture/core/parallel.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
-#include "contexture/kernels/matmul.hpp"
-#include "contexture/kernels/softmax.hpp"
+#include "contexture/data/normalisation.hpp"
+#include "contexture/data/split.hpp"
+#include "contexture/evaluate/features.hpp"
+#include "contexture/evaluate/linear_probe.hpp"
+#include "contexture/evaluate/nearest_neighbours.hpp"
 #include "contexture/models/backbone.hpp"
-#include "contexture/ssl/pretext.hpp"
 
 namespace contexture {
 
-/// Features of some images with the images' classes.
-struct LabelledFeatures {
-  Tensor<float> values;              ///< (N,F)
-  std::vector<std::int32_t> labels;  ///< N
-  [[nodiscard]] Index count() const { return static_cast<Index>(labels.size()); }
+/// Images to probe encoders with.
+struct ProbeImages {
+  const Dataset& data;                      ///< must outlive it
+  Split split;                              ///< of the training images: fitted on, and validated on
+  std::vector<double> fractions;            ///< shares of split.train whose labels are used
+  std::vector<std::vector<Index>> subsets;  ///< of every share, places in split.train
+  std::vector<Index> test;                  ///< test images; empty: left alone
 };
 
-/// What stage_features() returns at position i: "stem", "stage 1", ...
-[[nodiscard]] inline std::string stage_name(std::size_t i) { return i == 0 ? "stem" : "stage " + std::to_string(i); }
+struct ProbeOptions {
+  double validation = 0.1;             ///< share of the training images held out
+  std::vector<double> fractions{1.0};  ///< of the labels
+  std::uint64_t seed = 1;              ///< splits and draws labels as the experiments with this seed do
+  bool test = true;                    ///< ask about the test images too
+};
 
-/// Global averages of the feature maps of the stem and of every stage, one tensor (N,F) each, for the images
-/// `indices` of a set, in their order. In evaluation mode and without a tape; the encoder's mode is as before
-/// afterwards.
-[[nodiscard]] inline std::vector<Tensor<float>> stage_features(Backbone<float>& encoder, const ImageSet& images,
-                                                               std::span<const Index> indices,
-                                                               const Normalization& normalization,
-                                                               Index batch_size = 256) {
-  require(batch_size >= 1, "stage_features: batch of ", batch_size, ", expected 1 or more");
-  const NoGrad no_grad;
-  const detail::ModeGuard<float> mode(encoder, false);
-  std::vector<Tensor<float>> out;
-  for (const Index channels : encoder.stage_channels())
-    out.push_back(empty<float>({indices.size(), static_cast<std::size_t>(channels)}));
-  Batch batch;
-  for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
-    const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
-    make_batch(images, indices.subspan(begin, size), normalization, nullptr, Rng(0), batch);
-    const std::vector<Variable<float>> maps = encoder.forward_stages(Variable<float>(batch.images));
-    for (std::size_t s = 0; s < out.size(); ++s) {
-      const Variable<float> averages = global_avg_pool(maps[s]);
-      const std::size_t features = out[s].shape()[1];
-      std::copy(averages.value().data(), averages.value().data() + size * features, out[s].data() + begin * features);
+/// Splits a data set as the experiments of the same seed do. Throws InputError for fewer than two classes, no test
+/// images where they are to be used, or too few to hold some out.
+[[nodiscard]] inline ProbeImages probe_images(const Dataset& data, const ProbeOptions& options) {
+  require_input(data.class_names.size() >= 2, "data set ", data.name, ": ", data.class_names.size(),
+                " classes, expected at least 2");
+  require_input(!options.test || data.test.count > 0, "data set ", data.name, ": no test images");
+  const Rng rng(options.seed);
+  ProbeImages out{data,
+                  stratified_split(data.train.labels, options.validation, rng.split("validation")),
+                  options.fractions,
+                  {},
+                  numbered(options.test ? data.test.count : 0)};
+  require_input(!out.split.validation.empty(), "data set ", data.name, ": no images left for validation");
+  for (const double fraction : options.fractions) {
+    std::vector<Index>& places = out.subsets.emplace_back();
+    std::size_t at = 0;
+    for (const Index i : label_subset(data.train.labels, out.split.train, fraction, rng.split("labels"))) {
+      while (out.split.train[at] != i) ++at;  // both ascend
+      places.push_back(static_cast<Index>(at));
     }
   }
   return out;
 }
 
-/// The rows `rows` of values (N,F).
-[[nodiscard]] inline Tensor<float> select_rows(const Tensor<float>& values, std::span<const Index> rows) {
-  require(values.dimension() == 2, "select_rows: values ", values.shape(), ", expected (N,F)");
-  const Index n = dim(values, 0), f = dim(values, 1);
-  Tensor<float> out = empty<float>({rows.size(), static_cast<std::size_t>(f)});
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    require(rows[i] >= 0 && rows[i] < n, "select_rows: row ", rows[i], " of ", n);
-    std::copy_n(values.data() + rows[i] * f, f, out.data() + static_cast<Index>(i) * f);
-  }
-  return out;
-}
-
-/// Share of equal entries, 0..1; 0 for none.
-[[nodiscard]] inline double agreement(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
-  require(a.size() == b.size(), "agreement: ", a.size(), " and ", b.size(), " answers");
-  std::size_t equal = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) equal += a[i] == b[i];
-  return a.empty() ? 0 : static_cast<double>(equal) / static_cast<double>(a.size());
-}
-
-// ---------------------------------------------------------------------------------------------- neighbours
-
-/// The nearest of some vectors to each query, most similar first.
-struct Neighbours {
-  Index k = 0;
-  std::vector<Index> index;       ///< (Q,k), rows of the vectors searched
-  std::vector<float> similarity;  ///< (Q,k), cosine
+/// Accuracies, 0..1.
+struct ProbeScore {
+  double validation = 0;
+  std::optional<double> test;  ///< empty: the test images were left alone
 };
 
-namespace detail {
-
-// Rows scaled to unit length; rows of zeros stay.
-[[nodiscard]] inline Tensor<float> unit_rows(const Tensor<float>& values) {
-  Tensor<float> out = values;
-  const Index n = dim(values, 0), f = dim(values, 1);
-  for (Index i = 0; i < n; ++i) {
-    float* const row = out.data() + i * f;
-    double square = 0;
-    for (Index j = 0; j < f; ++j) square += static_cast<double>(row[j]) * static_cast<double>(row[j]);
-    if (square <= 0) continue;
-    const auto scale = static_cast<float>(1 / std::sqrt(square));
-    for (Index j = 0; j < f; ++j) row[j] *= scale;
-  }
-  return out;
-}
-
-}  // namespace detail
-
-/// The k rows of `among` (N,F) that are most similar to each row of `queries` (Q,F) by cosine; of equals the first
-/// row. k is cut to N. Exhaustive: N * Q * F multiply-adds.
-[[nodiscard]] inline Neighbours nearest_neighbours(const Tensor<float>& among, const Tensor<float>& queries, Index k) {
-  require(among.dimension() == 2 && queries.dimension() == 2 && dim(among, 1) == dim(queries, 1),
-          "nearest_neighbours: ", queries.shape(), " among ", among.shape(), ", expected (Q,F) and (N,F)");
-  require(k >= 1 && dim(among, 0) >= 1, "nearest_neighbours: ", k, " of ", dim(among, 0), ", expected 1 or more");
-  const Index n = dim(among, 0), f = dim(among, 1), q = dim(queries, 0);
-  k = std::min(k, n);
-  const Tensor<float> base = detail::unit_rows(among), asked = detail::unit_rows(queries);
-  Neighbours out{k, std::vector<Index>(static_cast<std::size_t>(q * k)),
-                 std::vector<float>(static_cast<std::size_t>(q * k))};
-  constexpr Index kQueries = 64, kRows = 2048;  // a block of similarities stays in the cache
-  parallel_chunks(q, (q + kQueries - 1) / kQueries, [&](Index, Index begin, Index end) {
-    std::vector<float> block(static_cast<std::size_t>((end - begin) * kRows));
-    for (Index first = 0; first < n; first += kRows) {
-      const Index rows = std::min(kRows, n - first);
-      gemm(Transpose::no, Transpose::yes, end - begin, rows, f, 1.0F, asked.data() + begin * f, f,
-           base.data() + first * f, f, 0.0F, block.data(), rows);
-      for (Index i = begin; i < end; ++i) {
-        Index* const index = out.index.data() + i * k;
-        float* const similarity = out.similarity.data() + i * k;
-        const float* const row = block.data() + (i - begin) * rows;
-        for (Index r = 0; r < rows; ++r) {
-          const Index held = std::min(first + r, k);  // so far
-          if (held == k && !(row[r] > similarity[k - 1])) continue;
-          Index at = held == k ? k - 1 : held;
-          for (; at > 0 && row[r] > similarity[at - 1]; --at) {
-            similarity[at] = similarity[at - 1];
-            index[at] = index[at - 1];
-          }
-          similarity[at] = row[r];
-          index[at] = first + r;
-        }
-      }
-    }
-  });
-  return out;
-}
-
-/// How neighbours vote. The defaults are those of DINO (Caron et al., arXiv 2104.14294), whose
-/// vote is that of Wu et al. (arXiv 1805.01978): a neighbour of similarity s counts exp(s / temperature).
-struct KnnOptions {
-  Index k = 20;
-  double temperature = 0.07;
+/// One stage with one share of the labels.
+struct ProbeResult {
+  double fraction = 1;
+  Index labels = 0;
+  ProbeScore linear = {}, knn = {};
+  double penalty = 0;  ///< of the linear probe
 };
 
-/// The class of each query by its neighbours' weighted vote; of equal votes the first class.
-/// Throws std::invalid_argument for labels outside [0, classes).
-[[nodiscard]] inline std::vector<std::int32_t> knn_predict(const LabelledFeatures& train, const Tensor<float>& queries,
-                                                           Index classes, const KnnOptions& options = {}) {
-  require(options.temperature > 0, "knn_predict: temperature ", options.temperature, ", expected more than 0");
-  require(dim(train.values, 0) == train.count(), "knn_predict: ", train.values.shape(), " features for ", train.count(),
-          " labels");
-  for (const std::int32_t label : train.labels)
-    require(label >= 0 && label < classes, "knn_predict: label ", label, " of ", classes, " classes");
-  const Neighbours found = nearest_neighbours(train.values, queries, options.k);
-  std::vector<std::int32_t> out;
-  std::vector<double> votes(static_cast<std::size_t>(classes));
-  for (Index i = 0; i < dim(queries, 0); ++i) {
-    std::fill(votes.begin(), votes.end(), 0.0);
-    const auto row = static_cast<std::size_t>(i * found.k);
-    for (std::size_t j = row; j < row + static_cast<std::size_t>(found.k); ++j)  // relative to the best: no overflow
-      votes[static_cast<std::size_t>(train.labels[static_cast<std::size_t>(found.index[j])])] +=
-          std::exp(static_cast<double>(found.similarity[j] - found.similarity[row]) / options.temperature);
-    out.push_back(static_cast<std::int32_t>(std::max_element(votes.begin(), votes.end()) - votes.begin()));
+/// One stage with all shares.
+struct StageProbes {
+  std::string stage;  ///< "stem", "stage 1", ...
+  Index features = 0;
+  std::vector<ProbeResult> results;  ///< one a share
+};
+
+/// Probes every stage of an encoder, from the stem on; the encoder's mode is as before afterwards.
+[[nodiscard]] inline std::vector<StageProbes> probe_encoder(Backbone<float>& encoder,
+                                                            const Normalization& normalization,
+                                                            const ProbeImages& images) {
+  const Dataset& data = images.data;
+  const auto classes = static_cast<Index>(data.class_names.size());
+  const auto labels_of = [&](const std::vector<Index>& indices) {
+    std::vector<std::int32_t> labels;
+    for (const Index i : indices) labels.push_back(data.train.labels[static_cast<std::size_t>(i)]);
+    return labels;
+  };
+  const std::vector<std::int32_t> train_labels = labels_of(images.split.train);
+  const std::vector<std::int32_t> held_out_labels = labels_of(images.split.validation);
+  const std::vector<Tensor<float>> train = stage_features(encoder, data.train, images.split.train, normalization);
+  const std::vector<Tensor<float>> held_out =
+      stage_features(encoder, data.train, images.split.validation, normalization);
+  const std::vector<Tensor<float>> test = stage_features(encoder, data.test, images.test, normalization);
+  std::vector<StageProbes> out;
+  for (std::size_t s = 0; s < train.size(); ++s) {
+    StageProbes stage{stage_name(s), dim(train[s], 1), {}};
+    for (std::size_t f = 0; f < images.fractions.size(); ++f) {
+      LabelledFeatures used{select_rows(train[s], images.subsets[f]), {}};
+      for (const Index i : images.subsets[f]) used.labels.push_back(train_labels[static_cast<std::size_t>(i)]);
+      const LinearProbe linear = fit_linear_probe(used, {held_out[s], held_out_labels}, classes);
+      ProbeResult result{.fraction = images.fractions[f], .labels = used.count(), .penalty = linear.penalty};
+      result.linear.validation = linear.validation_accuracy;
+      result.knn.validation = agreement(knn_predict(used, held_out[s], classes), held_out_labels);
+      if (!images.test.empty()) {
+        result.linear.test = agreement(predict(linear, test[s]), data.test.labels);
+        result.knn.test = agreement(knn_predict(used, test[s], classes), data.test.labels);
+      }
+      stage.results.push_back(result);
+    }
+    out.push_back(std::move(stage));
   }
   return out;
-}
-
-// --------------------------------------------------------------------------------------------- linear probe
-
-/// A linear classifier on features: the class of the largest of values (N,F) weights (F,K) + bias (K).
-struct LinearProbe {
-  Tensor<float> weights;           ///< (F,K), for features as they are
-  std::vector<float> bias;         ///< K
-  double penalty = 0;              ///< L2 penalty, the best of those tried on validation
-  double validation_accuracy = 0;  ///< 0..1, at that penalty
-  std::int64_t iterations = 0;     ///< of all penalties together
-};
-
-struct LinearProbeOptions {
-  /// Tried in this order, each from the solution of the one before; of equals the first wins. In units of
-  /// standardised features: the objective is mean cross-entropy + penalty / 2 * |W|^2.
-  std::vector<double> penalties{1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
-  Index max_iterations = 100;  ///< for each penalty
-  double tolerance = 1e-4;     ///< on the norm of the preconditioned gradient
-};
-
-/// The classes that a probe gives to features (N,F).
-[[nodiscard]] inline std::vector<std::int32_t> predict(const LinearProbe& probe, const Tensor<float>& features) {
-  const Index f = dim(probe.weights, 0), classes = dim(probe.weights, 1);
-  require(features.dimension() == 2 && dim(features, 1) == f, "predict: features ", features.shape(),
-          ", the probe is for (N,", f, ")");
-  const Index n = dim(features, 0);
-  Tensor<float> logits = empty<float>({static_cast<std::size_t>(n), static_cast<std::size_t>(classes)});
-  for (Index i = 0; i < n; ++i) std::copy(probe.bias.begin(), probe.bias.end(), logits.data() + i * classes);
-  kernels::matmul(Transpose::no, Transpose::no, n, classes, f, features.data(), probe.weights.data(), 1.0F,
-                  logits.data());
-  std::vector<std::int32_t> out;
-  for (Index i = 0; i < n; ++i) {
-    const float* const row = logits.data() + i * classes;
-    out.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
-  }
-  return out;
-}
-
-namespace detail {
-
-// Multinomial logistic regression by L-BFGS (Nocedal and Wright, "Numerical Optimization", 2006, algorithms 7.4 and
-// 3.1). The Hessian of softmax cross-entropy is at most half the features' second moments (Boehning, "Multinomial
-// logistic regression algorithm", 1992). Features are standardised and rotated into the eigenvectors of their
-// correlation matrix, where that bound is a diagonal, and parameters are scaled by it: then the Hessian is at most 1,
-// a step of 1 along the gradient never fails, and a few dozen iterations do whatever the spread of the eigenvalues.
-// The penalty does not feel the rotation.
-class SoftmaxRegression {
- public:
-  SoftmaxRegression(const LabelledFeatures& train, Index classes)
-      : train_(train), n_(train.count()), f_(dim(train.values, 1)), classes_(classes) {
-    const Moments moments = row_moments(train.values);
-    mean_ = moments.mean;
-    Tensor<double> correlation = moments.covariance;
-    scale_.resize(static_cast<std::size_t>(f_));
-    for (Index j = 0; j < f_; ++j) {
-      // A feature whose spread is rounding error of its mean says nothing.
-      const double spread = std::sqrt(std::max(correlation.data()[j * f_ + j], 0.0));
-      scale_[static_cast<std::size_t>(j)] = spread > 1e-6 * std::abs(mean_.data()[j]) && spread > 0 ? 1 / spread : 0;
-    }
-    for (Index i = 0; i < f_; ++i)
-      for (Index j = 0; j < f_; ++j)
-        correlation.data()[i * f_ + j] *= scale_[static_cast<std::size_t>(i)] * scale_[static_cast<std::size_t>(j)];
-    eigen_ = symmetric_eigen(correlation);
-    // values -> rotated: (x - mean) * scale * vectors^T
-    Tensor<float> standardised = train.values;
-    for (Index i = 0; i < n_; ++i)
-      for (Index j = 0; j < f_; ++j) {
-        float& x = standardised.data()[i * f_ + j];
-        x = static_cast<float>((static_cast<double>(x) - mean_.data()[j]) * scale_[static_cast<std::size_t>(j)]);
-      }
-    Tensor<float> vectors = empty<float>(eigen_.vectors.shape());
-    std::copy(eigen_.vectors.data(), eigen_.vectors.data() + f_ * f_, vectors.data());
-    rotated_ = empty<float>(standardised.shape());
-    kernels::matmul(Transpose::no, Transpose::yes, n_, f_, f_, standardised.data(), vectors.data(), 0.0F,
-                    rotated_.data());
-    theta_.assign(static_cast<std::size_t>((f_ + 1) * classes_), 0.0);
-    logits_ = empty<float>({static_cast<std::size_t>(n_), static_cast<std::size_t>(classes_)});
-    residual_ = empty<float>(logits_.shape());
-    weights_ = empty<float>({static_cast<std::size_t>(f_), static_cast<std::size_t>(classes_)});
-    product_ = empty<float>(weights_.shape());
-  }
-
-  // Goes on from where the last penalty ended; returns the iterations taken.
-  Index minimise(double penalty, Index max_iterations, double tolerance) {
-    std::vector<double> scaling(static_cast<std::size_t>(f_ + 1));  // theta = scaling * u
-    for (Index j = 0; j < f_; ++j)
-      scaling[static_cast<std::size_t>(j)] =
-          1 / std::sqrt(std::max(0.5 * std::max(eigen_.values.data()[j], 0.0) + penalty, 1e-12));
-    scaling[static_cast<std::size_t>(f_)] = std::sqrt(2.0);  // the bias
-    const auto objective = [&](const std::vector<double>& u, std::vector<double>& gradient) {
-      for (std::size_t i = 0; i < u.size(); ++i) theta_[i] = scaling[i / static_cast<std::size_t>(classes_)] * u[i];
-      const double value = loss(penalty, gradient);
-      for (std::size_t i = 0; i < u.size(); ++i) gradient[i] *= scaling[i / static_cast<std::size_t>(classes_)];
-      return value;
-    };
-    const auto dot = [](const std::vector<double>& a, const std::vector<double>& b) {
-      double sum = 0;
-      for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-      return sum;
-    };
-    constexpr std::size_t kMemory = 10;
-    struct Pair {
-      std::vector<double> s, y;
-      double rho;
-    };
-    std::vector<Pair> memory;
-    std::vector<double> u(theta_.size()), gradient(theta_.size()), next(theta_.size()), next_gradient(theta_.size());
-    for (std::size_t i = 0; i < u.size(); ++i) u[i] = theta_[i] / scaling[i / static_cast<std::size_t>(classes_)];
-    double value = objective(u, gradient);
-    Index iteration = 0;
-    for (; iteration < max_iterations && dot(gradient, gradient) > tolerance * tolerance; ++iteration) {
-      std::vector<double> direction = gradient;
-      std::vector<double> alpha(memory.size());
-      for (std::size_t i = memory.size(); i-- > 0;) {
-        alpha[i] = memory[i].rho * dot(memory[i].s, direction);
-        for (std::size_t j = 0; j < u.size(); ++j) direction[j] -= alpha[i] * memory[i].y[j];
-      }
-      if (!memory.empty()) {
-        const double shrink = 1 / (memory.back().rho * dot(memory.back().y, memory.back().y));
-        for (double& d : direction) d *= shrink;
-      }
-      for (std::size_t i = 0; i < memory.size(); ++i) {
-        const double beta = alpha[i] - memory[i].rho * dot(memory[i].y, direction);
-        for (std::size_t j = 0; j < u.size(); ++j) direction[j] += beta * memory[i].s[j];
-      }
-      double slope = -dot(gradient, direction);
-      if (!(slope < 0)) {  // rounding has spoilt the curvature pairs
-        memory.clear();
-        direction = gradient;
-        slope = -dot(gradient, gradient);
-      }
-      double step = 1, next_value = 0;
-      bool found = false;
-      for (int trial = 0; trial < 20 && !found; ++trial, step *= 0.5) {
-        for (std::size_t j = 0; j < u.size(); ++j) next[j] = u[j] - step * direction[j];
-        next_value = objective(next, next_gradient);
-        found = next_value <= value + 1e-4 * step * slope;
-      }
-      if (!found) break;  // as low as single precision gets
-      Pair pair{next, next_gradient, 0};
-      for (std::size_t j = 0; j < u.size(); ++j) {
-        pair.s[j] -= u[j];
-        pair.y[j] -= gradient[j];
-      }
-      const double curvature = dot(pair.s, pair.y);
-      if (curvature > 1e-10 * dot(pair.y, pair.y)) {
-        pair.rho = 1 / curvature;
-        if (memory.size() == kMemory) memory.erase(memory.begin());
-        memory.push_back(std::move(pair));
-      }
-      u = next;
-      gradient = next_gradient;
-      value = next_value;
-    }
-    for (std::size_t i = 0; i < u.size(); ++i) theta_[i] = scaling[i / static_cast<std::size_t>(classes_)] * u[i];
-    return iteration;
-  }
-
-  // Weights and bias for features as they are: standardisation and rotation folded in.
-  [[nodiscard]] LinearProbe probe() const {
-    const auto classes = static_cast<std::size_t>(classes_);
-    LinearProbe out;
-    out.weights = empty<float>({static_cast<std::size_t>(f_), classes});
-    std::vector<double> bias(theta_.end() - classes_, theta_.end());
-    for (Index j = 0; j < f_; ++j)
-      for (Index c = 0; c < classes_; ++c) {
-        double w = 0;
-        for (Index i = 0; i < f_; ++i)
-          w += eigen_.vectors.data()[i * f_ + j] * theta_[static_cast<std::size_t>(i * classes_ + c)];
-        w *= scale_[static_cast<std::size_t>(j)];
-        out.weights.data()[j * classes_ + c] = static_cast<float>(w);
-        bias[static_cast<std::size_t>(c)] -= w * mean_.data()[j];
-      }
-    for (const double b : bias) out.bias.push_back(static_cast<float>(b));
-    return out;
-  }
-
- private:
-  // Mean cross-entropy + penalty / 2 |W|^2 at theta_, and its gradient.
-  double loss(double penalty, std::vector<double>& gradient) {
-    const auto cells = static_cast<std::size_t>(f_ * classes_);
-    for (std::size_t i = 0; i < cells; ++i) weights_.data()[i] = static_cast<float>(theta_[i]);
-    const double* const bias = theta_.data() + cells;
-    for (Index i = 0; i < n_; ++i)
-      for (Index c = 0; c < classes_; ++c) logits_.data()[i * classes_ + c] = static_cast<float>(bias[c]);
-    kernels::matmul(Transpose::no, Transpose::no, n_, classes_, f_, rotated_.data(), weights_.data(), 1.0F,
-                    logits_.data());
-    // In double: the line search compares losses that differ in the seventh digit.
-    const Index chunks = std::clamp<Index>(n_ * classes_ / 4096, 1, 16);
-    std::vector<double> partial(static_cast<std::size_t>(chunks), 0.0);
-    parallel_chunks(n_, chunks, [&](Index chunk, Index begin, Index end) {
-      double sum = 0;
-      for (Index i = begin; i < end; ++i) {
-        const float* const z = logits_.data() + i * classes_;
-        float* const r = residual_.data() + i * classes_;
-        const std::int32_t label = train_.labels[static_cast<std::size_t>(i)];
-        const float top = *std::max_element(z, z + classes_);
-        float total = 0;
-        for (Index c = 0; c < classes_; ++c) total += r[c] = std::exp(z[c] - top);
-        sum += std::log(static_cast<double>(total)) - static_cast<double>(z[label] - top);
-        for (Index c = 0; c < classes_; ++c) r[c] /= total;
-        r[label] -= 1;
-      }
-      partial[static_cast<std::size_t>(chunk)] = sum;
-    });
-    double sum = 0;
-    for (const double p : partial) sum += p;
-    kernels::matmul(Transpose::yes, Transpose::no, f_, classes_, n_, rotated_.data(), residual_.data(), 0.0F,
-                    product_.data());
-    const auto n = static_cast<double>(n_);
-    double squares = 0;
-    for (std::size_t i = 0; i < cells; ++i) {
-      gradient[i] = static_cast<double>(product_.data()[i]) / n + penalty * theta_[i];
-      squares += theta_[i] * theta_[i];
-    }
-    for (Index c = 0; c < classes_; ++c) {
-      double all = 0;
-      for (Index i = 0; i < n_; ++i) all += static_cast<double>(residual_.data()[i * classes_ + c]);
-      gradient[cells + static_cast<std::size_t>(c)] = all / n;
-    }
-    return sum / n + 0.5 * penalty * squares;
-  }
-
-  const LabelledFeatures& train_;
-  Index n_, f_, classes_;
-  Tensor<double> mean_;
-  std::vector<double> scale_;
-  SymmetricEigen eigen_;
-  Tensor<float> rotated_;                                // (N,F)
-  std::vector<double> theta_;                            // (F+1,K), the bias last
-  Tensor<float> logits_, residual_, weights_, product_;  // (N,K), (N,K), (F,K), (F,K)
-};
-
-}  // namespace detail
-
-/// Multinomial logistic regression on frozen features: L-BFGS, with the L2 penalty chosen on the validation features
-/// (the protocol of Kornblith, Shlens and Le, arXiv 1805.08974). Throws
-/// std::invalid_argument for sizes that do not fit together, no images, or labels outside [0, classes).
-[[nodiscard]] inline LinearProbe fit_linear_probe(const LabelledFeatures& train, const LabelledFeatures& validation,
-                                                  Index classes, const LinearProbeOptions& options = {}) {
-  for (const LabelledFeatures* set : {&train, &validation}) {
-    require(set->values.dimension() == 2 && dim(set->values, 0) == set->count() && set->count() >= 1 &&
-                dim(set->values, 1) >= 1 && dim(set->values, 1) == dim(train.values, 1),
-            "fit_linear_probe: features ", set->values.shape(), " for ", set->count(), " labels");
-    for (const std::int32_t label : set->labels)
-      require(label >= 0 && label < classes, "fit_linear_probe: label ", label, " of ", classes, " classes");
-  }
-  require(!options.penalties.empty(), "fit_linear_probe: no penalties to try");
-  for (const double penalty : options.penalties)
-    require(penalty > 0 && std::isfinite(penalty), "fit_linear_probe: penalty ", penalty, ", expected more than 0");
-  detail::SoftmaxRegression regression(train, classes);
-  LinearProbe best;
-  std::int64_t iterations = 0;
-  bool first = true;
-  for (const double penalty : options.penalties) {
-    iterations += regression.minimise(penalty, options.max_iterations, options.tolerance);
-    LinearProbe probe = regression.probe();
-    probe.penalty = penalty;
-    probe.validation_accuracy = agreement(predict(probe, validation.values), validation.labels);
-    if (first || probe.validation_accuracy > best.validation_accuracy) best = std::move(probe);
-    first = false;
-  }
-  best.iterations = iterations;
-  return best;
 }
 
 }  // namespace contexture

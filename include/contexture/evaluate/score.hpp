@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/data/augmentation.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
 #include "contexture/evaluate/metrics.hpp"
 #include "contexture/kernels/softmax.hpp"
 #include "contexture/models/image_classifier.hpp"

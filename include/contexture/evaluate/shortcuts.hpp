@@ -1,4 +1,4 @@
-// Runs the shortcut checks of ssl/diagnostics.hpp: for each a short training of context prediction from the same
+// Runs the shortcut checks of evaluate/diagnostics.hpp: for each a short training of context prediction from the same
 // random weights, on the same images in the same order, validated on images that were held out.
 #pragma once
 
@@ -13,12 +13,13 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/evaluate/diagnostics.hpp"
-#include "contexture/evaluate/probe.hpp"
+#include "contexture/evaluate/linear_probe.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/pretraining.hpp"
@@ -75,14 +76,14 @@ inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sa
 /// Measures all checks on context prediction with these options. The images need no labels. Throws what
 /// shortcut_checks() and PatchSampler throw for options that do not fit, InputError for too few images, Stopped after a
 /// stop request.
-[[nodiscard]] inline ShortcutMeasurements measure_shortcuts(const ContextOptions& context, const ImageSet& images,
-                                                            const ShortcutOptions& options, Progress& progress,
-                                                            const StopToken* stop = nullptr) {
+[[nodiscard]] inline ShortcutMeasurements measure_shortcuts(const ContextPredictionOptions& context,
+                                                            const ImageSet& images, const ShortcutOptions& options,
+                                                            Progress& progress, const StopToken* stop = nullptr) {
   require(options.steps >= 1 && options.batch_size >= 2 && options.validation > 0 && options.validation < 1,
           "measure_shortcuts: ", options.steps, " steps of ", options.batch_size, " images, validation ",
           options.validation);
   // The checks enlarge images until the widest gap fits; a task that does not fit itself is refused all the same.
-  (void)PatchSampler(context, images.height, images.width, images.channels);
+  (void)PatchSampler(context.patches, images.height, images.width, images.channels);
   const Rng rng(options.seed);
   std::vector<Index> order = numbered(images.count);
   Rng shuffle = rng.split("held out");
@@ -97,13 +98,16 @@ inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sa
 
   ShortcutMeasurements out;
   out.images = static_cast<Index>(validation.size());
-  const std::vector<ShortcutCheck> checks = shortcut_checks(context, images.height, images.width);
+  const std::vector<ShortcutCheck> checks = shortcut_checks(context.patches, images.height, images.width);
   const BackboneDescription architecture{.in_channels = images.channels, .width = options.width};
   for (std::size_t i = 0; i < checks.size(); ++i) {
     const ShortcutCheck& check = checks[i];
     const std::unique_ptr<Backbone<float>> network = make_backbone<float>(architecture, rng.split("encoder"));
     Backbone<float>& encoder = *network;
-    ContextPrediction<float> pretext(check.options, images.height, images.width, encoder, {}, rng.split("head"));
+    ContextPredictionOptions changed = context;
+    changed.patches = check.options;
+    ContextPrediction<float> pretext(changed, pretext_images(images, {}, changed.patches.flip), encoder,
+                                     rng.split("head"));
     const bool as_trained = i == static_cast<std::size_t>(Check::task);
     if (as_trained) {  // before training: the control
       const Rng patches = rng.split("statistics");
@@ -127,15 +131,10 @@ inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sa
     fit_options.learning_rate =
         Schedule{.peak = options.learning_rate * static_cast<double>(batch) / 128, .total_steps = options.steps};
     fit_options.steps_per_epoch = static_cast<double>(train.size()) / static_cast<double>(batch);
-    fit_options.experiment = "diagnose";
-    fit_options.arm = check.name;
-    fit_options.seed = options.seed;
+    fit_options.phase = message("diagnose, ", check.name, ", seed ", options.seed);
     fit_options.rng = rng.split("dropout");
     PhaseInfo info;
-    info.title = check.name + ": " + check.question;
-    info.experiment = fit_options.experiment;
-    info.arm = fit_options.arm;
-    info.seed = options.seed;
+    info.title = message(check.name, ": ", check.question, ", seed ", options.seed);
     info.number = static_cast<int>(i) + 1;
     info.of = static_cast<int>(checks.size());
     info.steps = options.steps;
@@ -148,7 +147,7 @@ inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sa
     out.names.push_back(check.name);
     out.accuracy.push_back(state.best_accuracy);
     if (!as_trained) continue;
-    out.chance = pretext.chance();
+    out.chance = pretext.chance(batch);
     out.suspicious_accuracy = pretext.suspicious_accuracy();
     const auto seen = std::span(train).first(std::min(train.size(), validation.size()));
     out.train_accuracy = evaluate_pretext<float>(pretext, encoder, images, seen, 256, rng.split("seen again")).accuracy;

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <numbers>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -115,26 +114,6 @@ template <class T>
   double total = 0;
   for (const double p : partial) total += p;
   return total;
-}
-
-/// Gaussian error linear unit x * Phi(x), exact (Hendrycks and Gimpel, arXiv 1606.08415).
-template <class T>
-void gelu_forward(const T* x, T* y, Index n) {
-  parallel_for(n, kElementwiseGrain / 8, [=](Index b, Index e) {
-    for (Index i = b; i < e; ++i) y[i] = T(0.5) * x[i] * (T(1) + std::erf(x[i] * std::numbers::sqrt2_v<T> / T(2)));
-  });
-}
-
-/// grad[i] *= d gelu(x[i]) / dx.
-template <class T>
-void gelu_backward(const T* x, T* grad, Index n) {
-  parallel_for(n, kElementwiseGrain / 8, [=](Index b, Index e) {
-    const T inv_sqrt_2pi = std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
-    for (Index i = b; i < e; ++i) {
-      const T cdf = T(0.5) * (T(1) + std::erf(x[i] * std::numbers::sqrt2_v<T> / T(2)));
-      grad[i] *= cdf + x[i] * inv_sqrt_2pi * std::exp(T(-0.5) * x[i] * x[i]);
-    }
-  });
 }
 
 /// Inverted dropout: y[i] = keep[i] ? x[i] / (1 - p) : 0, with keep[i] drawn from `rng`. Which

@@ -1,9 +1,6 @@
 // Heads: what turns an encoder's features into answers.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -11,54 +8,6 @@
 #include "contexture/nn/layers.hpp"
 
 namespace contexture {
-
-/// Directions of context prediction: the 8 neighbours of a patch.
-inline constexpr Index kContextDirections = 8;
-
-struct ContextHeadOptions {
-  Index hidden = 512;  ///< units of the hidden layer
-  float dropout = 0.5F;
-  Index directions = kContextDirections;
-};
-
-/// Ordered pair of patches -> 8 logits: relu(batch_norm(concat(a, b) W1)), dropout, linear; the batch-norm
-/// has no scale and shift (Doersch et al., arXiv 1505.05192, found that they let activations collapse).
-template <class T>
-class ContextHead : public Module<T> {
- public:
-  ContextHead(Index features, const ContextHeadOptions& options, const Rng& rng)
-      : first_(features, options.hidden, rng.split("first"), false),
-        second_(features, options.hidden, rng.split("second"), false),
-        norm_(options.hidden, {.affine = false, .relu = true}),
-        dropout_(options.dropout, rng.split("dropout")),
-        output_(options.hidden, options.directions, rng.split("output")) {}
-
-  /// features (P,F) of all patches; pair i is (first[i], second[i]), rows of features. -> (pairs, 8).
-  /// concat(a, b) W1 = a W1[:F] + b W1[F:], so each patch is multiplied once however many pairs it is in.
-  [[nodiscard]] Variable<T> forward(const Variable<T>& features, std::span<const std::int32_t> first,
-                                    std::span<const std::int32_t> second) {
-    require(first.size() == second.size(), "ContextHead: ", first.size(), " first and ", second.size(),
-            " second patches");
-    const Variable<T> sums = add(gather_rows(first_(features), first), gather_rows(second_(features), second));
-    return output_(dropout_(norm_(sums)));
-  }
-
- protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.child("first", first_);
-    v.child("second", second_);
-    v.child("norm", norm_);
-    v.child("dropout", dropout_);
-    v.child("output", output_);
-  }
-
- private:
-  Linear<T> first_;
-  Linear<T> second_;
-  BatchNorm<T> norm_;
-  Dropout<T> dropout_;
-  Linear<T> output_;
-};
 
 struct MlpHeadOptions {
   Index hidden = 0;         ///< units of every hidden layer; 0: as many as the input has
@@ -71,7 +20,7 @@ struct MlpHeadOptions {
 template <class T>
 class MlpHead : public UnaryModule<T> {
  public:
-  MlpHead(Index features, const MlpHeadOptions& options, const Rng& rng) {
+  MlpHead(Index features, const MlpHeadOptions& options, const Rng& rng) : features_(features), options_(options) {
     require(options.hidden >= 0 && options.hidden_layers >= 0 && options.output >= 1,
             "MlpHead: ", options.hidden_layers, " hidden layers of ", options.hidden, " units, output ", options.output,
             ", expected 0 or more, 0 or more, 1 or more");
@@ -91,6 +40,8 @@ class MlpHead : public UnaryModule<T> {
     return output_[0](y);
   }
 
+  [[nodiscard]] MlpHead clone() const { return with_state_of(*this, MlpHead(features_, options_, Rng())); }
+
  protected:
   void visit(ModuleVisitor<T>& v) override {
     for (std::size_t i = 0; i < hidden_.size(); ++i) {
@@ -101,6 +52,8 @@ class MlpHead : public UnaryModule<T> {
   }
 
  private:
+  Index features_;
+  MlpHeadOptions options_;
   std::vector<Linear<T>> hidden_;
   std::vector<BatchNorm<T>> norms_;  // parallel to hidden_
   std::vector<Linear<T>> output_;    // one
@@ -115,9 +68,17 @@ template <class T>
 class ClassifierHead : public UnaryModule<T> {
  public:
   ClassifierHead(Index features, Index classes, const ClassifierHeadOptions& options, const Rng& rng)
-      : dropout_(options.dropout, rng.split("dropout")), output_(features, classes, rng.split("output")) {}
+      : features_(features),
+        classes_(classes),
+        options_(options),
+        dropout_(options.dropout, rng.split("dropout")),
+        output_(features, classes, rng.split("output")) {}
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return output_(dropout_(global_avg_pool(x))); }
+
+  [[nodiscard]] ClassifierHead clone() const {
+    return with_state_of(*this, ClassifierHead(features_, classes_, options_, Rng()));
+  }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
@@ -126,30 +87,10 @@ class ClassifierHead : public UnaryModule<T> {
   }
 
  private:
+  Index features_, classes_;
+  ClassifierHeadOptions options_;
   Dropout<T> dropout_;
   Linear<T> output_;
-};
-
-/// Encoder and classifier as one module: images (N,H,W,C) -> logits (N,classes).
-template <class T>
-class Classifier : public UnaryModule<T> {
- public:
-  Classifier(std::unique_ptr<Backbone<T>> encoder, ClassifierHead<T> head)
-      : encoder_(std::move(encoder)), head_(std::move(head)) {}
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return head_((*encoder_)(x)); }
-  [[nodiscard]] Backbone<T>& encoder() { return *encoder_; }
-  [[nodiscard]] ClassifierHead<T>& head() { return head_; }
-
- protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.child("encoder", *encoder_);
-    v.child("head", head_);
-  }
-
- private:
-  std::unique_ptr<Backbone<T>> encoder_;
-  ClassifierHead<T> head_;
 };
 
 }  // namespace contexture

@@ -2,7 +2,6 @@
 // image, namely image size, normalisation and the classes' names. Its file needs nothing beside it.
 #pragma once
 
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,7 +10,8 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
+#include "contexture/models/backbone_file.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
@@ -27,59 +27,16 @@ struct ImageClassifierOptions {
                         ///< mirrors them too
 };
 
-/// Encoder options as metadata of a weight file.
-[[nodiscard]] inline Metadata backbone_metadata(const BackboneDescription& o) {
-  return {{"kind", "encoder"},
-          {"encoder", nlohmann::json{{"in_channels", o.in_channels},
-                                     {"width", o.width},
-                                     {"stages", o.stages},
-                                     {"blocks_per_stage", o.blocks_per_stage},
-                                     {"affine", o.affine}}
-                          .dump()}};
-}
-
-/// The options that backbone_metadata() wrote into a file. Throws InputError naming `origin` where there are none, or
-/// the file has not the weights for them.
-[[nodiscard]] inline BackboneDescription backbone_description(const TensorFile& file, const std::string& origin) {
-  const auto found = file.metadata.find("encoder");
-  require_input(found != file.metadata.end(), origin,
-                ": its metadata lacks 'encoder', expected weights written by this "
-                "library");
-  BackboneDescription o;
-  try {
-    const nlohmann::json json = nlohmann::json::parse(found->second);
-    json.at("in_channels").get_to(o.in_channels);
-    json.at("width").get_to(o.width);
-    json.at("stages").get_to(o.stages);
-    json.at("blocks_per_stage").get_to(o.blocks_per_stage);
-    json.at("affine").get_to(o.affine);
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(message(origin, ": damaged metadata 'encoder' (", error.what(), ")"));
-  }
-  // Bounds that keep a damaged file from asking for all memory; Encoder checks the rest.
-  require_input(o.in_channels >= 1 && o.in_channels <= 64 && o.width >= 1 && o.width <= 1024 && o.stages >= 1 &&
-                    o.stages <= 8 && o.blocks_per_stage >= 1 && o.blocks_per_stage <= 64,
-                origin, ": metadata 'encoder' is out of range: ", found->second);
-  // The last stage alone: what is allocated stays in proportion to the file.
-  const double channels = std::ldexp(static_cast<double>(o.width), static_cast<int>(o.stages));
-  const double wanted = 9 * channels * channels * static_cast<double>(o.blocks_per_stage);
-  double stored = 0;
-  for (const auto& [name, tensor] : file.tensors) stored += static_cast<double>(tensor.size());
-  require_input(stored >= wanted, origin, ": ", stored,
-                " weights, too few for its metadata 'encoder': ", found->second);
-  return o;
-}
-
+/// Encoder and linear classifier: images (N,H,W,C), normalised -> logits (N,classes).
 class ImageClassifier final : public UnaryModule<float> {
  public:
-  /// Encoder and head draw their weights from streams of their own: the head's do not depend on the
-  /// encoder.
+  /// Throws std::invalid_argument without classes or for images without pixels. Encoder and head draw their weights
+  /// from streams of their own: the head's do not depend on the encoder.
   ImageClassifier(ImageClassifierOptions options, const Rng& rng)
       : options_(checked(std::move(options))),
         encoder_(make_backbone<float>(options_.encoder, rng.split("encoder"))),
         head_(encoder_->feature_channels(), static_cast<Index>(options_.class_names.size()), {}, rng.split("head")) {}
 
-  /// images (N,H,W,C), normalised -> logits (N,classes).
   [[nodiscard]] Variable<float> forward(const Variable<float>& images) override { return head_((*encoder_)(images)); }
 
   [[nodiscard]] const ImageClassifierOptions& options() const { return options_; }
@@ -88,6 +45,9 @@ class ImageClassifier final : public UnaryModule<float> {
   [[nodiscard]] std::unique_ptr<Backbone<float>> take_encoder() { return std::move(encoder_); }
   [[nodiscard]] ClassifierHead<float>& head() { return head_; }
 
+  [[nodiscard]] ImageClassifier clone() const { return with_state_of(*this, ImageClassifier(options_, Rng())); }
+
+  /// Writes weights, statistics and options into one file. Throws InputError where it can't be written.
   void save(const std::filesystem::path& path) {
     Metadata metadata = backbone_metadata(options_.encoder);
     metadata["kind"] = "classifier";

@@ -1,4 +1,5 @@
-// The networks there are, by name: a line each in make_backbone().
+// The networks there are. To add one: write its header (backbone.hpp says what it has to have) and list it in
+// Networks; programs then offer it by name, and files can hold it.
 #pragma once
 
 #include <array>
@@ -8,25 +9,96 @@
 #include <string_view>
 
 #include "contexture/models/backbone.hpp"
+#include "contexture/models/convnext.hpp"
 #include "contexture/models/resnet.hpp"
+#include "contexture/models/resnet18.hpp"
 
 namespace contexture {
 
+template <template <class> class... N>
+struct NetworkList {};
+
+/// The first is the default.
+using Networks = NetworkList<ResNet, ResNet18, ConvNext>;
+
+namespace detail {
+
+// The table behind the functions below; a row a network.
+struct NetworkRow {
+  std::string_view name, help;
+  BackboneDescription (*defaults)();
+  void (*check)(const BackboneDescription&);
+  double (*weight_count)(const BackboneDescription&);
+};
+
+template <template <class> class... N>
+constexpr std::array<NetworkRow, sizeof...(N)> network_rows(NetworkList<N...>) {
+  return {NetworkRow{N<float>::kName, N<float>::kHelp, N<float>::default_description, N<float>::check,
+                     N<float>::weight_count}...};
+}
+
+inline constexpr auto kNetworks = network_rows(Networks());
+
+// Its place in Networks; throws std::invalid_argument, listing the names, where it is not there.
+inline std::size_t network_index(std::string_view network) {
+  std::string known;
+  for (std::size_t i = 0; i < kNetworks.size(); ++i) {
+    if (kNetworks[i].name == network) return i;
+    known += (known.empty() ? "" : ", ") + std::string(kNetworks[i].name);
+  }
+  require(false, "network '", network, "', expected one of ", known);
+  return 0;
+}
+
+template <class T, template <class> class... N>
+std::unique_ptr<Backbone<T>> make_network(std::size_t index, const BackboneDescription& d, const Rng& rng,
+                                          NetworkList<N...>) {
+  using Make = std::unique_ptr<Backbone<T>> (*)(const BackboneDescription&, const Rng&);
+  static constexpr std::array<Make, sizeof...(N)> make{
+      [](const BackboneDescription& its, const Rng& stream) -> std::unique_ptr<Backbone<T>> {
+        return std::make_unique<N<T>>(its, stream);
+      }...};
+  return make[index](d, rng);
+}
+
+}  // namespace detail
+
 /// The names that make_backbone() knows.
 [[nodiscard]] inline std::span<const std::string_view> network_names() {
-  static constexpr std::array<std::string_view, 1> names{"resnet"};
+  static constexpr auto names = [] {
+    std::array<std::string_view, detail::kNetworks.size()> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = detail::kNetworks[i].name;
+    return out;
+  }();
   return names;
 }
 
-/// The network of a description, its weights drawn from `rng`. Throws std::invalid_argument, listing the names, for a
-/// network it does not know, and what the network throws for sizes that make no sense.
+/// A line about a network, for people. This and what follows throw std::invalid_argument, listing the names, for a
+/// network that is not there.
+[[nodiscard]] inline std::string_view network_help(std::string_view network) {
+  return detail::kNetworks[detail::network_index(network)].help;
+}
+
+/// A network in its usual size.
+[[nodiscard]] inline BackboneDescription default_description(std::string_view network) {
+  return detail::kNetworks[detail::network_index(network)].defaults();
+}
+
+/// Throws std::invalid_argument where make_backbone() would, without making anything.
+inline void check_description(const BackboneDescription& description) {
+  detail::kNetworks[detail::network_index(description.network)].check(description);
+}
+
+/// Scalars in the parameters of the network that a checked description stands for, without making it.
+[[nodiscard]] inline double weight_count(const BackboneDescription& description) {
+  return detail::kNetworks[detail::network_index(description.network)].weight_count(description);
+}
+
+/// The network of a description, its weights drawn from `rng`. Throws std::invalid_argument also for sizes that make
+/// no sense to the network.
 template <class T>
 [[nodiscard]] std::unique_ptr<Backbone<T>> make_backbone(const BackboneDescription& description, const Rng& rng) {
-  if (description.network == "resnet") return std::make_unique<ResNet<T>>(description, rng);
-  std::string known;
-  for (const std::string_view name : network_names()) known += (known.empty() ? "" : ", ") + std::string(name);
-  require(false, "network '", description.network, "', expected one of ", known);
-  return nullptr;
+  return detail::make_network<T>(detail::network_index(description.network), description, rng, Networks());
 }
 
 }  // namespace contexture

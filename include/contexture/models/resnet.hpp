@@ -3,7 +3,7 @@
 // same weights, and the size of the feature map follows the size of the input.
 #pragma once
 
-#include <charconv>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,30 +18,43 @@ namespace contexture {
 template <class T>
 class ResNet final : public Backbone<T> {
  public:
-  explicit ResNet(const BackboneDescription& options, const Rng& rng)
-      : options_(checked(options)),
+  static constexpr std::string_view kName = "resnet";
+  static constexpr std::string_view kHelp = "small residual network, every stage halves the image and doubles channels";
+
+  [[nodiscard]] static BackboneDescription default_description() { return {}; }
+  static void check(const BackboneDescription& o) { detail::require_sizes("ResNet", o); }
+
+  [[nodiscard]] static double weight_count(const BackboneDescription& o) {
+    double total = static_cast<double>(9 * o.in_channels * o.width + (o.affine ? 2 * o.width : 0));
+    for (Index stage = 0; stage < o.stages; ++stage)
+      for (Index block = 0; block < o.blocks_per_stage; ++block)
+        total += ResidualBlock<T>::weight_count(o.width << (block == 0 ? stage : stage + 1), o.width << (stage + 1),
+                                                block_options(o, block));
+    return total;
+  }
+
+  ResNet(const BackboneDescription& options, const Rng& rng)
+      : options_((check(options), options)),
         stem_(options.in_channels, options.width, {.kernel = 3, .bias = false}, rng.split("stem")),
-        stem_norm_(options.width, {.affine = options.affine, .relu = true}) {
+        stem_norm_(make_norm<T>(options.width, {options.norm, options.affine, true})) {
     Index channels = options.width;
     for (Index stage = 0; stage < options.stages; ++stage)
       for (Index block = 0; block < options.blocks_per_stage; ++block) {
         const Index out = options.width << (stage + 1);
-        blocks_.emplace_back(channels, out,
-                             ResidualBlockOptions{.stride = block == 0 ? 2 : 1, .affine = options.affine},
-                             rng.split(block_name(stage, block)));
+        blocks_.emplace_back(channels, out, block_options(options, block), rng.split(block_name(stage, block)));
         channels = out;
       }
   }
 
   /// Feature map of the last stage.
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    Variable<T> y = stem_norm_(stem_(x));
+    Variable<T> y = (*stem_norm_)(stem_(x));
     for (ResidualBlock<T>& block : blocks_) y = block(y);
     return y;
   }
 
   [[nodiscard]] std::vector<Variable<T>> forward_stages(const Variable<T>& x) override {
-    std::vector<Variable<T>> maps{stem_norm_(stem_(x))};
+    std::vector<Variable<T>> maps{(*stem_norm_)(stem_(x))};
     for (Index stage = 0; stage < options_.stages; ++stage) {
       Variable<T> y = maps.back();
       for (Index block = 0; block < options_.blocks_per_stage; ++block)
@@ -60,10 +73,7 @@ class ResNet final : public Backbone<T> {
   }
 
   /// The stages' stride-2 convolutions round up.
-  [[nodiscard]] Index feature_extent(Index extent) const override {
-    for (Index stage = 0; stage < options_.stages; ++stage) extent = (extent + 1) / 2;
-    return extent;
-  }
+  [[nodiscard]] Index feature_extent(Index extent) const override { return detail::halved(extent, options_.stages); }
 
   [[nodiscard]] Index multiply_adds(Index height, Index width) const override {
     Index total = height * width * 9 * options_.in_channels * options_.width;
@@ -79,20 +89,16 @@ class ResNet final : public Backbone<T> {
     return total;
   }
 
-  [[nodiscard]] Index stage_of(std::string_view name) const override {
-    constexpr std::string_view kStage = "stage";
-    if (!name.starts_with(kStage)) return 0;
-    Index stage = 0;
-    (void)std::from_chars(name.data() + kStage.size(), name.data() + name.size(), stage);
-    return stage;
-  }
+  [[nodiscard]] const Tensor<T>* first_filters() const override { return &stem_.weight().value(); }
 
-  [[nodiscard]] const Tensor<T>& first_filters() const override { return stem_.weight().value(); }
+  [[nodiscard]] std::unique_ptr<Backbone<T>> clone() const override {
+    return std::make_unique<ResNet>(with_state_of(*this, ResNet(options_, Rng())));
+  }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
     v.child("stem", stem_);
-    v.child("stem_norm", stem_norm_);
+    v.child("stem_norm", *stem_norm_);
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const auto per_stage = static_cast<std::size_t>(options_.blocks_per_stage);
       v.child(block_name(static_cast<Index>(i / per_stage), static_cast<Index>(i % per_stage)), blocks_[i]);
@@ -100,12 +106,8 @@ class ResNet final : public Backbone<T> {
   }
 
  private:
-  static const BackboneDescription& checked(const BackboneDescription& o) {
-    require(o.in_channels >= 1 && o.width >= 1 && o.width <= 4096 && o.stages >= 1 && o.stages <= 8 &&
-                o.blocks_per_stage >= 1,
-            "ResNet: in_channels ", o.in_channels, ", width ", o.width, ", stages ", o.stages, ", blocks_per_stage ",
-            o.blocks_per_stage, ", expected >= 1, 1 to 4096, 1 to 8, >= 1");
-    return o;
+  static ResidualBlockOptions block_options(const BackboneDescription& o, Index block) {
+    return {.stride = block == 0 ? 2 : 1, .affine = o.affine, .norm = o.norm};
   }
 
   // "stage1" for a single block, "stage1.block0" otherwise; stages count from 1, the stem being 0.
@@ -116,7 +118,7 @@ class ResNet final : public Backbone<T> {
 
   BackboneDescription options_;
   Conv2d<T> stem_;
-  BatchNorm<T> stem_norm_;
+  std::unique_ptr<NormLayer<T>> stem_norm_;
   std::vector<ResidualBlock<T>> blocks_;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/nn/init.hpp"
 #include "contexture/nn/module.hpp"
+#include "contexture/nn/norm.hpp"
 
 namespace contexture {
 
@@ -26,17 +28,15 @@ struct ConvLayerOptions {
 template <class T>
 class Conv2d : public UnaryModule<T> {
  public:
-  Conv2d(Index in_channels, Index out_channels, const ConvLayerOptions& options, const Rng& rng) {
+  Conv2d(Index in_channels, Index out_channels, const ConvLayerOptions& options, const Rng& rng)
+      : in_channels_(in_channels), out_channels_(out_channels), options_(options) {
     require(in_channels >= 1 && out_channels >= 1 && options.kernel >= 1 && options.groups >= 1 &&
                 in_channels % options.groups == 0 && out_channels % options.groups == 0 && options.padding >= -1 &&
                 options.stride >= 1 && options.dilation >= 1,
             "Conv2d: ", in_channels, " -> ", out_channels, " channels, kernel ", options.kernel, ", groups ",
             options.groups, ", padding ", options.padding, ", stride ", options.stride, ", dilation ", options.dilation,
             ", expected positive and divisible by groups, padding >= -1");
-    options_ = {.stride = options.stride,
-                .padding = options.padding >= 0 ? options.padding : options.dilation * (options.kernel - 1) / 2,
-                .dilation = options.dilation,
-                .groups = options.groups};
+    if (options_.padding < 0) options_.padding = options.dilation * (options.kernel - 1) / 2;
     const auto r = static_cast<std::size_t>(options.kernel);
     const Index per_group = in_channels / options.groups;
     weight_ =
@@ -46,8 +46,18 @@ class Conv2d : public UnaryModule<T> {
     if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(out_channels)}), true);
   }
 
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return conv2d(x, weight_, bias_, options_); }
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
+    return conv2d(x, weight_, bias_,
+                  {.stride = options_.stride,
+                   .padding = options_.padding,
+                   .dilation = options_.dilation,
+                   .groups = options_.groups});
+  }
   [[nodiscard]] const Variable<T>& weight() const { return weight_; }
+
+  [[nodiscard]] Conv2d clone() const {
+    return with_state_of(*this, Conv2d(in_channels_, out_channels_, options_, Rng()));
+  }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
@@ -56,71 +66,17 @@ class Conv2d : public UnaryModule<T> {
   }
 
  private:
-  Conv2dOptions options_;
+  Index in_channels_, out_channels_;
+  ConvLayerOptions options_;
   Variable<T> weight_;
   Variable<T> bias_;
-};
-
-struct BatchNormLayerOptions {
-  double momentum = 0.1;
-  double epsilon = 1e-5;
-  bool affine = true;  ///< learn scale and shift; false as in context prediction's code, against collapse
-  bool relu = false;   ///< ReLU in the same sweep
-};
-
-/// Batch normalisation over the last axis: 1-d on (N,C), 2-d on (N,H,W,C).
-template <class T>
-class BatchNorm : public UnaryModule<T> {
- public:
-  explicit BatchNorm(Index channels, const BatchNormLayerOptions& options = {}) : options_(options) {
-    require(channels >= 1, "BatchNorm: ", channels, " channels, expected at least 1");
-    detail::require_batch_norm_options("BatchNorm", options.epsilon, options.momentum);
-    const Shape shape{static_cast<std::size_t>(channels)};
-    if (options.affine) {
-      gamma_ = Variable<T>(full<T>(shape, T(1)), true);
-      beta_ = Variable<T>(zeros<T>(shape), true);
-    }
-    running_mean_ = zeros<T>(shape);
-    running_variance_ = full<T>(shape, T(1));
-  }
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return forward(x, {}); }
-
-  /// With a residual added before the ReLU, all in one sweep.
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) {
-    return batch_norm(x, gamma_, beta_, running_mean_, running_variance_,
-                      {.training = this->training(),
-                       .momentum = options_.momentum,
-                       .epsilon = options_.epsilon,
-                       .relu = options_.relu},
-                      residual);
-  }
-
-  /// Weight of each batch in the running statistics; 1/k for the k-th batch gives a plain average.
-  void set_momentum(double momentum) { options_.momentum = momentum; }
-  [[nodiscard]] double momentum() const { return options_.momentum; }
-
- protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.parameter("gamma", gamma_);
-    v.parameter("beta", beta_);
-    v.buffer("running_mean", running_mean_);
-    v.buffer("running_variance", running_variance_);
-  }
-
- private:
-  BatchNormLayerOptions options_;
-  Variable<T> gamma_;
-  Variable<T> beta_;
-  Tensor<T> running_mean_;
-  Tensor<T> running_variance_;
 };
 
 /// Fully connected layer (N,I) -> (N,O); weight (I,O), Xavier-initialised; bias (O), zero.
 template <class T>
 class Linear : public UnaryModule<T> {
  public:
-  Linear(Index inputs, Index outputs, const Rng& rng, bool bias = true) {
+  Linear(Index inputs, Index outputs, const Rng& rng, bool bias = true) : inputs_(inputs), outputs_(outputs) {
     require(inputs >= 1 && outputs >= 1, "Linear: ", inputs, " -> ", outputs, ", expected at least 1");
     weight_ = Variable<T>(xavier_uniform<T>({static_cast<std::size_t>(inputs), static_cast<std::size_t>(outputs)},
                                             inputs, outputs, rng.split("weight")),
@@ -130,6 +86,8 @@ class Linear : public UnaryModule<T> {
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return linear(x, weight_, bias_); }
 
+  [[nodiscard]] Linear clone() const { return with_state_of(*this, Linear(inputs_, outputs_, Rng(), bias_.defined())); }
+
  protected:
   void visit(ModuleVisitor<T>& v) override {
     v.parameter("weight", weight_);
@@ -137,6 +95,7 @@ class Linear : public UnaryModule<T> {
   }
 
  private:
+  Index inputs_, outputs_;
   Variable<T> weight_;
   Variable<T> bias_;
 };
@@ -155,6 +114,9 @@ class Dropout : public UnaryModule<T> {
     return dropout(x, probability_, rng_.split(rng_.bits64()));
   }
 
+  /// The clone draws what this one would have drawn; reseed() gives either another stream.
+  [[nodiscard]] Dropout clone() const { return with_state_of(*this, Dropout(probability_, rng_)); }
+
  protected:
   void visit(ModuleVisitor<T>& v) override { v.stream("dropout", rng_); }
 
@@ -168,34 +130,47 @@ template <class T>
 class Relu : public UnaryModule<T> {
  public:
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return relu(x); }
+  [[nodiscard]] Relu clone() const { return with_state_of(*this, Relu()); }
 
  protected:
   void visit(ModuleVisitor<T>&) override {}
 };
 
-/// Modules one after the other; children are named "0", "1", ... A copy has copies of them, as other modules have of
-/// their members.
+/// x * Phi(x), as a module for Sequential.
+template <class T>
+class Gelu : public UnaryModule<T> {
+ public:
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return gelu(x); }
+  [[nodiscard]] Gelu clone() const { return with_state_of(*this, Gelu()); }
+
+ protected:
+  void visit(ModuleVisitor<T>&) override {}
+};
+
+/// Modules one after the other; children are named "0", "1", ...
 template <class T>
 class Sequential : public UnaryModule<T> {
  public:
-  Sequential() = default;
-  Sequential(const Sequential& other) : UnaryModule<T>(other) {
-    for (const Entry& entry : other.modules_) modules_.push_back({entry.copy(*entry.module), entry.copy});
-  }
-  Sequential(Sequential&&) = default;
-  Sequential& operator=(Sequential other) noexcept {
-    UnaryModule<T>::operator=(other);
-    modules_.swap(other.modules_);
-    return *this;
-  }
-
-  /// Appends a module, moved or copied in; returns *this for chaining.
+  /// Appends a module, moved in; returns *this for chaining. It needs a clone() only if this one is cloned.
   template <class M>
   Sequential& add(M module) {
     modules_.push_back({std::make_unique<M>(std::move(module)), [](const UnaryModule<T>& from) -> Owned {
-                          return std::make_unique<M>(static_cast<const M&>(from));
+                          [[maybe_unused]] const auto& own = static_cast<const M&>(from);
+                          if constexpr (requires { M(own.clone()); })
+                            return std::make_unique<M>(own.clone());
+                          else if constexpr (requires { Owned(own.clone()); })
+                            return own.clone();
+                          require_state(false, "Sequential: one of its modules has no clone()");
+                          return nullptr;
                         }});
     return *this;
+  }
+
+  /// Throws std::logic_error where a module was added whose class has no clone().
+  [[nodiscard]] Sequential clone() const {
+    Sequential fresh;
+    for (const Entry& entry : modules_) fresh.modules_.push_back({entry.clone(*entry.module), entry.clone});
+    return with_state_of(*this, std::move(fresh));
   }
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
@@ -213,58 +188,74 @@ class Sequential : public UnaryModule<T> {
   using Owned = std::unique_ptr<UnaryModule<T>>;
   struct Entry {
     Owned module;
-    Owned (*copy)(const UnaryModule<T>&);  // into a new one of its own class
+    Owned (*clone)(const UnaryModule<T>&);  // of its own class
   };
   std::vector<Entry> modules_;
 };
 
 struct ResidualBlockOptions {
   Index stride = 1;
-  bool affine = true;  ///< of the batch-norms
+  bool affine = true;  ///< of the normalisations
+  Norm norm = Norm::batch;
 };
 
-/// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), 3x3 convolutions, the first with the
+/// relu(norm2(conv2(relu(norm1(conv1(x))))) + shortcut(x)), 3x3 convolutions, the first with the
 /// stride (He et al., arXiv 1512.03385). The shortcut is the identity, or a 1x1 convolution with
-/// batch-norm where stride or channels change.
+/// a normalisation where stride or channels change.
 template <class T>
 class ResidualBlock : public UnaryModule<T> {
  public:
   ResidualBlock(Index in_channels, Index out_channels, const ResidualBlockOptions& options, const Rng& rng)
-      : conv1_(in_channels, out_channels, {.kernel = 3, .stride = options.stride, .bias = false}, rng.split("conv1")),
-        norm1_(out_channels, {.affine = options.affine, .relu = true}),
+      : in_channels_(in_channels),
+        out_channels_(out_channels),
+        options_(options),
+        conv1_(in_channels, out_channels, {.kernel = 3, .stride = options.stride, .bias = false}, rng.split("conv1")),
+        norm1_(make_norm<T>(out_channels, {options.norm, options.affine, true})),
         conv2_(out_channels, out_channels, {.kernel = 3, .bias = false}, rng.split("conv2")),
-        norm2_(out_channels, {.affine = options.affine, .relu = true}) {
+        norm2_(make_norm<T>(out_channels, {options.norm, options.affine, true})) {
     if (options.stride == 1 && in_channels == out_channels) return;
-    shortcut_.emplace_back(in_channels, out_channels,
-                           ConvLayerOptions{.kernel = 1, .stride = options.stride, .bias = false},
-                           rng.split("shortcut"));
-    shortcut_norm_.emplace_back(out_channels, BatchNormLayerOptions{.affine = options.affine});
+    shortcut_.emplace(in_channels, out_channels, ConvLayerOptions{.kernel = 1, .stride = options.stride, .bias = false},
+                      rng.split("shortcut"));
+    shortcut_norm_ = make_norm<T>(out_channels, {options.norm, options.affine, false});
   }
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    const Variable<T> inner = norm1_(conv1_(x));
-    const Variable<T> residual = shortcut_.empty() ? x : shortcut_norm_[0](shortcut_[0](x));
-    return norm2_.forward(conv2_(inner), residual);
+    const Variable<T> inner = (*norm1_)(conv1_(x));
+    const Variable<T> residual = shortcut_ ? (*shortcut_norm_)((*shortcut_)(x)) : x;
+    return norm2_->forward(conv2_(inner), residual);
+  }
+
+  [[nodiscard]] ResidualBlock clone() const {
+    return with_state_of(*this, ResidualBlock(in_channels_, out_channels_, options_, Rng()));
+  }
+
+  /// Scalars in the parameters of such a block.
+  [[nodiscard]] static double weight_count(Index in_channels, Index out_channels, const ResidualBlockOptions& options) {
+    const auto in = static_cast<double>(in_channels), out = static_cast<double>(out_channels);
+    const bool shortcut = options.stride != 1 || in_channels != out_channels;
+    return 9 * in * out + 9 * out * out + (shortcut ? in * out : 0) + (options.affine ? (shortcut ? 6 : 4) * out : 0);
   }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
     v.child("conv1", conv1_);
-    v.child("norm1", norm1_);
+    v.child("norm1", *norm1_);
     v.child("conv2", conv2_);
-    v.child("norm2", norm2_);
-    if (shortcut_.empty()) return;
-    v.child("shortcut", shortcut_[0]);
-    v.child("shortcut_norm", shortcut_norm_[0]);
+    v.child("norm2", *norm2_);
+    if (!shortcut_) return;
+    v.child("shortcut", *shortcut_);
+    v.child("shortcut_norm", *shortcut_norm_);
   }
 
  private:
+  Index in_channels_, out_channels_;
+  ResidualBlockOptions options_;
   Conv2d<T> conv1_;
-  BatchNorm<T> norm1_;
+  std::unique_ptr<NormLayer<T>> norm1_;
   Conv2d<T> conv2_;
-  BatchNorm<T> norm2_;
-  std::vector<Conv2d<T>> shortcut_;  // none, or one
-  std::vector<BatchNorm<T>> shortcut_norm_;
+  std::unique_ptr<NormLayer<T>> norm2_;
+  std::optional<Conv2d<T>> shortcut_;
+  std::unique_ptr<NormLayer<T>> shortcut_norm_;
 };
 
 }  // namespace contexture

@@ -1,21 +1,25 @@
 // Module: named state. A module lists its parameters, buffers, random streams and children once,
-// in visit(); names, (de)serialisation, train/eval mode, freezing and re-seeding all follow from
-// that list. Modules are plain values: members are copied and moved with them (a copied Variable
-// still shares its parameter).
+// in visit(); names, (de)serialisation, train/eval mode, freezing, re-seeding and copying of state all
+// follow from that list. Modules move, and are not copied: a Variable is a handle, so that a copy would
+// share its weights. clone() of every layer and network makes a second one that shares nothing.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 
 namespace contexture {
 
 template <class T>
 class Module;
+template <class T>
+class ModeGuard;
 
 /// A parameter under its path, e.g. "stage2.conv1.weight".
 template <class T>
@@ -39,6 +43,8 @@ class ModuleVisitor {
   virtual void parameter(std::string_view name, Variable<T>& variable) = 0;
   virtual void buffer(std::string_view name, Tensor<T>& tensor) = 0;
   virtual void stream(std::string_view name, Rng& rng) = 0;
+  /// A number that can change after construction and is not saved, e.g. a momentum.
+  virtual void number(std::string_view name, double& value) = 0;
   virtual void child(std::string_view name, Module<T>& module) = 0;
 };
 
@@ -98,11 +104,30 @@ class Module {
     for (auto& [name, stream] : collector.streams) *stream = rng.split(std::string_view(name));
   }
 
+  /// Gives this module and its children the state of `from`: values of parameters and which of them want gradients,
+  /// buffers, random streams, numbers and modes; gradients stay where they are. Throws std::invalid_argument, and
+  /// changes nothing, unless both list the same under the same names and shapes.
+  void copy_state(const Module& from) {
+    Collector into, source;
+    into.enter(*this);
+    source.enter(const_cast<Module&>(from));  // only read
+    into.require_same_lists(source);
+    for (std::size_t i = 0; i < into.parameters.size(); ++i) {
+      into.parameters[i].variable.mutable_value() = source.parameters[i].variable.value();
+      into.parameters[i].variable.set_requires_grad(source.parameters[i].variable.requires_grad());
+    }
+    for (std::size_t i = 0; i < into.buffers.size(); ++i) *into.buffers[i].tensor = *source.buffers[i].tensor;
+    for (std::size_t i = 0; i < into.streams.size(); ++i) *into.streams[i].second = *source.streams[i].second;
+    for (std::size_t i = 0; i < into.numbers.size(); ++i) *into.numbers[i].second = *source.numbers[i].second;
+    for (std::size_t i = 0; i < into.modules.size(); ++i) into.modules[i]->training_ = source.modules[i]->training_;
+  }
+
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
  protected:
   Module() = default;
-  Module(const Module&) = default;
   Module(Module&&) = default;
-  Module& operator=(const Module&) = default;
   Module& operator=(Module&&) = default;
 
   /// Lists everything this module owns: v.parameter("weight", weight_), v.child("conv1", conv1_), ...
@@ -119,6 +144,7 @@ class Module {
     }
     void buffer(std::string_view name, Tensor<T>& tensor) override { buffers.push_back({path(name), &tensor}); }
     void stream(std::string_view name, Rng& rng) override { streams.emplace_back(path(name), &rng); }
+    void number(std::string_view name, double& value) override { numbers.emplace_back(path(name), &value); }
     void child(std::string_view name, Module& module) override {
       const std::size_t length = prefix.size();
       prefix += name;
@@ -128,14 +154,59 @@ class Module {
     }
     std::string path(std::string_view name) const { return prefix + std::string(name); }
 
+    // Names and shapes of all that is listed.
+    std::vector<std::string> lists() const {
+      std::vector<std::string> out{message(modules.size(), " modules")};
+      for (const auto& p : parameters) out.push_back(message(p.name, " ", p.variable.shape()));
+      for (const auto& b : buffers) out.push_back(message(b.name, " ", b.tensor->shape()));
+      for (const auto& [name, stream] : streams) out.push_back(name);
+      for (const auto& [name, number] : numbers) out.push_back(name);
+      return out;
+    }
+    void require_same_lists(const Collector& from) const {
+      const std::vector<std::string> own = lists(), other = from.lists();
+      for (std::size_t i = 0; i < std::max(own.size(), other.size()); ++i) {
+        const std::string here = i < own.size() ? own[i] : "nothing";
+        const std::string there = i < other.size() ? other[i] : "nothing";
+        require(here == there, "copy_state: ", there, " of another module, where this one has ", here);
+      }
+    }
+
     std::string prefix;
     std::vector<NamedParameter<T>> parameters;
     std::vector<NamedBuffer<T>> buffers;
     std::vector<std::pair<std::string, Rng*>> streams;
+    std::vector<std::pair<std::string, double*>> numbers;
     std::vector<Module*> modules;
   };
 
+  friend class ModeGuard<T>;
   bool training_ = true;
+};
+
+/// A module that was made from the same options, with the state of `from`: what clone() returns.
+template <class M>
+[[nodiscard]] M with_state_of(const M& from, M fresh) {
+  fresh.copy_state(from);
+  return fresh;
+}
+
+/// Sets the mode of a module and all below it, and gives each of them its own back on destruction. The module has to
+/// live as long, and to keep its children.
+template <class T>
+class ModeGuard {
+ public:
+  ModeGuard(Module<T>& module, bool training) {
+    for (Module<T>* m : module.modules()) before_.emplace_back(m, std::exchange(m->training_, training));
+  }
+  ~ModeGuard() {
+    for (const auto& [module, training] : before_) module->training_ = training;
+  }
+  ModeGuard(const ModeGuard&) = delete;
+  ModeGuard& operator=(const ModeGuard&) = delete;
+
+ private:
+  std::vector<std::pair<Module<T>*, bool>> before_;
 };
 
 /// A module that maps one tensor to one tensor.

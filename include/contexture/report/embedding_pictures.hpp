@@ -16,7 +16,7 @@
 #include "contexture/report/pictures.hpp"
 #include "contexture/report/scene.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report::detail {
 
 /// Colours of classes on the map: Okabe and Ito's without black, then four of Tol's muted ones. Classes beyond are
 /// grey.
@@ -206,4 +206,4 @@ inline constexpr std::array<std::array<std::uint8_t, 3>, 12> kClassColours = {{{
   return out + ".";
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report::detail

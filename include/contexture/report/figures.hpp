@@ -1,5 +1,5 @@
 // Which curves go on which figure: loss and accuracy of the experiments, and the curves of
-// pre-training. The drawing is in curves.hpp.
+// pre-training. The drawing is in curve_drawing.hpp.
 #pragma once
 
 #include <algorithm>
@@ -9,11 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "contexture/report/curves.hpp"
+#include "contexture/report/curve_figure.hpp"
+#include "contexture/report/experiment_view.hpp"
+#include "contexture/report/history.hpp"
 #include "contexture/report/label_efficiency.hpp"
-#include "contexture/report/statistics.hpp"
+#include "contexture/report/palette.hpp"
+#include "contexture/report/text.hpp"
+#include "contexture/study/results.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report::detail {
 
 [[nodiscard]] inline std::string panel_title(const ExperimentView& e) {
   return e.key + " % of the labels (" + grouped(e.labels) + ")";
@@ -80,7 +84,7 @@ inline CurveFigure wrapped(CurveFigure f) {
       panel.whole_x = true;
       panel.y_label = std::string(split == std::string("train") ? "training" : "validation") + " loss (nats)";
       for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
-        const auto curves = seed_curves(run, e.key, to_string(arm), split, [](const HistoryRow& h) { return h.loss; });
+        const auto curves = arm_curves(run, e.label_fraction, arm, split, [](const HistoryRow& h) { return h.loss; });
         panel.curves.push_back(
             figure_parts::curve_of(band_of(curves, false), ink_of(arm), curves.size(), figure_parts::Axis::step));
         out.show_band |= curves.size() > 1;
@@ -99,10 +103,7 @@ inline CurveFigure wrapped(CurveFigure f) {
   out.description = "Validation accuracy of both arms by optimiser step, and by time with pre-training included";
   out.lines = {{Ink::scratch, name_of(Arm::scratch)}, {Ink::pretrained, name_of(Arm::pretrained)}};
   const double offset = run.pretrain && std::isfinite(run.pretrain->seconds) ? std::max(0.0, run.pretrain->seconds) : 0;
-  double longest = 0;
-  for (const HistoryRow& h : run.history)
-    if (h.arm != "pretext" && std::isfinite(h.seconds)) longest = std::max(longest, h.seconds);
-  const TimeUnit unit = time_unit(longest + offset);
+  const TimeUnit unit = time_unit(longest_arm(run) + offset);
   for (const auto axis : {figure_parts::Axis::step, figure_parts::Axis::seconds}) {
     const bool by_step = axis == figure_parts::Axis::step;
     std::vector<Panel> row;
@@ -116,7 +117,7 @@ inline CurveFigure wrapped(CurveFigure f) {
       panel.whole_x = by_step;
       for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
         const auto curves =
-            seed_curves(run, e.key, to_string(arm), "validation", [](const HistoryRow& h) { return h.accuracy; });
+            arm_curves(run, e.label_fraction, arm, "validation", [](const HistoryRow& h) { return h.accuracy; });
         PanelCurve curve = figure_parts::curve_of(band_of(curves, true), ink_of(arm), curves.size(), axis,
                                                   arm == Arm::pretrained ? offset : 0, unit.seconds);
         curve.raw = by_step;
@@ -205,8 +206,8 @@ inline CurveFigure wrapped(CurveFigure f) {
     row[i].x_label = "optimiser steps";
     row[i].whole_x = true;
     for (const char* split : {"train", "validation"}) {
-      const auto curves = seed_curves(run, "pretrain", "pretext", split,
-                                      [&](const HistoryRow& h) { return i == 0 ? h.loss : h.accuracy; });
+      const auto curves =
+          pretraining_curves(run, split, [&](const HistoryRow& h) { return i == 0 ? h.loss : h.accuracy; });
       const Ink ink = split == std::string("train") ? Ink::muted : Ink::pretrained;
       out.show_band |= curves.size() > 1;
       row[i].curves.push_back(
@@ -220,4 +221,4 @@ inline CurveFigure wrapped(CurveFigure f) {
   return out;
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report::detail

@@ -17,12 +17,12 @@
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report {
 
 /// Writes `bytes` to `path`, complete or not at all.
 /// Throws InputError ("results/history.csv: writing failed: No space left on device").
 inline void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  write_atomically(path, [&](std::ostream& out) { out << bytes; });
+  contexture::detail::write_atomically(path, [&](std::ostream& out) { out << bytes; });
 }
 
 /// The folder exists afterwards, or InputError says why not.
@@ -32,6 +32,8 @@ inline void make_folder(const std::filesystem::path& folder) {
   require_input(!error && std::filesystem::is_directory(folder), "cannot create the folder ", folder.string(), ": ",
                 error ? error.message() : "a file is in the way");
 }
+
+namespace detail {
 
 /// Contents of a file; empty optional when it cannot be read or is empty.
 [[nodiscard]] inline std::optional<std::string> read_file(const std::filesystem::path& path) {
@@ -65,4 +67,6 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace contexture::detail::report
+}  // namespace detail
+
+}  // namespace contexture::report

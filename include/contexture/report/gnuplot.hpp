@@ -14,10 +14,11 @@
 #include <string>
 #include <thread>
 
+#include "contexture/report/escape.hpp"
 #include "contexture/report/files.hpp"
 #include "contexture/report/text.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report::detail {
 
 /// Writes `commands` to `folder`/`name`.gp and runs `gnuplot` from the PATH on it, without the user's
 /// start-up files, at most two minutes. Empty string: it worked. Otherwise the reason in a few words.
@@ -70,4 +71,4 @@ namespace contexture::detail::report {
          said;
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report::detail

@@ -10,9 +10,9 @@
 #include <span>
 #include <vector>
 
-#include "contexture/report/statistics.hpp"
+#include "contexture/report/experiment_view.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report {
 
 /// Label fractions from which on a run has a label-efficiency view.
 inline constexpr std::size_t kEfficiencyFractions = 4;
@@ -94,4 +94,4 @@ struct LabelsSaved {
   return out;
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report

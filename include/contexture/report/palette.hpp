@@ -9,7 +9,7 @@
 
 #include "contexture/study/results.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report::detail {
 
 enum class Ink { none, paper, text, muted, line, shade, scratch, pretrained, right, wrong };
 
@@ -44,4 +44,4 @@ inline constexpr std::array<InkColours, 10> kInks = {{{"none", "none", "none"},
   return out;
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report::detail

@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "contexture/data/split.hpp"
+#include "contexture/report/experiment_view.hpp"
 #include "contexture/report/inputs.hpp"
+#include "contexture/report/palette.hpp"
 #include "contexture/report/scene.hpp"
-#include "contexture/report/statistics.hpp"
+#include "contexture/report/text.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report::detail {
 
 [[nodiscard]] inline std::string class_name(const RunSummary& run, std::int64_t label) {
   if (label >= 0 && label < static_cast<std::int64_t>(run.class_names.size()))
@@ -217,4 +219,4 @@ namespace contexture::detail::report {
   return scene;
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report::detail

@@ -13,7 +13,7 @@ namespace contexture {
 /// Aligned columns, two spaces between them, a rule below the first row; the first `left` columns are flush left,
 /// the others right. A shorter row leaves its last columns empty. Ends with a newline.
 [[nodiscard]] inline std::string plain_table(const std::vector<std::vector<std::string>>& rows, std::size_t left) {
-  using detail::report::columns;
+  using report::columns;
   std::vector<std::size_t> width;
   for (const auto& row : rows)
     for (std::size_t c = 0; c < row.size(); ++c) {

@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "contexture/data/png.hpp"
+#include "contexture/report/escape.hpp"
+#include "contexture/report/files.hpp"
 #include "contexture/report/gnuplot.hpp"
 #include "contexture/report/inputs.hpp"
 #include "contexture/report/palette.hpp"
 #include "contexture/report/text.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report::detail {
 
 enum class Anchor { left, middle, right };
 
@@ -194,4 +196,4 @@ inline std::string Scene::svg(std::string_view description) const {
   return out + "</svg>\n";
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report::detail

@@ -13,7 +13,7 @@
 
 #include "contexture/core/error.hpp"
 
-namespace contexture::detail::report {
+namespace contexture::report {
 
 /// Probability of a split of n fair coin throws at least as uneven as k to n - k, on either side: the two-sided exact
 /// binomial test of a share of one half. 1 for n = 0.
@@ -104,4 +104,4 @@ struct McNemar {
   return out;
 }
 
-}  // namespace contexture::detail::report
+}  // namespace contexture::report

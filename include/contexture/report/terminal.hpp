@@ -5,18 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "contexture/report/accuracy_words.hpp"
+#include "contexture/report/experiment_view.hpp"
 #include "contexture/report/palette.hpp"
 #include "contexture/report/plain_table.hpp"
-#include "contexture/report/statistics.hpp"
 #include "contexture/report/text.hpp"
-#include "contexture/report/words.hpp"
 
 namespace contexture {
 
 /// Per experiment and arm: test accuracy, macro-F1, steps to 90 % of the scratch arm's best, plateau and time;
 /// then the answer in one sentence. Ends with a newline.
 [[nodiscard]] inline std::string summary_table(const RunSummary& run) {
-  using namespace detail::report;
+  using namespace report;
+  using report::detail::headline, report::detail::name_of;
   const std::vector<ExperimentView> views = views_of(run);
   std::vector<std::vector<std::string>> rows = {
       {"labels", "arm", "test accuracy", "macro-F1", "to 90 %", "plateau", "time"}};

@@ -1,17 +1,16 @@
-// Numbers and names as people read them: percentages, durations, counts, and names from outside
-// made safe for HTML, Markdown and gnuplot.
+// Numbers and names as people read them: percentages, durations, counts, lists, and names from outside made safe for
+// one line. What a file format wants of them is in escape.hpp.
 #pragma once
 
 #include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace contexture::detail::report {
+namespace contexture::report {
 
 /// `value` with `digits` decimals; "n/a" where it is not finite. Independent of the locale.
 [[nodiscard]] inline std::string fixed(double value, int digits) {
@@ -73,6 +72,8 @@ namespace contexture::detail::report {
   return fixed(value, 0);
 }
 
+namespace detail {
+
 /// Splits valid UTF-8 into code points; every byte that is not part of one becomes U+FFFD, control
 /// characters become spaces. Names of folders may hold anything.
 [[nodiscard]] inline std::vector<std::string> code_points(std::string_view text) {
@@ -102,16 +103,18 @@ namespace contexture::detail::report {
   return out;
 }
 
+}  // namespace detail
+
 /// Valid UTF-8 on one line.
 [[nodiscard]] inline std::string clean(std::string_view text) {
   std::string out;
-  for (const std::string& c : code_points(text)) out += c;
+  for (const std::string& c : detail::code_points(text)) out += c;
   return out;
 }
 
 /// At most `most` code points, the last an ellipsis where something was cut.
 [[nodiscard]] inline std::string shortened(std::string_view text, std::size_t most) {
-  const std::vector<std::string> points = code_points(text);
+  const std::vector<std::string> points = detail::code_points(text);
   std::string out;
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (points.size() > most && i + 1 >= most) return out + "\u2026";
@@ -122,7 +125,7 @@ namespace contexture::detail::report {
 
 /// At most `most` code points, the middle replaced by an ellipsis: names often differ at their end.
 [[nodiscard]] inline std::string abridged(std::string_view text, std::size_t most) {
-  const std::vector<std::string> points = code_points(text);
+  const std::vector<std::string> points = detail::code_points(text);
   const std::size_t tail = most / 3, head = most - tail - 1;
   std::string out;
   for (std::size_t i = 0; i < points.size(); ++i) {
@@ -133,58 +136,19 @@ namespace contexture::detail::report {
 }
 
 /// Number of columns a text takes on a terminal, taking every code point as one.
-[[nodiscard]] inline std::size_t columns(std::string_view text) { return code_points(text).size(); }
+[[nodiscard]] inline std::size_t columns(std::string_view text) { return detail::code_points(text).size(); }
 
-/// For HTML text and quoted attributes.
-[[nodiscard]] inline std::string html_escaped(std::string_view text) {
+/// "a", "a and b", "a, b and c".
+[[nodiscard]] inline std::string listed(const std::vector<std::string>& parts) {
   std::string out;
-  for (const char c : clean(text)) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
-    }
-  }
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
   return out;
 }
 
-/// For Markdown running text and table cells.
-[[nodiscard]] inline std::string markdown_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : clean(text)) {
-    if (std::string_view("\\`*_[]<>|#~").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
+/// 1, "seed" -> "1 seed"; 3, "seed" -> "3 seeds".
+[[nodiscard]] inline std::string plural(std::size_t n, std::string_view word) {
+  return std::to_string(n) + " " + std::string(word) + (n == 1 ? "" : "s");
 }
 
-/// A gnuplot string constant: in single quotes nothing is special but the quote itself.
-[[nodiscard]] inline std::string gnuplot_quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
-  return out + "'";
-}
-
-[[nodiscard]] inline std::string base64(std::string_view bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k) out += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63U];
-  }
-  return out;
-}
-
-[[nodiscard]] inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
-  return text;
-}
-
-}  // namespace contexture::detail::report
+}  // namespace contexture::report

@@ -4,23 +4,24 @@
 // docs/context-prediction.md has the maths, every option and where this departs from the paper.
 #pragma once
 
-#include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
-#include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
+#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
-#include "contexture/models/heads.hpp"
+#include "contexture/ssl/context_head.hpp"
+#include "contexture/ssl/patch_options.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
 
 namespace contexture {
-
-static_assert(kContextDirections == kDirections);
 
 /// How a patch's feature map (h,w,F) becomes the vector that the head compares.
 enum class PatchReadout {
@@ -30,19 +31,9 @@ enum class PatchReadout {
             ///< runs over the patch's border
 };
 
-[[nodiscard]] constexpr const char* to_string(PatchReadout readout) {
-  return readout == PatchReadout::average ? "average" : "flatten";
-}
-
-/// The read-out of that name. Throws std::invalid_argument for any other text.
-[[nodiscard]] inline PatchReadout patch_readout(std::string_view name) {
-  if (name == "flatten") return PatchReadout::flatten;
-  require(name == "average", "patch read-out '", name, "', expected average or flatten");
-  return PatchReadout::average;
-}
-
-/// What the head and the loss of context prediction can be told.
+/// How patches are cut, and what the head and the loss can be told.
 struct ContextPredictionOptions {
+  PatchOptions patches = {};
   PatchReadout readout = PatchReadout::average;
   ContextHeadOptions head = {};
   double label_smoothing = 0;  ///< in [0, 1)
@@ -51,19 +42,19 @@ struct ContextPredictionOptions {
 template <class T>
 class ContextPrediction final : public PretextTask<T> {
  public:
-  /// For images of this size and an encoder like this one (only its sizes are used). Throws
-  /// std::invalid_argument where the images have no room for the grid, or the encoder takes another
-  /// number of channels.
-  ContextPrediction(const ContextOptions& context, Index height, Index width, const Backbone<T>& encoder,
-                    const ContextPredictionOptions& options, const Rng& rng)
-      : sampler_(context, height, width, encoder.description().in_channels),
+  /// For images of this size and an encoder like this one (only its sizes are used). Throws std::invalid_argument where
+  /// the images have no room for the grid, or the encoder takes another number of channels.
+  ContextPrediction(const ContextPredictionOptions& options, const PretextImages& images, const Backbone<T>& encoder,
+                    const Rng& rng)
+      : sampler_(options.patches, images.height, images.width, images.channels),
         options_(options),
-        head_(feature_count(context, encoder, options), options.head, rng.split("context_head")) {
+        head_(feature_count(options, encoder), options.head, rng.split("context_head")) {
+    detail::require_channels("context prediction", images, encoder);
     for (const double weight : sampler_.direction_weights()) weights_.push_back(static_cast<T>(weight));
   }
 
   [[nodiscard]] std::string name() const override { return "context prediction"; }
-  [[nodiscard]] double chance() const override { return sampler_.chance(); }
+  [[nodiscard]] double chance(Index /*batch_images*/) const override { return sampler_.chance(); }
   /// Natural images give 40 to 50 % honestly; ports that leak report 79 to 97 %.
   [[nodiscard]] double suspicious_accuracy() const override { return 0.6; }
 
@@ -82,25 +73,31 @@ class ContextPrediction final : public PretextTask<T> {
   /// Scores (pairs, 8) of the directions, from once-encoded patches.
   [[nodiscard]] Variable<T> logits(Backbone<T>& encoder, const PretextBatch& batch) {
     const Variable<T> map = encoder(input_variable<T>(batch.inputs));
-    return head_.head.forward(features(map), batch.first, batch.second);
+    return head_.forward(features(map), batch.first, batch.second);
   }
 
-  /// The head's parameters are named "context_head.".
-  [[nodiscard]] Module<T>& head() override { return head_; }
+  /// Where the patches were cut, as they were cut, and as the encoder sees them.
+  [[nodiscard]] PretextPicture picture(const ImageSet& images, Index image, const Rng& rng) const override {
+    const GridIllustration shown = sampler_.illustrate(images, image, rng);
+    PretextPicture out{picture_of(shown.scaled, 0), {}};
+    for (Index p = 0; p < shown.cut.count; ++p) {
+      const PatchCorner& corner = shown.placement.patches[static_cast<std::size_t>(p)];
+      out.patches.push_back(
+          {p / shown.grid, p % shown.grid, corner.y, corner.x, picture_of(shown.cut, p), picture_of(shown.seen, p)});
+    }
+    return out;
+  }
+
   [[nodiscard]] const PatchSampler& sampler() const { return sampler_; }
   [[nodiscard]] const ContextPredictionOptions& options() const { return options_; }
 
- private:
-  struct NamedHead final : Module<T> {
-    NamedHead(Index features, const ContextHeadOptions& options, const Rng& rng) : head(features, options, rng) {}
-    void visit(ModuleVisitor<T>& v) override { v.child("context_head", head); }
-    ContextHead<T> head;
-  };
+ protected:
+  void visit(ModuleVisitor<T>& v) override { v.child("context_head", head_); }
 
-  static Index feature_count(const ContextOptions& context, const Backbone<T>& encoder,
-                             const ContextPredictionOptions& options) {
+ private:
+  static Index feature_count(const ContextPredictionOptions& options, const Backbone<T>& encoder) {
     if (options.readout == PatchReadout::average) return encoder.feature_channels();
-    const Index extent = encoder.feature_extent(context.patch);
+    const Index extent = encoder.feature_extent(options.patches.patch);
     return extent * extent * encoder.feature_channels();
   }
 
@@ -112,8 +109,53 @@ class ContextPrediction final : public PretextTask<T> {
 
   PatchSampler sampler_;
   ContextPredictionOptions options_;
-  NamedHead head_;
+  ContextHead<T> head_;
   std::vector<T> weights_;  // one a direction
+};
+
+/// Context prediction by name.
+struct ContextPredictionSpec {
+  static constexpr std::string_view kName = "context";
+  static constexpr std::string_view kHelp = "in which direction does one patch of an image lie from another?";
+  using Options = ContextPredictionOptions;
+
+  [[nodiscard]] static Options defaults(const PretextImages& images) {
+    Options options{.patches = patch_defaults(patch_side(images), images.channels)};
+    options.patches.flip = images.flip;
+    return options;
+  }
+
+  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
+    using O = Options;
+    std::vector<PretextSetting<O>> grid{{number_setting<O>(
+                                             "grid", "patches a side, of the grid that is cut from an image",
+                                             [](auto& o) -> auto& { return o.patches.grid; }, 2, 16),
+                                         "by image size", "0"}};
+    return joined<O>(
+        joined<O>(std::move(grid), settings_of_part<O>(patch_settings(), &O::patches)),
+        {number_setting<O>(
+             "blank-pair-share", "share of the pairs with a blank patch that are asked about all the same",
+             [](auto& o) -> auto& { return o.patches.blank_pair_share; }, 0.0F, 1.0F),
+         switch_setting<O>(
+             "balance-directions", "weigh directions by how seldom they are",
+             [](auto& o) -> auto& { return o.patches.balance_directions; }),
+         choice_setting<O>("readout", "what the pretext head gets of a patch's features", &O::readout,
+                           {"average", "flatten"}),
+         number_setting<O>(
+             "head-hidden", "units in the hidden layer of the pretext head",
+             [](auto& o) -> auto& { return o.head.hidden; }, 1, 65536),
+         number_setting<O>(
+             "head-dropout", "share of the pretext head's hidden units that are dropped in a step",
+             [](auto& o) -> auto& { return o.head.dropout; }, 0.0F, 0.99F),
+         number_setting<O>("pretext-label-smoothing", "share of the right direction's target spread over all eight",
+                           &O::label_smoothing, 0.0, 0.9)});
+  }
+
+  template <class T>
+  [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
+                                                            const Backbone<T>& encoder, const Rng& rng) {
+    return std::make_unique<ContextPrediction<T>>(options, images, encoder, rng);
+  }
 };
 
 }  // namespace contexture

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
@@ -16,8 +18,10 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
+#include "contexture/ssl/patch_options.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
 
 namespace contexture {
 
@@ -34,24 +38,25 @@ inline constexpr int kJigsawOrders = 24;
 }
 
 struct JigsawOptions {
-  ContextOptions patches;  ///< how the four patches are cut; the grid is 2 x 2
+  PatchOptions patches;  ///< how the four patches are cut; the grid is 2 x 2
   MlpHeadOptions head = {.hidden = 512, .hidden_layers = 1, .output = kJigsawOrders};
 };
 
-/// Options for images whose shorter side is this: patches by the rule of context_defaults(), 2 x 2 at any size.
+/// Options for images whose shorter side is this: patches by the rule of patch_defaults(), 2 x 2 at any size.
 [[nodiscard]] inline JigsawOptions jigsaw_defaults(Index image_size, Index channels = 3) {
-  return {.patches = context_defaults(image_size, channels, 2)};
+  return {.patches = patch_defaults(image_size, channels, 2)};
 }
 
 template <class T>
 class Jigsaw final : public PretextTask<T> {
  public:
-  /// For images of this size and an encoder like this one (only its sizes are used). Throws
-  /// std::invalid_argument where the grid is not 2 x 2, or does not fit the images.
-  Jigsaw(const JigsawOptions& options, Index height, Index width, const Backbone<T>& encoder, const Rng& rng)
-      : sampler_(options.patches, height, width, encoder.description().in_channels),
+  /// For images of this size and an encoder like this one (only its sizes are used). Throws std::invalid_argument where
+  /// the grid is not 2 x 2, or does not fit the images, or the encoder takes another number of channels.
+  Jigsaw(const JigsawOptions& options, const PretextImages& images, const Backbone<T>& encoder, const Rng& rng)
+      : sampler_(options.patches, images.height, images.width, images.channels),
         options_(options),
-        head_("jigsaw_head", kJigsawPieces * encoder.feature_channels(), options.head, rng.split("jigsaw_head")) {
+        head_(kJigsawPieces * encoder.feature_channels(), options.head, rng.split("jigsaw_head")) {
+    detail::require_channels("jigsaw", images, encoder);
     require(options.patches.grid == 2, "Jigsaw: a grid of ", options.patches.grid, " x ", options.patches.grid,
             ", expected 2 x 2");
     require(options.head.output == kJigsawOrders, "Jigsaw: a head of ", options.head.output, " outputs, expected ",
@@ -59,7 +64,7 @@ class Jigsaw final : public PretextTask<T> {
   }
 
   [[nodiscard]] std::string name() const override { return "jigsaw"; }
-  [[nodiscard]] double chance() const override { return 1.0 / kJigsawOrders; }
+  [[nodiscard]] double chance(Index /*batch_images*/) const override { return 1.0 / kJigsawOrders; }
 
   /// inputs (4 * grids, patch, patch, C): four patches a puzzle, in the order that is asked for; first: the row of
   /// a puzzle's first patch; targets: numbers of jigsaw_order(). Puzzles with two or more blank patches have more
@@ -112,18 +117,43 @@ class Jigsaw final : public PretextTask<T> {
     const Variable<T> pieces = reshape(features, {grids, kJigsawPieces * features.shape()[1]});
     std::vector<std::int32_t> asked;
     for (const std::int32_t row : batch.first) asked.push_back(row / kJigsawPieces);
-    return head_.head(asked.size() == grids ? pieces : gather_rows(pieces, asked));
+    return head_(asked.size() == grids ? pieces : gather_rows(pieces, asked));
   }
 
-  /// The head's parameters are named "jigsaw_head.".
-  [[nodiscard]] Module<T>& head() override { return head_; }
   [[nodiscard]] const PatchSampler& sampler() const { return sampler_; }
   [[nodiscard]] const JigsawOptions& options() const { return options_; }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override { v.child("jigsaw_head", head_); }
 
  private:
   PatchSampler sampler_;
   JigsawOptions options_;
-  NamedMlpHead<T> head_;
+  MlpHead<T> head_;
+};
+
+/// The jigsaw by name.
+struct JigsawSpec {
+  static constexpr std::string_view kName = "jigsaw";
+  static constexpr std::string_view kHelp = "in which order are four patches of an image?";
+  using Options = JigsawOptions;
+
+  [[nodiscard]] static Options defaults(const PretextImages& images) {
+    Options options = jigsaw_defaults(patch_side(images), images.channels);
+    options.patches.flip = images.flip;
+    return options;
+  }
+
+  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
+    return joined<Options>(settings_of_part<Options>(patch_settings(), &Options::patches),
+                           settings_of_part<Options>(mlp_head_settings(), &Options::head));
+  }
+
+  template <class T>
+  [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
+                                                            const Backbone<T>& encoder, const Rng& rng) {
+    return std::make_unique<Jigsaw<T>>(options, images, encoder, rng);
+  }
 };
 
 }  // namespace contexture

@@ -29,40 +29,40 @@ template <class T>
 class JointTask final : public PretextTask<T> {
  public:
   /// Throws std::invalid_argument without parts, or for a weight that is not positive.
-  explicit JointTask(std::vector<JointPart<T>> parts) : head_(std::move(parts)) {
-    require(!head_.parts.empty(), "JointTask: no parts");
-    for (const JointPart<T>& part : head_.parts)
+  explicit JointTask(std::vector<JointPart<T>> parts) : parts_(std::move(parts)) {
+    require(!parts_.empty(), "JointTask: no parts");
+    for (const JointPart<T>& part : parts_)
       require(part.task != nullptr && part.weight > 0, "JointTask: part of weight ", part.weight,
               ", expected a task and more than 0");
   }
 
   [[nodiscard]] std::string name() const override {
     std::string names;
-    for (const JointPart<T>& part : head_.parts) names += (names.empty() ? "" : " + ") + part.task->name();
+    for (const JointPart<T>& part : parts_) names += (names.empty() ? "" : " + ") + part.task->name();
     return names;
   }
-  [[nodiscard]] double chance() const override { return head_.parts.front().task->chance(); }
-  [[nodiscard]] double suspicious_accuracy() const override { return head_.parts.front().task->suspicious_accuracy(); }
+  [[nodiscard]] double chance(Index batch_images) const override { return parts_.front().task->chance(batch_images); }
+  [[nodiscard]] double suspicious_accuracy() const override { return parts_.front().task->suspicious_accuracy(); }
 
   /// Part i's batch is parts[i], drawn from rng.split(i).
   [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
                                         const Rng& rng) const override {
     PretextBatch batch;
     batch.images = static_cast<Index>(indices.size());
-    for (std::size_t i = 0; i < head_.parts.size(); ++i) {
-      batch.parts.push_back(head_.parts[i].task->make_batch(images, indices, rng.split(i)));
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      batch.parts.push_back(parts_[i].task->make_batch(images, indices, rng.split(i)));
       batch.skipped += batch.parts.back().skipped;
     }
     return batch;
   }
 
   [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
-    require(batch.parts.size() == head_.parts.size(), "JointTask: a batch of ", batch.parts.size(), " parts for ",
-            head_.parts.size(), " tasks");
+    require(batch.parts.size() == parts_.size(), "JointTask: a batch of ", batch.parts.size(), " parts for ",
+            parts_.size(), " tasks");
     PretextLoss<T> total;
     for (std::size_t i = 0; i < batch.parts.size(); ++i) {
-      total.parts.push_back(head_.parts[i].task->loss(encoder, batch.parts[i]));
-      const Variable<T> weighted = scale(total.parts[i].loss, static_cast<T>(head_.parts[i].weight));
+      total.parts.push_back(parts_[i].task->loss(encoder, batch.parts[i]));
+      const Variable<T> weighted = scale(total.parts[i].loss, static_cast<T>(parts_[i].weight));
       total.loss = i == 0 ? weighted : add(total.loss, weighted);
     }
     total.correct = total.parts.front().correct;
@@ -70,21 +70,22 @@ class JointTask final : public PretextTask<T> {
     return total;
   }
 
-  /// Part i's head is below "part<i>.", counted from 0.
-  [[nodiscard]] Module<T>& head() override { return head_; }
-  [[nodiscard]] std::size_t size() const { return head_.parts.size(); }
-  [[nodiscard]] PretextTask<T>& part(std::size_t i) { return *head_.parts.at(i).task; }
+  /// The first part's.
+  [[nodiscard]] PretextPicture picture(const ImageSet& images, Index image, const Rng& rng) const override {
+    return parts_.front().task->picture(images, image, rng);
+  }
+
+  [[nodiscard]] std::size_t size() const { return parts_.size(); }
+  [[nodiscard]] PretextTask<T>& part(std::size_t i) { return *parts_.at(i).task; }
+
+ protected:
+  /// Part i is below "part<i>.", counted from 0.
+  void visit(ModuleVisitor<T>& v) override {
+    for (std::size_t i = 0; i < parts_.size(); ++i) v.child("part" + std::to_string(i), *parts_[i].task);
+  }
 
  private:
-  struct Heads final : Module<T> {
-    explicit Heads(std::vector<JointPart<T>> given) : parts(std::move(given)) {}
-    void visit(ModuleVisitor<T>& v) override {
-      for (std::size_t i = 0; i < parts.size(); ++i) v.child("part" + std::to_string(i), parts[i].task->head());
-    }
-    std::vector<JointPart<T>> parts;
-  };
-
-  Heads head_;
+  std::vector<JointPart<T>> parts_;
 };
 
 }  // namespace contexture

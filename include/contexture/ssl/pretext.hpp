@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -14,10 +16,12 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/picture.hpp"
 #include "contexture/models/backbone.hpp"
-#include "contexture/models/heads.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
+#include "contexture/ssl/pretext_picture.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
 
 namespace contexture {
 
@@ -30,17 +34,18 @@ struct PretextLoss {
   std::vector<PretextLoss> parts = {};  ///< one a part, of a task that is made of tasks
 };
 
-/// A task whose answers come with the images, and the head that answers it. The encoder belongs to
-/// the caller: it is what is kept.
+/// A task whose answers come with the images. As a module it is the head that answers it: trained besides the encoder
+/// and thrown away afterwards; visit() lists it under names that do not clash with the encoder's. The encoder belongs
+/// to the caller: it is what is kept.
 template <class T>
-class PretextTask {
+class PretextTask : public Module<T> {
  public:
-  virtual ~PretextTask() = default;
+  using Module<T>::visit;  // for tasks that wrap another
 
   /// For people: "context prediction".
   [[nodiscard]] virtual std::string name() const = 0;
-  /// Accuracy that can be had without looking at the images.
-  [[nodiscard]] virtual double chance() const = 0;
+  /// Accuracy that can be had without looking at the images, where so many of them are asked about at a time.
+  [[nodiscard]] virtual double chance(Index batch_images) const = 0;
   /// Validation accuracy above which natural images are probably not being looked at but a trace of
   /// how they were stored, cut or resized; 1: no such bound is known.
   [[nodiscard]] virtual double suspicious_accuracy() const { return 1; }
@@ -50,12 +55,21 @@ class PretextTask {
   [[nodiscard]] virtual PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
                                                 const Rng& rng) const = 0;
 
-  /// Forward pass of a batch; in training mode when `encoder` and head() are.
+  /// Forward pass of a batch; in training mode when `encoder` and the task are.
   [[nodiscard]] virtual PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) = 0;
 
-  /// What is trained besides the encoder and thrown away afterwards. Its parameter names do not
-  /// clash with the encoder's.
-  [[nodiscard]] virtual Module<T>& head() = 0;
+  /// What the task makes of one image, for people: by default, the inputs of a batch of that image alone.
+  [[nodiscard]] virtual PretextPicture picture(const ImageSet& images, Index image, const Rng& rng) const {
+    PretextPicture out{picture_of(images, image), {}};
+    const Tensor<float> seen = make_batch(images, std::array{image}, rng).inputs;
+    const Index count = dim(seen, 0), height = dim(seen, 1), width = dim(seen, 2), channels = dim(seen, 3);
+    const auto columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(count))));
+    for (Index n = 0; n < count; ++n) {
+      const float* const values = seen.data() + n * height * width * channels;
+      out.patches.push_back({n / columns, n % columns, 0, 0, {}, picture_of(values, height, width, channels)});
+    }
+    return out;
+  }
 };
 
 /// The batch's floats as a constant of the graph's element type.
@@ -70,34 +84,14 @@ template <class T>
   }
 }
 
-/// An MlpHead under a name of its own, so that its parameters do not clash with the encoder's: what most tasks need
-/// as their head().
-template <class T>
-struct NamedMlpHead final : Module<T> {
-  NamedMlpHead(const char* its_name, Index features, const MlpHeadOptions& options, const Rng& rng)
-      : name(its_name), head(features, options, rng) {}
-  void visit(ModuleVisitor<T>& v) override { v.child(name, head); }
-  const char* name;
-  MlpHead<T> head;
-};
-
 namespace detail {
 
-/// Sets a module's mode and gives it back on destruction.
+// An encoder takes images of as many channels as the task is for.
 template <class T>
-class ModeGuard {
- public:
-  ModeGuard(Module<T>& module, bool training) : module_(module), before_(module.training()) {
-    module_.set_training(training);
-  }
-  ~ModeGuard() { module_.set_training(before_); }
-  ModeGuard(const ModeGuard&) = delete;
-  ModeGuard& operator=(const ModeGuard&) = delete;
-
- private:
-  Module<T>& module_;
-  bool before_;
-};
+void require_channels(const char* task, const PretextImages& images, const Backbone<T>& encoder) {
+  require(encoder.description().in_channels == images.channels, task, ": images of ", images.channels,
+          " channels, the encoder takes ", encoder.description().in_channels);
+}
 
 }  // namespace detail
 
@@ -137,7 +131,7 @@ inline void divide_by_count(PretextEvaluation& sums) {
 
 /// Answers the task on the images `indices` in evaluation mode and without a tape, in as few batches as have at most
 /// `batch_size` images, of equal size up to one image (no task is left with a last image alone), batch b drawn from
-/// rng.split(b): with the same stream, every call asks the same questions. The modes of encoder and head are as before
+/// rng.split(b): with the same stream, every call asks the same questions. The modes of encoder and task are as before
 /// afterwards.
 template <class T>
 [[nodiscard]] PretextEvaluation evaluate_pretext(PretextTask<T>& task, Backbone<T>& encoder, const ImageSet& images,
@@ -145,8 +139,8 @@ template <class T>
   require(batch_size >= 1, "evaluate_pretext: batch of ", batch_size, ", expected 1 or more");
   require(!indices.empty(), "evaluate_pretext: no images");
   const NoGrad no_grad;
-  const detail::ModeGuard<T> encoder_mode(encoder, false);
-  const detail::ModeGuard<T> head_mode(task.head(), false);
+  const ModeGuard<T> encoder_mode(encoder, false);
+  const ModeGuard<T> task_mode(task, false);
   PretextEvaluation result;
   const auto total = static_cast<Index>(indices.size());
   const Index batches = pretext_evaluation_batches(total, batch_size);

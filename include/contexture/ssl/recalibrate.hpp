@@ -11,7 +11,8 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/nn/layers.hpp"
 #include "contexture/nn/module.hpp"
 
@@ -28,19 +29,16 @@ void recalibrate_batch_norm(Module<T>& module, Index batches, const std::functio
     if (auto* norm = dynamic_cast<BatchNorm<T>*>(m)) norms.push_back(norm);
   }
   if (norms.empty()) return;
-  // Gives back modes and momenta, also when a forward pass throws.
+  // Gives back momenta, also when a forward pass throws.
   struct Restore {
     ~Restore() {
       for (const auto& [norm, momentum] : momenta) norm->set_momentum(momentum);
-      for (const auto& [m, mode] : modes) m->set_training(mode);
     }
     std::vector<std::pair<BatchNorm<T>*, double>> momenta;
-    std::vector<std::pair<Module<T>*, bool>> modes;  // parents first: children's own modes win
   } restore;
   for (BatchNorm<T>* norm : norms) restore.momenta.emplace_back(norm, norm->momentum());
-  for (Module<T>* m : module.modules()) restore.modes.emplace_back(m, m->training());
+  const ModeGuard<T> mode(module, true);
   const NoGrad no_grad;
-  module.set_training(true);
   for (Index k = 0; k < batches; ++k) {
     for (BatchNorm<T>* norm : norms) norm->set_momentum(1.0 / static_cast<double>(k + 1));
     forward(k);

@@ -4,16 +4,23 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/core/settings.hpp"
+#include "contexture/data/augmentation.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
 
 namespace contexture {
 
@@ -48,18 +55,19 @@ inline void rotate_square(const float* image, Index width, Index channels, Index
 template <class T>
 class RotationPrediction final : public PretextTask<T> {
  public:
-  /// For an encoder like this one (only its sizes are used). Throws std::invalid_argument for options that
-  /// make no sense.
-  RotationPrediction(const Normalization& normalization, const Backbone<T>& encoder, const RotationOptions& options,
+  /// For images of this kind and an encoder like this one (only its sizes are used). Throws std::invalid_argument for
+  /// options that make no sense, or an encoder that takes another number of channels.
+  RotationPrediction(const RotationOptions& options, const PretextImages& images, const Backbone<T>& encoder,
                      const Rng& rng)
-      : normalization_(normalization),
+      : normalization_(images.normalization),
         options_(options),
-        head_("rotation_head", encoder.feature_channels(), options.head, rng.split("rotation_head")) {
+        head_(encoder.feature_channels(), options.head, rng.split("rotation_head")) {
+    detail::require_channels("rotation", images, encoder);
     require(options.head.output == 4, "RotationPrediction: a head of ", options.head.output, " outputs, expected 4");
   }
 
   [[nodiscard]] std::string name() const override { return "rotation"; }
-  [[nodiscard]] double chance() const override { return 0.25; }
+  [[nodiscard]] double chance(Index /*batch_images*/) const override { return 0.25; }
 
   /// inputs (N or 4N,side,side,C), side the shorter side of the images; targets: quarter turns, counter-clockwise.
   /// Of images that are not square, a random square of that side is turned.
@@ -99,17 +107,51 @@ class RotationPrediction final : public PretextTask<T> {
 
   /// Scores (N,4) of the rotations.
   [[nodiscard]] Variable<T> logits(Backbone<T>& encoder, const PretextBatch& batch) {
-    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
+    return head_(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 
-  /// The head's parameters are named "rotation_head.".
-  [[nodiscard]] Module<T>& head() override { return head_; }
   [[nodiscard]] const RotationOptions& options() const { return options_; }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override { v.child("rotation_head", head_); }
 
  private:
   Normalization normalization_;
   RotationOptions options_;
-  NamedMlpHead<T> head_;
+  MlpHead<T> head_;
+};
+
+/// Rotation by name. Its settings have names of their own, so that the task can stand beside another in a joint one.
+struct RotationSpec {
+  static constexpr std::string_view kName = "rotation";
+  static constexpr std::string_view kHelp = "by which multiple of 90 degrees has the image been turned?";
+  using Options = RotationOptions;
+
+  [[nodiscard]] static Options defaults(const PretextImages& images) {
+    return {.augmentation = {.crop_padding = static_cast<int>(std::min(images.height, images.width) / 8),
+                             .flip = images.flip}};
+  }
+
+  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
+    using O = Options;
+    return joined<O>(
+        {{number_setting<O>(
+              "rotation-crop-padding", "pixels by which an image is shifted at most before it is turned",
+              [](auto& o) -> auto& { return o.augmentation.crop_padding; }, 0, 512),
+          "an eighth of the shorter side"},
+         choice_setting<O>("rotation-border", "what a shifted image leaves free is mirrored from it, or black",
+                           [](auto& o) -> auto& { return o.augmentation.border; }, {"reflect", "zero"}),
+         pretext_flip_setting<O>([](auto& o) -> auto& { return o.augmentation.flip; }),
+         switch_setting<O>("all-rotations", "turn every image all four ways in a step, not one of them",
+                           &O::all_rotations)},
+        settings_of_part<O>(mlp_head_settings("rotation-"), &O::head));
+  }
+
+  template <class T>
+  [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
+                                                            const Backbone<T>& encoder, const Rng& rng) {
+    return std::make_unique<RotationPrediction<T>>(options, images, encoder, rng);
+  }
 };
 
 }  // namespace contexture

@@ -4,34 +4,39 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
+#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
+#include "contexture/ssl/view_options.hpp"
 #include "contexture/ssl/view_pairs.hpp"
 
 namespace contexture {
 
 struct SimclrOptions {
+  ViewOptions views = {};
   MlpHeadOptions head = {.hidden = 0, .hidden_layers = 1, .output = 128};
   double temperature = 0.5;  ///< of the softmax over similarities; that of the paper's CIFAR-10 runs (appendix B.9)
-  Index batch_images = 256;  ///< images of a batch that is evaluated: what chance() is for
 };
 
 template <class T>
 class Simclr final : public ViewPairTask<T> {
  public:
-  /// For images of this size and an encoder like this one (only its sizes are used). The head's parameters are
-  /// named "projection_head.". Throws std::invalid_argument for options that make no sense.
-  Simclr(const ViewOptions& views, Index height, Index width, const Normalization& normalization,
-         const Backbone<T>& encoder, const SimclrOptions& options, const Rng& rng)
-      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.description().in_channels, normalization), encoder,
-                        "projection_head", options.head, options.batch_images, rng),
+  /// For images of this kind and an encoder like this one (only its sizes are used). The head's parameters are named
+  /// "projection_head.". Throws std::invalid_argument for options that make no sense, or an encoder that takes another
+  /// number of channels.
+  Simclr(const SimclrOptions& options, const PretextImages& images, const Backbone<T>& encoder, const Rng& rng)
+      : ViewPairTask<T>({.head_name = "projection_head", .views = options.views, .head = options.head}, images, encoder,
+                        rng),
         options_(options) {
     require(options.temperature > 0, "Simclr: temperature ", options.temperature, ", expected more than 0");
   }
@@ -51,6 +56,29 @@ class Simclr final : public ViewPairTask<T> {
 
  private:
   SimclrOptions options_;
+};
+
+/// SimCLR by name.
+struct SimclrSpec {
+  static constexpr std::string_view kName = "simclr";
+  static constexpr std::string_view kHelp = "of all views in the batch, which one shows the same image?";
+  using Options = SimclrOptions;
+
+  [[nodiscard]] static Options defaults(const PretextImages& images) { return {.views = view_pair_defaults(images)}; }
+
+  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
+    using O = Options;
+    return joined<O>({number_setting<O>("temperature", "temperature of the softmax over similarities", &O::temperature,
+                                        0.001, 1000.0)},
+                     joined<O>(settings_of_part<O>(projection_head_settings(), &O::head),
+                               settings_of_part<O>(view_settings(), &O::views)));
+  }
+
+  template <class T>
+  [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
+                                                            const Backbone<T>& encoder, const Rng& rng) {
+    return std::make_unique<Simclr<T>>(options, images, encoder, rng);
+  }
 };
 
 }  // namespace contexture

@@ -4,36 +4,40 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
+#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
+#include "contexture/ssl/view_options.hpp"
 #include "contexture/ssl/view_pairs.hpp"
 
 namespace contexture {
 
 struct VicregOptions {
+  ViewOptions views = {};
   MlpHeadOptions head = {.hidden = 512, .hidden_layers = 2, .output = 512};
   double invariance_weight = 25;
   double variance_weight = 25;
   double covariance_weight = 1;
-  Index batch_images = 256;  ///< images of a batch that is evaluated: what chance() is for
 };
 
 template <class T>
 class Vicreg final : public ViewPairTask<T> {
  public:
-  /// For images of this size and an encoder like this one (only its sizes are used). The head's parameters are
-  /// named "expander.". Throws std::invalid_argument for options that make no sense.
-  Vicreg(const ViewOptions& views, Index height, Index width, const Normalization& normalization,
-         const Backbone<T>& encoder, const VicregOptions& options, const Rng& rng)
-      : ViewPairTask<T>(ViewSampler(views, height, width, encoder.description().in_channels, normalization), encoder,
-                        "expander", options.head, options.batch_images, rng),
+  /// For images of this kind and an encoder like this one (only its sizes are used). The head's parameters are named
+  /// "expander.". Throws std::invalid_argument for options that make no sense, or an encoder that takes another number
+  /// of channels.
+  Vicreg(const VicregOptions& options, const PretextImages& images, const Backbone<T>& encoder, const Rng& rng)
+      : ViewPairTask<T>({.head_name = "expander", .views = options.views, .head = options.head}, images, encoder, rng),
         options_(options) {
     require(options.invariance_weight >= 0 && options.variance_weight >= 0 && options.covariance_weight >= 0,
             "Vicreg: weights ", options.invariance_weight, ", ", options.variance_weight, " and ",
@@ -61,6 +65,35 @@ class Vicreg final : public ViewPairTask<T> {
 
  private:
   VicregOptions options_;
+};
+
+/// VICReg by name.
+struct VicregSpec {
+  static constexpr std::string_view kName = "vicreg";
+  static constexpr std::string_view kHelp =
+      "two views of an image get the same embedding, whose numbers do not repeat each other";
+  using Options = VicregOptions;
+
+  [[nodiscard]] static Options defaults(const PretextImages& images) { return {.views = view_pair_defaults(images)}; }
+
+  [[nodiscard]] static std::vector<PretextSetting<Options>> settings() {
+    using O = Options;
+    return joined<O>(
+        {number_setting<O>("invariance-weight", "weight of the difference between two views' embeddings",
+                           &O::invariance_weight, 0.0, 1e6),
+         number_setting<O>("variance-weight", "weight of the term that keeps embeddings from being constant",
+                           &O::variance_weight, 0.0, 1e6),
+         number_setting<O>("covariance-weight", "weight of the term that keeps their numbers from repeating each other",
+                           &O::covariance_weight, 0.0, 1e6)},
+        joined<O>(settings_of_part<O>(projection_head_settings(), &O::head),
+                  settings_of_part<O>(view_settings(), &O::views)));
+  }
+
+  template <class T>
+  [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
+                                                            const Backbone<T>& encoder, const Rng& rng) {
+    return std::make_unique<Vicreg<T>>(options, images, encoder, rng);
+  }
 };
 
 }  // namespace contexture

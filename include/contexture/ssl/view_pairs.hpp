@@ -5,16 +5,18 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
+#include "contexture/core/settings.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
+#include "contexture/ssl/view_options.hpp"
 #include "contexture/ssl/views.hpp"
 
 namespace contexture {
@@ -56,7 +58,7 @@ template <class T>
 template <class T>
 class ViewPairTask : public PretextTask<T> {
  public:
-  [[nodiscard]] double chance() const override { return retrieval_chance(batch_images_); }
+  [[nodiscard]] double chance(Index batch_images) const override { return retrieval_chance(batch_images); }
 
   [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
                                         const Rng& rng) const override {
@@ -66,26 +68,47 @@ class ViewPairTask : public PretextTask<T> {
   /// The views' embeddings, (2N,output). Throws std::invalid_argument where N is 1: nothing to tell an image from.
   [[nodiscard]] Variable<T> embed(Backbone<T>& encoder, const PretextBatch& batch) {
     require(batch.first.size() >= 2, this->name(), ": a batch of ", batch.first.size(), " image, expected 2 or more");
-    return head_.head(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
+    return head_(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 
-  [[nodiscard]] Module<T>& head() override { return head_; }
   [[nodiscard]] const ViewSampler& sampler() const { return sampler_; }
 
  protected:
-  // The head's parameters are named `head_name` and a dot; batch_images: images of a batch that is evaluated.
-  ViewPairTask(ViewSampler sampler, const Backbone<T>& encoder, const char* head_name, const MlpHeadOptions& head,
-               Index batch_images, const Rng& rng)
-      : sampler_(std::move(sampler)),
-        head_(head_name, encoder.feature_channels(), head, rng.split(head_name)),
-        batch_images_(batch_images) {
-    require(batch_images >= 2, head_name, ": batches of ", batch_images, " images, expected 2 or more");
+  /// What the tasks differ in, besides their loss.
+  struct Parts {
+    const char* head_name;  ///< before the names of the head's parameters, and of its stream
+    const ViewOptions& views;
+    const MlpHeadOptions& head;
+  };
+
+  ViewPairTask(const Parts& parts, const PretextImages& images, const Backbone<T>& encoder, const Rng& rng)
+      : sampler_(parts.views, images.height, images.width, images.channels, images.normalization),
+        head_name_(parts.head_name),
+        head_(encoder.feature_channels(), parts.head, rng.split(parts.head_name)) {
+    detail::require_channels(parts.head_name, images, encoder);
   }
+
+  void visit(ModuleVisitor<T>& v) override { v.child(head_name_, head_); }
 
  private:
   ViewSampler sampler_;
-  NamedMlpHead<T> head_;
-  Index batch_images_;
+  const char* head_name_;
+  MlpHead<T> head_;
 };
+
+/// Views of five eighths of the image's sides, 20 of 32 px: two of them cost 0.8 of what the image does.
+[[nodiscard]] inline ViewOptions view_pair_defaults(const PretextImages& images) {
+  ViewOptions options = view_defaults(images.channels, images.flip);
+  options.height = (5 * images.height + 4) / 8;
+  options.width = (5 * images.width + 4) / 8;
+  return options;
+}
+
+/// The settings of a head that projects to so many numbers.
+[[nodiscard]] inline std::vector<PretextSetting<MlpHeadOptions>> projection_head_settings() {
+  return joined<MlpHeadOptions>(mlp_head_settings(),
+                                {number_setting<MlpHeadOptions>("head-output", "numbers in the embedding of a view",
+                                                                &MlpHeadOptions::output, 1, 65536)});
+}
 
 }  // namespace contexture

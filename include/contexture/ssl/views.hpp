@@ -18,66 +18,14 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/augmentation.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/data/resample.hpp"
 #include "contexture/ssl/pretext_batch.hpp"
+#include "contexture/ssl/view_options.hpp"
 
 namespace contexture {
-
-/// How far a view may be from its image. The values here suit 32 x 32 colour images; view_defaults() adapts them.
-struct ViewOptions {
-  /// Sides of a view, in pixels; 0: the image's. Smaller views cost less.
-  Index height = 0;
-  Index width = 0;
-  /// Share of the image's area that a view shows, uniform. SimCLR takes 0.08 to 1 of 224 px; of 32 px,
-  /// 8 % are 9 x 9 pixels, in which there is little left to see.
-  float min_area = 0.2F;
-  float max_area = 1.0F;
-  /// The part's width over height, relative to the image's, is 1/aspect..aspect, log-uniform.
-  float aspect = 4.0F / 3.0F;
-  /// Mirror every second view. Off: not every kind of image survives it (text, digits).
-  bool flip = false;
-  /// Share of the views whose colours change at all, and how far: factors 1 - x..1 + x in random order, and
-  /// a turn of the hue by -hue..hue of the circle. Strength 0.5 of SimCLR, as for CIFAR-10 (appendix B.9).
-  /// Images of other than 3 channels have no saturation and no hue.
-  float colour_probability = 0.8F;
-  float brightness = 0.4F;
-  float contrast = 0.4F;
-  float saturation = 0.4F;
-  float hue = 0.1F;
-  /// Share of the views that become grey (Rec. 601 luminance), where there are 3 channels.
-  float grey_probability = 0.2F;
-};
-
-/// Options for images of these channels; `flip`: mirrored images are as good as the others.
-[[nodiscard]] inline ViewOptions view_defaults(Index channels, bool flip) {
-  require(channels >= 1, "view_defaults: ", channels, " channels, expected 1 or more");
-  ViewOptions options;
-  options.flip = flip;
-  if (channels != 3) options.saturation = options.hue = options.grey_probability = 0;
-  return options;
-}
-
-/// Options under which a view is the image itself.
-[[nodiscard]] inline ViewOptions no_augmentation() {
-  return {.min_area = 1, .aspect = 1, .colour_probability = 0, .grey_probability = 0};
-}
-
-/// Throws std::invalid_argument unless the options make sense together.
-inline void validate(const ViewOptions& o) {
-  const auto share = [](float x) { return x >= 0 && x <= 1; };
-  require(o.height >= 0 && o.width >= 0 && o.height <= 4096 && o.width <= 4096, "ViewOptions: views of ", o.height,
-          " x ", o.width, " px, expected 0 to 4096");
-  require(o.min_area > 0 && o.min_area <= o.max_area && o.max_area <= 1, "ViewOptions: area ", o.min_area, " to ",
-          o.max_area, ", expected 0 < min_area <= max_area <= 1");
-  require(o.aspect >= 1 && o.aspect <= 16, "ViewOptions: aspect ", o.aspect, ", expected 1 to 16");
-  require(share(o.colour_probability) && share(o.grey_probability), "ViewOptions: colour_probability ",
-          o.colour_probability, ", grey_probability ", o.grey_probability, ", expected 0 to 1");
-  require(share(o.brightness) && share(o.contrast) && share(o.saturation), "ViewOptions: brightness ", o.brightness,
-          ", contrast ", o.contrast, ", saturation ", o.saturation, ", expected 0 to 1");
-  require(o.hue >= 0 && o.hue <= 0.5F, "ViewOptions: hue ", o.hue, ", expected 0 to 0.5");
-}
 
 /// The part of an image that a view shows, and how.
 struct ViewPlacement {

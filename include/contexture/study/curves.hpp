@@ -4,13 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "contexture/core/error.hpp"
@@ -18,16 +16,6 @@
 #include "contexture/train/history.hpp"
 
 namespace contexture {
-
-/// A label fraction as it names an experiment: percent without trailing zeros ("100", "50", "12.5").
-[[nodiscard]] inline std::string percent_name(double fraction) {
-  char text[32];
-  // Rounded to 1e-4 percent so that 0.1 * 100 is "10" and not 10.000000000000002.
-  const double percent = std::round(fraction * 1e6) / 1e4;
-  const auto [end, error] = std::to_chars(text, text + sizeof(text), percent, std::chars_format::fixed);
-  require(error == std::errc() && std::isfinite(fraction), "percent_name: fraction ", fraction);
-  return {text, end};
-}
 
 /// One evaluation on the validation split.
 struct CurvePoint {
@@ -112,14 +100,11 @@ inline void fill_speed(ArmResult& result, std::span<const CurvePoint> curve, std
   }
 }
 
-/// The validation curve of one arm of one seed, in the order of its steps.
-[[nodiscard]] inline std::vector<CurvePoint> validation_curve(std::span<const HistoryRow> rows,
-                                                              std::string_view experiment, std::string_view arm,
-                                                              std::uint64_t seed) {
+/// The validation curve of one phase, in the order of its steps.
+[[nodiscard]] inline std::vector<CurvePoint> validation_curve(std::span<const PhaseRow> rows, const PhaseId& phase) {
   std::vector<CurvePoint> curve;
-  for (const HistoryRow& row : rows)
-    if (row.split == "validation" && row.experiment == experiment && row.arm == arm && row.seed == seed)
-      curve.push_back({row.step, row.seconds, row.accuracy});
+  for (const PhaseRow& row : rows)
+    if (row.split == "validation" && row.phase == phase) curve.push_back({row.step, row.seconds, row.accuracy});
   return curve;
 }
 

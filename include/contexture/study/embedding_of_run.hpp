@@ -8,15 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/evaluate/embedding.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
-#include "contexture/models/networks.hpp"
-#include "contexture/ssl/recalibrate.hpp"
+#include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/study/config.hpp"
-#include "contexture/study/curves.hpp"
+#include "contexture/study/phase_id.hpp"
+#include "contexture/study/run_files.hpp"
 
 namespace contexture {
 
@@ -26,20 +25,19 @@ namespace contexture {
 [[nodiscard]] inline std::optional<EmbeddingView> embedding_of_run(const ExperimentConfig& config, const Dataset& data,
                                                                    const std::filesystem::path& folder,
                                                                    const EmbeddingOptions& options = {}) {
-  const std::filesystem::path pretrained =
-      config.encoder.empty() ? folder / "encoder.safetensors" : std::filesystem::path(config.encoder);
+  const std::filesystem::path pretrained = config.encoder.empty()
+                                               ? weights_path(folder, pretraining_phase(config.seed), config.seed)
+                                               : std::filesystem::path(config.encoder);
   if (data.test.count < 2 || data.train.count < 1 || !std::filesystem::exists(pretrained)) return std::nullopt;
-  const std::vector<Index> all = numbered(data.train.count);
-  const Normalization normalization = channel_statistics(data.train, all);
+  const Normalization normalization = channel_statistics(data.train, numbered(data.train.count));
   std::vector<NamedEncoder> encoders;
   EncoderFile file = read_encoder(pretrained);
-  auto random =
-      make_backbone<float>(file.encoder->description(), Rng(config.seed).split("initialisation").split("encoder"));
-  recalibrate_batch_norm(*random, data.train, all, normalization);
-  encoders.push_back({"random weights", std::move(random), normalization});
+  encoders.push_back({"random weights",
+                      random_encoder(file.encoder->description(), data.train, normalization, config.seed),
+                      normalization});
   if (!config.fractions.empty()) {
     const double most = *std::max_element(config.fractions.begin(), config.fractions.end());
-    const std::filesystem::path scratch = folder / message("classifier_", percent_name(most), "_scratch.safetensors");
+    const std::filesystem::path scratch = weights_path(folder, {most, Arm::scratch, config.seed}, config.seed);
     if (std::filesystem::exists(scratch)) {
       EncoderFile labelled = read_encoder(scratch);
       encoders.push_back({"trained with " + percent_name(most) + " % of the labels", std::move(labelled.encoder),

@@ -2,7 +2,6 @@
 // small derived values.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,14 +10,22 @@
 
 #include "contexture/core/tensor.hpp"
 #include "contexture/evaluate/metrics.hpp"
+#include "contexture/study/phase_id.hpp"
 #include "contexture/train/history.hpp"
 
 namespace contexture {
 
-/// The two arms of an experiment: the same network from scratch, and from the pre-trained encoder.
-enum class Arm { scratch, pretrained };
+/// A row of history.csv.
+struct PhaseRow : HistoryRow {
+  PhaseId phase = {};
+};
 
-[[nodiscard]] constexpr const char* to_string(Arm arm) { return arm == Arm::scratch ? "scratch" : "pretrained"; }
+/// A phase that ended without a result because its loss stopped being finite.
+struct Divergence {
+  PhaseId phase = {};
+  std::string what = {};
+  std::int64_t step = 0;
+};
 
 /// One arm of one experiment with one seed.
 struct ArmResult {
@@ -85,10 +92,10 @@ struct RunSummary {
   std::vector<std::string> diverged;
   std::int64_t encoder_parameters = 0;
   std::int64_t encoder_multiply_adds = 0;  ///< per image
-  std::optional<PretrainResult> pretrain;  ///< means over seeds; with --encoder, what `origin` measured, if known
-  std::optional<EncoderOrigin> origin;     ///< of --encoder; empty: not given, or the run that made it is not known
+  std::optional<PretrainResult> pretrain;  ///< means over seeds; of a given encoder, what `origin` measured, if known
+  std::optional<EncoderOrigin> origin;     ///< of a given encoder; empty: none, or the run that made it is not known
   std::vector<ExperimentResult> experiments;
-  std::vector<HistoryRow> history;
+  std::vector<PhaseRow> history;
   double seconds_total = 0;
   double peak_rss_mib = 0;
   double images_per_second = 0;  ///< training throughput of the classifier arms

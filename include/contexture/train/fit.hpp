@@ -6,40 +6,29 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/prefetch.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
+#include "contexture/optim/state_tensors.hpp"
+#include "contexture/optim/weight_average.hpp"
 #include "contexture/train/history.hpp"
+#include "contexture/train/progress.hpp"
 
 namespace contexture {
-
-/// A wish to stop, set from anywhere (a signal handler too) and honoured between two steps.
-class StopToken {
- public:
-  void request() noexcept { requested_.store(true, std::memory_order_relaxed); }
-  [[nodiscard]] bool requested() const noexcept { return requested_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<bool> requested_{false};
-  static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
-};
 
 /// The loss, or a weight, stopped being a finite number.
 class Diverged : public std::runtime_error {
@@ -50,39 +39,6 @@ class Diverged : public std::runtime_error {
 
  private:
   std::int64_t step_;
-};
-
-/// A stop was requested and honoured; what() says where the run is and how to go on.
-class Stopped : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// One phase of a run: pre-training, or one arm of one experiment, with one seed.
-struct PhaseInfo {
-  std::string title;            ///< "pre-training", "10 % of labels, from scratch"
-  std::string experiment, arm;  ///< as in HistoryRow
-  std::uint64_t seed = 0;
-  int number = 1, of = 1;       ///< which phase of how many
-  std::int64_t first_step = 0;  ///< above 0 when resumed
-  std::int64_t steps = 0;
-  std::int64_t images_per_step = 0;
-};
-
-/// What a run tells while it goes; every method may be left out. Called from the training thread.
-class Progress {
- public:
-  virtual ~Progress() = default;
-  /// Once, before the first phase: configuration, data and files fit together. Unless the run resumes
-  /// another, its folder has no weights and no checkpoint now.
-  virtual void accepted() {}
-  virtual void begin(const PhaseInfo&) {}
-  /// After every optimiser step: steps taken so far, this batch's loss and accuracy, images/s.
-  virtual void step(std::int64_t /*step*/, double /*loss*/, double /*accuracy*/, double /*images_per_second*/) {}
-  virtual void row(const HistoryRow&) {}
-  virtual void end(const PhaseInfo&) {}
-  /// One line a person should read.
-  virtual void note(std::string_view) {}
 };
 
 /// Result of the loss of one batch.
@@ -123,20 +79,14 @@ struct FitOptions {
   std::int64_t steps = 0;                             ///< optimiser steps in all
   std::vector<std::int64_t> evaluate_at;              ///< rising; see evaluation_steps()
   std::function<double(std::int64_t)> learning_rate;  ///< step -> rate
-  double averaging = 0;         ///< share of the steps over which weights are averaged, to kMostAveraging; 0: not
-  double clip_norm = 0;         ///< global gradient norm is clipped to this; 0: not
-  double steps_per_epoch = 1;   ///< for HistoryRow::epoch only
-  std::string experiment, arm;  ///< for HistoryRow only
-  std::uint64_t seed = 0;       ///< for HistoryRow only
-  Rng rng{0};                   ///< dropout of step s draws from rng.split(s)
-  double save_seconds = 30;     ///< at least this long between two calls of FitHooks::save
-  std::size_t prefetch = 4;     ///< batches made ahead
+  double averaging = 0;        ///< share of the steps over which weights are averaged, to kMostAveraging; 0: not
+  double clip_norm = 0;        ///< global gradient norm is clipped to this; 0: not
+  double steps_per_epoch = 1;  ///< for HistoryRow::epoch only
+  std::string phase;           ///< which training this is, for messages only: "10, scratch, seed 1"
+  Rng rng{0};                  ///< dropout of step s draws from rng.split(s)
+  double save_seconds = 30;    ///< at least this long between two calls of FitHooks::save
+  std::size_t prefetch = 4;    ///< batches made ahead
 };
-
-/// Tensors of a module or an optimiser, in its own order.
-using TensorList = std::vector<std::pair<std::string, Tensor<float>*>>;
-/// Copies of such tensors.
-using TensorMap = std::map<std::string, Tensor<float>>;
 
 /// All that the loop remembers, besides the module's tensors and the optimiser's.
 struct FitState {
@@ -162,47 +112,6 @@ struct FitHooks {
 
 enum class FitStatus { finished, stopped };
 
-/// Parameters and buffers by name: what makes a module answer as it does.
-[[nodiscard]] inline TensorList state_tensors(Module<float>& module) {
-  TensorList tensors;
-  for (NamedParameter<float>& parameter : module.parameters())
-    tensors.emplace_back(parameter.name, &parameter.variable.mutable_value());
-  for (const NamedBuffer<float>& buffer : module.buffers()) tensors.emplace_back(buffer.name, buffer.tensor);
-  return tensors;
-}
-
-/// An optimiser's momenta and the like, by name.
-[[nodiscard]] inline TensorList state_tensors(Optimizer<float>& optimizer) {
-  TensorList tensors;
-  for (const NamedState<float>& state : optimizer.state()) tensors.emplace_back(state.name, state.tensor);
-  return tensors;
-}
-
-/// Copies tensors into a map; where it already has a tensor of that name and shape, its memory is used.
-inline void copy_tensors(const TensorList& from, TensorMap& into) {
-  for (const auto& [name, tensor] : from) {
-    Tensor<float>& copy = into[name];
-    if (copy.shape() != tensor->shape()) copy = empty<float>(tensor->shape());
-    std::copy(tensor->data(), tensor->data() + tensor->size(), copy.data());
-  }
-}
-
-/// Copies saved tensors back. `what` names their source. Throws InputError unless names and shapes
-/// are exactly the same.
-inline void restore_tensors(const TensorMap& from, const TensorList& into, const std::string& what) {
-  require_input(from.size() == into.size(), what, ": ", from.size(), " tensors, expected ", into.size());
-  for (const auto& [name, tensor] : into) {
-    const auto found = from.find(name);
-    require_input(found != from.end(), what, ": no tensor '", name, "'");
-    require_input(found->second.shape() == tensor->shape(), what, ": tensor '", name, "' ", found->second.shape(),
-                  ", expected ", tensor->shape());
-  }
-  for (const auto& [name, tensor] : into) {
-    const Tensor<float>& saved = from.at(name);
-    std::copy(saved.data(), saved.data() + saved.size(), tensor->data());
-  }
-}
-
 namespace detail {
 
 class Stopwatch {
@@ -216,48 +125,6 @@ class Stopwatch {
 
  private:
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
-// An exponential moving average of a module's parameters and buffers, kept in a map that a checkpoint can hold: what
-// is evaluated and kept where the weights themselves still jump about at a high learning rate (Polyak and Juditsky,
-// SIAM J. Control Optim. 30, 1992; in this form Tarvainen and Valpola, arXiv 1703.01780). Does nothing for a window
-// of less than two steps.
-class WeightAverage {
- public:
-  WeightAverage(Module<float>& module, TensorMap& average, double window) : window_(window) {
-    if (window_ < 2) return;
-    const TensorList tensors = state_tensors(module);
-    if (average.empty()) copy_tensors(tensors, average);
-    for (const auto& [name, tensor] : tensors) {
-      const auto found = average.find(name);
-      require_input(found != average.end() && found->second.shape() == tensor->shape(),
-                    "fit: the saved average has no ", name, " ", tensor->shape());
-      pairs_.emplace_back(tensor, &found->second);
-    }
-  }
-
-  // To be called after each step, the first of which is 1. Early on the window is shorter, (10 + step) / 9 steps, so
-  // that the first weights are soon forgotten.
-  void update(std::int64_t step) {
-    if (pairs_.empty()) return;
-    const double decay = std::min(1 - 1 / window_, (1 + static_cast<double>(step)) / (10 + static_cast<double>(step)));
-    const auto share = static_cast<float>(1 - decay);
-    for (const auto& [weights, average] : pairs_) {
-      const float* from = weights->data();
-      float* to = average->data();
-      for (std::size_t i = 0; i < average->size(); ++i) to[i] += share * (from[i] - to[i]);
-    }
-  }
-
-  // Puts the average in the module's place, and the module's weights into the average's; again: back.
-  void exchange() {
-    for (const auto& [weights, average] : pairs_)
-      std::swap_ranges(weights->data(), weights->data() + weights->size(), average->data());
-  }
-
- private:
-  double window_;  // steps
-  std::vector<std::pair<Tensor<float>*, Tensor<float>*>> pairs_;
 };
 
 inline bool all_finite(const Tensor<float>& tensor) {
@@ -275,11 +142,9 @@ inline void require_finite(Module<float>& module, std::int64_t step) {
 
 inline const char* not_finite(double value) { return std::isnan(value) ? "NaN" : "infinite"; }
 
-// " (10, scratch, seed 1)": which of a run's phases.
+// " (10, scratch, seed 1)": which training of the caller's.
 inline std::string phase_of(const FitOptions& options) {
-  return options.experiment.empty()
-             ? std::string()
-             : message(" (", options.experiment, ", ", options.arm, ", seed ", options.seed, ")");
+  return options.phase.empty() ? std::string() : message(" (", options.phase, ")");
 }
 
 // Rows "train" and "validation", and the best weights.
@@ -296,16 +161,7 @@ void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, 
                    state.step);
   state.seconds += watch.lap();
 
-  HistoryRow row{options.experiment,
-                 options.arm,
-                 options.seed,
-                 state.step,
-                 static_cast<double>(state.step) / options.steps_per_epoch,
-                 state.seconds,
-                 "train",
-                 0,
-                 0,
-                 0};
+  HistoryRow row{state.step, static_cast<double>(state.step) / options.steps_per_epoch, state.seconds, "train"};
   if (state.examples > 0) {
     row.loss = state.loss_sum / static_cast<double>(state.examples);
     row.accuracy = static_cast<double>(state.correct) / static_cast<double>(state.examples);

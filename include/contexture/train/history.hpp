@@ -11,18 +11,15 @@
 
 namespace contexture {
 
-/// One line of history.csv: what was measured on one split at one step.
+/// What was measured on one split at one step of a training.
 struct HistoryRow {
-  std::string experiment;  ///< "pretrain", or the label fraction in percent: "100", "50", "10"
-  std::string arm;         ///< "scratch", "pretrained"; "pretext" for pre-training
-  std::uint64_t seed = 0;
-  std::int64_t step = 0;  ///< optimiser steps taken
-  double epoch = 0;       ///< passes over the arm's training images
-  double seconds = 0;     ///< since the arm began, training and evaluation
-  std::string split;      ///< "train" (mean since the last row), "validation", "test"
-  double loss = 0;        ///< mean loss, nats; of split "train" with label smoothing and on augmented images
-  double accuracy = 0;    ///< top-1, 0..1
-  double macro_f1 = 0;    ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" and in pre-training
+  std::int64_t step = 0;   ///< optimiser steps taken
+  double epoch = 0;        ///< passes over the training images
+  double seconds = 0;      ///< since the training began, training and evaluation
+  std::string split = {};  ///< "train" (mean since the last row), "validation", "test"
+  double loss = 0;         ///< mean loss, nats; of split "train" with label smoothing and on augmented images
+  double accuracy = 0;     ///< top-1, 0..1
+  double macro_f1 = 0;     ///< unweighted mean of the classes' F1, 0..1; 0 for split "train" and in pre-training
 };
 
 /// Where a run of `steps` optimiser steps is evaluated: at 0, at `steps`, and at most `count` - 1

@@ -1,4 +1,4 @@
-// What fit() trains without labels: an encoder and the head of a pretext task.
+// What fit() trains without labels: an encoder and a pretext task.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/loader.hpp"
+#include "contexture/data/sampler.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -17,26 +17,26 @@
 
 namespace contexture::detail {
 
-// Encoder and pretext head as one module to train.
+// Encoder and pretext task as one module to train.
 class PretrainModel final : public Module<float> {
  public:
-  PretrainModel(Backbone<float>& encoder, Module<float>& head) : encoder_(encoder), head_(head) {}
+  PretrainModel(Backbone<float>& encoder, PretextTask<float>& task) : encoder_(encoder), task_(task) {}
 
  protected:
   void visit(ModuleVisitor<float>& v) override {
     v.child("encoder", encoder_);
-    v.child("head", head_);
+    v.child("head", task_);
   }
 
  private:
   Backbone<float>& encoder_;
-  Module<float>& head_;
+  PretextTask<float>& task_;
 };
 
 // Images of a batch of pretext questions that is evaluated, at most.
 inline constexpr Index kPretextEvaluationBatch = 256;
 
-// An encoder and its pretext head: learn from the images `indices` of a set, and from all of `more`. A step takes its
+// An encoder and its pretext task: learn from the images `indices` of a set, and from all of `more`. A step takes its
 // images from one of the two; the steps of the smaller one are spread evenly among the other's. Validated on images
 // of the first set.
 class PretrainTask final : public FitTask<PretextBatch> {
@@ -45,7 +45,7 @@ class PretrainTask final : public FitTask<PretextBatch> {
                const ImageSet& more, std::vector<Index> validation, Index batch, const Rng& rng)
       : encoder_(encoder),
         pretext_(pretext),
-        model_(encoder, pretext.head()),
+        model_(encoder, pretext),
         set_(set),
         more_(more),
         validation_(std::move(validation)),
@@ -81,6 +81,13 @@ class PretrainTask final : public FitTask<PretextBatch> {
 
   [[nodiscard]] std::int64_t images_per_step() const override { return batch_; }
   [[nodiscard]] Index images() const { return images_; }
+
+  // Of the validation's accuracy: in batches as evaluate() makes them, of the smaller size where there are two.
+  [[nodiscard]] double chance() const {
+    const auto held_out = static_cast<Index>(validation_.size());
+    return pretext_.chance(
+        std::max<Index>(2, held_out / pretext_evaluation_batches(held_out, kPretextEvaluationBatch)));
+  }
 
  private:
   // Steps on `more` before this one.

@@ -9,11 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/cpu.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
-#include "contexture/kernels/conv/im2col.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/taps.hpp"
+#include "contexture/kernels/reduce.hpp"
 
 namespace contexture::detail::conv {
 
@@ -72,7 +73,7 @@ namespace contexture::detail::conv {
 
 // Whether this file's kernels compute the shape.
 template <class T>
-[[nodiscard]] bool has_small_groups(const ConvShape& shape) {
+[[nodiscard]] bool grouped_applies(const ConvShape& shape) {
   return shape.groups > 1 && shape.group_c() == shape.group_k() && shape.group_c() <= 4 &&
          kernels::select_grouped_kernels<T>(shape.group_c()).pixels != nullptr;
 }
@@ -95,47 +96,57 @@ inline Index same_taps(const Axis& cols, Index x, Index step, Index& distance) {
   return run;
 }
 
-// out (images,rows,cols,C) from source (images,source_rows,source_cols,C); columns `period` apart see
-// the same taps.
+// out (images,rows,cols,C) from source (images,source_rows,source_cols,C).
 template <class T>
-void grouped_data(const ConvShape& shape, const Axis& rows, const Axis& cols, Index period, Index source_rows,
-                  Index source_cols, const T* source, const T* w, const T* bias, T* out) {
+struct GroupedPass {
+  Axis rows, cols;
+  Index period;  // columns so far apart see the same taps
+  Index source_rows, source_cols;
+  const T* source;
+  const T* weights;  // [tap][channel of the group][channels]
+  const T* bias;     // (channels), may be null
+  T* out;
+};
+
+template <class T>
+void grouped_data(const ConvShape& shape, const GroupedPass<T>& pass) {
   const GroupedKernels<T> kernels = kernels::select_grouped_kernels<T>(shape.group_c());
+  const Axis &rows = pass.rows, &cols = pass.cols;
   struct Run {
     Index x, pixels, distance;
   };
   std::vector<Run> runs;
-  for (Index phase = 0; phase < std::min(period, cols.size()); ++phase)
-    for (Index x = phase; x < cols.size(); x += runs.back().pixels * period) {
+  for (Index phase = 0; phase < std::min(pass.period, cols.size()); ++phase)
+    for (Index x = phase; x < cols.size(); x += runs.back().pixels * pass.period) {
       Index distance = 0;
-      const Index pixels = same_taps(cols, x, period, distance);
+      const Index pixels = same_taps(cols, x, pass.period, distance);
       runs.push_back({x, pixels, distance});
     }
   const Index work_a_row = cols.size() * shape.weight_size();
   parallel_for(shape.n * rows.size(), 1 + (1 << 16) / std::max<Index>(work_a_row, 1), [&](Index begin, Index end) {
     std::vector<Tap> taps(static_cast<std::size_t>(shape.r * shape.s));
     GroupedCall<T> call{};
-    call.weights = w;
+    call.weights = pass.weights;
     call.taps = taps.data();
     call.channels = shape.c;
-    call.bias = bias;
-    call.out_step = period * shape.c;
+    call.bias = pass.bias;
+    call.out_step = pass.period * shape.c;
     call.out_ahead = cols.size() * shape.c;
     for (Index row = begin; row < end; ++row) {
       const Index y = row % rows.size();
-      call.source = source + row / rows.size() * source_rows * source_cols * shape.c;
+      call.source = pass.source + row / rows.size() * pass.source_rows * pass.source_cols * shape.c;
       for (const Run& run : runs) {
         call.tap_count = 0;
         for (const auto* r = rows.begin(y); r != rows.end(y); ++r)
           for (const auto* s = cols.begin(run.x); s != cols.end(run.x); ++s)
-            taps[static_cast<std::size_t>(call.tap_count++)] = {(r->source * source_cols + s->source) * shape.c,
+            taps[static_cast<std::size_t>(call.tap_count++)] = {(r->source * pass.source_cols + s->source) * shape.c,
                                                                 r->tap * shape.s + s->tap};
         call.ahead = 0;
         if (call.tap_count > 0)
-          call.ahead = (((rows.end(y) - 1)->source + 1) * source_cols + cols.begin(run.x)->source) * shape.c;
+          call.ahead = (((rows.end(y) - 1)->source + 1) * pass.source_cols + cols.begin(run.x)->source) * shape.c;
         call.source_step = run.distance * shape.c;
         call.pixels = run.pixels;
-        call.out = out + (row * cols.size() + run.x) * shape.c;
+        call.out = pass.out + (row * cols.size() + run.x) * shape.c;
         kernels.pixels(call);
       }
     }
@@ -144,17 +155,19 @@ void grouped_data(const ConvShape& shape, const Axis& rows, const Axis& cols, In
 
 template <class T>
 void grouped_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
-  const Axis rows = forward_axis(shape.out_h(), shape.h, shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, false);
-  const Axis cols = forward_axis(shape.out_w(), shape.w, shape.s, shape.stride_w, shape.pad_w, shape.dilation_w, false);
-  grouped_data(shape, rows, cols, 1, shape.h, shape.w, x, w, bias, y);
+  grouped_data<T>(shape, {.rows = forward_axis(vertical(shape)),
+                          .cols = forward_axis(horizontal(shape)),
+                          .period = 1,
+                          .source_rows = shape.h,
+                          .source_cols = shape.w,
+                          .source = x,
+                          .weights = w,
+                          .bias = bias,
+                          .out = y});
 }
 
 template <class T>
 void grouped_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
-  const Axis rows =
-      backward_axis(shape.h, shape.out_h(), shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, false);
-  const Axis cols =
-      backward_axis(shape.w, shape.out_w(), shape.s, shape.stride_w, shape.pad_w, shape.dilation_w, false);
   // Each group's matrix of weights, transposed.
   const Index group = shape.group_c();
   Workspace<T> transposed(static_cast<std::size_t>(shape.weight_size()));
@@ -163,13 +176,21 @@ void grouped_backward_data(const ConvShape& shape, const T* dy, const T* w, T* d
       for (Index c = 0; c < shape.c; ++c)
         transposed.data()[(tap * group + j) * shape.c + c] =
             w[(tap * group + c % group) * shape.c + c / group * group + j];
-  grouped_data<T>(shape, rows, cols, shape.stride_w, shape.out_h(), shape.out_w(), dy, transposed.data(), nullptr, dx);
+  grouped_data<T>(shape, {.rows = backward_axis(vertical(shape)),
+                          .cols = backward_axis(horizontal(shape)),
+                          .period = shape.stride_w,
+                          .source_rows = shape.out_h(),
+                          .source_cols = shape.out_w(),
+                          .source = dy,
+                          .weights = transposed.data(),
+                          .bias = nullptr,
+                          .out = dx});
 }
 
 template <class T>
 void grouped_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
   const GroupedKernels<T> kernels = kernels::select_grouped_kernels<T>(shape.group_c());
-  const Axis rows = forward_axis(shape.out_h(), shape.h, shape.r, shape.stride_h, shape.pad_h, shape.dilation_h, false);
+  const Axis rows = forward_axis(vertical(shape));
   const Index out_h = shape.out_h(), out_w = shape.out_w();
   const Index size = shape.weight_size(), batch_rows = shape.n * out_h;
   const Index chunks = std::clamp<Index>(batch_rows / 16, 1, 16);  // of the shape only: same bits always
@@ -185,7 +206,7 @@ void grouped_backward_weights(const ConvShape& shape, const T* x, const T* dy, T
   };
   parallel_chunks(batch_rows, chunks, [&](Index chunk, Index begin, Index end) {
     T* sums = partial.data() + chunk * size;
-    fill_zero(sums, size);
+    kernels::fill_zero(sums, size);
     GroupedWeightCall<T> call{};
     call.channels = shape.c;
     call.source_step = shape.stride_w * shape.c;
@@ -221,7 +242,7 @@ void grouped_backward_weights(const ConvShape& shape, const T* x, const T* dy, T
       }
     }
   });
-  reduce_in_order(partial.data(), chunks, size, dw);
+  kernels::reduce_in_order(partial.data(), chunks, size, dw);
 }
 
 }  // namespace contexture::detail::conv

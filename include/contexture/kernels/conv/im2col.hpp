@@ -12,13 +12,12 @@
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/kernels/conv/shape.hpp"
+#include "contexture/kernels/reduce.hpp"
 
 namespace contexture::detail::conv {
 
-using kernels::ConvShape;
-
-// A 1x1 convolution whose input already is the im2col matrix.
-[[nodiscard]] constexpr bool is_pointwise(const ConvShape& shape) {
+// A 1x1 convolution whose input already is the matrix.
+[[nodiscard]] constexpr bool input_is_matrix(const ConvShape& shape) {
   return shape.r == 1 && shape.s == 1 && shape.stride_h == 1 && shape.stride_w == 1 && shape.pad_h == 0 &&
          shape.pad_w == 0;
 }
@@ -48,13 +47,18 @@ struct PixelCursor {
   }
 };
 
-// col (end - begin, R*S*C/groups) = windows of output pixels [begin, end), channels of one group.
+// Rows of the matrix: output pixels [begin, end), channels of one group.
+struct MatrixRows {
+  Index group, begin, end;
+};
+
+// col (end - begin, R*S*C/groups) = the windows of these pixels.
 template <class T>
-void im2col(const ConvShape& shape, Index group, Index begin, Index end, const T* x, T* col) {
+void im2col(const ConvShape& shape, const MatrixRows& rows, const T* x, T* col) {
   const Index cg = shape.group_c(), out_h = shape.out_h(), out_w = shape.out_w();
   const auto bytes = static_cast<std::size_t>(cg) * sizeof(T);
-  PixelCursor at(shape, begin);
-  for (Index pixel = begin; pixel < end; ++pixel, at.advance(out_h, out_w)) {
+  PixelCursor at(shape, rows.begin);
+  for (Index pixel = rows.begin; pixel < rows.end; ++pixel, at.advance(out_h, out_w)) {
     const Index x0 = at.q * shape.stride_w - shape.pad_w;
     for (Index r = 0; r < shape.r; ++r) {
       const Index iy = at.p * shape.stride_h - shape.pad_h + r * shape.dilation_h;
@@ -63,7 +67,7 @@ void im2col(const ConvShape& shape, Index group, Index begin, Index end, const T
         col += shape.s * cg;
         continue;
       }
-      const T* row = x + ((at.image * shape.h + iy) * shape.w) * shape.c + group * cg;
+      const T* row = x + ((at.image * shape.h + iy) * shape.w) * shape.c + rows.group * cg;
       for (Index s = 0; s < shape.s; ++s, col += cg) {
         const Index ix = x0 + s * shape.dilation_w;
         if (ix < 0 || ix >= shape.w)
@@ -77,10 +81,10 @@ void im2col(const ConvShape& shape, Index group, Index begin, Index end, const T
 
 // Adds col (end - begin, R*S*C/groups) back to where im2col read it.
 template <class T>
-void col2im_add(const ConvShape& shape, Index group, Index begin, Index end, const T* col, T* dx) {
+void col2im_add(const ConvShape& shape, const MatrixRows& rows, const T* col, T* dx) {
   const Index cg = shape.group_c(), out_h = shape.out_h(), out_w = shape.out_w();
-  PixelCursor at(shape, begin);
-  for (Index pixel = begin; pixel < end; ++pixel, at.advance(out_h, out_w)) {
+  PixelCursor at(shape, rows.begin);
+  for (Index pixel = rows.begin; pixel < rows.end; ++pixel, at.advance(out_h, out_w)) {
     const Index x0 = at.q * shape.stride_w - shape.pad_w;
     for (Index r = 0; r < shape.r; ++r) {
       const Index iy = at.p * shape.stride_h - shape.pad_h + r * shape.dilation_h;
@@ -88,7 +92,7 @@ void col2im_add(const ConvShape& shape, Index group, Index begin, Index end, con
         col += shape.s * cg;
         continue;
       }
-      T* row = dx + ((at.image * shape.h + iy) * shape.w) * shape.c + group * cg;
+      T* row = dx + ((at.image * shape.h + iy) * shape.w) * shape.c + rows.group * cg;
       for (Index s = 0; s < shape.s; ++s, col += cg) {
         const Index ix = x0 + s * shape.dilation_w;
         if (ix < 0 || ix >= shape.w) continue;
@@ -100,15 +104,10 @@ void col2im_add(const ConvShape& shape, Index group, Index begin, Index end, con
 }
 
 template <class T>
-void fill_zero(T* p, Index count) {
-  if (count > 0) std::memset(p, 0, static_cast<std::size_t>(count) * sizeof(T));
-}
-
-template <class T>
 void im2col_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   const Index m = shape.out_pixels(), patch = shape.patch(), kg = shape.group_k();
   const Index rows = im2col_rows<T>(shape);
-  const bool direct = is_pointwise(shape);
+  const bool direct = input_is_matrix(shape);
   parallel_for((m + rows - 1) / rows, 1, [&](Index first, Index last) {
     Workspace<T> col(direct ? 0 : static_cast<std::size_t>(rows * patch));
     for (Index tile = first; tile < last; ++tile) {
@@ -118,7 +117,7 @@ void im2col_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
       for (Index group = 0; group < shape.groups; ++group) {
         const T* a = x + begin * shape.c + group * shape.group_c();
         if (!direct) {
-          im2col(shape, group, begin, end, x, col.data());
+          im2col(shape, {group, begin, end}, x, col.data());
           a = col.data();
         }
         gemm<T>(Transpose::no, Transpose::no, end - begin, kg, patch, T(1), a, direct ? shape.c : patch, w + group * kg,
@@ -132,7 +131,7 @@ template <class T>
 void im2col_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
   const Index patch = shape.patch(), kg = shape.group_k();
   const Index rows = im2col_rows<T>(shape);
-  if (is_pointwise(shape)) {
+  if (input_is_matrix(shape)) {
     const Index m = shape.out_pixels();
     parallel_for((m + rows - 1) / rows, 1, [&](Index first, Index last) {
       for (Index begin = first * rows; begin < std::min(m, last * rows); begin += rows)
@@ -151,13 +150,13 @@ void im2col_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx
     Workspace<T> col(static_cast<std::size_t>(rows * patch));
     for (Index block = first; block < last; ++block) {
       const Index image = block * images, image_end = std::min(shape.n, image + images);
-      fill_zero(dx + image * in_image, (image_end - image) * in_image);
+      kernels::fill_zero(dx + image * in_image, (image_end - image) * in_image);
       for (Index begin = image * per_image; begin < image_end * per_image; begin += rows) {
         const Index end = std::min(image_end * per_image, begin + rows);
         for (Index group = 0; group < shape.groups; ++group) {
           gemm<T>(Transpose::no, Transpose::yes, end - begin, patch, kg, T(1), dy + begin * shape.k + group * kg,
                   shape.k, w + group * kg, shape.k, T(0), col.data(), patch);
-          col2im_add(shape, group, begin, end, col.data(), dx);
+          col2im_add(shape, {group, begin, end}, col.data(), dx);
         }
       }
     }
@@ -173,37 +172,11 @@ template <class T>
   return std::clamp<Index>(shape.out_pixels() / min_pixels, 1, by_memory);
 }
 
-// out = sum of `chunks` blocks of `size` elements, in block order.
-template <class T>
-void reduce_in_order(const T* partial, Index chunks, Index size, T* out) {
-  parallel_for(size, 1 << 15, [&](Index begin, Index end) {
-    std::copy(partial + begin, partial + end, out + begin);
-    for (Index chunk = 1; chunk < chunks; ++chunk) {
-      const T* from = partial + chunk * size;
-      for (Index i = begin; i < end; ++i) out[i] += from[i];
-    }
-  });
-}
-
-// dbias (K) = sum of dy (pixels,K) over the pixels, in fixed chunks.
-template <class T>
-void bias_gradient(const T* dy, Index pixels, Index k, T* dbias) {
-  const Index chunks = std::clamp<Index>(pixels / 512, 1, 16);
-  Workspace<T> partial(static_cast<std::size_t>(chunks * k));
-  fill_zero(partial.data(), chunks * k);
-  parallel_chunks(pixels, chunks, [&](Index chunk, Index begin, Index end) {
-    T* sum = partial.data() + chunk * k;
-    for (Index i = begin; i < end; ++i)
-      for (Index j = 0; j < k; ++j) sum[j] += dy[i * k + j];
-  });
-  reduce_in_order(partial.data(), chunks, k, dbias);
-}
-
 template <class T>
 void im2col_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
   const Index m = shape.out_pixels(), patch = shape.patch(), kg = shape.group_k(), size = shape.weight_size();
   const Index rows = im2col_rows<T>(shape);
-  const bool direct = is_pointwise(shape);
+  const bool direct = input_is_matrix(shape);
   const Index chunks = weight_gradient_chunks<T>(shape, 512);
   Workspace<T> partial(chunks == 1 ? 0 : static_cast<std::size_t>(chunks * size));
   parallel_chunks(m, chunks, [&](Index chunk, Index chunk_begin, Index chunk_end) {
@@ -214,7 +187,7 @@ void im2col_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
       for (Index group = 0; group < shape.groups; ++group) {
         const T* a = x + begin * shape.c + group * shape.group_c();
         if (!direct) {
-          im2col(shape, group, begin, end, x, col.data());
+          im2col(shape, {group, begin, end}, x, col.data());
           a = col.data();
         }
         gemm<T>(Transpose::yes, Transpose::no, patch, kg, end - begin, T(1), a, direct ? shape.c : patch,
@@ -223,7 +196,7 @@ void im2col_backward_weights(const ConvShape& shape, const T* x, const T* dy, T*
       }
     }
   });
-  if (chunks > 1) reduce_in_order(partial.data(), chunks, size, dw);
+  if (chunks > 1) kernels::reduce_in_order(partial.data(), chunks, size, dw);
 }
 
 }  // namespace contexture::detail::conv

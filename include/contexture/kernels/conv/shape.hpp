@@ -1,9 +1,10 @@
-// ConvShape: the extents of one 2-D convolution, shared by every algorithm. Images are
-// (N,H,W,C), weights (R,S,C/groups,K), outputs (N,P,Q,K); R, S are the kernel's height and width.
+// ConvShape, the extents of one 2-D convolution, and ConvPass, what is computed of it: shared by every
+// algorithm. Images are (N,H,W,C), weights (R,S,C/groups,K), outputs (N,P,Q,K); R, S are the kernel's
+// height and width.
 #pragma once
 
-#include <algorithm>
-#include <limits>
+#include <array>
+#include <string_view>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
@@ -56,4 +57,17 @@ struct ConvShape {
   }
 };
 
+/// The three passes of training.
+enum class ConvPass { forward, backward_data, backward_weights };
+
+[[nodiscard]] constexpr std::string_view to_string(ConvPass pass) {
+  constexpr std::array<std::string_view, 3> names{"forward", "backward_data", "backward_weights"};
+  return names[static_cast<std::size_t>(pass)];
+}
+
 }  // namespace contexture::kernels
+
+namespace contexture::detail::conv {
+using kernels::ConvPass;
+using kernels::ConvShape;
+}  // namespace contexture::detail::conv

@@ -1,5 +1,5 @@
 // The transforms of Winograd convolution, compiled once per instruction set; vectors run over
-// channels. See conv_winograd.hpp for what they are and for the loops around them.
+// channels. See winograd_tiles.hpp for what they are called with.
 
 namespace contexture::kernels::CONTEXTURE_ISA {
 

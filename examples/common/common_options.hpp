@@ -1,0 +1,62 @@
+// Options that the programs around the experiments (probe, diagnose) have in common.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "common/data.hpp"
+#include "common/program.hpp"
+#include "contexture/core/parallel.hpp"
+
+namespace programs {
+
+inline constexpr int kMany = 1'000'000'000;
+
+/// What is done with the machine and the results.
+struct CommonOptions {
+  DataChoice choice;
+  std::uint64_t seed = 1;
+  int threads = 0;
+  std::string out;
+  bool quiet = false;
+};
+
+/// `out` is the default of --out, `file` what is written there; `tests`: test images are used too.
+inline void add_common_options(CLI::App& app, CommonOptions& o, const std::string& file, bool tests) {
+  app.add_option("--data", o.choice.data, "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images")
+      ->capture_default_str();
+  app.add_option("--image-size", o.choice.image_size, "side of the square images in pixels; 0: as stored")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--train-images", o.choice.train_images,
+                 "training images used; 0: all, or 10,000 of the built-in ones")
+      ->capture_default_str()
+      ->check(CLI::Range(0, kMany));
+  if (tests)
+    app.add_option("--test-images", o.choice.test_images, "test images used; 0: all, or 2,000 of the built-in ones")
+        ->capture_default_str()
+        ->check(CLI::Range(0, kMany));
+  app.add_option("--seed", o.seed, "seed of everything random")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
+  app.add_option("--threads", o.threads, "threads of the library; 0: all processors")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--out", o.out, "folder for " + file + ", created when missing")->capture_default_str();
+  app.add_flag("--quiet", o.quiet, "print the last line only");
+}
+
+/// After parsing: threads are set, the folder is there, the images are loaded. Throws UsageError without a folder.
+inline contexture::Dataset prepare(const CommonOptions& o) {
+  if (o.out.empty()) throw UsageError("--out: empty, expected a folder");
+  // More threads than processors only get into each other's way.
+  if (o.threads > 0)
+    contexture::set_num_threads(std::min(o.threads, static_cast<int>(contexture::detail::available_processors())));
+  prepare_folder(o.out);
+  return load_data(o.choice);
+}
+
+}  // namespace programs

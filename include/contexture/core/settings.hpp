@@ -1,0 +1,133 @@
+// Options as text: a setting is one member of an options struct under a name, with help and bounds, that is read from
+// text and written as text. Programs' options, files of settings and lists of them in results all come from such
+// lists. What a program puts in front of a name (dashes) is its own business.
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+
+namespace contexture {
+
+/// A setting that cannot have the value it was given, or that there is none of. what() is one line that begins with its
+/// plain name: "patch: 'x', expected a whole number from 1 to 1024".
+class SettingError : public std::invalid_argument {
+ public:
+  SettingError(std::string_view name, std::string_view problem)
+      : std::invalid_argument(message(name, ": ", problem)), name_(name) {}
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+ private:
+  std::string name_;
+};
+
+/// One setting of an options struct.
+template <class Options>
+struct Setting {
+  std::string name;  ///< "head-hidden"
+  std::string help;
+  std::string value;                                           ///< its kind, for help: TEXT, NAME, INT, NUMBER or LIST
+  std::function<void(Options&, const std::string&)> set = {};  ///< throws SettingError
+  std::function<std::string(const Options&)> get = {};         ///< what set() reads back exactly
+};
+
+/// The shortest text that reads back as the same number.
+template <class V>
+[[nodiscard]] std::string number_text(V value) {
+  char text[64];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
+  return error == std::errc() ? std::string(text, end) : std::string();
+}
+
+/// The number from low to high that all of `text` is; throws SettingError for anything else.
+template <class V>
+[[nodiscard]] V parse_number(std::string_view name, std::string_view text, V low, V high) {
+  V value{};
+  const char* const last = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), last, value);
+  const bool good = error == std::errc() && stop == last && value >= low && value <= high;  // NaN is not
+  if (!good)
+    throw SettingError(name, message("'", text, "', expected a ", std::is_integral_v<V> ? "whole " : "", "number from ",
+                                     number_text(low), " to ", number_text(high)));
+  return value;
+}
+
+namespace detail {
+
+// The type of the option that `access` (a pointer to member, or a callable) gives a reference to.
+template <class Options, class Access>
+using OptionType = std::remove_cvref_t<std::invoke_result_t<const Access&, Options&>>;
+
+// "a, b or c"
+inline std::string list_of_names(const std::vector<std::string>& names) {
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    list.append(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ").append(names[i]);
+  return list;
+}
+
+}  // namespace detail
+
+/// A number from low to high. `access`: a pointer to the member, or a callable that returns a reference to it, as
+/// [](auto& o) -> auto& { return o.head.hidden; }.
+template <class Options, class Access>
+[[nodiscard]] Setting<Options> number_setting(std::string name, std::string help, Access access,
+                                              detail::OptionType<Options, Access> low,
+                                              detail::OptionType<Options, Access> high) {
+  using V = detail::OptionType<Options, Access>;
+  return {name, std::move(help), std::is_integral_v<V> ? "INT" : "NUMBER",
+          [=](Options& o, const std::string& text) { std::invoke(access, o) = parse_number<V>(name, text, low, high); },
+          [=](const Options& o) { return number_text<V>(std::invoke(access, o)); }};
+}
+
+/// Any text.
+template <class Options, class Access>
+[[nodiscard]] Setting<Options> text_setting(std::string name, std::string help, Access access) {
+  return {std::move(name), std::move(help), "TEXT",
+          [=](Options& o, const std::string& text) { std::invoke(access, o) = text; },
+          [=](const Options& o) { return std::string(std::invoke(access, o)); }};
+}
+
+/// One of several names, of a member that is text, or an enum or bool whose values 0, 1, ... have these names. The
+/// names are added to the help.
+template <class Options, class Access>
+[[nodiscard]] Setting<Options> choice_setting(std::string name, const std::string& help, Access access,
+                                              std::vector<std::string> names) {
+  using V = detail::OptionType<Options, Access>;
+  const std::string list = detail::list_of_names(names);
+  return {name, message(help, ": ", list), "NAME",
+          [=](Options& o, const std::string& text) {
+            const auto found = std::find(names.begin(), names.end(), text);
+            if (found == names.end()) throw SettingError(name, message("'", text, "', expected ", list));
+            if constexpr (std::is_convertible_v<std::string, V>) {
+              std::invoke(access, o) = text;
+            } else {
+              std::invoke(access, o) = static_cast<V>(found - names.begin());
+            }
+          },
+          [=](const Options& o) -> std::string {
+            if constexpr (std::is_convertible_v<std::string, V>) {
+              return std::invoke(access, o);
+            } else {
+              return names.at(static_cast<std::size_t>(std::invoke(access, o)));
+            }
+          }};
+}
+
+/// A bool: off or on.
+template <class Options, class Access>
+[[nodiscard]] Setting<Options> switch_setting(std::string name, const std::string& help, Access access) {
+  return choice_setting<Options>(std::move(name), help, std::move(access), {"off", "on"});
+}
+
+}  // namespace contexture

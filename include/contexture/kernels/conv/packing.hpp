@@ -1,0 +1,222 @@
+// Packing: what lies between NHWC images or HWIO weights and the register tiles. Source rows are copied once into a
+// ring that stays in L2, in the order [row][pixel][block of channels][lane][channel in block]: lanes lie one cache
+// line apart, a distance the compiler knows. Weights become [block][tap][channel][NV vectors].
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "contexture/core/parallel.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/kernels/conv/shape.hpp"
+#include "contexture/kernels/conv/taps.hpp"
+#include "contexture/kernels/conv/tiles.hpp"
+
+namespace contexture::detail::conv {
+
+// Images as they are packed: rows of `pixels` pixels of `channels` channels. Where the taps of a
+// kernel row fit into one block (the 3-channel stem), they are folded into the channels: a packed
+// pixel is then the window that one output column sees.
+template <class T>
+struct Source {
+  const T* data = nullptr;
+  Index rows = 0, pixels = 0, channels = 0;
+  Index row_stride = 0, pixel_stride = 0;  // elements, in memory
+  Index image_stride = 0;
+  // Folded windows only:
+  bool folded = false;
+  Index fold_taps = 0, fold_channels = 0, fold_stride = 0, fold_pad = 0, fold_dilation = 0, fold_width = 0;
+
+  [[nodiscard]] Index blocks() const { return (channels + kBlock<T> - 1) / kBlock<T>; }
+  // Elements of one packed row of `lanes` lanes.
+  [[nodiscard]] Index packed_pixel(Index lanes) const { return blocks() * lanes * kBlock<T>; }
+  [[nodiscard]] Index packed_row(Index lanes) const { return pixels * packed_pixel(lanes); }
+
+  // Packs one row of one image into one lane; `to` points at the lane's first block.
+  void pack(const TileKernels<T>& kernels, Index image, Index row, Index lanes, T* to) const {
+    const T* from = data + image * image_stride + row * row_stride;
+    if (!folded) {
+      kernels.pack({.from = from,
+                    .pixels = pixels,
+                    .pixel_stride = pixel_stride,
+                    .channels = channels,
+                    .to = to,
+                    .pixel_step = packed_pixel(lanes),
+                    .piece = kBlock<T>,
+                    .piece_step = lanes * kBlock<T>,
+                    .ahead = row_stride});
+      return;
+    }
+    const Index step = lanes * kBlock<T>;
+    for (Index pixel = 0; pixel < pixels; ++pixel, to += step) {
+      const Index x = pixel * fold_stride - fold_pad;
+      if (fold_dilation == 1 && fold_channels == pixel_stride && x >= 0 &&
+          x * pixel_stride + kBlock<T> <= fold_width * pixel_stride) {
+        std::memcpy(to, from + x * pixel_stride, 64);  // what lies beyond the window is never used
+        continue;
+      }
+      std::memset(to, 0, 64);
+      for (Index tap = 0; tap < fold_taps; ++tap) {
+        const Index at = x + tap * fold_dilation;
+        if (at >= 0 && at < fold_width) std::copy_n(from + at * pixel_stride, fold_channels, to + tap * fold_channels);
+      }
+    }
+  }
+
+  void pack_zeros(Index lanes, T* to) const {
+    for (Index block = 0; block < pixels * blocks(); ++block) std::memset(to + block * lanes * kBlock<T>, 0, 64);
+  }
+};
+
+// Whether the taps of a kernel row are folded into the channels.
+template <class T>
+[[nodiscard]] bool folds(const ConvShape& shape) {
+  return shape.groups == 1 && shape.s > 1 && shape.s * shape.c <= kBlock<T>;
+}
+
+// The same convolution without the input rows and columns that a strided 1x1 kernel never reads.
+[[nodiscard]] inline ConvShape compacted(ConvShape shape) {
+  if (shape.r == 1 && shape.pad_h == 0) {
+    shape.h = shape.out_h();
+    shape.stride_h = 1;
+  }
+  if (shape.s == 1 && shape.pad_w == 0) {
+    shape.w = shape.out_w();
+    shape.stride_w = 1;
+  }
+  return shape;
+}
+
+// The convolution's input as a source of the forward and weight passes, in compacted extents.
+template <class T>
+[[nodiscard]] Source<T> input_source(const ConvShape& shape, Index group, const T* x) {
+  Source<T> source;
+  source.data = x + group * shape.group_c();
+  const ConvShape compact = compacted(shape);
+  source.rows = compact.h;
+  source.pixels = compact.w;
+  source.channels = shape.group_c();
+  source.pixel_stride = shape.stride_w / compact.stride_w * shape.c;
+  source.row_stride = shape.stride_h / compact.stride_h * shape.w * shape.c;
+  source.image_stride = shape.h * shape.w * shape.c;
+  if (folds<T>(shape)) {
+    source.folded = true;
+    source.pixels = shape.out_w();
+    source.channels = shape.s * shape.c;
+    source.fold_taps = shape.s;
+    source.fold_channels = shape.c;
+    source.fold_stride = shape.stride_w;
+    source.fold_pad = shape.pad_w;
+    source.fold_dilation = shape.dilation_w;
+    source.fold_width = shape.w;
+  }
+  return source;
+}
+
+// Taps of the passes that read the convolution's input, in compacted extents: of the first out_rows rows, and of all
+// columns.
+inline Axis input_rows(const ConvShape& compact, Index out_rows, Outside outside = Outside::dropped) {
+  return forward_axis(vertical(compact), out_rows, outside);
+}
+inline Axis input_cols(const ConvShape& compact, bool folded) {
+  return folded ? identity_axis(compact.out_w()) : forward_axis(horizontal(compact));
+}
+
+// Which packed rows the ring must hold at once: output rows are visited in groups, each source
+// row is packed once, when first needed.
+struct RingPlan {
+  Index base = 0;            // first source row ever needed
+  Index rows = 0;            // slots
+  std::vector<Index> keep;   // for output row o: the first source row that o or a later row needs
+  std::vector<Index> need;   // for output row o: one past the last source row that o or an earlier row needs
+  std::vector<Index> slots;  // of the source rows from base on: a division a tap would cost more than the tap's sums
+
+  [[nodiscard]] Index slot(Index row) const { return slots[static_cast<std::size_t>(row - base)]; }
+};
+
+inline RingPlan plan_ring(const Axis& axis, Index group) {
+  RingPlan plan;
+  const auto size = static_cast<std::size_t>(axis.size());
+  plan.keep.assign(size, 0);
+  plan.need.assign(size, 0);
+  if (axis.entries.empty()) {
+    plan.rows = 1;
+    return plan;
+  }
+  Index low = std::numeric_limits<Index>::max();
+  for (std::size_t o = size; o-- > 0;) {
+    for (const auto* e = axis.begin(static_cast<Index>(o)); e != axis.end(static_cast<Index>(o)); ++e)
+      low = std::min(low, e->source);
+    plan.keep[o] = low;
+  }
+  plan.base = low;
+  Index high = low;
+  for (std::size_t o = 0; o < size; ++o) {
+    for (const auto* e = axis.begin(static_cast<Index>(o)); e != axis.end(static_cast<Index>(o)); ++e)
+      high = std::max(high, e->source + 1);
+    plan.need[o] = high;
+    plan.keep[o] = std::min(plan.keep[o], high);  // trailing rows that need nothing
+  }
+  plan.rows = 1;
+  for (std::size_t o = 0; o < size; ++o) {
+    const std::size_t last = std::min(size, o + static_cast<std::size_t>(group)) - 1;  // groups may start anywhere
+    plan.rows = std::max(plan.rows, plan.need[last] - plan.keep[o]);
+  }
+  for (Index row = plan.base; row < high; ++row) plan.slots.push_back((row - plan.base) % plan.rows);
+  return plan;
+}
+
+// packed [block][tap][c][NV vectors of k] from w (taps,C/groups,K); w points at the group's first channel.
+template <class T>
+void pack_weights(const ConvShape& shape, const ChannelBlocks& blocks, const T* w, T* packed) {
+  const Index taps = shape.r * shape.s, cg = shape.group_c();
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, cg * 2 * blocks.width),
+               [&](Index begin, Index end) {
+                 for (Index item = begin; item < end; ++item) {
+                   const Index block = item / taps, tap = item % taps;
+                   const Index first = blocks.first(block), valid = blocks.valid(block);
+                   const Index wide = blocks.wide(block);
+                   T* to = packed + taps * cg * first + tap * cg * wide;
+                   for (Index c = 0; c < cg; ++c, to += wide) {
+                     const T* from = w + (tap * cg + c) * shape.k + first;
+                     std::copy_n(from, valid, to);
+                     std::fill(to + valid, to + wide, T(0));
+                   }
+                 }
+               });
+}
+
+// packed [block][tap][k][NV vectors of c]: the same weights with C and K exchanged.
+template <class T>
+void pack_weights_transposed(const ConvShape& shape, const ChannelBlocks& blocks, const T* w, T* packed) {
+  const Index taps = shape.r * shape.s, cg = shape.group_c(), kg = shape.group_k();
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, kg * 2 * blocks.width),
+               [&](Index begin, Index end) {
+                 constexpr Index piece = 16;
+                 for (Index item = begin; item < end; ++item) {
+                   const Index block = item / taps, tap = item % taps;
+                   const Index first = blocks.first(block), valid = blocks.valid(block);
+                   const Index wide = blocks.wide(block);
+                   T* to = packed + taps * kg * first + tap * kg * wide;
+                   for (Index k0 = 0; k0 < kg; k0 += piece) {
+                     const Index k1 = std::min(kg, k0 + piece);
+                     for (Index c = 0; c < valid; ++c) {
+                       const T* from = w + (tap * cg + first + c) * shape.k;
+                       for (Index k = k0; k < k1; ++k) to[k * wide + c] = from[k];
+                     }
+                     for (Index k = k0; k < k1; ++k) std::fill(to + k * wide + valid, to + (k + 1) * wide, T(0));
+                   }
+                 }
+               });
+}
+
+// Zero-padded copy of the bias, or zeros.
+template <class T>
+void pad_bias(const T* bias, const ChannelBlocks& channels, T* padded) {
+  std::fill(padded, padded + channels.padded(), T(0));
+  if (bias != nullptr) std::copy_n(bias, channels.channels, padded);
+}
+
+}  // namespace contexture::detail::conv

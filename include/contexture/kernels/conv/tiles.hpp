@@ -1,0 +1,195 @@
+// Register tiles: the inner loops that direct convolution, Winograd's products and weight gradients
+// share, compiled once per instruction set (tiles-inl.hpp), and how lanes and channels are cut into them.
+//
+// A data tile is MR lanes by NV vectors of output channels, summed over taps and source channels. What a
+// lane is, is the caller's: the same pixel of MR images, MR neighbouring pixels, or MR Winograd tiles. A
+// weight tile is CR channels by NV vectors of the weight gradient, summed over positions and lanes.
+#pragma once
+
+#include <algorithm>
+
+#include "contexture/core/cpu.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/kernels/conv/taps.hpp"
+
+namespace contexture::detail::conv {
+
+// What elements that are stored as T are summed in. A type of less precision specialises this and, in
+// tiles-inl.hpp, load_as and store_as.
+template <class T>
+struct AccumulatorOf {
+  using type = T;
+};
+template <class T>
+using Accumulator = typename AccumulatorOf<T>::type;
+
+// Channels in a block of the packed source: one cache line, for float one AVX-512 vector.
+template <class T>
+inline constexpr Index kBlock = static_cast<Index>(64 / sizeof(T));
+
+inline constexpr int kMaxLanes = 14;
+
+// Lanes of packed data that the weight gradient fetches from L2 ahead of those it works on: what all taps and
+// channels of a unit read does not stay in an L1 of 32 KiB (measured: 2, 4 and 8 lanes are alike, 8 % in all).
+inline constexpr Index kLanesAhead = 4;
+
+template <class T, class Sum = Accumulator<T>>
+struct TileCall {
+  const T* source;   // taps hold offsets into it, and indices of kernel taps
+  const T* weights;  // [tap][channel][NV vectors]
+  Index weights_step;
+  const Tap* taps;
+  Index tap_count;
+  Index channels;
+  const Sum* bias;  // NV vectors
+  T* const* out;    // one pointer a lane
+  Index valid_channels;
+  // Lanes that are read in place have these instead of out:
+  Index lane_step;  // elements from lane to lane of the source
+  T* first_out;     // of the first lane, which may have a place of its own
+  T* next_out;      // of the second, and the others out_step apart
+  Index out_step;
+};
+
+struct Position {
+  Index source;    // offset into the packed source
+  Index gradient;  // index of the output position
+};
+
+template <class T, class Sum = Accumulator<T>>
+struct WeightTileCall {
+  const T* source;
+  const T* gradient;  // [position][lane][NV vectors]
+  Index gradient_step, lane_step;
+  Index source_step;  // elements from lane to lane of the source
+  const Position* positions;
+  Index position_count;
+  Index lanes;
+  Index source_ahead, ahead;  // elements from a pixel of the source, of the gradient, to one that is fetched meanwhile
+  Sum* out;                   // [CR][NV vectors]
+};
+
+// Pixels that are copied, their channels in pieces.
+template <class T>
+struct PackCall {
+  const T* from;
+  Index pixels, pixel_stride, channels;
+  T* to;
+  Index pixel_step;
+  Index piece, piece_step;  // channels stored together, a multiple of half a vector, and the distance of such pieces
+  Index ahead;              // elements from what is read to what will be packed next: it is fetched into L2
+};
+
+// Register tiles are one vector of channels wide, two, or one and a half: 24 channels are a
+// common width, and processors that split 512-bit vectors do a half in half the time.
+enum TileKind { kOneVector, kTwoVectors, kOneAndAHalf };
+
+// The sizes of an instruction set's tiles.
+struct TileExtents {
+  Index width;        // elements of the accumulator in a vector
+  Index max_lanes;    // largest MR
+  bool half_vectors;  // whether kOneAndAHalf exists
+
+  // Elements of a row of a tile.
+  [[nodiscard]] Index wide(TileKind kind) const {
+    return kind == kTwoVectors ? 2 * width : kind == kOneAndAHalf ? width + width / 2 : width;
+  }
+};
+
+// The kernels of one instruction set. tile[kind][MR / 2 - 1] and tile_in_place, weight_tile[kind][CR / 2 - 1].
+template <class T, class Sum = Accumulator<T>>
+struct TileKernels : TileExtents {
+  Index max_rows[3];  // largest CR of a kind
+  void (*tile[3][kMaxLanes / 2])(const TileCall<T, Sum>&);
+  void (*tile_in_place[3][kMaxLanes / 2])(const TileCall<T, Sum>&);
+  void (*weight_tile[3][8])(const WeightTileCall<T, Sum>&);
+  void (*pack)(const PackCall<T>&);
+};
+
+}  // namespace contexture::detail::conv
+
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/tiles-inl.hpp"
+#include "contexture/kernels/for_each_isa.hpp"
+
+namespace contexture::kernels {
+template <class T, class Sum = detail::conv::Accumulator<T>>
+detail::conv::TileKernels<T, Sum> select_tile_kernels() {
+  CONTEXTURE_DISPATCH(tile_kernels<T, Sum>());
+}
+template <class Sum>
+detail::conv::TileExtents select_tile_extents() {
+  CONTEXTURE_DISPATCH(tile_extents<Sum>());
+}
+}  // namespace contexture::kernels
+
+namespace contexture::detail::conv {
+
+// How the channels that a pass computes are cut into blocks of two vectors, the last of two, one
+// and a half, or one.
+struct ChannelBlocks {
+  Index channels, width;
+  Index halves;  // half vectors that hold all channels; an odd number only before kOneAndAHalf
+
+  ChannelBlocks(Index count, const TileExtents& extents) : channels(count), width(extents.width) {
+    const Index half = width / 2;
+    halves = (count + half - 1) / half;
+    if (halves % 4 != 3 || !extents.half_vectors) halves = (halves + 1) / 2 * 2;
+  }
+
+  [[nodiscard]] Index count() const { return (halves + 3) / 4; }
+  [[nodiscard]] Index first(Index block) const { return block * 2 * width; }  // channel
+  // Elements of a row of the block: whole vectors and a half one.
+  [[nodiscard]] Index wide(Index block) const { return std::min<Index>(4, halves - 4 * block) * width / 2; }
+  [[nodiscard]] TileKind kind(Index block) const {
+    const Index left = halves - 4 * block;
+    return left >= 4 ? kTwoVectors : left == 3 ? kOneAndAHalf : kOneVector;
+  }
+  [[nodiscard]] Index valid(Index block) const { return std::min(wide(block), channels - first(block)); }
+  [[nodiscard]] Index padded() const { return halves * width / 2; }
+  // Channels in the leading blocks that are two vectors wide.
+  [[nodiscard]] Index doubled() const { return halves / 4 * 2 * width; }
+};
+
+// A row of pixels that are read where they lie, cut into tiles of about equal width, an even number of lanes each. An
+// odd number of pixels has two tiles at least: the last one starts a pixel earlier, and does not write that one.
+struct RowTiles {
+  Index pixels, count;
+  Index narrow, longer;  // lanes of a tile; the first `longer` of them have two more
+
+  RowTiles(Index row_pixels, Index max_lanes)
+      : pixels(row_pixels),
+        count(std::max((pixels + max_lanes - 1) / max_lanes, pixels > 1 ? 1 + pixels % 2 : 1)),
+        narrow(2 * ((pixels + 1) / 2 / count)),
+        longer((pixels + 1) / 2 % count) {}
+  [[nodiscard]] Index first(Index tile) const { return tile * narrow + 2 * std::min(tile, longer); }  // pixel
+  [[nodiscard]] Index lanes(Index tile) const { return narrow + (tile < longer ? 2 : 0); }
+  // 1 where the tile's first lane is not written.
+  [[nodiscard]] Index skipped(Index tile) const { return first(tile) + lanes(tile) > pixels ? 1 : 0; }
+};
+
+// The lanes of a tile that is read in place go to neighbouring pixels from `out` on, or, of which the first is skipped,
+// that one to `unused` and the others there.
+template <class T>
+void write_lanes(TileCall<T>& call, T* out, Index skipped, T* unused) {
+  call.first_out = skipped > 0 ? unused : out;
+  call.next_out = out + (1 - skipped) * call.out_step;
+}
+
+// Covers the `filled` channels of one block of the source with register tiles of about equal height;
+// call.source is the block, call.out its rows of the weight gradient. Up to one row more is computed than
+// there are channels.
+template <class T>
+void run_weight_tiles(const TileKernels<T>& kernels, TileKind kind, Index filled, WeightTileCall<T> call) {
+  const bool at_once =
+      kind == kOneVector && filled > 14 && kBlock<T> == 16 && kernels.weight_tile[kOneVector][7] != nullptr;
+  const Index most = at_once ? 16 : kernels.max_rows[kind], wide = kernels.wide(kind);
+  for (Index tiles = (filled + most - 1) / most; tiles > 0; --tiles) {
+    const Index rows = ((filled + tiles - 1) / tiles + 1) / 2 * 2;
+    kernels.weight_tile[kind][rows / 2 - 1](call);
+    call.source += rows;
+    call.out += rows * wide;
+    filled -= rows;
+  }
+}
+
+}  // namespace contexture::detail::conv

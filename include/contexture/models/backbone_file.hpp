@@ -1,0 +1,59 @@
+// A backbone's description in the metadata of a weight file: written beside the weights, read back to make the network
+// that they fit.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+
+#include "contexture/core/error.hpp"
+#include "contexture/models/networks.hpp"
+#include "contexture/nn/serialize.hpp"
+
+namespace contexture {
+
+/// Metadata of a file with the weights of such a network.
+[[nodiscard]] inline Metadata backbone_metadata(const BackboneDescription& o) {
+  return {{"kind", "encoder"},
+          {"encoder", nlohmann::json{{"network", o.network},
+                                     {"in_channels", o.in_channels},
+                                     {"width", o.width},
+                                     {"stages", o.stages},
+                                     {"blocks_per_stage", o.blocks_per_stage},
+                                     {"affine", o.affine},
+                                     {"norm", to_string(o.norm)}}
+                          .dump()}};
+}
+
+/// The description that backbone_metadata() wrote into a file; a file of earlier versions, which names no network,
+/// holds a "resnet". Throws InputError naming `origin` where there is none, for a network or sizes that the library
+/// does not know, and where the file has fewer weights than the description asks for: what is allocated for it stays
+/// in proportion to the file.
+[[nodiscard]] inline BackboneDescription backbone_description(const TensorFile& file, const std::string& origin) {
+  const auto found = file.metadata.find("encoder");
+  require_input(found != file.metadata.end(), origin,
+                ": its metadata lacks 'encoder', expected weights written by this library");
+  BackboneDescription o;
+  try {
+    const nlohmann::json json = nlohmann::json::parse(found->second);
+    o.network = json.value("network", std::string("resnet"));
+    json.at("in_channels").get_to(o.in_channels);
+    json.at("width").get_to(o.width);
+    json.at("stages").get_to(o.stages);
+    json.at("blocks_per_stage").get_to(o.blocks_per_stage);
+    json.at("affine").get_to(o.affine);
+    o.norm = norm_named(json.value("norm", std::string("batch")));
+    check_description(o);
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(message(origin, ": damaged metadata 'encoder' (", error.what(), ")"));
+  } catch (const std::invalid_argument& error) {
+    throw InputError(message(origin, ": metadata 'encoder': ", error.what()));
+  }
+  std::size_t stored = 0;
+  for (const auto& [name, tensor] : file.tensors) stored += tensor.size();
+  require_input(static_cast<double>(stored) >= weight_count(o), origin, ": ", stored,
+                " weights, too few for its metadata 'encoder': ", found->second);
+  return o;
+}
+
+}  // namespace contexture

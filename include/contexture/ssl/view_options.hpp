@@ -1,0 +1,101 @@
+// How far the views of an image may be from it: the options, their defaults, what makes sense, and all of it as
+// settings.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/settings.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/ssl/pretext_settings.hpp"
+
+namespace contexture {
+
+/// How far a view may be from its image. The values here suit 32 x 32 colour images; view_defaults() adapts them.
+struct ViewOptions {
+  /// Sides of a view, in pixels; 0: the image's. Smaller views cost less.
+  Index height = 0;
+  Index width = 0;
+  /// Share of the image's area that a view shows, uniform. SimCLR takes 0.08 to 1 of 224 px; of 32 px,
+  /// 8 % are 9 x 9 pixels, in which there is little left to see.
+  float min_area = 0.2F;
+  float max_area = 1.0F;
+  /// The part's width over height, relative to the image's, is 1/aspect..aspect, log-uniform.
+  float aspect = 4.0F / 3.0F;
+  /// Mirror every second view. Off: not every kind of image survives it (text, digits).
+  bool flip = false;
+  /// Share of the views whose colours change at all, and how far: factors 1 - x..1 + x in random order, and
+  /// a turn of the hue by -hue..hue of the circle. Strength 0.5 of SimCLR, as for CIFAR-10 (appendix B.9).
+  /// Images of other than 3 channels have no saturation and no hue.
+  float colour_probability = 0.8F;
+  float brightness = 0.4F;
+  float contrast = 0.4F;
+  float saturation = 0.4F;
+  float hue = 0.1F;
+  /// Share of the views that become grey (Rec. 601 luminance), where there are 3 channels.
+  float grey_probability = 0.2F;
+};
+
+/// Options for images of these channels; `flip`: mirrored images are as good as the others.
+[[nodiscard]] inline ViewOptions view_defaults(Index channels, bool flip) {
+  require(channels >= 1, "view_defaults: ", channels, " channels, expected 1 or more");
+  ViewOptions options;
+  options.flip = flip;
+  if (channels != 3) options.saturation = options.hue = options.grey_probability = 0;
+  return options;
+}
+
+/// Options under which a view is the image itself.
+[[nodiscard]] inline ViewOptions no_augmentation() {
+  return {.min_area = 1, .aspect = 1, .colour_probability = 0, .grey_probability = 0};
+}
+
+/// Throws std::invalid_argument unless the options make sense together.
+inline void validate(const ViewOptions& o) {
+  const auto share = [](float x) { return x >= 0 && x <= 1; };
+  require(o.height >= 0 && o.width >= 0 && o.height <= 4096 && o.width <= 4096, "ViewOptions: views of ", o.height,
+          " x ", o.width, " px, expected 0 to 4096");
+  require(o.min_area > 0 && o.min_area <= o.max_area && o.max_area <= 1, "ViewOptions: area ", o.min_area, " to ",
+          o.max_area, ", expected 0 < min_area <= max_area <= 1");
+  require(o.aspect >= 1 && o.aspect <= 16, "ViewOptions: aspect ", o.aspect, ", expected 1 to 16");
+  require(share(o.colour_probability) && share(o.grey_probability), "ViewOptions: colour_probability ",
+          o.colour_probability, ", grey_probability ", o.grey_probability, ", expected 0 to 1");
+  require(share(o.brightness) && share(o.contrast) && share(o.saturation), "ViewOptions: brightness ", o.brightness,
+          ", contrast ", o.contrast, ", saturation ", o.saturation, ", expected 0 to 1");
+  require(o.hue >= 0 && o.hue <= 0.5F, "ViewOptions: hue ", o.hue, ", expected 0 to 0.5");
+}
+
+/// The settings of views.
+[[nodiscard]] inline std::vector<PretextSetting<ViewOptions>> view_settings() {
+  using O = ViewOptions;
+  const std::string of_colour_images = " of colour images, else 0";
+  const O usual;
+  return {
+      {number_setting<O>("view-height", "height of a view, in pixels", &O::height, 1, 4096),
+       "five eighths of the image's"},
+      {number_setting<O>("view-width", "width of a view, in pixels", &O::width, 1, 4096),
+       "five eighths of the image's"},
+      number_setting<O>("view-min-area", "smallest share of the image that a view shows", &O::min_area, 0.001F, 1.0F),
+      number_setting<O>("view-max-area", "largest share of the image that a view shows", &O::max_area, 0.001F, 1.0F),
+      number_setting<O>("view-aspect", "factor by which a view is stretched at most", &O::aspect, 1.0F, 16.0F),
+      pretext_flip_setting<O>(&O::flip),
+      number_setting<O>("view-colour-probability", "share of the views whose colours change", &O::colour_probability,
+                        0.0F, 1.0F),
+      number_setting<O>("view-brightness", "a view's brightness changes by a factor of 1 - this to 1 + this",
+                        &O::brightness, 0.0F, 1.0F),
+      number_setting<O>("view-contrast", "a view's contrast changes by a factor of 1 - this to 1 + this", &O::contrast,
+                        0.0F, 1.0F),
+      {number_setting<O>("view-saturation", "a view's saturation changes by a factor of 1 - this to 1 + this",
+                         &O::saturation, 0.0F, 1.0F),
+       number_text(usual.saturation) + of_colour_images},
+      {number_setting<O>("view-hue", "share of the colour circle by which a view's hue turns at most", &O::hue, 0.0F,
+                         0.5F),
+       number_text(usual.hue) + of_colour_images},
+      {number_setting<O>("view-grey-probability", "share of the views that become grey", &O::grey_probability, 0.0F,
+                         1.0F),
+       number_text(usual.grey_probability) + of_colour_images},
+  };
+}
+
+}  // namespace contexture

@@ -1,0 +1,111 @@
+// What has to be the same for a run to go on from a checkpoint, or to use another run's arms: settings, what the rules
+// make of them, images and given weights, as texts by name.
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "contexture/core/error.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/optim/state_tensors.hpp"
+#include "contexture/study/checkpoint.hpp"
+#include "contexture/study/config.hpp"
+#include "contexture/study/plan.hpp"
+
+namespace contexture {
+
+/// Setting, or another thing that decides what a run computes -> its value.
+using RunIdentity = std::map<std::string, std::string>;
+
+/// Names in RunIdentity besides those of settings.
+inline constexpr const char* kImagesName = "images";
+inline constexpr const char* kGivenWeightsName = "weights of the encoder";
+/// Of how the arm from scratch with this fraction of the labels is trained.
+[[nodiscard]] inline std::string arm_plan_name(double fraction) {
+  return message("training with ", percent_name(fraction), " %");
+}
+
+namespace detail {
+
+// A number that changes when any of the bytes added to it does.
+class Fingerprint {
+ public:
+  void add(const void* bytes, std::size_t size) {
+    const auto* p = static_cast<const unsigned char*>(bytes);
+    for (; size >= 8; size -= 8, p += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, p, 8);
+      hash_ = (hash_ ^ word) * 0x100000001b3ULL;
+      hash_ ^= hash_ >> 29;
+    }
+    for (; size > 0; --size, ++p) hash_ = (hash_ ^ *p) * 0x100000001b3ULL;
+  }
+  [[nodiscard]] std::string text() const {
+    char text[24];
+    const auto [end, error] = std::to_chars(text, text + sizeof(text), hash_, 16);
+    (void)error;
+    return {text, end};
+  }
+
+ private:
+  std::uint64_t hash_ = 0xcbf29ce484222325ULL;
+};
+
+}  // namespace detail
+
+/// Changes with any pixel or label.
+[[nodiscard]] inline std::string fingerprint(const Dataset& data) {
+  detail::Fingerprint print;
+  for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
+    for (const Index extent : {set->count, set->height, set->width, set->channels}) print.add(&extent, sizeof(extent));
+    print.add(set->pixels.data(), set->pixels.size());
+    print.add(set->labels.data(), set->labels.size() * sizeof(std::int32_t));
+  }
+  return print.text();
+}
+
+/// Of weights, in the order of their names.
+[[nodiscard]] inline std::string fingerprint(const TensorMap& tensors) {
+  detail::Fingerprint print;
+  for (const auto& [name, tensor] : tensors) print.add(tensor.data(), tensor.size() * sizeof(float));
+  return print.text();
+}
+
+/// What a run with this plan computes. `given`: the weights of a given encoder; empty: none is given.
+[[nodiscard]] inline RunIdentity identity_of(const RunPlan& plan, const TensorMap& given) {
+  RunIdentity identity = describe(plan);
+  // These change the last bits and the time, not the run.
+  for (const char* name : {"threads", "scratch-from"}) identity.erase(name);
+  identity[kImagesName] = fingerprint(plan.data);
+  const std::uint64_t seed = plan.config.seed;
+  const Split split = plan.split(seed);
+  for (const double fraction : plan.config.fractions) {
+    const auto subset = static_cast<std::int64_t>(plan.labels(seed, split, fraction).size());
+    identity[arm_plan_name(fraction)] =
+        plan.arm({fraction, Arm::scratch, seed}, static_cast<std::int64_t>(split.train.size()), subset).text();
+  }
+  if (!given.empty()) identity[kGivenWeightsName] = fingerprint(given);
+  for (auto& [name, value] : identity) value = as_stored(value);
+  return identity;
+}
+
+/// Throws InputError naming the first entry whose value differs from that in the checkpoint `path`.
+inline void require_same_identity(const std::filesystem::path& path, const RunIdentity& stored,
+                                  const RunIdentity& now) {
+  for (const auto& [name, value] : now) {
+    const auto found = stored.find(name);
+    require_input(found != stored.end(), path.string(), ": the checkpoint knows no ", name, ", this run has ", value);
+    require_input(found->second == value, path.string(), ": cannot resume, the checkpoint was made with ", name, " ",
+                  found->second, ", this run has ", value);
+  }
+  for (const auto& [name, value] : stored)
+    require_input(now.contains(name), path.string(), ": cannot resume, the checkpoint was made with ", name, " ", value,
+                  ", which this run does not have");
+}
+
+}  // namespace contexture

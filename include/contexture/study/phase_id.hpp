@@ -1,0 +1,64 @@
+// Which part of a run something belongs to, as one value: pre-training, or one arm with one share of the labels, by one
+// seed. Names are made of it where people or files need them, here and nowhere else; nothing reads them back.
+#pragma once
+
+#include <charconv>
+#include <cmath>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include "contexture/core/error.hpp"
+
+namespace contexture {
+
+/// The two arms of an experiment, the same network from scratch and from the pre-trained encoder; and, of no
+/// experiment, pre-training by a pretext task.
+enum class Arm { scratch, pretrained, pretext };
+
+/// "scratch", "pretrained" or "pretext", as in files.
+[[nodiscard]] constexpr const char* to_string(Arm arm) {
+  return arm == Arm::scratch ? "scratch" : arm == Arm::pretrained ? "pretrained" : "pretext";
+}
+
+/// PhaseId::label_fraction of pre-training.
+inline constexpr double kNoLabels = 0;
+
+/// One phase of a run. Label fractions are compared as they were given: those of one run differ in their names too
+/// (plan_run() refuses others).
+struct PhaseId {
+  double label_fraction = kNoLabels;  ///< 0..1; kNoLabels: pre-training
+  Arm arm = Arm::pretext;
+  std::uint64_t seed = 0;
+
+  [[nodiscard]] constexpr bool pretraining() const { return arm == Arm::pretext; }
+  friend auto operator<=>(const PhaseId&, const PhaseId&) = default;
+};
+
+/// Pre-training by this seed.
+[[nodiscard]] constexpr PhaseId pretraining_phase(std::uint64_t seed) { return {kNoLabels, Arm::pretext, seed}; }
+
+/// A label fraction in percent, without trailing zeros: "100", "50", "12.5". Throws std::invalid_argument for one that
+/// is no number.
+[[nodiscard]] inline std::string percent_name(double fraction) {
+  char text[32];
+  // Rounded to 1e-4 percent so that 0.1 * 100 is "10" and not 10.000000000000002.
+  const double percent = std::round(fraction * 1e6) / 1e4;
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), percent, std::chars_format::fixed);
+  require(error == std::errc() && std::isfinite(fraction), "percent_name: fraction ", fraction);
+  return {text, end};
+}
+
+/// A phase in words: the first three columns of history.csv, and the parts of file names, titles and messages.
+struct PhaseText {
+  std::string experiment;  ///< "pretrain", or the label fraction in percent: "100", "50", "10"
+  std::string arm;         ///< "scratch", "pretrained"; "pretext" for pre-training
+  std::string seed;        ///< "1"
+};
+
+[[nodiscard]] inline PhaseText text_of(const PhaseId& id) {
+  return {id.pretraining() ? "pretrain" : percent_name(id.label_fraction), to_string(id.arm), std::to_string(id.seed)};
+}
+
+}  // namespace contexture
