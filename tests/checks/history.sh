@@ -7,7 +7,7 @@ set -euo pipefail
 cd "${1:-$(dirname -- "${BASH_SOURCE[0]}")/../..}"
 export LC_ALL=C.UTF-8
 most=72
-rule_began=2026-11-28T19:00:00Z
+rule_began=2026-11-28T21:00:00Z
 bad=0
 complain() {
   echo "$1"

@@ -188,6 +188,23 @@ void check_arm(const json& arm, const std::string& where, const std::string& exp
            arm["best_val_accuracy"].get<double>(), ", history says ", best_mean);
 }
 
+void check_label_efficiency(const fs::path& out, const json& efficiency, std::size_t fractions) {
+  if (fractions < 4) return expect(efficiency.is_null(), "label_efficiency: expected null");
+  expect(efficiency.size() == fractions, "label_efficiency: ", efficiency.size(), " entries");
+  double before = 0, most = 0;
+  for (const json& point : efficiency) most = std::max(most, point.value("labels", 0.0));
+  for (const json& point : efficiency) {
+    expect(number_in(point, "labels", before + 1, 1e9), "label_efficiency: labels do not rise");
+    before = point.value("labels", 0.0);
+    const json needed = point.value("scratch_labels_needed", json());
+    expect(needed.is_null() || (needed.get<double>() >= 1 && needed.get<double>() <= most),
+           "label_efficiency: scratch_labels_needed ", needed.dump());
+    expect(needed.is_null() == point.value("labels_saved", json()).is_null(), "label_efficiency: labels_saved");
+  }
+  check_svg(out / "label_efficiency.svg", 2);
+  check_png(out / "label_efficiency.png");
+}
+
 void check_summary(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, Encoder encoder) {
   const fs::path path = out / "summary.json";
   const json summary = json::parse(read(path), nullptr, false);
@@ -264,21 +281,7 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
                                                           experiment["scratch"].value("test_accuracy", 0.0))) < 1e-6,
              name, ".test_accuracy_difference.mean is not the difference of the means");
   }
-  const json efficiency = summary.value("label_efficiency", json());
-  if (fractions.size() < 4) return expect(efficiency.is_null(), "label_efficiency: expected null");
-  expect(efficiency.size() == fractions.size(), "label_efficiency: ", efficiency.size(), " entries");
-  double before = 0, most = 0;
-  for (const json& point : efficiency) most = std::max(most, point.value("labels", 0.0));
-  for (const json& point : efficiency) {
-    expect(number_in(point, "labels", before + 1, 1e9), "label_efficiency: labels do not rise");
-    before = point.value("labels", 0.0);
-    const json needed = point.value("scratch_labels_needed", json());
-    expect(needed.is_null() || (needed.get<double>() >= 1 && needed.get<double>() <= most),
-           "label_efficiency: scratch_labels_needed ", needed.dump());
-    expect(needed.is_null() == point.value("labels_saved", json()).is_null(), "label_efficiency: labels_saved");
-  }
-  check_svg(out / "label_efficiency.svg", 2);
-  check_png(out / "label_efficiency.png");
+  check_label_efficiency(out, summary.value("label_efficiency", json()), fractions.size());
 }
 
 void check_report(const fs::path& out, const std::vector<double>& fractions) {

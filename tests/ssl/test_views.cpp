@@ -171,36 +171,48 @@ TEST_CASE("hue and saturation keep luminance and leave greys alone", "[ssl]") {
   for (std::size_t c = 0; c < 3; ++c) CHECK(thrice[c] == Approx(red[c]).margin(2e-3));
 }
 
-TEST_CASE("each colour change does what it says, within its range", "[ssl]") {
-  // Mid tones, so that nothing is clamped.
+// An image of mid tones, so that nothing is clamped.
+struct MidTones {
+  MidTones() {
+    for (auto& p : images.pixels) p = static_cast<std::uint8_t>(100 + p % 40);
+    for (const auto p : images.pixels) image.push_back(static_cast<float>(p) / 255);
+    for (std::size_t i = 0; i < image.size(); i += 3) mean += static_cast<double>(luminance(&image[i])) / 64;
+  }
+
+  // Calls check(view) for 300 views.
+  template <class Check>
+  void views(const ViewOptions& options, Check&& check) const {
+    const ViewSampler sampler(options, 8, 8, 3, as_stored(3));
+    for (std::uint64_t seed = 0; seed < 300; ++seed) check(one_view(sampler, images, 0, Rng(seed)));
+  }
+
   ImageSet images = made_up::noise(1, 8, 8, 3);
-  for (auto& p : images.pixels) p = static_cast<std::uint8_t>(100 + p % 40);
   std::vector<float> image;
-  for (const auto p : images.pixels) image.push_back(static_cast<float>(p) / 255);
   double mean = 0;
-  for (std::size_t i = 0; i < image.size(); i += 3) mean += static_cast<double>(luminance(&image[i])) / 64;
+};
+
+TEST_CASE("each colour change does what it says, within its range", "[ssl]") {
+  const MidTones tones;
+  const std::vector<float>& image = tones.image;
+  const double mean = tones.mean;
 
   ViewOptions off = no_augmentation();
   off.brightness = off.contrast = off.saturation = off.hue = 0;
   off.colour_probability = 1;
   float low = 10;
   float high = 0;
-  const auto views = [&](const ViewOptions& options, auto&& check) {
-    const ViewSampler sampler(options, 8, 8, 3, as_stored(3));
-    for (std::uint64_t seed = 0; seed < 300; ++seed) check(one_view(sampler, images, 0, Rng(seed)));
-  };
   const auto in_range = [&](float factor) {
     low = std::min(low, factor);
     high = std::max(high, factor);
   };
 
-  views(off, [&](const std::vector<float>& v) {
+  tones.views(off, [&](const std::vector<float>& v) {
     for (std::size_t i = 0; i < v.size(); ++i) REQUIRE(v[i] == Approx(image[i]).margin(1e-5));
   });
 
   ViewOptions options = off;
   options.brightness = 0.3F;
-  views(options, [&](const std::vector<float>& v) {
+  tones.views(options, [&](const std::vector<float>& v) {
     const float factor = v[0] / image[0];
     in_range(factor);
     for (std::size_t i = 0; i < v.size(); ++i) REQUIRE(v[i] == Approx(factor * image[i]).margin(1e-5));
@@ -212,7 +224,7 @@ TEST_CASE("each colour change does what it says, within its range", "[ssl]") {
   options.contrast = 0.5F;
   low = 10;
   high = 0;
-  views(options, [&](const std::vector<float>& v) {
+  tones.views(options, [&](const std::vector<float>& v) {
     const auto centre = static_cast<float>(mean);
     const float factor = (v[0] - centre) / (image[0] - centre);
     in_range(factor);
@@ -225,7 +237,7 @@ TEST_CASE("each colour change does what it says, within its range", "[ssl]") {
   options = off;
   options.saturation = 0.4F;
   options.hue = 0.2F;
-  views(options, [&](const std::vector<float>& v) {
+  tones.views(options, [&](const std::vector<float>& v) {
     for (std::size_t i = 0; i < v.size(); i += 3)
       REQUIRE(luminance(&v[i]) == Approx(luminance(&image[i])).margin(1e-3));
   });
@@ -233,17 +245,21 @@ TEST_CASE("each colour change does what it says, within its range", "[ssl]") {
   // All four in random order: brightness and contrast are the only ones that change the mean luminance.
   options.brightness = 0.3F;
   options.contrast = 0.5F;
-  views(options, [&](const std::vector<float>& v) {
+  tones.views(options, [&](const std::vector<float>& v) {
     double now = 0;
     for (std::size_t i = 0; i < v.size(); i += 3) now += static_cast<double>(luminance(&v[i])) / 64;
     REQUIRE(now > 0.69 * mean);
     REQUIRE(now < 1.31 * mean);
   });
+}
 
-  options = no_augmentation();
+TEST_CASE("grey and colour changes come as often as they are asked for", "[ssl]") {
+  const MidTones tones;
+  const std::vector<float>& image = tones.image;
+  ViewOptions options = no_augmentation();
   options.grey_probability = 0.2F;
   int grey = 0;
-  views(options, [&](const std::vector<float>& v) {
+  tones.views(options, [&](const std::vector<float>& v) {
     const bool is_grey = v[0] == Approx(v[1]).margin(1e-5) && v[0] == Approx(v[2]).margin(1e-5);
     grey += is_grey;
     for (std::size_t i = 0; i < v.size(); ++i)
@@ -257,7 +273,7 @@ TEST_CASE("each colour change does what it says, within its range", "[ssl]") {
   options.aspect = 1;
   options.grey_probability = 0;
   int changed = 0;
-  views(options, [&](const std::vector<float>& v) { changed += v[0] != Approx(image[0]).margin(1e-5); });
+  tones.views(options, [&](const std::vector<float>& v) { changed += v[0] != Approx(image[0]).margin(1e-5); });
   CHECK(changed > 205);  // of 300, expected 240
   CHECK(changed < 275);
 }

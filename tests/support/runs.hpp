@@ -53,8 +53,9 @@ inline bool same_rows(const std::vector<HistoryRow>& a, const std::vector<Histor
 }
 
 inline bool same_rows(const std::vector<PhaseRow>& a, const std::vector<PhaseRow>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const PhaseRow& x, const PhaseRow& y) { return x.phase == y.phase && same_rows(std::vector<HistoryRow>{x}, std::vector<HistoryRow>{y}); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const PhaseRow& x, const PhaseRow& y) {
+    return x.phase == y.phase && same_rows(std::vector<HistoryRow>{x}, std::vector<HistoryRow>{y});
+  });
 }
 
 }  // namespace runs

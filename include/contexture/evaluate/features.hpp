@@ -11,8 +11,8 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
-#include "contexture/data/dataset.hpp"
 #include "contexture/data/batch.hpp"
+#include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone.hpp"
 

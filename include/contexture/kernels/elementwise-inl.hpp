@@ -103,6 +103,12 @@ CONTEXTURE_INLINE V interleave_high(V a, V b, std::integer_sequence<int, K...>) 
   return __builtin_shufflevector(a, b, (n / 2 + K / 2 + K % 2 * n)...);
 }
 
+// 0 1 2 ...; by its lanes, since an element written by a variable index is a wild address to g++ 14's AddressSanitizer
+template <class V, int... K>
+CONTEXTURE_INLINE V ascending(std::integer_sequence<int, K...>) {
+  return V{K...};
+}
+
 // x * word, x and word below 2^32. Where the target has no product of 64 bits, g++ 12 makes three of 32 of it.
 CONTEXTURE_INLINE Vec<std::uint64_t> product_of_words(Vec<std::uint64_t> x, std::uint64_t word) {
 #if defined(CONTEXTURE_HAS_X86_ISAS) && !defined(__clang__) && CONTEXTURE_VECTOR_BYTES < 64
@@ -126,8 +132,7 @@ CONTEXTURE_INLINE void philox_numbers(std::uint64_t counter, std::uint64_t key, 
   constexpr int L = kLanes<std::uint64_t>;
   using V = Vec<std::uint64_t>;
   constexpr auto lanes = std::make_integer_sequence<int, L>();
-  V count{};
-  for (int i = 0; i < L; ++i) count[i] = counter + static_cast<std::uint64_t>(i);
+  const V count = ascending<V>(lanes) + counter;
   constexpr std::uint64_t low = 0xffffffffU;
   V x0 = count & low;
   V x1 = count >> 32;

@@ -94,6 +94,49 @@ inline void write_safetensors(const std::filesystem::path& path,
   });
 }
 
+namespace detail {
+
+// What a safetensors header says of a tensor.
+struct TensorEntry {
+  bool wide = false;  // F64, else F32
+  Shape shape{};
+  std::uint64_t begin = 0, end = 0;  // in the data
+  [[nodiscard]] std::uint64_t bytes() const { return end - begin; }
+};
+
+// Checks the entry of tensor `name`: its parts, and its size against its shape and the file's data.
+[[nodiscard]] inline TensorEntry tensor_entry(const std::string& file, const std::string& name,
+                                              const nlohmann::json& entry, std::uint64_t data_size) {
+  require_input(entry.is_object() && entry.contains("dtype") && entry["dtype"].is_string() && entry.contains("shape") &&
+                    entry["shape"].is_array() && entry.contains("data_offsets") && entry["data_offsets"].is_array() &&
+                    entry["data_offsets"].size() == 2,
+                file, ": tensor '", name, "' lacks dtype, shape or data_offsets");
+  const std::string dtype = entry["dtype"].get<std::string>();
+  require_input(dtype == "F32" || dtype == "F64", file, ": tensor '", name, "' has dtype ", dtype,
+                ", expected F32 or F64");
+  TensorEntry found{.wide = dtype == "F64"};
+  std::uint64_t bytes = found.wide ? 8 : 4;
+  for (const auto& extent : entry["shape"]) {
+    require_input(extent.is_number_unsigned(), file, ": tensor '", name, "' has a shape that is not whole numbers");
+    const auto e = extent.get<std::uint64_t>();
+    require_input(e == 0 || bytes <= data_size / std::max<std::uint64_t>(e, 1), file, ": tensor '", name,
+                  "' is larger than the file");
+    bytes *= e;
+    found.shape.push_back(static_cast<std::size_t>(e));
+  }
+  require_input(entry["data_offsets"][0].is_number_unsigned() && entry["data_offsets"][1].is_number_unsigned(), file,
+                ": tensor '", name, "' has data_offsets that are not whole numbers");
+  found.begin = entry["data_offsets"][0].get<std::uint64_t>();
+  found.end = entry["data_offsets"][1].get<std::uint64_t>();
+  require_input(found.begin <= found.end && found.end <= data_size, file, ": tensor '", name, "' has data_offsets [",
+                found.begin, ", ", found.end, "], but the data has ", data_size, " bytes");
+  require_input(found.bytes() == bytes, file, ": tensor '", name, "' has ", found.bytes(), " bytes, its shape ",
+                found.shape, " needs ", bytes);
+  return found;
+}
+
+}  // namespace detail
+
 /// Reads a safetensors file; F64 is narrowed to float. Throws InputError with the file's name and what
 /// is wrong: no such file, a header longer than the file, JSON that does not parse, unknown dtype,
 /// offsets that overlap, leave gaps or do not match the shape.
@@ -129,45 +172,21 @@ inline void write_safetensors(const std::filesystem::path& path,
       }
       continue;
     }
-    require_input(entry.is_object() && entry.contains("dtype") && entry["dtype"].is_string() &&
-                      entry.contains("shape") && entry["shape"].is_array() && entry.contains("data_offsets") &&
-                      entry["data_offsets"].is_array() && entry["data_offsets"].size() == 2,
-                  file, ": tensor '", name, "' lacks dtype, shape or data_offsets");
-    const std::string dtype = entry["dtype"].get<std::string>();
-    require_input(dtype == "F32" || dtype == "F64", file, ": tensor '", name, "' has dtype ", dtype,
-                  ", expected F32 or F64");
-    const std::uint64_t width = dtype == "F32" ? 4 : 8;
-    Shape shape;
-    std::uint64_t bytes = width;
-    for (const auto& extent : entry["shape"]) {
-      require_input(extent.is_number_unsigned(), file, ": tensor '", name, "' has a shape that is not whole numbers");
-      const auto e = extent.get<std::uint64_t>();
-      require_input(e == 0 || bytes <= data_size / std::max<std::uint64_t>(e, 1), file, ": tensor '", name,
-                    "' is larger than the file");
-      bytes *= e;
-      shape.push_back(static_cast<std::size_t>(e));
-    }
-    require_input(entry["data_offsets"][0].is_number_unsigned() && entry["data_offsets"][1].is_number_unsigned(), file,
-                  ": tensor '", name, "' has data_offsets that are not whole numbers");
-    const auto begin = entry["data_offsets"][0].get<std::uint64_t>();
-    const auto end = entry["data_offsets"][1].get<std::uint64_t>();
-    require_input(begin <= end && end <= data_size, file, ": tensor '", name, "' has data_offsets [", begin, ", ", end,
-                  "], but the data has ", data_size, " bytes");
-    require_input(end - begin == bytes, file, ": tensor '", name, "' has ", end - begin, " bytes, its shape ", shape,
-                  " needs ", bytes);
-    require_input(bytes <= data_size - claimed, file, ": data_offsets overlap at tensor '", name, "'");
-    claimed += bytes;
-    ranges.emplace_back(begin, end);
-    in.seekg(static_cast<std::streamoff>(8 + length + begin));
-    Tensor<float> tensor = empty<float>(shape);
-    if (dtype == "F32") {
-      in.read(reinterpret_cast<char*>(tensor.data()), static_cast<std::streamsize>(bytes));
-    } else {
+    const detail::TensorEntry stored = detail::tensor_entry(file, name, entry, data_size);
+    require_input(stored.bytes() <= data_size - claimed, file, ": data_offsets overlap at tensor '", name, "'");
+    claimed += stored.bytes();
+    ranges.emplace_back(stored.begin, stored.end);
+    const std::uint64_t offset = 8 + length + stored.begin;
+    in.seekg(static_cast<std::streamoff>(offset));
+    Tensor<float> tensor = empty<float>(stored.shape);
+    if (stored.wide) {
       std::vector<double> wide(tensor.size());
-      in.read(reinterpret_cast<char*>(wide.data()), static_cast<std::streamsize>(bytes));
+      in.read(reinterpret_cast<char*>(wide.data()), static_cast<std::streamsize>(stored.bytes()));
       std::transform(wide.begin(), wide.end(), tensor.data(), [](double x) { return static_cast<float>(x); });
+    } else {
+      in.read(reinterpret_cast<char*>(tensor.data()), static_cast<std::streamsize>(stored.bytes()));
     }
-    require_input(in.good(), file, ": tensor '", name, "' cannot be read at offset ", 8 + length + begin);
+    require_input(in.good(), file, ": tensor '", name, "' cannot be read at offset ", offset);
     result.tensors.emplace(name, std::move(tensor));
   }
   std::sort(ranges.begin(), ranges.end());

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "contexture/core/rng.hpp"
-#include "contexture/data/dataset.hpp"
 #include "contexture/data/augmentation.hpp"
 #include "contexture/data/batch.hpp"
+#include "contexture/data/dataset.hpp"
 #include "contexture/data/sampler.hpp"
 #include "contexture/evaluate/score.hpp"
 #include "contexture/models/image_classifier.hpp"
