@@ -83,11 +83,9 @@ class ExperimentCommandLine {
         if (config.test_images == 0) config.test_images = preset.builtin_test;
       }
       config.pretext_options.clear();
-      for (const auto& [name, option] : added_) {
-        const bool of_run =
-            std::any_of(settings_.begin(), settings_.end(), [&](const auto& s) { return s.name == name; });
-        if (!of_run && given(name)) config.pretext_options[name] = text_of(name);
-      }
+      for (const auto& [name, option] : added_)
+        if (given(name)) config.pretext_options[name] = text_of(name);
+      for (const auto& setting : settings_) config.pretext_options.erase(setting.name);
       // Names and values are good or not whatever the images.
       (void)contexture::pretext_values(config.pretext, {.height = 32, .width = 32}, config.pretext_options);
     } catch (const contexture::SettingError& error) {

@@ -16,7 +16,9 @@ namespace {
 // Converts to anything: how many of them an aggregate can be made of is how many fields it has.
 struct Anything {
   template <class T>
-  operator T() const;  // NOLINT: implicit on purpose, never defined
+  operator T() const {  // NOLINT: implicit on purpose; never called
+    return {};
+  }
 };
 
 template <class T, std::size_t... I>
