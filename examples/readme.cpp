@@ -13,7 +13,7 @@ int main() {
   const Dataset data = builtin_dataset(6000, 0);  // or load_dataset("my-images")
   const Split split = stratified_split(data.train.labels, 0.1, rng.split("split"));
   const Normalization scale = channel_statistics(data.train, split.train);
-  ImageClassifier model({32, 32, {.width = 16}, data.class_names, scale}, rng.split("model"));
+  ImageClassifier model({32, 32, BackboneDescription{.width = 16}, data.class_names, scale}, rng.split("model"));
   ContextPrediction<float> task({.patches = patch_defaults(32)}, {32, 32}, model.encoder(), rng.split("task"));
   const EpochSampler all(split.train, 64, rng.split("all"));
   const EpochSampler few(label_subset(data.train.labels, split.train, 0.1, rng), 64, rng.split("few"));

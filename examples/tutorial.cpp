@@ -23,7 +23,7 @@ int main() {
   const Dataset data = builtin_dataset(6000, 0);  // or load_dataset("folder") of contexture/data/load.hpp
   const Split split = stratified_split(data.train.labels, 0.1, rng.split("split"));
   const Normalization scale = channel_statistics(data.train, split.train);
-  ImageClassifier model({32, 32, {.width = 16}, data.class_names, scale}, rng.split("model"));
+  ImageClassifier model({32, 32, BackboneDescription{.width = 16}, data.class_names, scale}, rng.split("model"));
 
   // Without labels: in which direction does one patch lie from another?
   ContextPrediction<float> pretext({.patches = patch_defaults(32)}, {32, 32}, model.encoder(), rng.split("pretext"));
