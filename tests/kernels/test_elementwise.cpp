@@ -165,103 +165,126 @@ TEST_CASE("a sum of squares goes beyond float's range, and tells what is not fin
   });
 }
 
+namespace {
+
+// Batch-norm of x (rows, channels) by naive loops: how far the kernels are from them.
+template <class T>
+struct BatchNormCase {
+  Index rows, channels;
+  bool relu, add;  // add: behind a residual
+  std::size_t c = static_cast<std::size_t>(channels);
+  std::size_t size = static_cast<std::size_t>(rows) * c;
+  double n = static_cast<double>(rows);
+  std::vector<T> x = random_values<T>(size, 6), residual = random_values<T>(size, 7), dy = random_values<T>(size, 8);
+  std::vector<T> mean{}, inv_std{}, scale{}, offset{}, y{};
+
+  double at(std::size_t r, std::size_t j) const { return static_cast<double>(x[r * c + j]); }
+  double scale_at(std::size_t j) const { return static_cast<double>(scale[j]); }
+  kernels::NormRows<T> call() const {
+    kernels::NormRows<T> s;
+    s.rows = rows;
+    s.channels = channels;
+    s.x = x.data();
+    s.scale = scale.data();
+    s.offset = offset.data();
+    s.relu = relu;
+    return s;
+  }
+
+  double moments() {
+    for (T& value : x) value += T(10);  // far from zero: cancellation would show
+    const std::vector<T> gamma = random_values<T>(c, 9);
+    const std::vector<T> beta = random_values<T>(c, 10);
+    std::vector<double> found_mean(c, 0.0);
+    std::vector<double> found_variance(c, 0.0);
+    kernels::channel_moments(rows, channels, x.data(), found_mean.data(), found_variance.data());
+    for (std::vector<T>* list : {&mean, &inv_std, &scale, &offset}) list->resize(c);
+    double worst = 0;
+    for (std::size_t j = 0; j < c; ++j) {
+      double m = 0;
+      double v = 0;
+      for (std::size_t r = 0; r < size / c; ++r) m += at(r, j) / n;
+      for (std::size_t r = 0; r < size / c; ++r) v += (at(r, j) - m) * (at(r, j) - m) / n;
+      worst = std::max({worst, std::abs(found_mean[j] - m) / 10, std::abs(found_variance[j] - v)});
+      mean[j] = static_cast<T>(m);
+      inv_std[j] = static_cast<T>(1 / std::sqrt(v + 0.01));
+      scale[j] = gamma[j] * inv_std[j];
+      offset[j] = beta[j] - mean[j] * scale[j];
+    }
+    return worst;
+  }
+
+  double forward() {
+    y.resize(size);
+    kernels::NormRows<T> s = call();
+    s.residual = add ? residual.data() : nullptr;
+    kernels::channel_affine(s, y.data());
+    double worst = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      const std::size_t j = i % c;
+      double wanted = static_cast<double>(x[i]) * scale_at(j) + static_cast<double>(offset[j]) +
+                      (add ? static_cast<double>(residual[i]) : 0.0);
+      if (relu) wanted = std::max(wanted, 0.0);
+      worst = std::max(worst, std::abs(static_cast<double>(y[i]) - wanted) / (1 + 20 * std::abs(scale_at(j))));
+    }
+    return worst;
+  }
+
+  // With batch statistics, behind the residual and the ReLU where asked. Without a residual the ReLU's mask is made
+  // from x.
+  double backward() const {
+    kernels::NormRows<T> s = call();
+    s.mean = mean.data();
+    s.dy = dy.data();
+    s.y = add ? y.data() : nullptr;
+    std::vector<T> dx(size);
+    std::vector<T> dgamma(c);
+    std::vector<T> dbeta(c);
+    std::vector<T> masked(size);
+    const kernels::NormGradients<T> out{dx.data(), dgamma.data(), dbeta.data(), add ? masked.data() : nullptr};
+    kernels::batch_norm_backward(s, inv_std.data(), true, out);
+    double worst = 0;
+    for (std::size_t j = 0; j < c; ++j) {
+      double sum = 0;
+      double sum_xhat = 0;
+      const auto xhat = [&](std::size_t r) {
+        return (at(r, j) - static_cast<double>(mean[j])) * static_cast<double>(inv_std[j]);
+      };
+      const auto g = [&](std::size_t r) {
+        return relu && !(y[r * c + j] > T(0)) ? 0.0 : static_cast<double>(dy[r * c + j]);
+      };
+      for (std::size_t r = 0; r < size / c; ++r) {
+        sum += g(r);
+        sum_xhat += g(r) * xhat(r);
+        if (add) worst = std::max(worst, std::abs(static_cast<double>(masked[r * c + j]) - g(r)));
+      }
+      const double size_of_sums = 10 * (1 + std::sqrt(n));
+      worst = std::max({worst, std::abs(static_cast<double>(dbeta[j]) - sum) / size_of_sums,
+                        std::abs(static_cast<double>(dgamma[j]) - sum_xhat) / size_of_sums});
+      for (std::size_t r = 0; r < size / c; ++r) {
+        const double wanted = scale_at(j) * (g(r) - sum / n - xhat(r) * sum_xhat / n);
+        worst =
+            std::max(worst, std::abs(static_cast<double>(dx[r * c + j]) - wanted) / (1 + 20 * std::abs(scale_at(j))));
+      }
+    }
+    return worst;
+  }
+};
+
+}  // namespace
+
 TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of channels", "", float, double) {
-  using T = TestType;
-  const double tolerance = std::is_same_v<T, float> ? 2e-5 : 1e-12;
+  const double tolerance = std::is_same_v<TestType, float> ? 2e-5 : 1e-12;
   on_every_isa([&] {
     for (const Index rows : {1, 2, 7, 300}) {
       for (const Index channels : {1, 3, 4, 8, 15, 16, 17, 24, 33, 64, 127, 192}) {
         for (const int kind : {0, 1, 2, 3}) {
-          const bool relu = kind % 2 == 1, add = kind < 2;  // add: behind a residual
+          const bool relu = kind % 2 == 1, add = kind < 2;
           INFO("rows " << rows << ", channels " << channels << ", relu " << relu << ", residual " << add);
-          const auto c = static_cast<std::size_t>(channels);
-          const std::size_t size = static_cast<std::size_t>(rows) * c;
-          std::vector<T> x = random_values<T>(size, 6);
-          for (T& value : x) value += T(10);  // far from zero: cancellation would show
-          const std::vector<T> residual = random_values<T>(size, 7);
-          const std::vector<T> dy = random_values<T>(size, 8);
-          const std::vector<T> gamma = random_values<T>(c, 9);
-          const std::vector<T> beta = random_values<T>(c, 10);
-
-          std::vector<double> mean(c, 0.0);
-          std::vector<double> variance(c, 0.0);
-          kernels::channel_moments(rows, channels, x.data(), mean.data(), variance.data());
-          std::vector<T> mean_t(c);
-          std::vector<T> inv_std(c);
-          std::vector<T> scale(c);
-          std::vector<T> offset(c);
-          const auto at = [&](std::size_t r, std::size_t j) { return static_cast<double>(x[r * c + j]); };
-          const auto n = static_cast<double>(rows);
-          double worst = 0;
-          for (std::size_t j = 0; j < c; ++j) {
-            double m = 0;
-            double v = 0;
-            for (std::size_t r = 0; r < size / c; ++r) m += at(r, j) / n;
-            for (std::size_t r = 0; r < size / c; ++r) v += (at(r, j) - m) * (at(r, j) - m) / n;
-            worst = std::max({worst, std::abs(mean[j] - m) / 10, std::abs(variance[j] - v)});
-            mean_t[j] = static_cast<T>(m);
-            inv_std[j] = static_cast<T>(1 / std::sqrt(v + 0.01));
-            scale[j] = gamma[j] * inv_std[j];
-            offset[j] = beta[j] - mean_t[j] * scale[j];
-          }
-          REQUIRE(worst <= tolerance);
-
-          std::vector<T> y(size);
-          kernels::NormRows<T> s;
-          s.rows = rows;
-          s.channels = channels;
-          s.x = x.data();
-          s.scale = scale.data();
-          s.offset = offset.data();
-          s.residual = add ? residual.data() : nullptr;
-          s.relu = relu;
-          kernels::channel_affine(s, y.data());
-          for (std::size_t i = 0; i < size; ++i) {
-            const std::size_t j = i % c;
-            double wanted = static_cast<double>(x[i]) * static_cast<double>(scale[j]) + static_cast<double>(offset[j]) +
-                            (add ? static_cast<double>(residual[i]) : 0.0);
-            if (relu) wanted = std::max(wanted, 0.0);
-            worst = std::max(worst, std::abs(static_cast<double>(y[i]) - wanted) /
-                                        (1 + 20 * std::abs(static_cast<double>(scale[j]))));
-          }
-          REQUIRE(worst <= tolerance);
-
-          // Backward with batch statistics, behind the residual and the ReLU where asked. Without a residual the
-          // ReLU's mask is made from x.
-          s.residual = nullptr;
-          s.mean = mean_t.data();
-          s.dy = dy.data();
-          s.y = add ? y.data() : nullptr;
-          std::vector<T> dx(size);
-          std::vector<T> dgamma(c);
-          std::vector<T> dbeta(c);
-          std::vector<T> masked(size);
-          const kernels::NormGradients<T> out{dx.data(), dgamma.data(), dbeta.data(), add ? masked.data() : nullptr};
-          kernels::batch_norm_backward(s, inv_std.data(), true, out);
-          for (std::size_t j = 0; j < c; ++j) {
-            double sum = 0;
-            double sum_xhat = 0;
-            const auto xhat = [&](std::size_t r) {
-              return (at(r, j) - static_cast<double>(mean_t[j])) * static_cast<double>(inv_std[j]);
-            };
-            const auto g = [&](std::size_t r) {
-              return relu && !(y[r * c + j] > T(0)) ? 0.0 : static_cast<double>(dy[r * c + j]);
-            };
-            for (std::size_t r = 0; r < size / c; ++r) {
-              sum += g(r);
-              sum_xhat += g(r) * xhat(r);
-              if (add) worst = std::max(worst, std::abs(static_cast<double>(masked[r * c + j]) - g(r)));
-            }
-            const double size_of_sums = 10 * (1 + std::sqrt(n));
-            worst = std::max({worst, std::abs(static_cast<double>(dbeta[j]) - sum) / size_of_sums,
-                              std::abs(static_cast<double>(dgamma[j]) - sum_xhat) / size_of_sums});
-            for (std::size_t r = 0; r < size / c; ++r) {
-              const double wanted = static_cast<double>(scale[j]) * (g(r) - sum / n - xhat(r) * sum_xhat / n);
-              worst = std::max(worst, std::abs(static_cast<double>(dx[r * c + j]) - wanted) /
-                                          (1 + 20 * std::abs(static_cast<double>(scale[j]))));
-            }
-          }
-          REQUIRE(worst <= tolerance);
+          BatchNormCase<TestType> norm{.rows = rows, .channels = channels, .relu = relu, .add = add};
+          REQUIRE(norm.moments() <= tolerance);
+          REQUIRE(norm.forward() <= tolerance);
+          REQUIRE(norm.backward() <= tolerance);
         }
       }
     }

@@ -26,6 +26,38 @@ inline void require_batch_norm_options(const char* what, double epsilon, double 
   require(epsilon > 0 && momentum >= 0 && momentum <= 1, what, ": epsilon ", epsilon, ", momentum ", momentum,
           ", expected > 0, and 0 to 1");
 }
+
+struct ChannelMoments {
+  std::vector<double> mean, variance;
+};
+
+// What batch_norm() takes away and divides by: in training the moments of x (...,C), which move the running ones, else
+// the running ones.
+template <class T>
+ChannelMoments batch_norm_moments(const Tensor<T>& x, Tensor<T>& running_mean, Tensor<T>& running_variance,
+                                  const BatchNormOptions& options) {
+  const std::size_t width = running_mean.size();
+  std::vector<double> m(width), v(width);
+  if (options.training) {
+    const auto channels = static_cast<Index>(width);
+    const Index rows = static_cast<Index>(x.size()) / channels;
+    kernels::channel_moments(rows, channels, x.data(), m.data(), v.data());
+    const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
+    for (std::size_t c = 0; c < width; ++c) {
+      T& rm = running_mean.data()[c];
+      T& rv = running_variance.data()[c];
+      rm = static_cast<T>((1 - options.momentum) * static_cast<double>(rm) + options.momentum * m[c]);
+      rv = static_cast<T>((1 - options.momentum) * static_cast<double>(rv) + options.momentum * v[c] * unbiased);
+    }
+  } else {
+    for (std::size_t c = 0; c < width; ++c) {
+      m[c] = static_cast<double>(running_mean.data()[c]);
+      v[c] = static_cast<double>(running_variance.data()[c]);
+    }
+  }
+  return {std::move(m), std::move(v)};
+}
+
 }  // namespace detail
 
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta (+ residual) (then ReLU), per channel of the
@@ -60,22 +92,7 @@ template <class T>
   T* const inv_std = mean + channels;
   T* const scale = inv_std + channels;
   T* const offset = scale + channels;
-  std::vector<double> m(width), v(width);
-  if (options.training) {
-    kernels::channel_moments(rows, channels, x.value().data(), m.data(), v.data());
-    const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
-    for (std::size_t c = 0; c < width; ++c) {
-      T& rm = running_mean.data()[c];
-      T& rv = running_variance.data()[c];
-      rm = static_cast<T>((1 - options.momentum) * static_cast<double>(rm) + options.momentum * m[c]);
-      rv = static_cast<T>((1 - options.momentum) * static_cast<double>(rv) + options.momentum * v[c] * unbiased);
-    }
-  } else {
-    for (std::size_t c = 0; c < width; ++c) {
-      m[c] = static_cast<double>(running_mean.data()[c]);
-      v[c] = static_cast<double>(running_variance.data()[c]);
-    }
-  }
+  const auto [m, v] = detail::batch_norm_moments(x.value(), running_mean, running_variance, options);
   for (std::size_t c = 0; c < width; ++c) {
     const double inverse = 1.0 / std::sqrt(v[c] + options.epsilon);
     const double g = gamma.defined() ? static_cast<double>(gamma.value().data()[c]) : 1.0;

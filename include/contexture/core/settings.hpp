@@ -110,7 +110,7 @@ template <class Options, class Access>
 /// names are added to the help.
 template <class Options, class Access>
 [[nodiscard]] Setting<Options> choice_setting(std::string name, const std::string& help, Access access,
-                                              std::vector<std::string> names) {
+                                              const std::vector<std::string>& names) {
   using V = detail::OptionType<Options, Access>;
   return {name, message(help, ": ", list_of_choices(names)), "NAME",
           [=](Options& o, const std::string& text) {

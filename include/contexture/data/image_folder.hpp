@@ -357,7 +357,7 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
     data.train = with_channels(data.train, 1);
     data.test = with_channels(data.test, 1);
     data.unlabeled = with_channels(data.unlabeled, 1);
-    data.notes.push_back("all images are grey, though stored in colour: one channel is used");
+    data.notes.emplace_back("all images are grey, though stored in colour: one channel is used");
   }
   return data;
 }

@@ -17,6 +17,7 @@ namespace contexture::kernels::CONTEXTURE_ISA {
 
 template <class T, int N>
 struct VecOf {
+  // NOLINTNEXTLINE(modernize-use-using): for a dependent type, the attributes belong to a typedef
   typedef T type __attribute__((vector_size(N * sizeof(T)), aligned(sizeof(T)), may_alias));
 };
 template <class T>

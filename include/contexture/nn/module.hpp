@@ -127,8 +127,8 @@ class Module {
 
  protected:
   Module() = default;
-  Module(Module&&) = default;
-  Module& operator=(Module&&) = default;
+  Module(Module&&) noexcept = default;
+  Module& operator=(Module&&) noexcept = default;
 
   /// Lists everything this module owns: v.parameter("weight", weight_), v.child("conv1", conv1_), ...
   virtual void visit(ModuleVisitor<T>& v) = 0;

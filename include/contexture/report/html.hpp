@@ -45,7 +45,7 @@ namespace contexture::report::detail {
     const std::size_t close = svg.find(')', found);
     if (close == std::string::npos) break;
     std::array<int, 3> colour{-1, -1, -1};
-    std::sscanf(svg.c_str() + found, "rgb(%d ,%d ,%d", &colour[0], &colour[1], &colour[2]);
+    std::sscanf(svg.c_str() + found, "rgb(%d ,%d ,%d", colour.data(), &colour[1], &colour[2]);
     std::string paint = svg.substr(found, close + 1 - found);
     for (std::size_t i = 1; i < kInks.size(); ++i)
       if (rgb(static_cast<Ink>(i)) == colour) paint = std::string("var(") + kInks[i].variable + ")";

@@ -23,9 +23,9 @@ namespace contexture::report::detail {
   for (const ExperimentView& e : views) {
     if (!e.complete()) continue;
     const double scratch = e.scratch.learning_rate, pretrained = e.pretrained.learning_rate;
-    std::string rates =
+    const std::string rates =
         scratch == pretrained ? message(scratch) : message(scratch, " from scratch, ", pretrained, " pre-trained");
-    if (groups.empty() || groups.back().first != rates) groups.push_back({std::move(rates), {}});
+    if (groups.empty() || groups.back().first != rates) groups.push_back({rates, {}});
     groups.back().second.push_back(e.key + " %");
   }
   std::string out;
