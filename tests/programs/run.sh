@@ -85,6 +85,7 @@ case_help() {
   succeeds "$programs/experiments" --pretext simclr --help
   grep -q -- '--temperature' stdout || complain "--help does not show the options of --pretext simclr"
   if grep -q -- '--grid ' stdout; then complain "--help shows an option of context prediction for simclr"; fi
+  rm -f missing
   [[ -z $(find . -mindepth 1 ! -name stdout ! -name stderr) ]] || complain "--help leaves files"
 }
 
