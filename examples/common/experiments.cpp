@@ -113,11 +113,11 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   config.threads = contexture::num_threads();
 
   const std::filesystem::path checkpoint = options->out / "checkpoint.safetensors";
-  contexture::require_input(!options->resume || has_checkpoint(checkpoint), "--resume: no checkpoint ",
-                            checkpoint.string(), " to continue from");
   // Before anything is said of what is there: it may be of a run that is alive.
   contexture::FolderLock lock;
   if (std::filesystem::is_directory(options->out)) lock = contexture::FolderLock(options->out);
+  contexture::require_input(!options->resume || has_checkpoint(checkpoint), "--resume: no checkpoint ",
+                            checkpoint.string(), " to continue from");
   if (!options->resume) keep_stopped_run(options->out);
   prepare_folder(options->out);
   if (!lock.held()) lock = contexture::FolderLock(options->out);
