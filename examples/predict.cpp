@@ -4,6 +4,8 @@
 //
 // One line an image on stdout: path, label, confidence, separated by tabs. A file that cannot be read is
 // named on stderr; the others are answered all the same, and the exit status is 1.
+#include <bit>
+#include <cstdint>
 #include <cstdio>
 #include <span>
 #include <string>
@@ -35,6 +37,10 @@ int predict(int argc, char** argv) {
           options.width);
       const std::vector<contexture::Index> only{0};
       const contexture::TestAnswers answer = contexture::score(classifier, image, only).answers;
+      // On the bits: of weights that are finite and huge, sums need not be.
+      const auto bits = std::bit_cast<std::uint32_t>(answer.confidence[0]);
+      contexture::require_input((bits & 0x7f800000U) != 0x7f800000U, weights, ": gives no number for ", path,
+                                ", expected the weights of a training that went well");
       std::printf("%s\t%s\t%.1f %%\n", path.c_str(),
                   options.class_names[static_cast<std::size_t>(answer.predicted[0])].c_str(),
                   100 * static_cast<double>(answer.confidence[0]));

@@ -16,6 +16,7 @@
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/folder_lock.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/report/report.hpp"
@@ -62,14 +63,18 @@ std::optional<contexture::EmbeddingView> embedding_pictures(const std::string& p
   }
 }
 
+bool has_checkpoint(const std::filesystem::path& checkpoint) {
+  return std::filesystem::exists(checkpoint) || std::filesystem::exists(contexture::previous_checkpoint(checkpoint));
+}
+
 // A run that begins anew in a folder writes over what is there; of a run that was stopped, hours may be in it. One that
 // diverged would do so again, so that there is nothing to keep.
 void keep_stopped_run(const std::filesystem::path& out) {
   const std::filesystem::path checkpoint = out / "checkpoint.safetensors";
-  if (!std::filesystem::exists(checkpoint)) return;
+  if (!has_checkpoint(checkpoint)) return;
   bool stopped = false;
   try {
-    const contexture::RunState state = contexture::read_checkpoint(checkpoint);
+    const contexture::RunState state = contexture::read_usable_checkpoint(checkpoint).state;
     stopped = state.phase || (state.diverged.empty() && !std::filesystem::exists(out / "report.html"));
   } catch (const contexture::InputError&) {  // nothing to go on with
     return;
@@ -108,10 +113,14 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   config.threads = contexture::num_threads();
 
   const std::filesystem::path checkpoint = options->out / "checkpoint.safetensors";
-  contexture::require_input(!options->resume || std::filesystem::exists(checkpoint), "--resume: no checkpoint ",
+  // Before anything is said of what is there: it may be of a run that is alive.
+  contexture::FolderLock lock;
+  if (std::filesystem::is_directory(options->out)) lock = contexture::FolderLock(options->out);
+  contexture::require_input(!options->resume || has_checkpoint(checkpoint), "--resume: no checkpoint ",
                             checkpoint.string(), " to continue from");
   if (!options->resume) keep_stopped_run(options->out);
   prepare_folder(options->out);
+  if (!lock.held()) lock = contexture::FolderLock(options->out);
   const contexture::Dataset data = load_data({.data = config.data,
                                               .image_size = config.image_size,
                                               .train_images = config.train_images,
@@ -127,8 +136,8 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   ExperimentProgress progress(*options, machine.line());
   const contexture::RunSummary summary = [&] {
     try {
-      return contexture::run_experiments(config, data, {.out = options->out, .resume = options->resume}, progress,
-                                         &stop_token());
+      return contexture::run_experiments(config, data, {.out = options->out, .resume = options->resume, .lock = &lock},
+                                         progress, &stop_token());
     } catch (const contexture::Stopped& stopped) {
       throw contexture::Stopped(std::string(stopped.what()) + "; the same command with --resume goes on");
     }

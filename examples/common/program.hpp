@@ -2,9 +2,14 @@
 // status (1 failure, 2 wrong use, 130 stopped), Ctrl-C becomes a stop request.
 #pragma once
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <functional>
 #include <new>
@@ -51,18 +56,31 @@ inline contexture::StopToken& stop_token() {
   return token;
 }
 
-// The first Ctrl-C asks for a stop after the current step, the second one ends the program.
+// The first Ctrl-C, SIGTERM or lost terminal asks for a stop after the current step. A second Ctrl-C or SIGTERM ends
+// the program at once, whatever its threads do. A lost terminal may be told many times, by the kernel and the shell,
+// and timeout(1) sends its signal twice in a row: that counts once.
+inline void stop_on_signal(int number) {
+  static std::atomic<std::int64_t> first{0};
+  static_assert(std::atomic<std::int64_t>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+  timespec clock{};
+  ::clock_gettime(CLOCK_MONOTONIC, &clock);
+  const std::int64_t now = std::int64_t{clock.tv_sec} * 1000 + clock.tv_nsec / 1'000'000;
+  std::int64_t none = 0;
+  if (number != SIGHUP && !first.compare_exchange_strong(none, now) && now - first > 100) ::_exit(128 + number);
+  stop_token().request();
+}
+
 inline void stop_on_signals() {
   stop_token();  // constructed now, not in the handler
-  const auto handler = [](int number) {
-    if (stop_token().requested()) {
-      std::signal(number, SIG_DFL);
-      std::raise(number);
-    }
-    stop_token().request();
-  };
-  std::signal(SIGINT, handler);
-  std::signal(SIGTERM, handler);
+  struct sigaction action {};
+  action.sa_handler = stop_on_signal;
+  action.sa_flags = SA_RESTART;
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    ::sigaction(number, nullptr, &before);
+    if (number == SIGHUP && before.sa_handler == SIG_IGN) continue;  // started by nohup
+    ::sigaction(number, &action, nullptr);
+  }
 }
 
 /// Runs the program; returns its exit status.

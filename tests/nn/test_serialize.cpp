@@ -2,6 +2,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include "contexture/nn/layers.hpp"
@@ -112,7 +113,7 @@ TEST_CASE("damaged files are refused with the reason") {
       f,
       R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
       eight + "1234");
-  CHECK_THAT(refusal(f), ContainsSubstring("overlap at tensor 'b'"));  // before memory is taken for it
+  CHECK_THAT(refusal(f), ContainsSubstring("overlap at byte 4 of the data, at tensor 'b'"));
   write_raw(
       f,
       R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
@@ -139,6 +140,79 @@ TEST_CASE("every truncation of a good file is refused") {
     CAPTURE(n);
     CHECK(refusal(folder.path / "cut.safetensors") != "accepted");
   }
+}
+
+TEST_CASE("any flipped bit of a file is refused, and the file's name is said") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "flipped.safetensors";
+  ResidualBlock<float> block(4, 8, {.stride = 2}, Rng(1));
+  save(block, path, {{"classes", "cat\ndog"}});
+  const std::string good = bytes_of(path);
+  REQUIRE(refusal(path) == "accepted");
+  const std::size_t header = good.find("running_variance") + 200;
+  std::vector<std::size_t> bits;
+  Rng rng(7);
+  for (std::size_t byte = 0; byte < header; ++byte) bits.push_back(8 * byte + rng.below(8));
+  for (int i = 0; i < 500; ++i) bits.push_back(rng.below(static_cast<std::uint32_t>(good.size() * 8)));
+  for (const std::size_t bit : bits) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    std::ofstream(path, std::ios::binary) << bad;
+    CAPTURE(bit);
+    CHECK_THAT(refusal(path), ContainsSubstring("flipped.safetensors: "));
+  }
+  // Two tensors changed in ways that a sum would not see.
+  std::string swapped = good;
+  std::swap(swapped[good.size() - 3], swapped[good.size() - 7]);
+  std::ofstream(path, std::ios::binary) << swapped;
+  CHECK_THAT(refusal(path), swapped == good ? ContainsSubstring("accepted") : ContainsSubstring("damaged"));
+}
+
+TEST_CASE(
+    "files of earlier versions, without a checksum, are read; one that another program wrote anew is told apart") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "old.safetensors";
+  const std::string tensor = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  write_raw(path, R"({"__metadata__":{"format":"contexture"},)" + tensor, std::string(8, '\0'));
+  CHECK(refusal(path) == "accepted");
+  write_raw(path, R"({"__metadata__":{"format":"contexture 2"},)" + tensor, std::string(8, '\0'));
+  CHECK_THAT(refusal(path), ContainsSubstring("lacks contexture_checksum"));
+  write_raw(path, R"({"__metadata__":{"contexture_checksum": "0123456789abcdef"},)" + tensor, std::string(8, '\0'));
+  CHECK_THAT(refusal(path), ContainsSubstring("written anew by another program"));
+}
+
+TEST_CASE("weights that are not numbers are refused, and the module is left as it was") {
+  const TemporaryFolder folder;
+  Linear<float> good(2, 3, Rng(1));
+  const Tensor<float> before = good.parameters()[0].variable.value();
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    Linear<float> bad(2, 3, Rng(2));
+    bad.parameters()[0].variable.mutable_value().data()[4] = value;
+    save(bad, folder.path / "nan.safetensors");
+    CHECK_THROWS_WITH(load(good, folder.path / "nan.safetensors"),
+                      ContainsSubstring("nan.safetensors: tensor 'weight' has ") &&
+                          ContainsSubstring(" at index 4, expected finite numbers"));
+    CHECK(good.parameters()[0].variable.value() == before);
+  }
+}
+
+TEST_CASE("a former file is kept under the name that is asked for") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "a.safetensors", former = folder.path / "former.safetensors";
+  for (const float value : {1.0F, 2.0F, 3.0F}) {
+    const Tensor<float> tensor = full<float>({2}, value);
+    write_safetensors(path, {{"a", &tensor}}, {}, former);
+    CHECK(read_safetensors(path).tensors.at("a").data()[0] == value);
+    CHECK(fs::exists(former) == (value > 1));
+    if (value > 1) CHECK(read_safetensors(former).tensors.at("a").data()[0] == value - 1);
+  }
+  // As a kill between the two renamings leaves it: both names are of one file.
+  fs::remove(former);
+  fs::create_hard_link(path, former);
+  const Tensor<float> tensor = full<float>({2}, 4.0F);
+  write_safetensors(path, {{"a", &tensor}}, {}, former);
+  CHECK(read_safetensors(former).tensors.at("a").data()[0] == 3);
+  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 2);
 }
 
 TEST_CASE("a failed write leaves nothing half-written") {

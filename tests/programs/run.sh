@@ -212,6 +212,62 @@ case_stop_and_resume() {
   fails "1 2" 'checkpoint' "$programs/experiments" "${tiny[@]}" --out nothing-here --resume
 }
 
+# Starts a run in the background and waits until its first phase has taken steps: begin_run COMMAND...; sets pid.
+begin_run() {
+  "$@" >stdout 2>stderr &
+  pid=$!
+  for _ in {1..3000}; do
+    if grep -qE 'step [1-9]' stdout || ! kill -0 "$pid" 2>/dev/null; then break; fi
+    sleep 0.01
+  done
+}
+
+# One run at a time in a folder; a lost terminal saves; what a killed run leaves is in nobody's way.
+case_one_owner() {
+  local run=("$programs/pretrain" "${tiny[@]}" --train-images 600 --pretrain-epochs 40) pid status=0
+  begin_run "${run[@]}" --out out
+  fails 1 "out: a run that is alive writes here, process $pid on " "$programs/pretrain" "${tiny[@]}" --out out
+  fails 1 "out: a run that is alive writes here, process $pid on " "$programs/pretrain" "${tiny[@]}" --out out --resume
+  kill -HUP "$pid"
+  wait "$pid" || status=$?
+  ((status == 130)) || complain "SIGHUP: exit status $status, expected 130"
+  [[ -f out/checkpoint.safetensors && ! -e out/.contexture.lock ]] || complain "SIGHUP: $(ls -A out)"
+  begin_run "${run[@]}" --out out --resume
+  kill -KILL "$pid"
+  wait "$pid" 2>/dev/null
+  [[ -f out/.contexture.lock ]] || complain "killed: no lock was held"
+  : >"out/encoder.safetensors.tmp$pid.7"
+  begin_run "${run[@]}" --out out --resume
+  [[ -z $(temporary_files out) ]] || complain "left behind by a killed run: $(temporary_files out)"
+  kill -TERM "$pid"
+  wait "$pid"
+}
+
+# A bit that a disk lost: the file is named, and of checkpoints the one before it serves.
+case_flipped_bits() {
+  local weights=out/classifier_100_pretrained.safetensors
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out out || return
+  flip() { printf '%b' "\\x$(printf '%02x' $((0x$(tail -c "$2" "$1" | head -c 1 | od -An -tx1 | tr -d ' ') ^ 4)))" |
+    dd of="$1" bs=1 seek=$(($(wc -c <"$1") - $2)) conv=notrunc status=none; }
+  cp out/encoder.safetensors encoder.safetensors
+  cp "$weights" whole.safetensors
+  flip "$weights" 40
+  fails 1 "$weights: damaged" "$programs/predict" --weights "$weights" out/patches.png
+  flip encoder.safetensors 40
+  fails 1 'encoder\.safetensors: damaged' "$programs/experiment1_all_labels" "${tiny[@]}" --encoder encoder.safetensors --out given
+  fails 1 'encoder\.safetensors: damaged' "$programs/probe" --train-images 240 --image-size 24 --encoder encoder.safetensors --out probed
+  cp -r out again
+  flip out/checkpoint.safetensors 40
+  "$programs/experiment1_all_labels" "${tiny[@]}" --out out --resume >stdout 2>stderr || complain "not resumed: $(cat stderr)"
+  cat stdout stderr | grep -q 'out/checkpoint\.safetensors: damaged.*going on from the one before it' ||
+    complain "does not say that the checkpoint is damaged"
+  cmp -s "$weights" whole.safetensors || complain "resumed from the checkpoint before: other weights"
+  flip again/checkpoint.safetensors 40
+  flip again/checkpoint.previous.safetensors 40
+  fails 1 'again/checkpoint\.safetensors: damaged.*previous\.safetensors: damaged' "$programs/experiment1_all_labels" "${tiny[@]}" \
+    --out again --resume
+}
+
 # More threads than processors would only wait for each other.
 case_threads() {
   succeeds "$programs/pretrain" "${tiny[@]}" --pretrain-epochs 1 --threads 1000 --out many || return

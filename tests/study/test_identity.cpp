@@ -14,10 +14,11 @@ TEST_CASE("identity: settings, what the rules make of them, images and given wei
   CHECK(identity.at("training with 50 %").find(" steps of 32 images, rate 0.3, shift 1") != std::string::npos);
   CHECK(identity.contains(kImagesName));
   CHECK_FALSE(identity.contains(kGivenWeightsName));
-  for (const char* name : {"threads", "scratch-from"}) CHECK_FALSE(identity.contains(name));
+  for (const char* name : kNotOfIdentity) CHECK_FALSE(identity.contains(name));
 
   ExperimentConfig other = config;
   other.threads = 7;
+  other.data = "elsewhere/";
   CHECK(identity_of(plan_run(other, tiny_data()), {}) == identity);
   // Each setting that decides something is in it.
   for (const auto& [name, value] : std::map<std::string, std::string>{{"epochs", "3"}, {"pretext", "rotation"}}) {
@@ -47,5 +48,8 @@ TEST_CASE("another configuration is refused, naming the option and both values")
   CHECK_THROWS_WITH(require_same_identity("c", stored, {{"epochs", "10"}, {"width", "24"}}),
                     Catch::Matchers::ContainsSubstring("width 16") && Catch::Matchers::ContainsSubstring("24"));
   CHECK_THROWS_AS(require_same_identity("c", stored, {{"epochs", "10"}}), InputError);
+  std::map<std::string, std::string> earlier = stored;  // by a version that compared the path too
+  earlier["data"] = "base";
+  CHECK_NOTHROW(require_same_identity("c", earlier, stored));
   CHECK_THROWS_AS(require_same_identity("c", stored, {{"epochs", "10"}, {"width", "16"}, {"new", "1"}}), InputError);
 }

@@ -120,6 +120,14 @@ TEST_CASE("arms from scratch of a run that differs in pre-training only give wha
                       Catch::Matchers::ContainsSubstring(why));
   };
   not_resumed(other, second.path, "its arms from scratch are those of");
+  // The same run by another name, and a copy of it.
+  const Folder copy("scratch_copy");
+  fs::copy(first.path, copy.path, fs::copy_options::recursive);
+  for (const std::string& name : {first.path.string() + "/", copy.path.string()}) {
+    ExperimentConfig renamed = config;
+    renamed.scratch_from = name;
+    CHECK_NOTHROW(run_experiments(renamed, tiny_data(), {.out = second.path, .resume = true}, silent));
+  }
   not_resumed(config, trained.path, "it has arms from scratch of its own");
   other = config;
   other.epochs = 2.5;

@@ -2,6 +2,7 @@
 // weights.
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
 #include "study/tiny_run.hpp"
 
@@ -81,6 +82,43 @@ TEST_CASE("experiments: stopped in any phase and resumed, they give the same fil
     CHECK(same_rows(expected.history, resumed.history));
     CHECK(files == weights_in(parts.path));
   }
+}
+
+TEST_CASE("experiments: resumed from the checkpoint before a damaged one, they give the same files, and say so") {
+  const Folder whole("whole"), parts("parts");
+  const RunSummary expected = run(tiny_config(), whole.path);
+  StopToken stop;
+  StopAfter stops(stop, 25);
+  CHECK_THROWS_AS(run_experiments(tiny_config(), tiny_data(), {.out = parts.path}, stops, &stop), Stopped);
+  const fs::path checkpoint = checkpoint_path(parts.path);
+  std::string bytes = runs::bytes_of(checkpoint);
+  bytes[bytes.size() - 5] = static_cast<char>(bytes[bytes.size() - 5] ^ 0x40);
+  std::ofstream(checkpoint, std::ios::binary) << bytes;
+  struct : Progress {
+    void note(std::string_view line) override { notes += line; }
+    std::string notes;
+  } progress;
+  const RunSummary resumed = run_experiments(tiny_config(), tiny_data(), {.out = parts.path, .resume = true}, progress);
+  CHECK_THAT(progress.notes, Catch::Matchers::ContainsSubstring(checkpoint.string() + ": damaged") &&
+                                 Catch::Matchers::ContainsSubstring("going on from the one before it"));
+  CHECK(same_rows(expected.history, resumed.history));
+  CHECK(weights_in(whole.path) == weights_in(parts.path));
+}
+
+TEST_CASE("experiments: a folder that another run writes to is left alone, and a run leaves its own free") {
+  const Folder folder("owned");
+  {
+    const FolderLock owner(folder.path);
+    Progress silent;
+    for (const bool resume : {false, true})
+      CHECK_THROWS_WITH(run_experiments(tiny_config(), tiny_data(), {.out = folder.path, .resume = resume}, silent),
+                        Catch::Matchers::ContainsSubstring("a run that is alive writes here, process "));
+    CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
+    ExperimentConfig config = tiny_config();
+    config.fractions = {0.5};
+    CHECK_NOTHROW(run_experiments(config, tiny_data(), {.out = folder.path, .lock = &owner}, silent));
+  }
+  CHECK_FALSE(fs::exists(folder.path / FolderLock::kFileName));
 }
 
 TEST_CASE("experiments: a finished run resumed computes nothing and gives the same summary") {

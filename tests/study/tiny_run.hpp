@@ -43,7 +43,7 @@ inline RunSummary run(const ExperimentConfig& config, const std::filesystem::pat
 inline std::map<std::string, std::string> weights_in(const std::filesystem::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().filename() != "checkpoint.safetensors")
+    if (!entry.path().filename().string().starts_with("checkpoint."))
       files[entry.path().filename()] = runs::bytes_of(entry.path());
   return files;
 }

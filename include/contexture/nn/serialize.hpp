@@ -1,6 +1,9 @@
 // Weights on disk, in the safetensors format: a little-endian u64 header length, a JSON header
 // {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, then the raw data. Tensors
-// keep this library's layouts ((R,S,C,K) for convolutions); the metadata key "layout" says so.
+// keep this library's layouts ((R,S,C,K) for convolutions); the metadata key "layout" says so. The key
+// "contexture_checksum" has the fingerprint of the whole file as it is with sixteen zeros for it, in hexadecimal: any
+// flipped bit is found. Files of earlier versions and of others have none; those of the format "contexture 2" must, so
+// that damage to the key itself is found too.
 #pragma once
 
 #include <algorithm>
@@ -13,11 +16,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/fingerprint.hpp"
 #include "contexture/nn/module.hpp"
 
 namespace contexture {
@@ -47,6 +53,18 @@ namespace detail {
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian; this reads them raw");
 
+inline constexpr const char* kChecksumKey = "contexture_checksum";
+inline constexpr std::string_view kNoChecksum = "0000000000000000";
+inline constexpr const char* kFormatWithChecksum = "contexture 2";
+
+// Of the digits `checksum` in a header; npos where they are not as write_safetensors() writes them. A quote inside a
+// string has a backslash before it, so this is the key and nothing else.
+inline std::size_t checksum_position(std::string_view header, std::string_view checksum) {
+  const std::string key = message('"', kChecksumKey, "\":\"");
+  const std::size_t at = header.find(message(key, checksum, '"'));
+  return at == std::string_view::npos ? at : at + key.size();
+}
+
 inline std::string list_some(const char* what, const std::vector<std::string>& names) {
   if (names.empty()) return {};
   std::string text = message("; ", names.size(), " ", what, ": ");
@@ -55,44 +73,6 @@ inline std::string list_some(const char* what, const std::vector<std::string>& n
 }
 
 }  // namespace detail
-
-/// Writes named tensors (float32) and metadata; the data are in the order given. Atomic.
-/// Throws InputError naming the file when it can't be written.
-inline void write_safetensors(const std::filesystem::path& path,
-                              const std::vector<std::pair<std::string, const Tensor<float>*>>& tensors,
-                              const Metadata& metadata = {}) {
-  nlohmann::json header = nlohmann::json::object();
-  header["__metadata__"] = metadata;
-  header["__metadata__"]["format"] = "contexture";
-  header["__metadata__"]["layout"] = "NHWC, weights RSCK";
-  std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    require(name != "__metadata__" && !header.contains(name), "write_safetensors: tensor name '", name,
-            "' is reserved or given twice");
-    const std::uint64_t bytes = tensor->size() * sizeof(float);
-    nlohmann::json entry;
-    entry["dtype"] = "F32";
-    entry["shape"] = std::vector<std::size_t>(tensor->shape().begin(), tensor->shape().end());
-    entry["data_offsets"] = {offset, offset + bytes};
-    header[name] = std::move(entry);
-    offset += bytes;
-  }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const nlohmann::json::type_error&) {
-    throw InputError(message(path.string(), ": a tensor's name or a text beside it is not UTF-8"));
-  }
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts aligned
-  detail::write_atomically(path, [&](std::ostream& out) {
-    const std::uint64_t length = text.size();
-    out.write(reinterpret_cast<const char*>(&length), sizeof(length));
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    for (const auto& [name, tensor] : tensors)
-      out.write(reinterpret_cast<const char*>(tensor->data()),
-                static_cast<std::streamsize>(tensor->size() * sizeof(float)));
-  });
-}
 
 namespace detail {
 
@@ -135,68 +115,186 @@ struct TensorEntry {
   return found;
 }
 
+// A safetensors file whose header was read and found to fit together. Its tensors are then read one after the other.
+class SafetensorsReader {
+ public:
+  explicit SafetensorsReader(const std::filesystem::path& path) : file_(path.string()) {
+    std::error_code error;
+    require_input(!std::filesystem::is_directory(path, error), file_,
+                  ": a folder, expected a file of safetensors weights");
+    require_input(std::filesystem::is_regular_file(path, error), file_, ": no such file, expected safetensors weights");
+    const std::uint64_t size = std::filesystem::file_size(path, error);
+    in_.open(path, std::ios::binary);
+    require_input(!error && in_.good(), file_, ": cannot be read: ", std::strerror(errno));
+    std::uint64_t length = 0;
+    require_input(size >= 8 && in_.read(reinterpret_cast<char*>(&length), 8).good(), file_, ": ", size,
+                  " bytes, too short for a safetensors file");
+    require_input(length >= 2 && length <= size - 8, file_, ": header length ", length,
+                  " at offset 0, but the file has only ", size, " bytes");
+    std::string text(static_cast<std::size_t>(length), '\0');
+    require_input(in_.read(text.data(), static_cast<std::streamsize>(length)).good(), file_, ": header cannot be read");
+    const nlohmann::json header = nlohmann::json::parse(text, nullptr, false);
+    require_input(header.is_object(), file_, ": header at offset 8 is not a JSON object");
+    data_begin_ = 8 + length;
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__")
+        read_metadata(entry);
+      else
+        entries_.emplace_back(name, tensor_entry(file_, name, entry, size - data_begin_));
+    }
+    check_order(size - data_begin_);
+    begin_checksum(length, std::move(text));
+  }
+
+  [[nodiscard]] const Metadata& metadata() const { return metadata_; }
+  /// In the order of the file.
+  [[nodiscard]] const std::vector<std::pair<std::string, TensorEntry>>& entries() const { return entries_; }
+
+  /// The bytes of the next entry.
+  void next(void* bytes) {
+    const auto& [name, entry] = entries_[next_++];
+    in_.read(static_cast<char*>(bytes), static_cast<std::streamsize>(entry.bytes()));
+    require_input(in_.good(), file_, ": tensor '", name, "' cannot be read at offset ", data_begin_ + entry.begin);
+    if (!checksum_.empty()) sum_.add(bytes, entry.bytes());
+  }
+
+  /// After the last entry: what was read is what was written.
+  void finish() const {
+    require_input(checksum_.empty() || sum_.text(kNoChecksum.size()) == checksum_, file_,
+                  ": damaged: its bytes do not have the checksum ", checksum_,
+                  " that they were written with; take another copy of it");
+  }
+
+  /// Reads all of it and keeps nothing.
+  void check() {
+    std::vector<char> bytes;
+    for (const auto& [name, entry] : entries_) {
+      bytes.resize(std::max<std::size_t>(bytes.size(), entry.bytes()));
+      next(bytes.data());
+    }
+    finish();
+  }
+
+ private:
+  void read_metadata(const nlohmann::json& entry) {
+    require_input(entry.is_object(), file_, ": __metadata__ is not a JSON object");
+    for (const auto& [key, value] : entry.items()) {
+      require_input(value.is_string(), file_, ": __metadata__ '", key, "' is not a string");
+      metadata_[key] = value.get<std::string>();
+    }
+  }
+
+  // Before memory is taken for them: tensors lie one behind the other and fill the data.
+  void check_order(std::uint64_t data_size) {
+    const auto place = [](const auto& named) { return std::pair(named.second.begin, named.second.end); };
+    std::sort(entries_.begin(), entries_.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
+    std::uint64_t expected = 0;
+    for (const auto& [name, entry] : entries_) {
+      require_input(entry.begin == expected, file_, ": data_offsets ",
+                    entry.begin < expected ? "overlap" : "leave a gap", " at byte ", std::min(entry.begin, expected),
+                    " of the data, at tensor '", name, "'");
+      expected = entry.end;
+    }
+    require_input(expected == data_size, file_, ": ", data_size - expected, " bytes after the last tensor");
+  }
+
+  void begin_checksum(std::uint64_t length, std::string text) {
+    const auto found = metadata_.find(kChecksumKey);
+    const auto format = metadata_.find("format");
+    require_input(found != metadata_.end() || format == metadata_.end() || format->second != kFormatWithChecksum, file_,
+                  ": damaged: its metadata lacks ", kChecksumKey, "; take another copy of it");
+    if (found == metadata_.end()) return;
+    checksum_ = found->second;
+    const std::size_t at = checksum_position(text, checksum_);
+    require_input(checksum_.size() == kNoChecksum.size() && at != std::string::npos, file_,
+                  ": damaged, or written anew by another program: its ", kChecksumKey, " is '", checksum_,
+                  "', expected ", kNoChecksum.size(), " hexadecimal digits");
+    text.replace(at, kNoChecksum.size(), kNoChecksum);
+    sum_.add(&length, sizeof(length));
+    sum_.add(text.data(), text.size());
+  }
+
+  std::string file_;
+  std::ifstream in_;
+  Metadata metadata_;
+  std::vector<std::pair<std::string, TensorEntry>> entries_;
+  std::uint64_t data_begin_ = 0;
+  std::size_t next_ = 0;
+  std::string checksum_;  // empty: the file has none
+  Fingerprint sum_;
+};
+
 }  // namespace detail
+
+/// Writes named tensors (float32) and metadata; the data are in the order given. Atomic, and read back before it takes
+/// its name. `former`: the name that a file which was there before gets; empty: it goes.
+/// Throws InputError naming the file when it can't be written.
+inline void write_safetensors(const std::filesystem::path& path,
+                              const std::vector<std::pair<std::string, const Tensor<float>*>>& tensors,
+                              const Metadata& metadata = {}, const std::filesystem::path& former = {}) {
+  nlohmann::json header = nlohmann::json::object();
+  header["__metadata__"] = metadata;
+  header["__metadata__"]["format"] = detail::kFormatWithChecksum;
+  header["__metadata__"]["layout"] = "NHWC, weights RSCK";
+  header["__metadata__"][detail::kChecksumKey] = detail::kNoChecksum;
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    require(name != "__metadata__" && !header.contains(name), "write_safetensors: tensor name '", name,
+            "' is reserved or given twice");
+    const std::uint64_t bytes = tensor->size() * sizeof(float);
+    nlohmann::json entry;
+    entry["dtype"] = "F32";
+    entry["shape"] = std::vector<std::size_t>(tensor->shape().begin(), tensor->shape().end());
+    entry["data_offsets"] = {offset, offset + bytes};
+    header[name] = std::move(entry);
+    offset += bytes;
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::type_error&) {
+    throw InputError(message(path.string(), ": a tensor's name or a text beside it is not UTF-8"));
+  }
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts aligned
+  const std::uint64_t length = text.size();
+  Fingerprint sum;
+  sum.add(&length, sizeof(length));
+  sum.add(text.data(), text.size());
+  for (const auto& [name, tensor] : tensors) sum.add(tensor->data(), tensor->size() * sizeof(float));
+  const std::string checksum = sum.text(detail::kNoChecksum.size());
+  text.replace(detail::checksum_position(text, detail::kNoChecksum), checksum.size(), checksum);
+  const auto write = [&](std::ostream& out) {
+    out.write(reinterpret_cast<const char*>(&length), sizeof(length));
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    for (const auto& [name, tensor] : tensors)
+      out.write(reinterpret_cast<const char*>(tensor->data()),
+                static_cast<std::streamsize>(tensor->size() * sizeof(float)));
+  };
+  detail::write_atomically(path, write, [&](const std::filesystem::path& written) {
+    detail::SafetensorsReader(written).check();
+    if (!former.empty()) detail::keep_as(path, former);
+  });
+}
 
 /// Reads a safetensors file; F64 is narrowed to float. Throws InputError with the file's name and what
 /// is wrong: no such file, a header longer than the file, JSON that does not parse, unknown dtype,
-/// offsets that overlap, leave gaps or do not match the shape.
+/// offsets that overlap, leave gaps or do not match the shape, bytes that are not those that were written.
 [[nodiscard]] inline TensorFile read_safetensors(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  std::error_code error;
-  require_input(!std::filesystem::is_directory(path, error), file,
-                ": a folder, expected a file of safetensors weights");
-  require_input(std::filesystem::is_regular_file(path, error), file, ": no such file, expected safetensors weights");
-  const std::uint64_t size = std::filesystem::file_size(path, error);
-  std::ifstream in(path, std::ios::binary);
-  require_input(!error && in.good(), file, ": cannot be read: ", std::strerror(errno));
-  std::uint64_t length = 0;
-  require_input(size >= 8 && in.read(reinterpret_cast<char*>(&length), 8).good(), file, ": ", size,
-                " bytes, too short for a safetensors file");
-  require_input(length >= 2 && length <= size - 8, file, ": header length ", length,
-                " at offset 0, but the file has only ", size, " bytes");
-  std::string text(static_cast<std::size_t>(length), '\0');
-  require_input(in.read(text.data(), static_cast<std::streamsize>(length)).good(), file, ": header cannot be read");
-  const nlohmann::json header = nlohmann::json::parse(text, nullptr, false);
-  require_input(header.is_object(), file, ": header at offset 8 is not a JSON object");
-
+  detail::SafetensorsReader reader(path);
   TensorFile result;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
-  const std::uint64_t data_size = size - 8 - length;
-  std::uint64_t claimed = 0;  // by the tensors so far: together they are no larger than the file
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") {
-      require_input(entry.is_object(), file, ": __metadata__ is not a JSON object");
-      for (const auto& [key, value] : entry.items()) {
-        require_input(value.is_string(), file, ": __metadata__ '", key, "' is not a string");
-        result.metadata[key] = value.get<std::string>();
-      }
-      continue;
-    }
-    const detail::TensorEntry stored = detail::tensor_entry(file, name, entry, data_size);
-    require_input(stored.bytes() <= data_size - claimed, file, ": data_offsets overlap at tensor '", name, "'");
-    claimed += stored.bytes();
-    ranges.emplace_back(stored.begin, stored.end);
-    const std::uint64_t offset = 8 + length + stored.begin;
-    in.seekg(static_cast<std::streamoff>(offset));
+  result.metadata = reader.metadata();
+  for (const auto& [name, stored] : reader.entries()) {
     Tensor<float> tensor = empty<float>(stored.shape);
     if (stored.wide) {
       std::vector<double> wide(tensor.size());
-      in.read(reinterpret_cast<char*>(wide.data()), static_cast<std::streamsize>(stored.bytes()));
+      reader.next(wide.data());
       std::transform(wide.begin(), wide.end(), tensor.data(), [](double x) { return static_cast<float>(x); });
     } else {
-      in.read(reinterpret_cast<char*>(tensor.data()), static_cast<std::streamsize>(stored.bytes()));
+      reader.next(tensor.data());
     }
-    require_input(in.good(), file, ": tensor '", name, "' cannot be read at offset ", offset);
     result.tensors.emplace(name, std::move(tensor));
   }
-  std::sort(ranges.begin(), ranges.end());
-  std::uint64_t expected = 0;
-  for (const auto& [begin, end] : ranges) {
-    require_input(begin == expected, file, ": data_offsets ", begin < expected ? "overlap" : "leave a gap", " at byte ",
-                  std::min(begin, expected), " of the data");
-    expected = end;
-  }
-  require_input(expected == data_size, file, ": ", data_size - expected, " bytes after the last tensor");
+  reader.finish();
   return result;
 }
 
@@ -216,9 +314,24 @@ void save(Module<T>& module, const std::filesystem::path& path, const Metadata& 
   write_safetensors(path, list, metadata);
 }
 
+namespace detail {
+
+// On the bits: it holds with -ffast-math too.
+inline void require_finite(const std::string& origin, const std::string& name, const Tensor<float>& tensor) {
+  const float* const begin = tensor.data();
+  const float* const bad = std::find_if(begin, begin + tensor.size(), [](float x) {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) == 0x7f800000U;
+  });
+  if (bad == begin + tensor.size()) return;
+  throw InputError(message(origin, ": tensor '", name, "' has ", *bad, " at index ", bad - begin,
+                           ", expected finite numbers: the training that made it went wrong"));
+}
+
+}  // namespace detail
+
 /// Copies the tensors of `file` into the module's parameters and buffers of the same path and shape.
 /// `origin` names the source in messages. Strict: any missing, unexpected or mis-shaped tensor throws
-/// InputError listing them all, and the module is left as it was.
+/// InputError listing them all, and the module is left as it was; so it is for tensors with NaN or infinities.
 template <class T>
 LoadReport load(Module<T>& module, const TensorFile& file, const std::string& origin, const LoadOptions& options = {}) {
   LoadReport report;
@@ -242,6 +355,8 @@ LoadReport load(Module<T>& module, const TensorFile& file, const std::string& or
   require_input(!options.strict || report.complete(), origin, ": weights of another architecture",
                 detail::list_some("missing", report.missing), detail::list_some("unexpected", report.unexpected),
                 detail::list_some("of another shape", report.mismatched));
+  for (const auto& [name, tensor] : file.tensors)
+    if (known.contains(name)) detail::require_finite(origin, name, tensor);
   for (const auto& [into, from] : copies)
     std::transform(from->data(), from->data() + from->size(), into->data(), [](float x) { return static_cast<T>(x); });
   return report;

@@ -2,7 +2,8 @@
 // results of the phases that are done, history, and of the phase under way the weights, the
 // optimiser's state, the loop's state, the best weights and the averaged ones. The file is a safetensors file: tensors
 // as tensors ("model/…", "best/…", "average/…", "optimizer/…", "encoder/…"), the rest as JSON in its metadata. It is
-// written beside its destination and renamed, so there is always one good checkpoint.
+// written beside its destination, read back and renamed, and the one before it stays: there is always a good
+// checkpoint, and one to go back to where the disk damages it later.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include "contexture/nn/serialize.hpp"
 #include "contexture/study/results.hpp"
 #include "contexture/study/results_json.hpp"
+#include "contexture/study/run_files.hpp"
 #include "contexture/train/fit.hpp"
 
 namespace contexture {
@@ -53,7 +55,8 @@ inline std::string text_of(const Json& json) { return json.dump(-1, ' ', false, 
 
 }  // namespace detail::checkpoint
 
-/// Writes the state of a run, atomically. Throws InputError where the disk does not take it.
+/// Writes the state of a run, atomically; the checkpoint that was there becomes the previous one. Throws InputError
+/// where the disk does not take it, or does not give it back.
 inline void write_checkpoint(const std::filesystem::path& path, const RunState& state) {
   namespace json = detail::checkpoint;
   json::Json root = state;
@@ -69,7 +72,7 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
   add("optimizer/", state.optimizer);
   add("best/", state.fit.best);
   add("average/", state.fit.average);
-  write_safetensors(path, tensors, {{"state", json::text_of(root)}});
+  write_safetensors(path, tensors, {{"state", json::text_of(root)}}, previous_checkpoint(path));
 }
 
 /// Reads what write_checkpoint wrote. Throws InputError for a file that is missing, damaged or not a checkpoint.
@@ -104,6 +107,29 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
     map->emplace(rest, std::move(tensor));
   }
   return state;
+}
+
+/// A checkpoint to go on from.
+struct UsableCheckpoint {
+  RunState state;
+  std::string note;  ///< one line, where the newest one could not be used; else empty
+};
+
+/// The checkpoint `path`, or the previous one where that is missing or damaged. Throws InputError where neither can be
+/// used.
+[[nodiscard]] inline UsableCheckpoint read_usable_checkpoint(const std::filesystem::path& path) {
+  try {
+    return {read_checkpoint(path), {}};
+  } catch (const InputError& newest) {
+    const std::filesystem::path previous = previous_checkpoint(path);
+    if (!std::filesystem::exists(previous)) throw;
+    try {
+      return {read_checkpoint(previous),
+              message(newest.what(), "; going on from the one before it, ", previous.string())};
+    } catch (const InputError& older) {
+      throw InputError(message(newest.what(), "; the one before it can't be used either: ", older.what()));
+    }
+  }
 }
 
 /// A text as a checkpoint gives it back: what is not UTF-8 is replaced.

@@ -2,15 +2,16 @@
 // make of them, images and given weights, as texts by name.
 #pragma once
 
-#include <charconv>
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/fingerprint.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/optim/state_tensors.hpp"
 #include "contexture/study/checkpoint.hpp"
@@ -30,37 +31,9 @@ inline constexpr const char* kGivenWeightsName = "weights of the encoder";
   return message("training with ", percent_name(fraction), " %");
 }
 
-namespace detail {
-
-// A number that changes when any of the bytes added to it does.
-class Fingerprint {
- public:
-  void add(const void* bytes, std::size_t size) {
-    const auto* p = static_cast<const unsigned char*>(bytes);
-    for (; size >= 8; size -= 8, p += 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, p, 8);
-      hash_ = (hash_ ^ word) * 0x100000001b3ULL;
-      hash_ ^= hash_ >> 29;
-    }
-    for (; size > 0; --size, ++p) hash_ = (hash_ ^ *p) * 0x100000001b3ULL;
-  }
-  [[nodiscard]] std::string text() const {
-    char text[24];
-    const auto [end, error] = std::to_chars(text, text + sizeof(text), hash_, 16);
-    (void)error;
-    return {text, end};
-  }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325ULL;
-};
-
-}  // namespace detail
-
 /// Changes with any pixel or label.
 [[nodiscard]] inline std::string fingerprint(const Dataset& data) {
-  detail::Fingerprint print;
+  Fingerprint print;
   for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
     for (const Index extent : {set->count, set->height, set->width, set->channels}) print.add(&extent, sizeof(extent));
     print.add(set->pixels.data(), set->pixels.size());
@@ -71,16 +44,19 @@ class Fingerprint {
 
 /// Of weights, in the order of their names.
 [[nodiscard]] inline std::string fingerprint(const TensorMap& tensors) {
-  detail::Fingerprint print;
+  Fingerprint print;
   for (const auto& [name, tensor] : tensors) print.add(tensor.data(), tensor.size() * sizeof(float));
   return print.text();
 }
 
+/// Settings that two runs of the same results may differ in.
+inline constexpr std::array<const char*, 4> kNotOfIdentity{"threads", "scratch-from", "data", "encoder"};
+
 /// What a run with this plan computes. `given`: the weights of a given encoder; empty: none is given.
 [[nodiscard]] inline RunIdentity identity_of(const RunPlan& plan, const TensorMap& given) {
   RunIdentity identity = describe(plan);
-  // These change the last bits and the time, not the run.
-  for (const char* name : {"threads", "scratch-from"}) identity.erase(name);
+  // These change the last bits and the time, not the run; or say where something lies, whose content is compared.
+  for (const char* name : kNotOfIdentity) identity.erase(name);
   identity[kImagesName] = fingerprint(plan.data);
   const std::uint64_t seed = plan.config.seed;
   const Split split = plan.split(seed);
@@ -94,7 +70,8 @@ class Fingerprint {
   return identity;
 }
 
-/// Throws InputError naming the first entry whose value differs from that in the checkpoint `path`.
+/// Throws InputError naming the first entry whose value differs from that in the checkpoint `path`. Checkpoints of
+/// earlier versions have some of kNotOfIdentity.
 inline void require_same_identity(const std::filesystem::path& path, const RunIdentity& stored,
                                   const RunIdentity& now) {
   for (const auto& [name, value] : now) {
@@ -104,7 +81,8 @@ inline void require_same_identity(const std::filesystem::path& path, const RunId
                   found->second, ", this run has ", value);
   }
   for (const auto& [name, value] : stored)
-    require_input(now.contains(name), path.string(), ": cannot resume, the checkpoint was made with ", name, " ", value,
+    require_input(now.contains(name) || std::count(kNotOfIdentity.begin(), kNotOfIdentity.end(), name) > 0,
+                  path.string(), ": cannot resume, the checkpoint was made with ", name, " ", value,
                   ", which this run does not have");
 }
 

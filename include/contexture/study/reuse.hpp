@@ -2,7 +2,9 @@
 // took, and the arms from scratch of a run that differs in pre-training only.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -74,6 +76,20 @@ inline void require_same_arms(const RunState& former, const std::filesystem::pat
                 found == former.config.end() ? std::string("unknown") : found->second, ", this run has ", now);
 }
 
+// Are the arms from scratch in `state` those of the run in `folder`, whatever its name was when they were taken?
+inline bool has_arms_of(const RunState& state, const RunPlan& plan, const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::equivalent(folder, state.scratch_from, error)) return true;
+  if (!std::filesystem::exists(checkpoint_path(folder))) return false;
+  const RunState former = read_checkpoint(checkpoint_path(folder));
+  const std::vector<PhaseId> arms = scratch_arms(plan);
+  return std::all_of(arms.begin(), arms.end(), [&](const PhaseId& phase) {
+    const auto ours = state.arms.find(phase), theirs = former.arms.find(phase);
+    return ours != state.arms.end() && theirs != former.arms.end() &&
+           nlohmann::json(ours->second) == nlohmann::json(theirs->second);
+  });
+}
+
 }  // namespace detail
 
 /// The run in the configuration's scratch_from, whose arms from scratch are to become this run's: it has all that are
@@ -84,8 +100,11 @@ inline void require_same_arms(const RunState& former, const std::filesystem::pat
   const std::filesystem::path folder = plan.config.scratch_from;
   if (folder.empty() || state.scratch_from == as_stored(plan.config.scratch_from)) return std::nullopt;
   const std::string own = checkpoint_path(files.out).string();
-  require_input(state.scratch_from.empty(), own, ": cannot resume, its arms from scratch are those of ",
-                state.scratch_from, ", not of ", folder.string());
+  if (!state.scratch_from.empty()) {
+    require_input(detail::has_arms_of(state, plan, folder), own, ": cannot resume, its arms from scratch are those of ",
+                  state.scratch_from, ", not of ", folder.string());
+    return std::nullopt;
+  }
   for (const auto& [phase, arm] : state.arms)
     require_input(phase.arm != Arm::scratch, own, ": cannot resume with those of ", folder.string(),
                   ", it has arms from scratch of its own");
@@ -97,7 +116,7 @@ inline void require_same_arms(const RunState& former, const std::filesystem::pat
                 ": no folder of a run, expected checkpoint.safetensors in it");
   RunState former = read_checkpoint(path);
   // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
-  std::set<std::string> any{"data", "fractions", "seeds", kGivenWeightsName};
+  std::set<std::string> any{"fractions", "seeds", kGivenWeightsName};
   any.merge(pretraining_setting_names());
   for (const auto& [name, value] : plan.pretext) any.insert(name);
   for (const double fraction : plan.config.fractions) any.insert(arm_plan_name(fraction));  // see below

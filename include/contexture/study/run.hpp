@@ -12,10 +12,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/blas.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/folder_lock.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/config.hpp"
@@ -37,11 +39,14 @@ class ExperimentRun {
   ExperimentRun(const ExperimentConfig& config, const Dataset& data, const RunFiles& files, Progress& progress,
                 const StopToken* stop)
       : plan_(plan_run(config, data)), files_(files), progress_(progress), stop_(stop) {
+    if (!files.out.empty() && files.lock == nullptr) lock_ = FolderLock(files.out);
     const TensorMap given = given_encoder(plan_, progress);
     const RunIdentity identity = identity_of(plan_, given);
     if (files.resume) {
       const std::filesystem::path checkpoint = checkpoint_path(files.out);
-      state_ = read_checkpoint(checkpoint);
+      UsableCheckpoint usable = read_usable_checkpoint(checkpoint);
+      if (!usable.note.empty()) progress.note(usable.note);
+      state_ = std::move(usable.state);
       require_same_identity(checkpoint, state_.config, identity);
     }
     if (!given.empty()) {
@@ -124,6 +129,7 @@ class ExperimentRun {
 
   const RunPlan plan_;
   const RunFiles& files_;
+  FolderLock lock_;
   Progress& progress_;
   const StopToken* stop_;
   RunState state_;
@@ -134,9 +140,9 @@ class ExperimentRun {
 }  // namespace detail
 
 /// Runs all of it. The summary's history is in the order in which the phases ran. Throws InputError for
-/// data, weights or a checkpoint that cannot be used, Diverged when losses stopped being finite and no arm was finished
-/// (else RunSummary::diverged says which), Stopped after a stop request, std::invalid_argument for a configuration that
-/// makes no sense.
+/// data, weights or a checkpoint that cannot be used and for a folder that another run writes to, Diverged when losses
+/// stopped being finite and no arm was finished (else RunSummary::diverged says which), Stopped after a stop request,
+/// std::invalid_argument for a configuration that makes no sense.
 [[nodiscard]] inline RunSummary run_experiments(const ExperimentConfig& config, const Dataset& data,
                                                 const RunFiles& files, Progress& progress,
                                                 const StopToken* stop = nullptr) {

@@ -10,19 +10,26 @@
 
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/folder_lock.hpp"
 #include "contexture/study/phase_id.hpp"
 
 namespace contexture {
 
 /// Where a run keeps its files.
 struct RunFiles {
-  std::filesystem::path out = {};  ///< an existing folder; empty: nothing is written
-  bool resume = false;             ///< continue from the checkpoint in out
-  double save_seconds = 30;        ///< at least this long between two checkpoints
+  std::filesystem::path out = {};    ///< an existing folder; empty: nothing is written
+  bool resume = false;               ///< continue from the checkpoint in out
+  double save_seconds = 30;          ///< at least this long between two checkpoints
+  const FolderLock* lock = nullptr;  ///< on out, held by the caller; null: the run takes one itself
 };
 
 [[nodiscard]] inline std::filesystem::path checkpoint_path(const std::filesystem::path& folder) {
   return folder / "checkpoint.safetensors";
+}
+
+/// Where the checkpoint that a newer one replaced is kept, for the case that the newer one is damaged.
+[[nodiscard]] inline std::filesystem::path previous_checkpoint(const std::filesystem::path& checkpoint) {
+  return checkpoint.parent_path() / (checkpoint.stem().string() + ".previous" + checkpoint.extension().string());
 }
 
 /// The weights that a phase leaves. Those of a run's first seed have no seed in their name, so that a run with one seed
@@ -34,7 +41,7 @@ struct RunFiles {
                           phase.seed == first_seed ? "" : "_seed" + text.seed, ".safetensors");
 }
 
-/// Removes weights and checkpoint of a former run: they would pass for the next one's, until it has written its own.
+/// Removes weights and checkpoints of a former run: they would pass for the next one's, until it has written its own.
 /// `encoders`: those too.
 inline void remove_former_run(const std::filesystem::path& folder, bool encoders) {
   std::vector<std::filesystem::path> old;
@@ -45,6 +52,7 @@ inline void remove_former_run(const std::filesystem::path& folder, bool encoders
          (name.starts_with("classifier_") || (encoders && name.starts_with("encoder")))))
       old.push_back(entry.path());
   }
+  std::filesystem::remove(previous_checkpoint(checkpoint_path(folder)));  // first: it must not outlive the newer one
   for (const std::filesystem::path& path : old) std::filesystem::remove(path);
 }
 

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Kills runs at random moments, over all phases, saving and report writing, and goes on with them: every run that
+# finishes has to have the bits of the undisturbed one. Prints the seed of the moments and what it counted.
+#   scripts/torture.sh [KILLS [SEED]]      KILLS: 200 unless given
+# PROGRAMS: the folder of the built programs; without it they are built.
+set -uo pipefail
+
+kills=${1:-200}
+seed=${2:-$RANDOM}
+if [[ ! $kills =~ ^[1-9][0-9]*$ || ! $seed =~ ^[0-9]+$ ]]; then
+  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+  [[ $kills == --help || $kills == -h ]] && exit 0
+  exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+programs=${PROGRAMS:-}
+if [[ -z $programs ]]; then
+  # shellcheck source=scripts/build.sh
+  source "$root/scripts/build.sh"
+  build release >&2 || exit 1
+  programs=$root/build/release/examples
+fi
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+RANDOM=$seed
+export CONTEXTURE_NUM_THREADS=2
+run=("$programs/experiments" --preset quick --train-images 240 --test-images 48 --image-size 24 --width 4 --epochs 2
+  --pretrain-epochs 2 --batch-size 32 --pretrain-batch-size 32 --evaluations 4 --fractions "1,0.5" --quiet)
+
+begin=${EPOCHREALTIME/./}
+"${run[@]}" --out whole >log 2>&1 || { cat log; exit 1; }
+took=$((${EPOCHREALTIME/./} - begin))  # microseconds
+echo "seed $seed; undisturbed: $((took / 1000)) ms"
+
+declare -A counted=([KILL]=0 [TERM]=0 [INT]=0 [HUP]=0)
+signals=(KILL TERM INT HUP)
+done_kills=0 finished=0 wrong=0
+complain() {
+  printf 'FAILED after %d kills: %s\n' "$done_kills" "$*"
+  wrong=$((wrong + 1))
+}
+compare() {
+  local file
+  for file in whole/*.safetensors; do
+    [[ $file == */checkpoint* ]] || cmp -s "$file" "out/${file#whole/}" || complain "${file#whole/} differs"
+  done
+  for file in out/.contexture.lock out/*.tmp*; do [[ ! -e $file ]] || complain "left behind: $file"; done
+  for file in report.html report.md summary.json history.csv; do [[ -s out/$file ]] || complain "no $file"; done
+}
+
+while ((done_kills < kills && wrong == 0)); do
+  resume=()
+  [[ ! -e out/checkpoint.safetensors ]] || resume=(--resume)
+  "${run[@]}" --out out "${resume[@]}" >log 2>&1 &
+  pid=$!
+  moment=$(((RANDOM * 32768 + RANDOM) % (took * 11 / 10)))
+  sleep "$((moment / 1000000)).$(printf '%06d' $((moment % 1000000)))"
+  signal=${signals[RANDOM % 4]}
+  hit=0
+  kill -"$signal" "$pid" 2>/dev/null && hit=1
+  wait "$pid" 2>/dev/null
+  status=$?
+  if ((hit)); then
+    done_kills=$((done_kills + 1))
+    counted[$signal]=$((counted[$signal] + 1))
+  fi
+  case $status in
+    0)
+      finished=$((finished + 1))
+      compare
+      rm -rf out
+      ;;
+    130 | 137 | 143 | 129) ;;
+    *) complain "status $status: $(cat log)" ;;
+  esac
+done
+echo "$done_kills kills (KILL ${counted[KILL]}, TERM ${counted[TERM]}, INT ${counted[INT]}, HUP ${counted[HUP]})," \
+  "$finished runs finished, $wrong complaints"
+((wrong == 0))

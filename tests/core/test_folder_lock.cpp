@@ -1,0 +1,79 @@
+// Folders with one owner: who comes second is told whose it is, and what a killed owner leaves is in nobody's way.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "contexture/core/folder_lock.hpp"
+#include "support/catch.hpp"
+
+using namespace contexture;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / message("contexture-lock-", ::getpid());
+  Folder() { fs::create_directories(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(path); }
+};
+
+std::string answer(const fs::path& folder) {
+  try {
+    const FolderLock lock(folder);
+    return "free";
+  } catch (const InputError& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a folder that is held is refused with its owner's name, and free afterwards") {
+  const Folder folder;
+  {
+    FolderLock lock(folder.path);
+    const std::string refusal = answer(folder.path);
+    CHECK_THAT(refusal, Catch::Matchers::ContainsSubstring(
+                            message(folder.path.string(), ": a run that is alive writes here, process ", ::getpid())));
+    CHECK(refusal.find('\n') == std::string::npos);
+    FolderLock elsewhere = std::move(lock);
+    CHECK(answer(folder.path) == refusal);
+  }
+  CHECK(fs::is_empty(folder.path));
+  CHECK(answer(folder.path) == "free");
+  CHECK_THAT(answer(folder.path / "absent"), Catch::Matchers::ContainsSubstring("cannot write here: No such file"));
+}
+
+TEST_CASE("an owner that was killed leaves a folder that can be had, without its half-written files") {
+  const Folder folder;
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const FolderLock lock(folder.path);
+    std::ofstream(folder.path / message("weights.tmp", ::getpid(), ".3")) << "half";
+    const bool told = ::write(ready[1], "x", 1) == 1;
+    while (told) ::pause();
+    ::_exit(1);
+  }
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  for (const int end : ready) ::close(end);
+  CHECK_THAT(answer(folder.path), Catch::Matchers::ContainsSubstring(message("process ", child, " on ")));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  CHECK(fs::exists(folder.path / FolderLock::kFileName));
+  const std::string living = message("mine.tmp", ::getpid(), ".0");
+  for (const std::string& name : {living, std::string("a.tmp"), std::string("a.tmp12"), std::string("a.tmpx.1")})
+    std::ofstream(folder.path / name) << "kept";
+  CHECK(answer(folder.path) == "free");
+  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 4);
+  CHECK(fs::exists(folder.path / living));
+}
