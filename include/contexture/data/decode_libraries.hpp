@@ -2,10 +2,14 @@
 // into own nothing that would have to be destroyed; memory belongs to their callers.
 #pragma once
 
+// jpeglib.h uses FILE and size_t, and includes neither.
+// clang-format off
+#include <stddef.h>
+#include <stdio.h>
 #include <jerror.h>
 #include <jpeglib.h>
 #include <png.h>
-#include <stdio.h>  // jpeglib.h uses FILE
+// clang-format on
 
 #include <algorithm>
 #include <array>
