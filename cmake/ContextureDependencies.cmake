@@ -26,6 +26,10 @@ contexture_find_dependency(LAPACK::LAPACK LAPACK)
 contexture_find_dependency(nlohmann_json::nlohmann_json nlohmann_json)
 contexture_find_dependency(ZLIB::ZLIB ZLIB)
 contexture_find_dependency(Threads::Threads Threads)
+if(NOT CONTEXTURE_WITH_STB_IMAGE)
+  contexture_find_dependency(JPEG::JPEG JPEG)
+  contexture_find_dependency(PNG::PNG PNG)
+endif()
 
 # stb has no CMake package: Debian keeps it in <stb/...>, others at the top of the include path.
 if(NOT TARGET contexture_stb)

@@ -165,17 +165,18 @@ inline Bytes grey_png(std::uint32_t width, std::uint32_t height, std::uint8_t va
   return png(width, height, flat_rows(width, height, {value}), {.color_type = 0});
 }
 
+inline void append_jpeg_segment(Bytes& out, int marker, const Bytes& body) {
+  for (const std::size_t v :
+       {std::size_t{0xFF}, static_cast<std::size_t>(marker), (body.size() + 2) >> 8, body.size() + 2})
+    out.push_back(static_cast<std::uint8_t>(v));
+  out.insert(out.end(), body.begin(), body.end());
+}
+
 // A baseline JPEG of `blocks` x `blocks` flat 8 x 8 blocks in one colour: components as stored
 // (1: grey, 3: Y Cb Cr, 4: as is, with an Adobe marker that says CMYK if `adobe`).
 inline Bytes jpeg(int blocks, const Bytes& components, bool adobe = true) {
   Bytes out = {0xFF, 0xD8};
-  const auto segment = [&out](int marker, const Bytes& body) {
-    out.push_back(0xFF);
-    out.push_back(static_cast<std::uint8_t>(marker));
-    out.push_back(static_cast<std::uint8_t>((body.size() + 2) >> 8));
-    out.push_back(static_cast<std::uint8_t>(body.size() + 2));
-    out.insert(out.end(), body.begin(), body.end());
-  };
+  const auto segment = [&out](int marker, const Bytes& body) { append_jpeg_segment(out, marker, body); };
   if (components.size() == 4 && adobe) segment(0xEE, {'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0});
   Bytes quantization(65, 1);  // table 0, all ones
   quantization[0] = 0;

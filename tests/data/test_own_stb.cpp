@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "contexture/data/decode_stb.hpp"
 #include "contexture/data/image_io.hpp"
 #include "contexture/data/png.hpp"
 #include "data/files.hpp"
@@ -42,6 +43,5 @@ TEST_CASE("an application's own stb reads what we write, and writes what we read
   REQUIRE(stbi_write_png((folder / "theirs.png").c_str(), 2, 2, 3, pixels.data(), 6) != 0);
   CHECK(read_image_file(folder / "theirs.png").pixels ==
         std::vector<std::uint8_t>{0, 0, 255, 9, 8, 7, 255, 0, 0, 0, 255, 0});
-  write_png(folder / "ours.png", pixels.data(), 2, 2, 3);
-  CHECK(read_image_file(folder / "ours.png").pixels == pixels);
+  CHECK(detail::decode_with_stb(encode_png(pixels.data(), 2, 2, 3), {}).pixels == pixels);
 }

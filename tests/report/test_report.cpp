@@ -258,6 +258,21 @@ TEST_CASE("one seed, a given encoder, names that are markup, NaN: all come out r
   CHECK(e["pretrained"]["final_train_loss"].is_null());
 }
 
+TEST_CASE("neither apostrophes in names nor gnuplot's own variables cost a figure", "[report]") {
+  made_up::Options options;
+  options.class_names = {"'t Hooft", "rock''n''roll's", "'`exit`@x\\"};
+  const made_up::Run run = made_up::make(options);
+  const TemporaryFolder out;
+  setenv("GNUTERM", "nosuch", 1);
+  Stderr err;
+  write_report(run.summary, run.inputs(), out.path());
+  unsetenv("GNUTERM");
+  CHECK(err.text().empty());
+  std::set<std::string> expected = kFigures;
+  expected.insert(kTexts.begin(), kTexts.end());
+  CHECK(files_in(out.path()) == expected);
+}
+
 TEST_CASE("a report is removed as a whole, and nothing else is", "[report]") {
   const TemporaryFolder out;
   const made_up::Run run = made_up::make({.fractions = {1, 0.5, 0.2, 0.1}});

@@ -41,7 +41,8 @@ TEST_CASE("numbers as people read them", "[report]") {
 TEST_CASE("names from outside are made harmless", "[report]") {
   CHECK(html_escaped("<b>\"R&D\"'</b>") == "&lt;b&gt;&quot;R&amp;D&quot;&#39;&lt;/b&gt;");
   CHECK(markdown_escaped("a|b*c_d<e>") == "a\\|b\\*c\\_d\\<e\\>");
-  CHECK(gnuplot_quoted("it's\\n") == "'it''s\\n'");
+  CHECK(gnuplot_quoted("plain `\"\\n") == "'plain `\"\\n'");
+  CHECK(gnuplot_quoted("'t Hooft's `\"@\\n") == "\"\\047t Hooft\\047s \\140\\042\\100\\134n\"");
   CHECK(clean("line\nbreak\tend") == "line break end");
   CHECK(clean("Gr\xc3\xb6\xc3\x9f"
               "e") ==

@@ -39,12 +39,18 @@ struct Dataset {
   std::vector<std::string> notes;  ///< what a person should know: skipped files, resized images
 };
 
+/// What an image file may ask for. Its decoding takes at most about 16 bytes of memory a pixel, once per thread.
+struct ImageLimits {
+  Index max_pixels = Index{1} << 26;  ///< height x width; never more than 2^28
+};
+
 /// What load_dataset and builtin_dataset can be told.
 struct DataOptions {
   Index image_size = 0;          ///< side of the square images in pixels; 0: as stored (built-in: 32)
   std::uint64_t seed = 0;        ///< of the built-in set, and of the test split of folders without one
   Index builtin_train = 10'000;  ///< images of the built-in training set
   Index builtin_test = 2'000;    ///< images of the built-in test set
+  ImageLimits limits = {};       ///< of the files in folders of images
 };
 
 /// 0, 1, ... count - 1: all images of a set, for what takes indices.

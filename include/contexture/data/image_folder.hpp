@@ -75,7 +75,7 @@ inline void append_files(const std::filesystem::path& folder, std::int32_t label
 }
 
 // Fills in state and header from the first bytes of the file, of all its bytes if need be.
-inline void scan_image_file(ImageFile& file) {
+inline void scan_image_file(ImageFile& file, const ImageLimits& limits) {
   constexpr std::size_t kFirstBytes = 16'384;
   try {
     std::error_code error;
@@ -85,11 +85,11 @@ inline void scan_image_file(ImageFile& file) {
     require_input(!error && in != nullptr, "cannot be opened for reading");
     bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in.get()));
     switch (image_format(bytes)) {
-      case ImageHeader::Format::kPng: file.header = png_header(bytes); break;
-      case ImageHeader::Format::kJpeg: try { file.header = jpeg_header(bytes, false);
+      case ImageHeader::Format::kPng: file.header = png_header(bytes, limits); break;
+      case ImageHeader::Format::kJpeg: try { file.header = jpeg_header(bytes, limits);
         } catch (const InputError&) {  // a camera's preview may push the frame header far back
           if (size <= bytes.size()) throw;
-          file.header = jpeg_header(read_bytes(file.path, kMostImageBytes), false);
+          file.header = jpeg_header(read_bytes(file.path, kMostImageBytes), limits);
         }
         break;
       case ImageHeader::Format::kOther: {
@@ -107,17 +107,14 @@ inline void scan_image_file(ImageFile& file) {
   }
 }
 
-// Decodes the good files among `files` to height x width x channels; files that turn out broken are
-// marked, and have no place in the result.
-inline ImageSet decode_files(std::vector<ImageFile>& files, Index height, Index width, Index channels) {
+// Decodes the good files among `files` into the empty `set`, which says the size that images get; files that turn out
+// broken are marked, and have no place in the result.
+inline ImageSet decode_files(std::vector<ImageFile>& files, ImageSet set, const ImageLimits& limits) {
+  const Index height = set.height, width = set.width, channels = set.channels;
   std::vector<ImageFile*> good;
   for (ImageFile& file : files) {
     if (file.state == ImageFile::State::kGood) good.push_back(&file);
   }
-  ImageSet set;
-  set.height = height;
-  set.width = width;
-  set.channels = channels;
   set.pixels.resize(good.size() * static_cast<std::size_t>(set.image_bytes()));
   parallel_for(static_cast<Index>(good.size()), 16, [&](Index begin, Index end) {
     std::optional<Fitter> fit;  // kept for as long as the images have the same size
@@ -126,7 +123,7 @@ inline ImageSet decode_files(std::vector<ImageFile>& files, Index height, Index 
     for (Index i = begin; i < end; ++i) {
       ImageFile& file = *good[static_cast<std::size_t>(i)];
       try {
-        ImageSet image = decode_image(read_bytes(file.path, kMostImageBytes));
+        ImageSet image = decode_image(read_bytes(file.path, kMostImageBytes), limits);
         if (image.channels != channels) image = with_channels(image, channels);
         if (image.height == height && image.width == width) {
           std::copy(image.pixels.begin(), image.pixels.end(), set.image(i));
@@ -325,7 +322,7 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   const std::vector<std::vector<ImageFile>*> parts = files.parts();
   for (std::vector<ImageFile>* part : parts) {
     parallel_for(static_cast<Index>(part->size()), 16, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) scan_image_file((*part)[static_cast<std::size_t>(i)]);
+      for (Index i = begin; i < end; ++i) scan_image_file((*part)[static_cast<std::size_t>(i)], options.limits);
     });
   }
   report_left_out(folder, parts, nullptr);
@@ -345,10 +342,13 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
       fitted = fitted || file.header.height != height || file.header.width != width;
     }
   }
-  const Index channels = grey ? 1 : 3;
-  data.train = decode_files(files.train, height, width, channels);
-  data.test = decode_files(files.test, height, width, channels);
-  data.unlabeled = decode_files(files.unlabeled, height, width, channels);
+  ImageSet empty;
+  empty.height = height;
+  empty.width = width;
+  empty.channels = grey ? 1 : 3;
+  data.train = decode_files(files.train, empty, options.limits);
+  data.test = decode_files(files.test, empty, options.limits);
+  data.unlabeled = decode_files(files.unlabeled, empty, options.limits);
   report_left_out(folder, parts, &data.notes);
   check_class_sizes(files, 2);  // some of what looked well could not be decoded
   require_input(any_good(files.test), test_root, ": no image for testing can be decoded");

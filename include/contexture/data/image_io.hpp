@@ -1,21 +1,18 @@
-// Reads PNG and JPEG files. Include it where files are read: the decoder costs a second or two of compile time.
+// Reads PNG and JPEG files. Include it where files are read: the decoders cost compile time.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <system_error>
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/decode.hpp"
 #include "contexture/data/image_format.hpp"
-#include "contexture/data/stb_image.hpp"
 
 namespace contexture {
 namespace detail {
@@ -36,56 +33,16 @@ inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path, s
   return bytes;
 }
 
-// Decodes the bytes of a PNG or JPEG to grey or RGB. Throws InputError with the reason alone: the
-// caller knows the file's name.
-inline ImageSet decode_image(std::span<const std::uint8_t> bytes) {
-  std::vector<std::uint8_t> padded;
-  switch (image_format(bytes)) {
-    case ImageHeader::Format::kPng:
-      if (const std::size_t palette = check_png(bytes); palette > 0)
-        bytes = padded = with_whole_palette(bytes, palette);
-      break;
-    case ImageHeader::Format::kJpeg: (void)jpeg_header(bytes, true); break;
-    case ImageHeader::Format::kOther: throw InputError("neither PNG nor JPEG");
-  }
-  int width = 0;
-  int height = 0;
-  int stored = 0;
-  const std::unique_ptr<stb::stbi_uc, void (*)(void*)> pixels(
-      stb::contexture_stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored, 0),
-      stb::contexture_stbi_image_free);
-  require_input(pixels != nullptr, "cannot be decoded: ", stb::contexture_stbi_failure_reason());
-  ImageSet image;
-  image.count = 1;
-  image.height = height;
-  image.width = width;
-  image.channels = stored <= 2 ? 1 : 3;
-  image.pixels.resize(static_cast<std::size_t>(image.image_bytes()));
-  const std::uint8_t* in = pixels.get();
-  if (stored == image.channels) {
-    std::copy(in, in + image.pixels.size(), image.pixels.begin());
-    return image;
-  }
-  // Transparent pixels show white paper.
-  for (Index i = 0; i < image.height * image.width; ++i, in += stored) {
-    const int alpha = in[image.channels];
-    for (Index c = 0; c < image.channels; ++c) {
-      image.pixels[static_cast<std::size_t>(i * image.channels + c)] =
-          static_cast<std::uint8_t>((in[c] * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
-  }
-  return image;
-}
-
 }  // namespace detail
 
 /// Reads a PNG or JPEG file as a set of one image of its own size: grey (1 channel) stays grey, the
 /// rest becomes RGB; 16 bits are cut to 8, transparent pixels laid over white, CMYK converted. The
-/// orientation tag of cameras is not applied. Throws InputError that names the file and the reason.
-[[nodiscard]] inline ImageSet read_image_file(const std::filesystem::path& path) {
+/// orientation tag of cameras is not applied. Throws InputError that names the file and the reason, also where the
+/// file asks for more than the limits, before memory is taken.
+[[nodiscard]] inline ImageSet read_image_file(const std::filesystem::path& path, const ImageLimits& limits = {}) {
   const std::vector<std::uint8_t> bytes = detail::read_bytes(path, detail::kMostImageBytes);
   try {
-    return detail::decode_image(bytes);
+    return detail::decode_image(bytes, limits);
   } catch (const InputError& error) {
     throw InputError(message(path.string(), ": ", error.what()));
   }

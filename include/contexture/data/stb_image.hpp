@@ -1,6 +1,6 @@
 // stb_image, its PNG and JPEG decoders, in a namespace of its own and with internal linkage, so that it neither clashes
 // with nor replaces the application's own copy; every macro it leaves behind is taken away again. Public functions are
-// in data/image_io.hpp. Costs a second or two of compile time.
+// in data/image_io.hpp, through data/decode_stb.hpp. Costs a second or two of compile time.
 #pragma once
 
 // Everything stb includes itself must be included here first, outside our namespace.
@@ -35,6 +35,10 @@
 #define STBI_ONLY_PNG
 #define STBI_ONLY_JPEG
 #define STBI_NO_STDIO
+// Zeroed: a file that leaves part of a picture out must not show what memory held.
+#define STBI_MALLOC(size) calloc(1, size)
+#define STBI_REALLOC(memory, size) realloc(memory, size)
+#define STBI_FREE(memory) free(memory)
 // Its functions are extern "C": without a name of their own, an unoptimised source that also has the application's
 // copy would define each twice.
 #define stbi_load_from_memory contexture_stbi_load_from_memory

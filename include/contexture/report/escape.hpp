@@ -36,11 +36,22 @@ namespace contexture::report::detail {
   return out;
 }
 
-/// A gnuplot string constant: in single quotes nothing is special but the quote itself.
+/// A gnuplot string constant. In single quotes nothing is special but the quote itself, which gnuplot 5.4 cannot take
+/// everywhere even when doubled: text with one goes into double quotes, and what is special there becomes its number.
 [[nodiscard]] inline std::string gnuplot_quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
-  return out + "'";
+  if (text.find('\'') == std::string_view::npos) return "'" + std::string(text) + "'";
+  std::string out = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '\'': out += "\\047"; break;
+      case '"': out += "\\042"; break;
+      case '\\': out += "\\134"; break;
+      case '`': out += "\\140"; break;  // runs a command
+      case '@': out += "\\100"; break;  // inserts a variable
+      default: out += c;
+    }
+  }
+  return out + "\"";
 }
 
 [[nodiscard]] inline std::string base64(std::string_view bytes) {

@@ -9,10 +9,12 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "contexture/report/escape.hpp"
 #include "contexture/report/files.hpp"
@@ -20,8 +22,31 @@
 
 namespace contexture::report::detail {
 
+// What a child needs of this program's environment: where programs, libraries, fonts and temporary files are. The rest
+// (GNUTERM, GNUPLOT_*, a locale's decimal comma) would change or break the figures.
+class ChildEnvironment {
+ public:
+  ChildEnvironment() {
+    for (const char* name :
+         {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH"}) {
+      if (const char* value = std::getenv(name)) entries_.push_back(std::string(name) + "=" + value);
+    }
+    entries_.push_back("LC_ALL=C.UTF-8");
+    for (std::string& entry : entries_) pointers_.push_back(entry.data());
+    pointers_.push_back(nullptr);
+  }
+  ChildEnvironment(const ChildEnvironment&) = delete;
+  ChildEnvironment& operator=(const ChildEnvironment&) = delete;
+
+  [[nodiscard]] char* const* get() const { return pointers_.data(); }
+
+ private:
+  std::vector<std::string> entries_;
+  std::vector<char*> pointers_;
+};
+
 /// Writes `commands` to `folder`/`name`.gp and runs `gnuplot` from the PATH on it, without the user's
-/// start-up files, at most two minutes. Empty string: it worked. Otherwise the reason in a few words.
+/// start-up files and environment, at most two minutes. Empty string: it worked. Otherwise the reason in a few words.
 [[nodiscard]] inline std::string run_gnuplot(const std::filesystem::path& folder, const std::string& name,
                                              const std::string& commands) {
   const std::filesystem::path script = folder / (name + ".gp"), log = folder / (name + ".log");
@@ -34,8 +59,9 @@ namespace contexture::report::detail {
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_name.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
   std::string program = "gnuplot", defaults = "-d", argument = script_name;
   char* const arguments[] = {program.data(), defaults.data(), argument.data(), nullptr};
+  const ChildEnvironment environment;
   pid_t child = 0;
-  const int error = ::posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ);
+  const int error = ::posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environment.get());
   ::posix_spawn_file_actions_destroy(&actions);
   if (error == ENOENT) return "gnuplot was not found (package gnuplot-nox)";
   if (error != 0) return message("gnuplot could not be started: ", std::strerror(error));
