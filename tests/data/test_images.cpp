@@ -437,9 +437,10 @@ TEST_CASE("broken images are named and skipped; more than 1 % of them stop the r
   const LeftOut& broken = data.account.left_out[0];
   CHECK(broken.reason == "broken");
   CHECK(broken.count == 3);
-  CHECK(broken.names == std::vector<std::string>{"train/a/33.png: PNG ends in the middle",
-                                                 "train/b/44.png: neither PNG nor JPEG inside",
-                                                 "train/b/45.jpg: neither PNG nor JPEG inside"});
+  REQUIRE(broken.names.size() == 3);
+  CHECK_THAT(broken.names[0], Catch::Matchers::StartsWith("train/a/33.png: PNG ends in the middle"));
+  CHECK(broken.names[1] == "train/b/44.png: neither PNG nor JPEG inside");
+  CHECK(broken.names[2] == "train/b/45.jpg: neither PNG nor JPEG inside");
   files::write(folder / "train/b/46.jpg", "more");
   CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
              ContainsSubstring("4 of 303 images are broken, expected at most 1 % (") && ContainsSubstring("33.png: ") &&
