@@ -321,6 +321,27 @@ TEST_CASE("STL-10 binary files: planes stored column by column") {
   }
 }
 
+TEST_CASE("class names with a byte order mark, and in UTF-16") {
+  const TempFolder folder;
+  files::write_idx_folder(folder.path(), false);
+  const auto names = folder / "class_names.txt";
+  std::string ten;
+  for (const char c : std::string("abcdefghij")) ten += std::string(1, c) + "\r\n";
+  files::write(names, "\xef\xbb\xbf" + ten);
+  const Dataset data = load_dataset(folder.string());
+  CHECK(data.class_names.front() == "a");
+  CHECK(data.class_names.back() == "j");
+  Bytes utf16 = {0xff, 0xfe};
+  for (const char c : ten) {
+    utf16.push_back(static_cast<std::uint8_t>(c));
+    utf16.push_back(0);
+  }
+  files::write(names, utf16);
+  CHECK_THAT(error_of(folder.string()), ContainsSubstring("class_names.txt: line 1: ") && ContainsSubstring("UTF-16"));
+  files::write(names, Bytes(utf16.begin() + 2, utf16.end()));
+  CHECK_THAT(error_of(folder.string()), ContainsSubstring("class_names.txt: line 1: ") && ContainsSubstring("UTF-8"));
+}
+
 TEST_CASE("load_dataset says what it could not find") {
   const TempFolder folder;
   CHECK_THAT(error_of((folder / "nowhere").string()),

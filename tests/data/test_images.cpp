@@ -322,8 +322,11 @@ TEST_CASE("a folder with train, test and unlabeled") {
   CHECK(data.test.labels == std::vector<std::int32_t>{0, 1});
   CHECK(data.unlabeled.count == 5);
   CHECK(data.unlabeled.labels.empty());
-  REQUIRE(data.notes.size() == 1);
-  CHECK_THAT(data.notes[0], ContainsSubstring("skipped 1 file") && ContainsSubstring("notes.txt"));
+  CHECK(data.notes.empty());
+  CHECK(data.account.used == 17);
+  CHECK(data.account.lines() ==
+        std::vector<std::string>{"1 file not used, hidden: train/cat/.hidden.png",
+                                 "1 file not used, neither PNG nor JPEG (.txt): train/cat/notes.txt"});
 
   files::write(folder / "test/zebra/z.png", files::rgb_png(10, 8, 9, 9, 1));
   CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }), ContainsSubstring("zebra: a class that"));
@@ -430,13 +433,20 @@ TEST_CASE("broken images are named and skipped; more than 1 % of them stop the r
   for (Index i = 0; i < data.train.count; ++i) {
     REQUIRE(data.train.image(i)[0] == (data.train.labels[static_cast<std::size_t>(i)] == 0 ? 1 : 3));
   }
-  REQUIRE(data.notes.size() == 3);
-  CHECK_THAT(data.notes[0], ContainsSubstring("a/33.png: PNG ends in the middle"));
-  CHECK_THAT(data.notes[1], ContainsSubstring("b/44.png: neither PNG nor JPEG"));
+  CHECK(data.account.used == 299);
+  REQUIRE(data.account.left_out.size() == 1);
+  const LeftOut& broken = data.account.left_out[0];
+  CHECK(broken.reason == "broken");
+  CHECK(broken.count == 3);
+  REQUIRE(broken.names.size() == 3);
+  CHECK_THAT(broken.names[0], Catch::Matchers::StartsWith("train/a/33.png: PNG ends in the middle"));
+  CHECK(broken.names[1] == "train/b/44.png: neither PNG nor JPEG inside");
+  CHECK(broken.names[2] == "train/b/45.jpg: neither PNG nor JPEG inside");
   files::write(folder / "train/b/46.jpg", "more");
   CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
-             ContainsSubstring("4 of 303 images are broken, expected at most 1 %; the first: ") &&
-                 ContainsSubstring("33.png"));
+             ContainsSubstring("4 of 303 images are broken, expected at most 1 % (") && ContainsSubstring("33.png: ") &&
+                 ContainsSubstring("44.png: ") && ContainsSubstring("45.jpg: ") && ContainsSubstring("46.jpg: "));
+  CHECK(load_dataset(folder.string(), {.max_broken = 0.02}).account.left_out[0].count == 4);
 }
 
 TEST_CASE("a class all of whose images turn out broken is refused") {
@@ -449,18 +459,6 @@ TEST_CASE("a class all of whose images turn out broken is refused") {
   for (int i = 0; i < 3; ++i) files::write(folder / ("c/" + std::to_string(i) + ".png"), damaged);
   CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
              ContainsSubstring("/c: 0 images (PNG or JPEG), expected at least 2 in a class"));
-}
-
-TEST_CASE("a folder of validation images beside train/ and test/ is left out, and said so") {
-  const TempFolder folder;
-  for (const char* part : {"train/a/", "train/b/", "test/a/", "test/b/", "val/a/"})
-    for (int i = 0; i < 4; ++i)
-      files::write(folder / (part + std::to_string(i) + ".png"), files::rgb_png(8, 8, 1, 2, 3));
-  const Dataset data = load_dataset(folder.string());
-  CHECK(data.train.count == 8);
-  CHECK(data.test.count == 8);
-  REQUIRE(data.notes.size() >= 1);
-  CHECK_THAT(data.notes[0], ContainsSubstring("not looked at: val/"));
 }
 
 TEST_CASE("folders that cannot be learned from") {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <numeric>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/account.hpp"
 
 namespace contexture {
 
@@ -28,15 +30,16 @@ struct ImageSet {
   [[nodiscard]] std::uint8_t* image(Index i) { return pixels.data() + i * image_bytes(); }
 };
 
-/// What a loader returns. Train and test are labelled and of one image size; `unlabeled` may be
-/// empty and is for pre-training only.
+/// What a loader returns. Train and test are labelled (but see DataOptions::labels) and of one image size;
+/// `unlabeled` may be empty and is for pre-training only.
 struct Dataset {
   std::string name;
   std::vector<std::string> class_names;
   ImageSet train;
   ImageSet test;
   ImageSet unlabeled;
-  std::vector<std::string> notes;  ///< what a person should know: skipped files, resized images
+  std::vector<std::string> notes;  ///< what a person should know: how a folder was read, resized images
+  DataAccount account;             ///< of a folder's files: how many were used, what was not
 };
 
 /// What an image file may ask for. Its decoding takes at most about 16 bytes of memory a pixel, once per thread.
@@ -51,6 +54,11 @@ struct DataOptions {
   Index builtin_train = 10'000;  ///< images of the built-in training set
   Index builtin_test = 2'000;    ///< images of the built-in test set
   ImageLimits limits = {};       ///< of the files in folders of images
+  /// Share of the images that may be broken. A class (or a folder without classes) may lose a tenth of its files for
+  /// any reason, or this share if it is more.
+  double max_broken = 0.01;
+  bool labels = true;  ///< needed; without, a folder of images needs no classes: Dataset::train is then unlabelled
+  std::filesystem::path never_data = {};  ///< a folder that results go to: not read where it lies in the data
 };
 
 /// 0, 1, ... count - 1: all images of a set, for what takes indices.

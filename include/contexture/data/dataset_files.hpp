@@ -19,11 +19,18 @@
 
 namespace contexture::detail {
 
-// Non-empty lines of a text file, trimmed; empty when there is no such file.
+// Non-empty lines of a text file in UTF-8, with a byte order mark or without, trimmed; empty when there is no such
+// file. Throws InputError for one in UTF-16, or that is no text.
 inline std::vector<std::string> read_lines(const std::filesystem::path& path) {
   std::vector<std::string> lines;
   std::ifstream file(path);
-  for (std::string line; lines.size() < 100'000 && std::getline(file, line);) {
+  bool first = true;
+  for (std::string line; lines.size() < 100'000 && std::getline(file, line); first = false) {
+    require_input(line.find('\0') == std::string::npos &&
+                      !(first && (line.starts_with("\xff\xfe") || line.starts_with("\xfe\xff"))),
+                  path.string(), ": line ", lines.size() + 1,
+                  ": zero bytes or a mark of UTF-16, expected text in UTF-8");
+    if (first && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);
     while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) line.pop_back();
     if (!line.empty()) lines.push_back(line);
   }

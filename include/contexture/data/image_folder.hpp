@@ -1,13 +1,15 @@
 // Folders of PNG and JPEG files: train/<class>/..., test/<class>/... and, if there, unlabeled/...; or
-// just <class>/..., from which a fifth of every class is kept for testing. Two passes: the first reads
-// headers only and settles the image size and whether the set is grey, the second decodes in parallel,
-// each image straight into its place.
+// just <class>/..., from which a fifth of every class is kept for testing; or, where no labels are needed, any tree.
+// Two passes: the first reads headers only and settles the image size and whether the set is grey, the second decodes
+// in parallel, each image straight into its place.
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,57 +24,14 @@
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/dataset_files.hpp"
+#include "contexture/data/folder_files.hpp"
 #include "contexture/data/image_format.hpp"
 #include "contexture/data/image_io.hpp"
+#include "contexture/data/image_tree.hpp"
 #include "contexture/data/resize.hpp"
 #include "contexture/data/split.hpp"
 
 namespace contexture::detail {
-
-struct ImageFile {
-  enum class State { kGood, kOther, kBroken };
-  std::filesystem::path path;
-  std::int32_t label = -1;
-  State state = State::kGood;
-  ImageHeader header;
-  std::string reason;  // why broken
-};
-
-inline bool is_hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }
-
-// Sub-folders by name, hidden ones left out.
-inline std::vector<std::filesystem::path> list_folders(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> folders;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    if (it->is_directory(ignored) && !is_hidden(it->path())) folders.push_back(it->path());
-  }
-  require_input(!error, folder.string(), ": cannot be listed: ", error.message());
-  std::sort(folders.begin(), folders.end());
-  return folders;
-}
-
-// All files below the folder in the order of their paths, hidden ones left out.
-inline void append_files(const std::filesystem::path& folder, std::int32_t label, std::vector<ImageFile>& files) {
-  const std::size_t first = files.size();
-  std::error_code error;
-  using Walk = std::filesystem::recursive_directory_iterator;
-  for (Walk it(folder, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    if (is_hidden(it->path())) {
-      if (it->is_directory(ignored)) it.disable_recursion_pending();
-    } else if (it->is_regular_file(ignored)) {
-      ImageFile file;
-      file.path = it->path();
-      file.label = label;
-      files.push_back(std::move(file));
-    }
-  }
-  require_input(!error, folder.string(), ": cannot be listed: ", error.message());
-  std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end(),
-            [](const ImageFile& a, const ImageFile& b) { return a.path < b.path; });
-}
 
 // Fills in state and header from the first bytes of the file, of all its bytes if need be.
 inline void scan_image_file(ImageFile& file, const ImageLimits& limits) {
@@ -82,7 +41,11 @@ inline void scan_image_file(ImageFile& file, const ImageLimits& limits) {
     const std::uintmax_t size = std::filesystem::file_size(file.path, error);
     std::vector<std::uint8_t> bytes(static_cast<std::size_t>(std::min<std::uintmax_t>(size, kFirstBytes)));
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.path.c_str(), "rb"), std::fclose);
-    require_input(!error && in != nullptr, "cannot be opened for reading");
+    if (error || in == nullptr) {
+      file.state = ImageFile::State::kUnreadable;
+      file.reason = error ? error.message() : std::strerror(errno);
+      return;
+    }
     bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in.get()));
     switch (image_format(bytes)) {
       case ImageHeader::Format::kPng: file.header = png_header(bytes, limits); break;
@@ -154,41 +117,6 @@ inline ImageSet decode_files(std::vector<ImageFile>& files, ImageSet set, const 
   return set;
 }
 
-// Notes what was left out; throws InputError when more than 1 % of the images are broken.
-inline void report_left_out(const std::filesystem::path& folder, const std::vector<std::vector<ImageFile>*>& parts,
-                            std::vector<std::string>* notes) {
-  constexpr std::size_t kNamed = 10;
-  std::size_t images = 0;
-  std::size_t others = 0;
-  std::vector<const ImageFile*> broken;
-  const ImageFile* other = nullptr;
-  for (const std::vector<ImageFile>* part : parts) {
-    for (const ImageFile& file : *part) {
-      images += file.state != ImageFile::State::kOther;
-      if (file.state == ImageFile::State::kBroken) broken.push_back(&file);
-      if (file.state == ImageFile::State::kOther) {
-        ++others;
-        if (other == nullptr) other = &file;
-      }
-    }
-  }
-  const auto reason = [](const ImageFile& file) {  // a reading error names the file already
-    const std::string name = file.path.string();
-    return file.reason.starts_with(name) ? file.reason : name + ": " + file.reason;
-  };
-  require_input(broken.size() * 100 <= images, folder.string(), ": ", broken.size(), " of ", images,
-                " images are broken, expected at most 1 %; the first: ", broken.empty() ? "" : reason(*broken[0]));
-  if (notes == nullptr) return;
-  for (std::size_t i = 0; i < std::min(kNamed, broken.size()); ++i) {
-    notes->push_back(message("skipped a broken image: ", reason(*broken[i])));
-  }
-  if (broken.size() > kNamed) notes->push_back(message("and ", broken.size() - kNamed, " more broken images"));
-  if (others > 0) {
-    notes->push_back(message("skipped ", others, others == 1 ? " file that is" : " files that are",
-                             " neither PNG nor JPEG: ", other->path.string(), others > 1 ? ", ..." : ""));
-  }
-}
-
 // True when every pixel of a colour set is grey.
 inline bool is_grey(const ImageSet& set) {
   if (set.channels != 3) return false;
@@ -196,15 +124,6 @@ inline bool is_grey(const ImageSet& set) {
     if (set.pixels[i] != set.pixels[i + 1] || set.pixels[i] != set.pixels[i + 2]) return false;
   }
   return true;
-}
-
-inline std::optional<std::filesystem::path> find_folder(const std::filesystem::path& folder,
-                                                        std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(folder / name, ignored)) return folder / name;
-  }
-  return std::nullopt;
 }
 
 // Images of at most this side are used as stored; larger or mixed ones become squares of at most
@@ -234,71 +153,13 @@ inline std::pair<Index, Index> choose_size(const std::vector<std::vector<ImageFi
   return {side, side};
 }
 
-// The files of a folder of classes, by what they are for.
-struct FolderFiles {
-  std::filesystem::path class_root;                  // holds a folder for each class
-  std::optional<std::filesystem::path> test_folder;  // none: the test images are taken from the training images
-  std::vector<std::filesystem::path> class_folders;  // in the order of their labels
-  std::vector<ImageFile> train, test, unlabeled;
-
-  // A folder with test/ alone has been refused.
-  [[nodiscard]] bool is_split_here() const { return !test_folder.has_value(); }
-  [[nodiscard]] std::vector<std::vector<ImageFile>*> parts() { return {&train, &test, &unlabeled}; }
-};
-
-// Finds the class folders and lists what lies in them. Throws InputError where they do not make a data set.
-inline FolderFiles list_image_folder(const std::filesystem::path& folder, std::vector<std::string>& notes) {
-  FolderFiles files;
-  const auto train_folder = find_folder(folder, {"train"});
-  const auto unlabeled_folder = find_folder(folder, {"unlabeled", "unlabelled"});
-  files.test_folder = find_folder(folder, {"test", "val", "validation"});
-  require_input(train_folder || !files.test_folder, folder.string(), ": has ",
-                files.test_folder ? files.test_folder->filename().string() : "", "/ but no train/");
-  if (files.test_folder && *files.test_folder == folder / "test")
-    if (const auto other = find_folder(folder, {"val", "validation"}))
-      notes.push_back(
-          message("not looked at: ", other->filename().string(), "/ (validation images are held out of train/)"));
-
-  files.class_root = train_folder.value_or(folder);
-  files.class_folders = list_folders(files.class_root);
-  if (!train_folder && unlabeled_folder) std::erase(files.class_folders, *unlabeled_folder);
-  require_input(!files.class_folders.empty(), folder.string(),
-                ": expected IDX, CIFAR or STL-10 files, or folders of PNG or JPEG images, one for each class");
-  std::map<std::string, std::int32_t> numbers;
-  for (const auto& path : files.class_folders) {
-    const auto label = static_cast<std::int32_t>(numbers.size());
-    numbers.emplace(path.filename().string(), label);
-    append_files(path, label, files.train);
-  }
-  require_input(files.class_folders.size() >= 2, files.class_root.string(), ": one class folder, ",
-                files.class_folders[0].filename().string(), "/, expected at least 2");
-  if (files.test_folder) {
-    for (const auto& path : list_folders(*files.test_folder)) {
-      const auto found = numbers.find(path.filename().string());
-      require_input(found != numbers.end(), path.string(), ": a class that ", files.class_root.string(),
-                    " does not have");
-      append_files(path, found->second, files.test);
-    }
-  }
-  if (unlabeled_folder) append_files(*unlabeled_folder, -1, files.unlabeled);
-  return files;
-}
-
-// Throws InputError where a class has fewer than `least` good images to train on.
-inline void check_class_sizes(const FolderFiles& files, Index least) {
-  std::vector<Index> counts(files.class_folders.size(), 0);
-  for (const ImageFile& file : files.train) {
-    if (file.state == ImageFile::State::kGood) ++counts[static_cast<std::size_t>(file.label)];
-  }
-  for (std::size_t c = 0; c < counts.size(); ++c) {
-    require_input(counts[c] >= least, files.class_folders[c].string(), ": ", counts[c],
-                  counts[c] == 1 ? " image" : " images", " (PNG or JPEG), expected at least ", least, " in a class");
-  }
-}
-
 // Moves a fifth of every class from the training images to the test images, and notes it.
 inline void split_off_test(FolderFiles& files, std::uint64_t seed, std::vector<std::string>& notes) {
-  std::erase_if(files.train, [](const ImageFile& file) { return file.state == ImageFile::State::kOther; });
+  const auto first = std::stable_partition(files.train.begin(), files.train.end(), [](const ImageFile& file) {
+    return file.state == ImageFile::State::kGood || is_broken(file);
+  });
+  std::move(first, files.train.end(), std::back_inserter(files.left_out));
+  files.train.erase(first, files.train.end());
   std::vector<std::int32_t> labels;
   for (const ImageFile& file : files.train) labels.push_back(file.label);
   const Split split = stratified_split(labels, 0.2, Rng(seed).split("test split"));
@@ -310,28 +171,48 @@ inline void split_off_test(FolderFiles& files, std::uint64_t seed, std::vector<s
                           " images (a fifth of every class, by seed) are kept for testing"));
 }
 
-inline bool any_good(const std::vector<ImageFile>& files) {
-  return std::any_of(files.begin(), files.end(), [](const ImageFile& f) { return f.state == ImageFile::State::kGood; });
+inline void scan_files(std::vector<ImageFile>& files) {
+  parallel_for(static_cast<Index>(files.size()), 16, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      ImageFile& file = files[static_cast<std::size_t>(i)];
+      if (file.state == ImageFile::State::kGood) scan_image_file(file, options.limits);
+    }
+  });
+}
+
+// The files of a data set whose headers are read: classes that can be learnt, or, where no labels are needed, all
+// images there are.
+inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const DataOptions& options, Dataset& data) {
+  try {
+    FolderFiles files = list_classes(folder, options, data);
+    for (std::vector<ImageFile>* part : files.parts()) scan_files(*part);
+    check_broken(folder, files, options.max_broken);
+    // One to learn from, one to validate on, one to test on where we make the split.
+    check_class_sizes(files, files.is_split_here() ? 3 : 2);
+    check_losses(files, options.max_broken);
+    if (files.is_split_here()) split_off_test(files, options.seed, data.notes);
+    require_classes(any_good(files.test), files.test_root.string(), ": no PNG or JPEG image for testing");
+    for (const auto& path : files.class_folders) data.class_names.push_back(path.filename().string());
+    return files;
+  } catch (const NoClasses& error) {
+    if (options.labels) throw;
+    data.account = {};
+    data.notes = {message("used without labels: ", error.what())};
+  }
+  FolderFiles files = list_tree(folder, options);
+  scan_files(files.train);
+  check_broken(folder, files, options.max_broken);
+  require_input(any_good(files.train), folder.string(), ": no PNG or JPEG image", what_else(files, -1));
+  check_losses(files, options.max_broken);
+  return files;
 }
 
 inline Dataset load_image_folder(const std::filesystem::path& folder, const DataOptions& options) {
   Dataset data;
   data.name = folder_name(folder);
-  FolderFiles files = list_image_folder(folder, data.notes);
-  for (const auto& path : files.class_folders) data.class_names.push_back(path.filename().string());
+  FolderFiles files = scan_image_folder(folder, options, data);
+  const bool tree = files.class_folders.empty();
   const std::vector<std::vector<ImageFile>*> parts = files.parts();
-  for (std::vector<ImageFile>* part : parts) {
-    parallel_for(static_cast<Index>(part->size()), 16, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) scan_image_file((*part)[static_cast<std::size_t>(i)], options.limits);
-    });
-  }
-  report_left_out(folder, parts, nullptr);
-  // One to learn from, one to validate on, one to test on where we make the split.
-  check_class_sizes(files, files.is_split_here() ? 3 : 2);
-  if (files.is_split_here()) split_off_test(files, options.seed, data.notes);
-  const std::string test_root = files.test_folder.value_or(folder).string();
-  require_input(any_good(files.test), test_root, ": no PNG or JPEG image for testing");
-
   bool grey = true;
   bool fitted = false;
   const auto [height, width] = choose_size(parts, options.image_size);
@@ -349,11 +230,15 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   data.train = decode_files(files.train, empty, options.limits);
   data.test = decode_files(files.test, empty, options.limits);
   data.unlabeled = decode_files(files.unlabeled, empty, options.limits);
-  report_left_out(folder, parts, &data.notes);
+  check_broken(folder, files, options.max_broken);
   check_class_sizes(files, 2);  // some of what looked well could not be decoded
-  require_input(any_good(files.test), test_root, ": no image for testing can be decoded");
+  check_losses(files, options.max_broken);
+  require_input(any_good(files.train), folder.string(), ": no image can be decoded");
+  require_input(tree || any_good(files.test), files.test_root.string(), ": no image for testing can be decoded");
+  make_account(folder, files, data.account);
   if (fitted) data.notes.push_back(message("images of other sizes were resized and cropped to ", height, " x ", width));
-  if (is_grey(data.train) && is_grey(data.test) && is_grey(data.unlabeled)) {
+  const auto has_colour = [](const ImageSet& set) { return set.count > 0 && !is_grey(set); };
+  if (!grey && !has_colour(data.train) && !has_colour(data.test) && !has_colour(data.unlabeled)) {
     data.train = with_channels(data.train, 1);
     data.test = with_channels(data.test, 1);
     data.unlabeled = with_channels(data.unlabeled, 1);

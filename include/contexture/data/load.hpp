@@ -23,10 +23,11 @@ namespace contexture {
 /// Loads `what`: "builtin" for the data set that is drawn on the spot, otherwise a folder with
 ///  - IDX files of MNIST or Fashion-MNIST, plain or .gz,
 ///  - the binary files of CIFAR-10, CIFAR-100 or STL-10 (or the folder their archive unpacks to), or
-///  - PNG and JPEG images: train/<class>/..., test/<class>/..., unlabeled/...; or <class>/... alone.
+///  - PNG and JPEG images: train/<class>/..., test/<class>/..., unlabeled/...; or <class>/... alone; or, where
+///    options.labels is off, any tree of images.
 /// All images come out in one size, options.image_size square if that is not 0. Throws InputError
 /// with one line that names file, place and what was expected; std::invalid_argument for an image
-/// size outside 0, 4 to 1024. What was skipped or changed is told in Dataset::notes.
+/// size outside 0, 4 to 1024. How a folder was read is told in Dataset::notes, what was left out in Dataset::account.
 [[nodiscard]] inline Dataset load_dataset(const std::string& what, const DataOptions& options = {}) {
   require(options.image_size == 0 || (options.image_size >= 4 && options.image_size <= 1024),
           "load_dataset: image size ", options.image_size, ", expected 4 to 1024, or 0 for the size as stored");
@@ -36,8 +37,9 @@ namespace contexture {
   }
   const std::filesystem::path path = what;
   std::error_code error;
-  require_input(std::filesystem::exists(path, error), "data '", what,
-                "': no such folder, expected 'builtin' or a folder");
+  const bool there = std::filesystem::exists(path, error);
+  require_input(!error, "data '", what, "': cannot be looked at: ", error.message());
+  require_input(there, "data '", what, "': no such folder, expected 'builtin' or a folder");
   require_input(std::filesystem::is_directory(path, error), "data '", what,
                 "': a file, expected 'builtin' or the folder that holds the data set's files");
   const bool nothing = std::filesystem::is_empty(path, error);
