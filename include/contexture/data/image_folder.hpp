@@ -171,11 +171,11 @@ inline void split_off_test(FolderFiles& files, std::uint64_t seed, std::vector<s
                           " images (a fifth of every class, by seed) are kept for testing"));
 }
 
-inline void scan_files(std::vector<ImageFile>& files) {
+inline void scan_files(std::vector<ImageFile>& files, const ImageLimits& limits) {
   parallel_for(static_cast<Index>(files.size()), 16, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       ImageFile& file = files[static_cast<std::size_t>(i)];
-      if (file.state == ImageFile::State::kGood) scan_image_file(file, options.limits);
+      if (file.state == ImageFile::State::kGood) scan_image_file(file, limits);
     }
   });
 }
@@ -185,7 +185,7 @@ inline void scan_files(std::vector<ImageFile>& files) {
 inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const DataOptions& options, Dataset& data) {
   try {
     FolderFiles files = list_classes(folder, options, data);
-    for (std::vector<ImageFile>* part : files.parts()) scan_files(*part);
+    for (std::vector<ImageFile>* part : files.parts()) scan_files(*part, options.limits);
     check_broken(folder, files, options.max_broken);
     // One to learn from, one to validate on, one to test on where we make the split.
     check_class_sizes(files, files.is_split_here() ? 3 : 2);
@@ -200,7 +200,7 @@ inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const 
     data.notes = {message("used without labels: ", error.what())};
   }
   FolderFiles files = list_tree(folder, options);
-  scan_files(files.train);
+  scan_files(files.train, options.limits);
   check_broken(folder, files, options.max_broken);
   require_input(any_good(files.train), folder.string(), ": no PNG or JPEG image", what_else(files, -1));
   check_losses(files, options.max_broken);
