@@ -4,6 +4,7 @@
 //
 // One line an image on stdout: path, label, confidence, separated by tabs. A file that cannot be read is
 // named on stderr; the others are answered all the same, and the exit status is 1.
+#include <algorithm>
 #include <cstdio>
 #include <span>
 #include <string>
@@ -15,6 +16,13 @@
 #include "contexture/evaluate/score.hpp"
 
 namespace {
+
+// A name without what would end a field or a line.
+std::string one_field(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
+  return text;
+}
 
 int predict(int argc, char** argv) {
   CLI::App app("Says what is on image files, with a classifier trained by the experiments.", "predict");
@@ -35,8 +43,8 @@ int predict(int argc, char** argv) {
           options.width);
       const std::vector<contexture::Index> only{0};
       const contexture::TestAnswers answer = contexture::score(classifier, image, only).answers;
-      std::printf("%s\t%s\t%.1f %%\n", path.c_str(),
-                  options.class_names[static_cast<std::size_t>(answer.predicted[0])].c_str(),
+      std::printf("%s\t%s\t%.1f %%\n", one_field(path).c_str(),
+                  one_field(options.class_names[static_cast<std::size_t>(answer.predicted[0])]).c_str(),
                   100 * static_cast<double>(answer.confidence[0]));
     } catch (const contexture::InputError& error) {
       std::fflush(stdout);

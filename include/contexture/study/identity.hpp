@@ -79,8 +79,8 @@ class Fingerprint {
 /// What a run with this plan computes. `given`: the weights of a given encoder; empty: none is given.
 [[nodiscard]] inline RunIdentity identity_of(const RunPlan& plan, const TensorMap& given) {
   RunIdentity identity = describe(plan);
-  // These change the last bits and the time, not the run.
-  for (const char* name : {"threads", "scratch-from"}) identity.erase(name);
+  // These change the last bits, the time or what is put up with, not the run.
+  for (const char* name : {"threads", "scratch-from", "max-broken"}) identity.erase(name);
   identity[kImagesName] = fingerprint(plan.data);
   const std::uint64_t seed = plan.config.seed;
   const Split split = plan.split(seed);
