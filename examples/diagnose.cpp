@@ -59,6 +59,7 @@ int diagnose(int argc, char** argv) {
       "diagnose");
   programs::CommonOptions common;
   common.out = "results-diagnose";
+  common.choice.labels = false;
   programs::add_common_options(app, common, "diagnostics.json", false);
   contexture::ShortcutOptions options;
   app.add_option("--width", options.width, "channels of the network's first stage")

@@ -4,6 +4,7 @@
 //
 // One line an image on stdout: path, label, confidence, separated by tabs. A file that cannot be read is
 // named on stderr; the others are answered all the same, and the exit status is 1.
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstdio>
@@ -17,6 +18,13 @@
 #include "contexture/evaluate/score.hpp"
 
 namespace {
+
+// A name without what would end a field or a line.
+std::string one_field(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
+  return text;
+}
 
 int predict(int argc, char** argv) {
   CLI::App app("Says what is on image files, with a classifier trained by the experiments.", "predict");
@@ -41,8 +49,8 @@ int predict(int argc, char** argv) {
       const auto bits = std::bit_cast<std::uint32_t>(answer.confidence[0]);
       contexture::require_input((bits & 0x7f800000U) != 0x7f800000U, weights, ": gives no number for ", path,
                                 ", expected the weights of a training that went well");
-      std::printf("%s\t%s\t%.1f %%\n", path.c_str(),
-                  options.class_names[static_cast<std::size_t>(answer.predicted[0])].c_str(),
+      std::printf("%s\t%s\t%.1f %%\n", one_field(path).c_str(),
+                  one_field(options.class_names[static_cast<std::size_t>(answer.predicted[0])]).c_str(),
                   100 * static_cast<double>(answer.confidence[0]));
     } catch (const contexture::InputError& error) {
       std::fflush(stdout);

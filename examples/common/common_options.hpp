@@ -17,6 +17,7 @@ inline constexpr int kMany = 1'000'000'000;
 
 /// What is done with the machine and the results.
 struct CommonOptions {
+  std::string program;
   DataChoice choice;
   std::uint64_t seed = 1;
   int threads = 0;
@@ -26,6 +27,7 @@ struct CommonOptions {
 
 /// `out` is the default of --out, `file` what is written there; `tests`: test images are used too.
 inline void add_common_options(CLI::App& app, CommonOptions& o, const std::string& file, bool tests) {
+  o.program = app.get_name();
   app.add_option("--data", o.choice.data, "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images")
       ->capture_default_str();
   app.add_option("--image-size", o.choice.image_size, "side of the square images in pixels; 0: as stored")
@@ -39,6 +41,10 @@ inline void add_common_options(CLI::App& app, CommonOptions& o, const std::strin
     app.add_option("--test-images", o.choice.test_images, "test images used; 0: all, or 2,000 of the built-in ones")
         ->capture_default_str()
         ->check(CLI::Range(0, kMany));
+  app.add_option("--max-broken", o.choice.max_broken,
+                 "share of a folder's images that may be broken; above 0.1 also of a class's files not used")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--seed", o.seed, "seed of everything random")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
@@ -49,14 +55,17 @@ inline void add_common_options(CLI::App& app, CommonOptions& o, const std::strin
   app.add_flag("--quiet", o.quiet, "print the last line only");
 }
 
-/// After parsing: threads are set, the folder is there, the images are loaded. Throws UsageError without a folder.
+/// After parsing: threads are set, the images are loaded, the folder is there. Throws UsageError without a folder.
 inline contexture::Dataset prepare(const CommonOptions& o) {
   if (o.out.empty()) throw UsageError("--out: empty, expected a folder");
   // More threads than processors only get into each other's way.
   if (o.threads > 0)
     contexture::set_num_threads(std::min(o.threads, static_cast<int>(contexture::detail::available_processors())));
-  prepare_folder(o.out);
-  return load_data(o.choice);
+  DataChoice choice = o.choice;
+  choice.out = o.out;
+  contexture::Dataset data = load_data(o.program, choice);
+  prepare_folder(o.out);  // not before: it may lie in the data
+  return data;
 }
 
 }  // namespace programs

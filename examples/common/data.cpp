@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <system_error>
@@ -36,12 +37,17 @@ contexture::ImageSet part_of(contexture::ImageSet set, Index count, const contex
 
 }  // namespace
 
-contexture::Dataset load_data(const DataChoice& choice) {
+contexture::Dataset load_data(const std::string& program, const DataChoice& choice) {
   contexture::DataOptions options;
   options.image_size = choice.image_size;
+  options.max_broken = choice.max_broken;
+  options.labels = choice.labels;
+  options.never_data = choice.out;
   if (choice.train_images > 0) options.builtin_train = choice.train_images;
   if (choice.test_images > 0) options.builtin_test = choice.test_images;
   contexture::Dataset data = contexture::load_dataset(choice.data, options);
+  for (const std::string& line : data.account.lines())
+    std::fprintf(stderr, "%s: warning: %s\n", program.c_str(), line.c_str());
   if (choice.data != "builtin") {
     const contexture::Rng rng(0);
     data.train = part_of(std::move(data.train), choice.train_images, rng.split("training part"));

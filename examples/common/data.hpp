@@ -15,10 +15,14 @@ struct DataChoice {
   contexture::Index image_size = 0;    ///< 0: as stored (built-in: 32)
   contexture::Index train_images = 0;  ///< a random part of so many, always the same; 0: all (built-in: 10,000)
   contexture::Index test_images = 0;   ///< likewise; 0: all (built-in: 2,000)
+  double max_broken = 0.01;            ///< share of the images that may be broken
+  bool labels = true;                  ///< needed; without, any tree of images will do
+  std::filesystem::path out = {};      ///< where results go: never data
 };
 
-/// Throws contexture::InputError with one line where the data cannot be used.
-contexture::Dataset load_data(const DataChoice& choice);
+/// What of a folder is not used is told on stderr, whatever else is quiet. Throws contexture::InputError with one line
+/// where the data cannot be used.
+contexture::Dataset load_data(const std::string& program, const DataChoice& choice);
 
 /// The folder exists and takes files, or contexture::InputError says why not: before anything is computed.
 void prepare_folder(const std::filesystem::path& out);

@@ -119,12 +119,15 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   contexture::require_input(!options->resume || has_checkpoint(checkpoint), "--resume: no checkpoint ",
                             checkpoint.string(), " to continue from");
   if (!options->resume) keep_stopped_run(options->out);
-  prepare_folder(options->out);
+  const contexture::Dataset data = load_data(program.name, {.data = config.data,
+                                                            .image_size = config.image_size,
+                                                            .train_images = config.train_images,
+                                                            .test_images = config.test_images,
+                                                            .max_broken = config.max_broken,
+                                                            .labels = !config.fractions.empty(),
+                                                            .out = options->out});
+  prepare_folder(options->out);  // not before: it may lie in the data
   if (!lock.held()) lock = contexture::FolderLock(options->out);
-  const contexture::Dataset data = load_data({.data = config.data,
-                                              .image_size = config.image_size,
-                                              .train_images = config.train_images,
-                                              .test_images = config.test_images});
   const contexture::CpuReport machine = contexture::cpu_report();
   if (!machine.warning.empty())
     std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/program.hpp"
+#include "common/settings_file.hpp"
 #include "contexture/study/config.hpp"
 
 namespace programs {
@@ -32,17 +33,14 @@ class ExperimentCommandLine {
   ExperimentCommandLine(const std::string& program, const std::string& purpose, const std::string& out,
                         std::vector<double> fractions)
       : app_(purpose, program), out_(out), fractions_(std::move(fractions)) {
-    app_.set_config("--config", "", "file to read options from, for instance a former run's OUT/config.ini");
     app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    app_.allow_config_extras(false);
-    app_.get_config_formatter_base()->comment('\0');  // # in a path is none; a line that begins with it is, even so
-    app_.add_option("--preset", options_.preset, "how much is computed: quick, standard or thorough")
-        ->capture_default_str();
-    app_.add_option("--out", out_, "folder for results, created when missing")
-        ->capture_default_str()
-        ->configurable(false);
-    app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out")->configurable(false);
-    app_.add_flag("--quiet", options_.quiet, "print the last line only")->configurable(false);
+    config_option_ = app_.add_option("--config", config_path_,
+                                     "file to read options from, for instance a former run's OUT/config.ini");
+    preset_option_ = app_.add_option("--preset", options_.preset, "how much is computed: quick, standard or thorough")
+                         ->capture_default_str();
+    app_.add_option("--out", out_, "folder for results, created when missing")->capture_default_str();
+    app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out");
+    app_.add_flag("--quiet", options_.quiet, "print the last line only");
     for (const auto& setting : settings_) add(setting.name, setting.help, setting.value);
     for (const std::string_view task : contexture::pretext_task_names())
       for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(task))
@@ -63,13 +61,40 @@ class ExperimentCommandLine {
     added_[name] = app_.add_option("--" + name, given_[name], help)->type_name(value);
   }
 
-  [[nodiscard]] bool given(const std::string& name) const { return added_.at(name)->count() > 0; }
+  [[nodiscard]] const CLI::Option* option_of(const std::string& name) const {
+    return name == "preset" ? preset_option_ : added_.at(name);
+  }
+  [[nodiscard]] bool on_command_line(const std::string& name) const { return option_of(name)->count() > 0; }
+  [[nodiscard]] bool given(const std::string& name) const {
+    return on_command_line(name) || file_.settings.contains(name);
+  }
   // Before CLI11 has stored it, too.
-  [[nodiscard]] std::string text_of(const std::string& name) const { return added_.at(name)->results().back(); }
+  [[nodiscard]] std::string text_of(const std::string& name) const {
+    return on_command_line(name) ? option_of(name)->results().back() : file_.settings.at(name).value;
+  }
+
+  // The file of --config has settings only, each of which there is.
+  void read_file() {
+    if (config_option_->count() == 0) return;
+    file_ = read_settings_file(config_option_->results().back());
+    for (const auto& [name, setting] : file_.settings)
+      if (name != "preset" && !added_.contains(name))
+        throw UsageError(file_.place(setting.line) + name + ": no such setting (--help lists them)");
+  }
+
+  // Where a setting's wrong value came from, said in front.
+  [[nodiscard]] UsageError usage_error(const contexture::SettingError& error) const {
+    const auto found = file_.settings.find(error.name());
+    const bool known = error.name() == "preset" || added_.contains(error.name());
+    if (found == file_.settings.end() || !known || on_command_line(error.name())) return UsageError(error);
+    return UsageError(file_.place(found->second.line) + error.what());
+  }
 
   // What was given becomes the configuration.
   void configure() {
+    read_file();
     try {
+      if (given("preset")) options_.preset = text_of("preset");
       contexture::ExperimentConfig& config = options_.config;
       const contexture::Preset& preset = contexture::preset(options_.preset);
       const std::string data = given("data") ? text_of("data") : config.data;
@@ -77,7 +102,11 @@ class ExperimentCommandLine {
       config = contexture::preset_config(preset, data, network);
       config.fractions = fractions_;
       for (const auto& setting : settings_)
-        if (given(setting.name)) setting.set(config, text_of(setting.name));
+        if (given(setting.name)) {
+          if (text_of(setting.name).find('\n') != std::string::npos)
+            throw contexture::SettingError(setting.name, "a line break, which no file of settings can hold");
+          setting.set(config, text_of(setting.name));
+        }
       if (data == "builtin") {  // which has no "all": 0 is the preset's number
         if (config.train_images == 0) config.train_images = preset.builtin_train;
         if (config.test_images == 0) config.test_images = preset.builtin_test;
@@ -89,7 +118,7 @@ class ExperimentCommandLine {
       // Names and values are good or not whatever the images.
       (void)contexture::pretext_values(config.pretext, {.height = 32, .width = 32}, config.pretext_options);
     } catch (const contexture::SettingError& error) {
-      throw UsageError(error);
+      throw usage_error(error);
     }
   }
 
@@ -111,6 +140,10 @@ class ExperimentCommandLine {
   }
 
   CLI::App app_;
+  CLI::Option* config_option_ = nullptr;
+  CLI::Option* preset_option_ = nullptr;
+  std::string config_path_;
+  SettingsFile file_;
   Options options_;
   std::string out_;
   std::vector<double> fractions_;
@@ -121,17 +154,12 @@ class ExperimentCommandLine {
 
 /// The configuration as a file that --config reads: re-running with it gives the same bits.
 inline std::string config_file(const Options& options, const std::string& machine) {
-  const auto quoted = [](const std::string& text) {  // CLI11 reads '...' and "..." without escapes
-    if (text.find_first_of(" #;,[]'\"\t") == std::string::npos && !text.empty()) return text;
-    const char quote = text.find('"') == std::string::npos ? '"' : '\'';
-    return quote + text + quote;
-  };
   std::string text = "# Effective configuration. Re-run: --config THIS_FILE --out NEW_FOLDER\n# Made on: " + machine +
                      "\npreset=" + options.preset + "\n";
   const contexture::ExperimentConfig& config = options.config;
   for (const contexture::ExperimentSetting& setting : contexture::experiment_settings())
-    text += setting.name + "=" + quoted(setting.get(config)) + "\n";
-  for (const auto& [name, value] : config.pretext_options) text += name + "=" + quoted(value) + "\n";
+    text += setting.name + "=" + written_value(setting.get(config)) + "\n";
+  for (const auto& [name, value] : config.pretext_options) text += name + "=" + written_value(value) + "\n";
   return text;
 }
 

@@ -350,7 +350,7 @@ case_bad_data() {
   mkdir -p data/empty-classes/a data/empty-classes/b
   while read -r name pattern; do
     fails 1 "data/$name.*$pattern" "$programs/experiments" "${tiny[@]}" --data "data/$name" --out out
-    [[ -z $(ls -A out) ]] || complain "$name: left in --out: $(ls -A out)"
+    [[ ! -e out ]] || complain "$name: --out was made before the data was read"
   done <<'TABLE'
 no-such-folder       no such folder, expected
 nothing-inside       an empty folder, expected
@@ -358,7 +358,7 @@ plain.txt            a file, expected
 empty-classes        /a: 0 images .*expected at least 3
 single-image         /pear: 1 image .*expected at least 3
 one-class            one class folder, apple/, expected at least 2
-broken-images        1 of 12 images are broken, expected at most 1 %; the first: .*/pear/3\.png: PNG ends in the middle
+broken-images        1 of 12 images are broken, expected at most 1 % .*: .*/pear/3\.png: PNG ends in the middle
 lying-image          1 of 12 images are broken, .*/pear/3\.png: PNG holds .* its header's 16 x 17 need
 idx-truncated        /train-images-idx3-ubyte: truncated: ends at byte 909, expected 900 values
 idx-oversized        /train-images-idx3-ubyte: oversized: goes on at byte 916

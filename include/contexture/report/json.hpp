@@ -120,6 +120,18 @@ void put(Json& out, const std::string& name, const std::map<std::string, Moment>
           {"times_as_many_labels", number(p.factor())}};
 }
 
+/// What became of the files of a data folder.
+[[nodiscard]] inline Json data_json(const RunSummary& run) {
+  const auto left_out = [](const LeftOut& o) {
+    return Json{{"reason", o.reason}, {"count", o.count}, {"names", o.names}};
+  };
+  return {{"used", run.data.used},
+          {"not_used", run.data.left_out_files()},
+          {"left_out", list(run.data.left_out, left_out)},
+          {"warnings", run.data.warnings},
+          {"notes", run.data_notes}};
+}
+
 [[nodiscard]] inline Json pretrain_json(const RunSummary& run) {
   if (!run.pretrain) return nullptr;
   const PretrainResult& p = *run.pretrain;
@@ -148,6 +160,7 @@ void put(Json& out, const std::string& name, const std::map<std::string, Moment>
                       {"validation", run.validation_images},
                       {"test", run.test_images},
                       {"unlabeled", run.unlabeled_images}}},
+                    {"data", data_json(run)},
                     {"config", run.config},
                     {"pretrain", pretrain_json(run)},
                     {"experiments", list(views, experiment_json)},

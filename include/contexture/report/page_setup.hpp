@@ -62,6 +62,9 @@ namespace contexture::report::detail {
                      (run.channels == 1   ? "grey"
                       : run.channels == 3 ? "colour"
                                           : std::to_string(run.channels) + " channels"));
+  if (run.data.used > 0)
+    fact("Files", grouped(run.data.used) + " used, " + grouped(run.data.left_out_files()) + " not used");
+  for (const std::string& line : run.data.lines()) fact("", clean(line));
   std::vector<std::string> names;
   for (const std::string& name : run.class_names) {
     if (names.size() == 30) break;

@@ -35,6 +35,7 @@ struct ExperimentConfig {
   Index image_size = 0;          ///< 0: as stored (built-in: 32)
   Index train_images = 0;        ///< use only so many; 0: all (built-in: the preset's number)
   Index test_images = 0;         ///< likewise
+  double max_broken = 0.01;      ///< see DataOptions
   double validation = 0.1;       ///< share of the training images held out, stratified, by seed
 
   // What is compared.
@@ -202,6 +203,8 @@ inline std::vector<ExperimentSetting> common_settings() {
       number("image-size", "side of the square images in pixels; 0: as stored", &C::image_size, 0, 1024),
       number("train-images", "training images used; 0: all", &C::train_images, 0, kMany),
       number("test-images", "test images used; 0: all", &C::test_images, 0, kMany),
+      number("max-broken", "share of a folder's images that may be broken; above 0.1 also of a class's files not used",
+             &C::max_broken, 0.0, 1.0),
       number("validation", "share of the training images held out", &C::validation, 0.001, 0.9),
       {"fractions", "label fractions, one experiment each, such as 1,0.5,0.1; none: pre-training only", "LIST",
        [](C& c, const std::string& value) {

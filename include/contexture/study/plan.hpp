@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -81,9 +82,12 @@ struct RunPlan {
     return out;
   }
 
-  /// Training images of a seed, and those held out.
+  /// Training images of a seed, and those held out. Images without labels are as of one class.
   [[nodiscard]] Split split(std::uint64_t seed) const {
-    return stratified_split(data.train.labels, config.validation, Rng(seed).split("validation"));
+    const Rng rng = Rng(seed).split("validation");
+    if (!data.train.labels.empty()) return stratified_split(data.train.labels, config.validation, rng);
+    const std::vector<std::int32_t> one_class(static_cast<std::size_t>(data.train.count), 0);
+    return stratified_split(one_class, config.validation, rng);
   }
 
   /// Those of a split's training images whose labels the arms with this fraction see.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/account.hpp"
 #include "contexture/evaluate/metrics.hpp"
 #include "contexture/study/phase_id.hpp"
 #include "contexture/train/history.hpp"
@@ -82,6 +83,8 @@ struct RunSummary {
   std::string dataset;  ///< "builtin", "Fashion-MNIST (IDX)", ...
   std::vector<std::string> class_names;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0, unlabeled_images = 0;
+  DataAccount data;                       ///< what became of the files of a data folder
+  std::vector<std::string> data_notes;    ///< how they were read
   std::vector<std::int32_t> test_labels;  ///< in the order of TestAnswers; empty: tests on answers are left out
   std::int64_t height = 0, width = 0, channels = 0;
   std::map<std::string, std::string> config;  ///< effective option -> value

@@ -93,6 +93,8 @@ inline ExperimentResult experiment_of(const RunPlan& plan, const RunState& state
   RunSummary out;
   out.dataset = data.name;
   out.class_names = data.class_names;
+  out.data = data.account;
+  out.data_notes = data.notes;
   out.test_images = data.test.count;
   out.test_labels = data.test.labels;
   out.unlabeled_images = data.unlabeled.count;
