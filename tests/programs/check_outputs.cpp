@@ -306,7 +306,7 @@ std::vector<std::string> weight_files(const fs::path& out) {
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : fs::directory_iterator(out)) {
     const std::string name = entry.path().filename().string();
-    if (name.ends_with(".safetensors") && name != "checkpoint.safetensors") names.push_back(name);
+    if (name.ends_with(".safetensors") && !name.starts_with("checkpoint.")) names.push_back(name);
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -359,7 +359,7 @@ empty-classes        /a: 0 images .*expected at least 3
 single-image         /pear: 1 image .*expected at least 3
 one-class            one class folder, apple/, expected at least 2
 broken-images        1 of 12 images are broken, expected at most 1 % .*: .*/pear/3\.png: PNG ends in the middle
-lying-image          1 of 12 images are broken, .*/pear/3\.png: PNG holds .* its header's 16 x 17 need
+lying-image          1 of 12 images are broken, .*/pear/3\.png: PNG holds .* its header's size needs
 idx-truncated        /train-images-idx3-ubyte: truncated: ends at byte 909, expected 900 values
 idx-oversized        /train-images-idx3-ubyte: oversized: goes on at byte 916
 idx-magic            /train-images-idx3-ubyte: magic number 2057 at byte 0, expected 2051
@@ -387,7 +387,7 @@ case_image_kinds() {
   while read -r name pattern; do
     fails 1 "bad-images/$name: $pattern" "$programs/predict" --weights "$weights" "bad-images/$name"
   done <<'TABLE'
-too-tall.png         PNG holds 610 bytes of pixel data, its header's 20 x 11 need 671
+too-tall.png         PNG holds 610 bytes of pixel data, its header's size needs 671
 too-big.png          claims 60000 x 60000 pixels, expected
 truncated.png        PNG ends in the middle
 truncated.jpg        JPEG ends in the middle
@@ -519,8 +519,10 @@ case_bad_weights() {
   fails 1 'f6.*overlap' "${run[@]}" --encoder f6
   echo 'not weights at all, only some text that is long enough' >f7
   fails 1 'f7.*header' "${run[@]}" --encoder f7
-  # An architecture whose weights the file does not have is not built.
-  sed 's/\\"stages\\":3/\\"stages\\":8/' "$encoder" >f8
+  # An architecture whose weights the file does not have is not built, also of a file from before checksums.
+  sed -e 's/\\"stages\\":3/\\"stages\\":8/' "$encoder" >f8
+  fails 1 'f8: damaged: .* checksum' "${run[@]}" --encoder f8
+  sed -i -e 's/contexture_checksum/contexture_chexksum/' -e 's/contexture 2/contexture 1/' f8
   fails 1 'f8: [0-9]* weights, too few for its metadata' "${run[@]}" --encoder f8
   nothing_half_written out
 }
