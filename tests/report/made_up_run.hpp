@@ -107,6 +107,9 @@ inline Run make(const Options& o = {}) {
   for (std::size_t i = 0; i < 40; ++i) run.test.labels[i] = static_cast<std::int32_t>(i % o.class_names.size());
   RunSummary& s = run.summary;
   s.dataset = "made-up";
+  s.data.used = 210;
+  s.data.leave_out("no PNG or JPEG (.webp)", "car/one.webp");
+  s.data_notes = {"no test/ folder"};
   s.class_names = o.class_names;
   s.train_images = 4000;
   s.validation_images = 500;

@@ -87,13 +87,20 @@ void check_summary(const fs::path& out, const RunSummary& run) {
   const auto json = nlohmann::ordered_json::parse(text_of(out / "summary.json"));
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  CHECK(keys == std::vector<std::string>{"dataset", "images", "config", "pretrain", "experiments", "label_efficiency",
-                                         "seconds_total", "peak_rss_mib", "images_per_second", "machine",
-                                         "scratch_machine", "diverged"});
+  CHECK(keys == std::vector<std::string>{"dataset", "images", "data", "config", "pretrain", "experiments",
+                                         "label_efficiency", "seconds_total", "peak_rss_mib", "images_per_second",
+                                         "machine", "scratch_machine", "diverged"});
   CHECK(json["label_efficiency"].is_null());  // three fractions make no curve
   CHECK(json["dataset"] == "made-up");
   CHECK(json["images"]["train"] == run.train_images);
   CHECK(json["images"]["test"] == run.test_images);
+  CHECK(json["data"]["used"] == 210);
+  CHECK(json["data"]["not_used"] == 1);
+  CHECK(json["data"]["left_out"][0]["reason"] == "no PNG or JPEG (.webp)");
+  CHECK(json["data"]["left_out"][0]["names"][0] == "car/one.webp");
+  CHECK(json["data"]["notes"][0] == "no test/ folder");
+  for (const char* page : {"report.md", "report.html"})
+    CHECK(text_of(out / page).find("car/one.webp") != std::string::npos);
   CHECK(json["config"]["width"] == "24");
   CHECK(json["pretrain"]["seconds"] == 90.0);
   CHECK(json["pretrain"]["chance"] == 0.167);
