@@ -15,12 +15,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
+struct LockedFolder {
   fs::path path = fs::temp_directory_path() / message("contexture-lock-", ::getpid());
-  Folder() { fs::create_directories(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path); }
+  LockedFolder() { fs::create_directories(path); }
+  LockedFolder(const LockedFolder&) = delete;
+  LockedFolder& operator=(const LockedFolder&) = delete;
+  ~LockedFolder() { fs::remove_all(path); }
 };
 
 std::string answer(const fs::path& folder) {
@@ -35,7 +35,7 @@ std::string answer(const fs::path& folder) {
 }  // namespace
 
 TEST_CASE("a folder that is held is refused with its owner's name, and free afterwards") {
-  const Folder folder;
+  const LockedFolder folder;
   {
     FolderLock lock(folder.path);
     const std::string refusal = answer(folder.path);
@@ -51,7 +51,7 @@ TEST_CASE("a folder that is held is refused with its owner's name, and free afte
 }
 
 TEST_CASE("an owner that was killed leaves a folder that can be had, without its half-written files") {
-  const Folder folder;
+  const LockedFolder folder;
   int ready[2];
   REQUIRE(::pipe(ready) == 0);
   const pid_t child = ::fork();
