@@ -274,7 +274,8 @@ TEST_CASE("probing an encoder: every stage, every share of the labels, split as 
     for (const ProbeResult& r : stage.results)
       for (const ProbeScore& score : {r.linear, r.knn}) {
         REQUIRE(score.test.has_value());
-        CHECK((*score.test >= 0 && *score.test <= 1 && score.validation > 0));
+        CHECK((*score.test >= 0 && *score.test <= 1));
+        CHECK((score.validation >= 0 && score.validation <= 1));
       }
   }
   const ProbeImages alone = probe_images(data, {.test = false});
