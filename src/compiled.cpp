@@ -14,3 +14,11 @@ CONTEXTURE_INSTANTIATE(double)
 #undef CONTEXTURE_INSTANTIATE
 
 }  // namespace contexture::kernels
+
+namespace contexture::detail::conv {
+
+template void direct_forward<bfloat16>(const ConvShape&, const bfloat16*, const float*, const float*, bfloat16*);
+template void direct_backward_data<bfloat16>(const ConvShape&, const bfloat16*, const float*, bfloat16*);
+template void direct_backward_weights<Bfloat16Pair>(const ConvShape&, const bfloat16*, const bfloat16*, float*);
+
+}  // namespace contexture::detail::conv

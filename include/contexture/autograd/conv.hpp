@@ -1,7 +1,12 @@
 // Two-dimensional convolution (cross-correlation, as every framework has it) over (N,H,W,C).
 #pragma once
 
+#include <array>
+#include <memory>
+#include <type_traits>
+
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/kernels/conv.hpp"
 
 namespace contexture {
@@ -14,22 +19,58 @@ struct Conv2dOptions {
   Index groups = 1;  ///< input channels are split into this many independent groups
 };
 
+namespace detail {
+
+// In mixed precision: x is rounded to bfloat16 unless it is stored so, and so is what comes out.
+template <class T>
+[[nodiscard]] Variable<T> conv2d_reduced(const kernels::ConvShape& s, const Variable<T>& x, const Variable<T>& weight,
+                                         const Variable<T>& bias) {
+  std::shared_ptr<const Tensor<bfloat16>> x16 = x.saved_reduced();
+  if (x16 == nullptr) {
+    const OpTimer timer("to bfloat16");
+    x16 = std::make_shared<Tensor<bfloat16>>(converted<bfloat16>(x.value()));
+  }
+  auto y = std::make_shared<Tensor<bfloat16>>(empty<bfloat16>(
+      {x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()), weight.shape()[3]}));
+  kernels::conv2d_forward(s, x16->data(), weight.value().data(), bias.defined() ? bias.value().data() : nullptr,
+                          y->data());
+  const std::array<Variable<T>, 3> inputs{x, weight, bias};
+  return record_reduced<T>(
+      "conv2d", y, inputs,
+      [x = std::move(x16), w = weight.saved(), s](Tensor<bfloat16> g, const InputGradients<T>& in) {
+        if (in.wanted(1) || in.wanted(2)) {
+          Tensor<T> dw = empty_like(*w);
+          Tensor<T> db = in.wanted(2) ? empty<T>({static_cast<std::size_t>(s.k)}) : Tensor<T>();
+          kernels::conv2d_backward_weights(s, x->data(), g.data(), dw.data(), in.wanted(2) ? db.data() : nullptr);
+          in.add(1, std::move(dw));
+          if (in.wanted(2)) in.add(2, std::move(db));
+        }
+        if (in.wanted(0)) {
+          Tensor<bfloat16> dx = empty_like(*x);
+          kernels::conv2d_backward_data(s, g.data(), w->data(), dx.data());
+          in.add(0, std::move(dx));
+        }
+      });
+}
+
+}  // namespace detail
+
 /// x (N,H,W,C), weight (R,S,C/groups,K), bias (K, or undefined) -> (N,OH,OW,K) with
-/// OH = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. Throws std::invalid_argument on shapes
-/// that do not fit.
+/// OH = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. Under PrecisionGuard(Precision::bfloat16), without groups,
+/// images are stored as bfloat16 (core/precision.hpp). Throws std::invalid_argument on shapes that do not fit.
 template <class T>
 [[nodiscard]] Variable<T> conv2d(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {},
                                  const Conv2dOptions& options = {}) {
-  require(x.value().dimension() == 4, "conv2d: input ", x.shape(), ", expected (N,H,W,C)");
+  require(x.shape().size() == 4, "conv2d: input ", x.shape(), ", expected (N,H,W,C)");
   require(weight.value().dimension() == 4, "conv2d: weight ", weight.shape(), ", expected (R,S,C/groups,K)");
   require(options.stride >= 1 && options.padding >= 0 && options.dilation >= 1 && options.groups >= 1,
           "conv2d: stride ", options.stride, ", padding ", options.padding, ", dilation ", options.dilation,
           ", groups ", options.groups, ", expected at least 1, 0, 1, 1");
   kernels::ConvShape s;
-  s.n = dim(x.value(), 0);
-  s.h = dim(x.value(), 1);
-  s.w = dim(x.value(), 2);
-  s.c = dim(x.value(), 3);
+  s.n = dim(x.shape(), 0);
+  s.h = dim(x.shape(), 1);
+  s.w = dim(x.shape(), 2);
+  s.c = dim(x.shape(), 3);
   s.r = dim(weight.value(), 0);
   s.s = dim(weight.value(), 1);
   s.k = dim(weight.value(), 3);
@@ -48,6 +89,8 @@ template <class T>
     require(bias.value().dimension() == 1 && dim(bias.value(), 0) == s.k, "conv2d: bias ", bias.shape(), " for weight ",
             weight.shape());
 
+  if constexpr (std::is_same_v<T, float>)
+    if (active_precision() == Precision::bfloat16 && s.groups == 1) return detail::conv2d_reduced(s, x, weight, bias);
   Tensor<T> y = empty<T>(
       {x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()), weight.shape()[3]});
   kernels::conv2d_forward(s, x.value().data(), weight.value().data(), bias.defined() ? bias.value().data() : nullptr,

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cmath>
+#include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
@@ -33,8 +35,8 @@ struct ChannelMoments {
 
 // What batch_norm() takes away and divides by: in training the moments of x (...,C), which move the running ones, else
 // the running ones.
-template <class T>
-ChannelMoments batch_norm_moments(const Tensor<T>& x, Tensor<T>& running_mean, Tensor<T>& running_variance,
+template <class T, class P>
+ChannelMoments batch_norm_moments(const Tensor<P>& x, Tensor<T>& running_mean, Tensor<T>& running_variance,
                                   const BatchNormOptions& options) {
   const std::size_t width = running_mean.size();
   std::vector<double> m(width), v(width);
@@ -58,6 +60,79 @@ ChannelMoments batch_norm_moments(const Tensor<T>& x, Tensor<T>& running_mean, T
   return {std::move(m), std::move(v)};
 }
 
+// Mean, 1 / std, scale and offset of each channel, one after the other: saved for backward.
+template <class T>
+std::shared_ptr<Workspace<T>> batch_norm_constants(const ChannelMoments& moments, const Variable<T>& gamma,
+                                                   const Variable<T>& beta, double epsilon) {
+  const std::size_t width = moments.mean.size();
+  auto constants = std::make_shared<Workspace<T>>(4 * width);
+  T* const mean = constants->data();
+  for (std::size_t c = 0; c < width; ++c) {
+    const double inverse = 1.0 / std::sqrt(moments.variance[c] + epsilon);
+    const double g = gamma.defined() ? static_cast<double>(gamma.value().data()[c]) : 1.0;
+    const double b = beta.defined() ? static_cast<double>(beta.value().data()[c]) : 0.0;
+    mean[c] = static_cast<T>(moments.mean[c]);
+    mean[width + c] = static_cast<T>(inverse);
+    mean[2 * width + c] = static_cast<T>(g * inverse);
+    mean[3 * width + c] = static_cast<T>(b - moments.mean[c] * g * inverse);
+  }
+  return constants;
+}
+
+// x, residual and what comes out stored as P.
+template <class P, class T>
+Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& running_mean,
+                          Tensor<T>& running_variance, const BatchNormOptions& options) {
+  const auto& [x_variable, gamma, beta, residual] = inputs;
+  const OpTimer timer("batch_norm forward");
+  const std::shared_ptr<const Tensor<P>> x = stored_as<P>(x_variable), added = stored_as<P>(residual);
+  const auto channels = static_cast<Index>(running_mean.size());
+  const auto constants = batch_norm_constants(batch_norm_moments(*x, running_mean, running_variance, options), gamma,
+                                              beta, options.epsilon);
+  auto y = std::make_shared<Tensor<P>>(empty_like(*x));
+  kernels::NormRows<T, P> s{.rows = static_cast<Index>(x->size()) / channels, .channels = channels, .x = x->data()};
+  s.scale = constants->data() + 2 * channels;
+  s.offset = constants->data() + 3 * channels;
+  s.residual = added != nullptr ? added->data() : nullptr;
+  s.relu = options.relu;
+  kernels::channel_affine(s, y->data());
+
+  // Behind a residual addition the ReLU's mask can't be had from x alone: keep the output's value.
+  const bool mask_from_output = options.relu && residual.defined();
+  s.mean = constants->data();
+  s.y = mask_from_output ? y->data() : nullptr;
+  s.residual = nullptr;
+  auto backward = [s, constants, mask_from_output, training = options.training, x,
+                   y = mask_from_output ? std::shared_ptr<const Tensor<P>>(y) : nullptr](Tensor<P> g,
+                                                                                         const InputGradients<T>& in) {
+    const OpTimer backward_timer("batch_norm backward");
+    kernels::NormRows<T, P> rows_of = s;
+    rows_of.dy = g.data();
+    const T* const inv_std_of = s.mean + s.channels;
+    Tensor<T> dgamma = empty<T>({static_cast<std::size_t>(s.channels)});
+    Tensor<T> dbeta = empty_like(dgamma);
+    kernels::NormGradients<T, P> out{g.data(), dgamma.data(), dbeta.data()};
+    if (in.wanted(3) || mask_from_output) {
+      // The masked gradient overwrites g: it is the residual's gradient.
+      Tensor<P> dx = empty_like(g);
+      out.dx = dx.data();
+      out.masked_dy = g.data();
+      kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
+      in.add(3, std::move(g));
+      in.add(0, std::move(dx));
+    } else {
+      kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
+      in.add(0, std::move(g));
+    }
+    in.add(1, std::move(dgamma));
+    in.add(2, std::move(dbeta));
+  };
+  if constexpr (std::is_same_v<P, T>)
+    return record<T>("batch_norm", y, inputs, std::move(backward));
+  else
+    return record_reduced<T>("batch_norm", y, inputs, std::move(backward));
+}
+
 }  // namespace detail
 
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta (+ residual) (then ReLU), per channel of the
@@ -69,8 +144,8 @@ template <class T>
 [[nodiscard]] Variable<T> batch_norm(const Variable<T>& x, const Variable<T>& gamma, const Variable<T>& beta,
                                      Tensor<T>& running_mean, Tensor<T>& running_variance,
                                      const BatchNormOptions& options = {}, const Variable<T>& residual = {}) {
-  require(x.value().dimension() >= 2, "batch_norm: input ", x.shape(), ", expected (N,...,C)");
-  const Index channels = dim(x.value(), -1);
+  require(x.shape().size() >= 2, "batch_norm: input ", x.shape(), ", expected (N,...,C)");
+  const Index channels = dim(x.shape(), -1);
   const Index rows = channels == 0 ? 0 : static_cast<Index>(x.size()) / channels;
   const auto width = static_cast<std::size_t>(channels);
   require(running_mean.size() == width && running_variance.size() == width, "batch_norm: input ", x.shape(), " has ",
@@ -85,61 +160,10 @@ template <class T>
   require(!options.training || rows >= 2, "batch_norm: training on input ", x.shape(),
           ", expected at least two values a channel");
 
-  const detail::OpTimer timer("batch_norm forward");
-  // Saved for backward: mean, 1 / std, scale, offset, one after the other.
-  auto constants = std::make_shared<Workspace<T>>(4 * width);
-  T* const mean = constants->data();
-  T* const inv_std = mean + channels;
-  T* const scale = inv_std + channels;
-  T* const offset = scale + channels;
-  const auto [m, v] = detail::batch_norm_moments(x.value(), running_mean, running_variance, options);
-  for (std::size_t c = 0; c < width; ++c) {
-    const double inverse = 1.0 / std::sqrt(v[c] + options.epsilon);
-    const double g = gamma.defined() ? static_cast<double>(gamma.value().data()[c]) : 1.0;
-    const double b = beta.defined() ? static_cast<double>(beta.value().data()[c]) : 0.0;
-    mean[c] = static_cast<T>(m[c]);
-    inv_std[c] = static_cast<T>(inverse);
-    scale[c] = static_cast<T>(g * inverse);
-    offset[c] = static_cast<T>(b - m[c] * g * inverse);
-  }
-  auto y = std::make_shared<Tensor<T>>(empty_like(x.value()));
-  kernels::NormRows<T> s{.rows = rows, .channels = channels, .x = x.value().data(), .scale = scale, .offset = offset};
-  s.residual = residual.defined() ? residual.value().data() : nullptr;
-  s.relu = options.relu;
-  kernels::channel_affine(s, y->data());
-
-  // Behind a residual addition the ReLU's mask can't be had from x alone: keep the output's value.
-  const bool mask_from_output = options.relu && residual.defined();
   const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
-  s.mean = mean;
-  s.y = mask_from_output ? y->data() : nullptr;
-  s.residual = nullptr;
-  return record<T>("batch_norm", y, inputs,
-                   [s, constants, mask_from_output, training = options.training, x = x.saved(),
-                    y = mask_from_output ? std::shared_ptr<const Tensor<T>>(y) : nullptr](
-                       Tensor<T> g, const detail::InputGradients<T>& in) {
-                     const detail::OpTimer backward_timer("batch_norm backward");
-                     kernels::NormRows<T> rows_of = s;
-                     rows_of.dy = g.data();
-                     const T* const inv_std_of = s.mean + s.channels;
-                     Tensor<T> dgamma = empty<T>({static_cast<std::size_t>(s.channels)});
-                     Tensor<T> dbeta = empty_like(dgamma);
-                     kernels::NormGradients<T> out{g.data(), dgamma.data(), dbeta.data()};
-                     if (in.wanted(3) || mask_from_output) {
-                       // The masked gradient overwrites g: it is the residual's gradient.
-                       Tensor<T> dx = empty_like(g);
-                       out.dx = dx.data();
-                       out.masked_dy = g.data();
-                       kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
-                       in.add(3, std::move(g));
-                       in.add(0, std::move(dx));
-                     } else {
-                       kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
-                       in.add(0, std::move(g));
-                     }
-                     in.add(1, std::move(dgamma));
-                     in.add(2, std::move(dbeta));
-                   });
+  if (x.saved_reduced() != nullptr)
+    return detail::batch_norm_as<bfloat16>(inputs, running_mean, running_variance, options);
+  return detail::batch_norm_as<T>(inputs, running_mean, running_variance, options);
 }
 
 }  // namespace contexture

@@ -67,35 +67,45 @@ template <class T>
                    });
 }
 
-/// Mean over all pixels: (N,H,W,C) -> (N,C). Throws std::invalid_argument for an empty image.
-template <class T>
-[[nodiscard]] Variable<T> global_avg_pool(const Variable<T>& x) {
-  require(x.value().dimension() == 4 && x.shape()[1] > 0 && x.shape()[2] > 0, "global_avg_pool: input ", x.shape(),
-          ", expected (N,H,W,C) with at least one pixel");
-  const Index n = dim(x.value(), 0);
-  const Index pixels = dim(x.value(), 1) * dim(x.value(), 2);
-  const Index c = dim(x.value(), 3);
+namespace detail {
+
+// Stored as P.
+template <class P, class T>
+Variable<T> global_avg_pool_as(const Variable<T>& x) {
+  const std::shared_ptr<const Tensor<P>> value = stored_as<P>(x);
+  const Index n = dim(x.shape(), 0), pixels = dim(x.shape(), 1) * dim(x.shape(), 2), c = dim(x.shape(), 3);
   const T inverse = T(1) / static_cast<T>(pixels);
   Tensor<T> y = zeros<T>({x.shape()[0], x.shape()[3]});
-  const T* const in = x.value().data();
+  const P* const in = value->data();
   T* const out = y.data();
   parallel_for(n, std::max<Index>(1, 16384 / std::max<Index>(1, pixels * c)), [=](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
-      for (Index p = 0; p < pixels; ++p) kernels::dispatch::add(out + i * c, in + (i * pixels + p) * c, out + i * c, c);
+      for (Index p = 0; p < pixels; ++p) kernels::dispatch::add_to(in + (i * pixels + p) * c, out + i * c, c);
       for (Index k = 0; k < c; ++k) out[i * c + k] *= inverse;
     }
   });
   return record<T>(
-      "global_avg_pool", std::move(y), {x}, [=, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& grads) {
-        Tensor<T> dx = empty<T>(from);
+      "global_avg_pool", std::move(y), {x}, [=, from = x.shape()](Tensor<T> g, const InputGradients<T>& grads) {
+        Tensor<P> dx = empty<P>(from);
         kernels::scale(inverse, g.data(), g.data(), static_cast<Index>(g.size()));
-        const T* const row = g.data();
-        T* const into = dx.data();
+        const Tensor<P> rows = in_storage<P>(std::move(g));
+        const P* const row = rows.data();
+        P* const into = dx.data();
         parallel_for(n * pixels, std::max<Index>(1, 32768 / std::max<Index>(c, 1)), [=](Index begin, Index end) {
           for (Index p = begin; p < end; ++p) std::copy_n(row + p / pixels * c, c, into + p * c);
         });
         grads.add(0, std::move(dx));
       });
+}
+
+}  // namespace detail
+
+/// Mean over all pixels: (N,H,W,C) -> (N,C). Throws std::invalid_argument for an empty image.
+template <class T>
+[[nodiscard]] Variable<T> global_avg_pool(const Variable<T>& x) {
+  require(x.shape().size() == 4 && x.shape()[1] > 0 && x.shape()[2] > 0, "global_avg_pool: input ", x.shape(),
+          ", expected (N,H,W,C) with at least one pixel");
+  return x.saved_reduced() != nullptr ? detail::global_avg_pool_as<bfloat16>(x) : detail::global_avg_pool_as<T>(x);
 }
 
 }  // namespace contexture

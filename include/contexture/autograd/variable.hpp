@@ -3,6 +3,9 @@
 // gradient into theirs. Nodes hold the *values* backward needs, never the node of their own
 // result, so the graph has no cycles; backward frees each node as it consumes it. Order and
 // teardown are iterative: the depth of a graph is bounded by memory, not by the stack.
+//
+// In mixed precision a value of a float graph may be stored as bfloat16, and so is its gradient then. An op that knows
+// nothing of it sees float: value() converts when asked, and gradients are converted where they arrive.
 #pragma once
 
 #include <algorithm>
@@ -11,12 +14,14 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <type_traits>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "contexture/core/bfloat16.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/kernels/elementwise.hpp"
@@ -41,8 +46,9 @@ class InputGradients {
   // Whether input i needs its gradient; skipping the work is the op's own business.
   [[nodiscard]] bool wanted(std::size_t i) const { return inputs_[i] != nullptr; }
 
-  // Adds `gradient` to input i's; dropped where it is not wanted.
+  // Adds `gradient` to input i's; dropped where it is not wanted. Either type, whatever the input is stored as.
   void add(std::size_t i, Tensor<T> gradient) const;
+  void add(std::size_t i, Tensor<bfloat16> gradient) const;
 
  private:
   std::span<const std::shared_ptr<Node<T>>> inputs_;
@@ -50,6 +56,47 @@ class InputGradients {
 
 template <class T>
 using BackwardFunction = std::function<void(Tensor<T> gradient, const InputGradients<T>& inputs)>;
+template <class T>
+using ReducedBackwardFunction = std::function<void(Tensor<bfloat16> gradient, const InputGradients<T>& inputs)>;
+
+// A tensor in another type of storage; between bfloat16 and double there is no way.
+template <class To, class From>
+Tensor<To> converted(const Tensor<From>& from) {
+  Tensor<To> to = empty<To>(from.shape());
+  if constexpr (std::is_same_v<From, float> || std::is_same_v<To, float>)
+    kernels::convert(from.data(), to.data(), static_cast<Index>(from.size()));
+  else
+    require_state(false, "mixed precision: a graph of float, not of double, can have values in bfloat16");
+  return to;
+}
+
+// The same of a tensor that may be of that type already.
+template <class To, class From>
+Tensor<To> in_storage(Tensor<From> from) {
+  if constexpr (std::is_same_v<To, From>)
+    return from;
+  else
+    return converted<To>(from);
+}
+
+// A gradient that adds up; empty until the first one comes.
+template <class T>
+struct Gradient {
+  Tensor<T> sum;
+  bool any = false;
+
+  void add(Tensor<T> more) {
+    if (any)
+      kernels::add(sum.data(), more.data(), sum.data(), static_cast<Index>(sum.size()));
+    else
+      sum = std::move(more);
+    any = true;
+  }
+  [[nodiscard]] Tensor<T> take() {
+    any = false;
+    return std::exchange(sum, Tensor<T>());
+  }
+};
 
 template <class T>
 struct Node {
@@ -64,6 +111,7 @@ struct Node {
   // Drops the saved values and the inputs; unwinds chains of sole owners without recursion.
   void release() noexcept {
     backward = nullptr;
+    reduced_backward = nullptr;
     std::vector<std::shared_ptr<Node>> pending = std::move(inputs);
     inputs.clear();
     while (!pending.empty()) {
@@ -75,31 +123,41 @@ struct Node {
     }
   }
 
-  void accumulate(Tensor<T> gradient) {
+  template <class From>
+  void accumulate(Tensor<From> gradient) {
     require_state(!consumed, name, ": a gradient came after it was used up");
     require_state(gradient.shape() == shape, name, ": gradient of shape ", gradient.shape(), " for a value of shape ",
                   shape);
-    if (!has_grad) {
-      grad = std::move(gradient);
-      has_grad = true;
-    } else {
-      kernels::add(grad.data(), gradient.data(), grad.data(), static_cast<Index>(grad.size()));
-    }
+    if (reduced_backward == nullptr)
+      grad.add(in_storage<T>(std::move(gradient)));
+    else
+      reduced_grad.add(in_storage<bfloat16>(std::move(gradient)));
+  }
+
+  // Calls backward with the gradient, if any came.
+  void propagate() {
+    if (grad.any) std::exchange(backward, nullptr)(grad.take(), InputGradients<T>(inputs));
+    if (reduced_grad.any) std::exchange(reduced_backward, nullptr)(reduced_grad.take(), InputGradients<T>(inputs));
   }
 
   const char* name;
-  Shape shape;                                // of the value this node stands for
-  std::uint64_t sequence = 0;                 // inputs are always older than results
-  std::vector<std::shared_ptr<Node>> inputs;  // null: that input wants no gradient
-  BackwardFunction<T> backward;               // empty: a leaf, or already consumed
+  Shape shape;                                  // of the value this node stands for
+  std::uint64_t sequence = 0;                   // inputs are always older than results
+  std::vector<std::shared_ptr<Node>> inputs;    // null: that input wants no gradient
+  BackwardFunction<T> backward;                 // empty: a leaf, a value in bfloat16, or already consumed
+  ReducedBackwardFunction<T> reduced_backward;  // of a value in bfloat16, instead
   bool leaf = false;
   bool consumed = false;
-  bool has_grad = false;
-  Tensor<T> grad;
+  Gradient<T> grad;
+  Gradient<bfloat16> reduced_grad;
 };
 
 template <class T>
 void InputGradients<T>::add(std::size_t i, Tensor<T> gradient) const {
+  if (inputs_[i] != nullptr) inputs_[i]->accumulate(std::move(gradient));
+}
+template <class T>
+void InputGradients<T>::add(std::size_t i, Tensor<bfloat16> gradient) const {
   if (inputs_[i] != nullptr) inputs_[i]->accumulate(std::move(gradient));
 }
 
@@ -121,12 +179,7 @@ void run_backward(const std::shared_ptr<Node<T>>& root, Tensor<T> cotangent) {
   for (std::shared_ptr<Node<T>>& node : order) {
     if (node->leaf) continue;
     node->consumed = true;
-    if (node->has_grad) {
-      Tensor<T> gradient = std::exchange(node->grad, Tensor<T>());
-      node->has_grad = false;
-      const BackwardFunction<T> backward = std::move(node->backward);
-      backward(std::move(gradient), InputGradients<T>(node->inputs));
-    }
+    node->propagate();
     node->release();  // saved activations go back to the pool now
   }
 }
@@ -154,18 +207,22 @@ class Variable {
 
   /// A leaf. With `requires_grad`, backward() adds into grad().
   explicit Variable(Tensor<T> value, bool requires_grad = false)
-      : body_(std::make_shared<Body>(Body{std::make_shared<Tensor<T>>(std::move(value)), nullptr})) {
+      : body_(std::make_shared<Body>(std::make_shared<Tensor<T>>(std::move(value)), nullptr)) {
     set_requires_grad(requires_grad);
   }
 
   [[nodiscard]] bool defined() const noexcept { return body_ != nullptr; }
-  [[nodiscard]] const Tensor<T>& value() const { return *body().value; }
-  [[nodiscard]] const Shape& shape() const { return value().shape(); }
-  [[nodiscard]] std::size_t size() const { return value().size(); }
+  [[nodiscard]] const Tensor<T>& value() const { return *body().full(); }
+  [[nodiscard]] const Shape& shape() const { return body().shape(); }
+  [[nodiscard]] std::size_t size() const { return element_count(shape()); }
 
   /// The value, for changing it in place (optimisers, loaders). A graph recorded before sees the
   /// change, so do it between backward and the next forward.
-  [[nodiscard]] Tensor<T>& mutable_value() { return *body().value; }
+  [[nodiscard]] Tensor<T>& mutable_value() {
+    Tensor<T>& value = *body().full();
+    body().reduced = nullptr;
+    return value;
+  }
 
   /// The single element of a one-element value; throws std::invalid_argument for any other shape.
   [[nodiscard]] T item() const {
@@ -181,27 +238,25 @@ class Variable {
     Body& b = body();
     require_state(b.node == nullptr || b.node->leaf, "set_requires_grad: this is the result of an op, not a leaf");
     if (on && b.node == nullptr) {
-      b.node = std::make_shared<detail::Node<T>>("leaf", b.value->shape());
+      b.node = std::make_shared<detail::Node<T>>("leaf", b.shape());
       b.node->leaf = true;
     } else if (!on) {
       b.node = nullptr;
     }
   }
 
-  [[nodiscard]] bool has_grad() const { return requires_grad() && body_->node->has_grad; }
+  [[nodiscard]] bool has_grad() const { return requires_grad() && body_->node->grad.any; }
 
   /// The gradient that backward() accumulated in this leaf; throws std::logic_error if there is none.
   [[nodiscard]] const Tensor<T>& grad() const {
     require_state(has_grad(), "Variable::grad: no gradient (no backward yet, or not a leaf that requires one)");
-    return body_->node->grad;
+    return body_->node->grad.sum;
   }
   [[nodiscard]] Tensor<T>& mutable_grad() { return const_cast<Tensor<T>&>(std::as_const(*this).grad()); }
 
   /// Forgets the gradient; its memory goes back to the pool.
   void zero_grad() {
-    if (!has_grad()) return;
-    body_->node->has_grad = false;
-    body_->node->grad = Tensor<T>();
+    if (has_grad()) body_->node->grad = {};
   }
 
   /// Differentiates this one-element value with respect to every leaf it depends on; gradients
@@ -223,17 +278,37 @@ class Variable {
   /// The value without its history.
   [[nodiscard]] Variable detach() const {
     Variable v;
-    v.body_ = std::make_shared<Body>(Body{body().value, nullptr});
+    const Body& b = body();
+    v.body_ =
+        b.reduced != nullptr ? std::make_shared<Body>(nullptr, b.reduced) : std::make_shared<Body>(b.full(), nullptr);
     return v;
   }
 
   // For writing ops (also outside the library): the shared value, to be saved for backward.
-  [[nodiscard]] std::shared_ptr<const Tensor<T>> saved() const { return body().value; }
+  [[nodiscard]] std::shared_ptr<const Tensor<T>> saved() const { return body().full(); }
+
+  // The same of a value that is stored as bfloat16; null for any other.
+  [[nodiscard]] const std::shared_ptr<const Tensor<bfloat16>>& saved_reduced() const { return body().reduced; }
 
  private:
   struct Body {
-    std::shared_ptr<Tensor<T>> value;
+    Body(std::shared_ptr<Tensor<T>> full_value, std::shared_ptr<const Tensor<bfloat16>> reduced_value)
+        : reduced(std::move(reduced_value)), value(std::move(full_value)) {}
+
+    [[nodiscard]] const Shape& shape() const { return reduced != nullptr ? reduced->shape() : value->shape(); }
+    // Several threads may ask at once.
+    [[nodiscard]] const std::shared_ptr<Tensor<T>>& full() const {
+      if (reduced != nullptr)
+        std::call_once(once, [this] { value = std::make_shared<Tensor<T>>(detail::converted<T>(*reduced)); });
+      return value;
+    }
+
+    std::shared_ptr<const Tensor<bfloat16>> reduced;  // null: stored as T
     std::shared_ptr<detail::Node<T>> node;
+
+   private:
+    mutable std::shared_ptr<Tensor<T>> value;
+    mutable std::once_flag once;
   };
 
   Body& body() const {
@@ -244,6 +319,19 @@ class Variable {
   template <class U>
   friend Variable<U> record(const char*, std::shared_ptr<Tensor<U>>, std::span<const Variable<U>>,
                             std::type_identity_t<detail::BackwardFunction<U>>);
+  template <class U>
+  friend Variable<U> record_reduced(const char*, std::shared_ptr<const Tensor<bfloat16>>, std::span<const Variable<U>>,
+                                    std::type_identity_t<detail::ReducedBackwardFunction<U>>);
+
+  // Gives the value a node where the tape is on and an input requires a gradient; null where not.
+  detail::Node<T>* attach(const char* name, std::span<const Variable> inputs) {
+    if (!detail::tape_enabled()) return nullptr;
+    if (std::none_of(inputs.begin(), inputs.end(), [](const Variable& v) { return v.requires_grad(); })) return nullptr;
+    auto node = std::make_shared<detail::Node<T>>(name, shape());
+    for (const Variable& input : inputs) node->inputs.push_back(input.requires_grad() ? input.body_->node : nullptr);
+    body_->node = std::move(node);
+    return body_->node.get();
+  }
 
   std::shared_ptr<Body> body_;
 };
@@ -256,13 +344,8 @@ template <class T>
                                  std::span<const Variable<T>> inputs,
                                  std::type_identity_t<detail::BackwardFunction<T>> backward) {
   Variable<T> result;
-  result.body_ = std::make_shared<typename Variable<T>::Body>(typename Variable<T>::Body{std::move(value), nullptr});
-  if (!detail::tape_enabled()) return result;
-  if (std::none_of(inputs.begin(), inputs.end(), [](const Variable<T>& v) { return v.requires_grad(); })) return result;
-  auto node = std::make_shared<detail::Node<T>>(name, result.shape());
-  for (const Variable<T>& input : inputs) node->inputs.push_back(input.requires_grad() ? input.body_->node : nullptr);
-  node->backward = std::move(backward);
-  result.body_->node = std::move(node);
+  result.body_ = std::make_shared<typename Variable<T>::Body>(std::move(value), nullptr);
+  if (detail::Node<T>* const node = result.attach(name, inputs)) node->backward = std::move(backward);
   return result;
 }
 
@@ -273,4 +356,29 @@ template <class T>
                 std::span<const Variable<T>>(inputs.begin(), inputs.size()), std::move(backward));
 }
 
+/// The same of a value that is stored as bfloat16, in a graph of float; its gradient comes as bfloat16 too.
+template <class T>
+[[nodiscard]] Variable<T> record_reduced(const char* name, std::shared_ptr<const Tensor<bfloat16>> value,
+                                         std::span<const Variable<T>> inputs,
+                                         std::type_identity_t<detail::ReducedBackwardFunction<T>> backward) {
+  Variable<T> result;
+  result.body_ = std::make_shared<typename Variable<T>::Body>(nullptr, std::move(value));
+  if (detail::Node<T>* const node = result.attach(name, inputs)) node->reduced_backward = std::move(backward);
+  return result;
+}
+
+namespace detail {
+
+// A variable's value as it is stored, or rounded to bfloat16; null for an undefined one.
+template <class P, class T>
+std::shared_ptr<const Tensor<P>> stored_as(const Variable<T>& v) {
+  if (!v.defined()) return nullptr;
+  if constexpr (std::is_same_v<P, T>)
+    return v.saved();
+  else
+    return v.saved_reduced() != nullptr ? v.saved_reduced()
+                                        : std::make_shared<const Tensor<P>>(converted<P>(v.value()));
+}
+
+}  // namespace detail
 }  // namespace contexture

@@ -63,12 +63,15 @@ template <class T>
 }
 
 /// Extent of one axis as a signed index; negative axes count from the end.
+[[nodiscard]] inline Index dim(const Shape& shape, int axis) {
+  const auto rank = static_cast<int>(shape.size());
+  const int i = axis < 0 ? axis + rank : axis;
+  require(i >= 0 && i < rank, "dim: axis ", axis, " of a tensor of shape ", shape);
+  return static_cast<Index>(shape[static_cast<std::size_t>(i)]);
+}
 template <class T>
 [[nodiscard]] Index dim(const Tensor<T>& t, int axis) {
-  const auto rank = static_cast<int>(t.dimension());
-  const int i = axis < 0 ? axis + rank : axis;
-  require(i >= 0 && i < rank, "dim: axis ", axis, " of a tensor of shape ", t.shape());
-  return static_cast<Index>(t.shape()[static_cast<std::size_t>(i)]);
+  return dim(t.shape(), axis);
 }
 
 }  // namespace contexture

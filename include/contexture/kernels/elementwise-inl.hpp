@@ -4,16 +4,23 @@ namespace contexture::kernels::CONTEXTURE_ISA {
 
 // Runs step<N>(i) over [0, n): full vectors, then single elements. A macro, since lambdas are
 // not allowed inside a target region.
-#define CONTEXTURE_FLAT_LOOP(...)              \
-  Index i = 0;                                 \
-  for (; i + kLanes<T> <= n; i += kLanes<T>) { \
-    constexpr int N = kLanes<T>;               \
-    __VA_ARGS__                                \
-  }                                            \
-  for (; i < n; ++i) {                         \
-    constexpr int N = 1;                       \
-    __VA_ARGS__                                \
+#define CONTEXTURE_FLAT_LOOP(...)                     \
+  constexpr int full_vector = kLanes<Accumulator<T>>; \
+  Index i = 0;                                        \
+  for (; i + full_vector <= n; i += full_vector) {    \
+    constexpr int N = full_vector;                    \
+    __VA_ARGS__                                       \
+  }                                                   \
+  for (; i < n; ++i) {                                \
+    constexpr int N = 1;                              \
+    __VA_ARGS__                                       \
   }
+
+// One type of stored number into another.
+template <class T, class To>
+CONTEXTURE_KERNEL void convert(const T* x, To* y, Index n) {
+  CONTEXTURE_FLAT_LOOP({ store_as<float, To, N>(y + i, load_as<float, T, N>(x + i)); })
+}
 
 template <class T>
 CONTEXTURE_KERNEL void relu_forward(const T* x, T* y, Index n) {
@@ -37,10 +44,15 @@ CONTEXTURE_KERNEL void relu_backward(const T* y, T* grad, Index n) {
 template <class T>
 CONTEXTURE_KERNEL void add(const T* a, const T* b, T* y, Index n) {
   CONTEXTURE_FLAT_LOOP({
-    const VecN<T, N> u = load<T, N>(a + i);
-    const VecN<T, N> v = load<T, N>(b + i);
-    store<T, N>(y + i, u + v);
+    using Sum = Accumulator<T>;
+    store_as<Sum, T, N>(y + i, load_as<Sum, T, N>(a + i) + load_as<Sum, T, N>(b + i));
   })
+}
+
+// y += x.
+template <class From, class T>
+CONTEXTURE_KERNEL void add_to(const From* x, T* y, Index n) {
+  CONTEXTURE_FLAT_LOOP({ store<T, N>(y + i, load<T, N>(y + i) + load_as<T, From, N>(x + i)); })
 }
 
 template <class T>

@@ -46,6 +46,10 @@ namespace contexture::kernels {
 inline constexpr Index kElementwiseGrain = 32768;
 
 namespace dispatch {  // one range, on the calling thread
+template <class From, class To>
+void convert(const From* x, To* y, Index n) {
+  CONTEXTURE_DISPATCH(convert<From, To>(x, y, n));
+}
 template <class T>
 void relu_forward(const T* x, T* y, Index n) {
   CONTEXTURE_DISPATCH(relu_forward<T>(x, y, n));
@@ -57,6 +61,10 @@ void relu_backward(const T* y, T* grad, Index n) {
 template <class T>
 void add(const T* a, const T* b, T* y, Index n) {
   CONTEXTURE_DISPATCH(add<T>(a, b, y, n));
+}
+template <class From, class T>
+void add_to(const From* x, T* y, Index n) {
+  CONTEXTURE_DISPATCH(add_to<From, T>(x, y, n));
 }
 template <class T>
 void multiply(const T* a, const T* b, T* y, Index n) {
@@ -87,6 +95,12 @@ void sgd_update(T* w, const T* grad, T* velocity, Index n, const SgdStep<T>& ste
   CONTEXTURE_DISPATCH(sgd_update<T>(w, grad, velocity, n, step));
 }
 }  // namespace dispatch
+
+/// y[i] = x[i] in another type, of float and bfloat16; x and y must not overlap.
+template <class From, class To>
+void convert(const From* x, To* y, Index n) {
+  parallel_for(n, kElementwiseGrain, [=](Index b, Index e) { dispatch::convert(x + b, y + b, e - b); });
+}
 
 /// y[i] = max(x[i], 0); NaN passes through.
 template <class T>

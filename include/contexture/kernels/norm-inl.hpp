@@ -26,21 +26,21 @@ CONTEXTURE_INLINE void add_to_doubles(VecN<T, N> v, double* out) {
 }
 
 // sum += x - shift, square += (x - shift)^2 over at most a few hundred rows.
-template <class T, int N, int W>
-CONTEXTURE_INLINE void moments_block(NormRows<T> s, const T* shift, double* sum, double* square) {
+template <class T, class P, int N, int W>
+CONTEXTURE_INLINE void moments_block(NormRows<T, P> s, const P* shift, double* sum, double* square) {
   VecN<T, N> k[W], a[2][W]{}, q[2][W]{};  // two chains hide the latency of the additions
-  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) k[j] = load<T, N>(shift + j * N);
+  CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) k[j] = load_as<T, P, N>(shift + j * N);
   Index r = 0;
   for (; r + 2 <= s.rows; r += 2) {
     CONTEXTURE_UNROLL for (int i = 0; i < 2; ++i) CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
-      const VecN<T, N> d = load<T, N>(s.x + (r + i) * s.channels + j * N) - k[j];
+      const VecN<T, N> d = load_as<T, P, N>(s.x + (r + i) * s.channels + j * N) - k[j];
       a[i][j] += d;
       q[i][j] += d * d;
     }
   }
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
     if (r < s.rows) {
-      const VecN<T, N> d = load<T, N>(s.x + r * s.channels + j * N) - k[j];
+      const VecN<T, N> d = load_as<T, P, N>(s.x + r * s.channels + j * N) - k[j];
       a[0][j] += d;
       q[0][j] += d * d;
     }
@@ -49,49 +49,49 @@ CONTEXTURE_INLINE void moments_block(NormRows<T> s, const T* shift, double* sum,
   }
 }
 
-template <class T>
-CONTEXTURE_KERNEL void moments(const NormRows<T>& s, const T* shift, double* sum, double* square) {
+template <class T, class P>
+CONTEXTURE_KERNEL void moments(const NormRows<T, P>& s, const P* shift, double* sum, double* square) {
   const Index channels = s.channels;
-#define CONTEXTURE_BODY(N, W) moments_block<T, N, W>(s.from(c), shift + c, sum + c, square + c)
+#define CONTEXTURE_BODY(N, W) moments_block<T, P, N, W>(s.from(c), shift + c, sum + c, square + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
 
-template <class T, int N, int W>
-CONTEXTURE_INLINE void affine_block(NormRows<T> s, T* y) {
+template <class T, class P, int N, int W>
+CONTEXTURE_INLINE void affine_block(NormRows<T, P> s, P* y) {
   VecN<T, N> a[W], b[W];
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) a[j] = load<T, N>(s.scale + j * N), b[j] = load<T, N>(s.offset + j * N);
   const VecN<T, N> zero{};
   for (Index r = 0; r < s.rows; ++r) {
     CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
       const Index at = r * s.channels + j * N;
-      VecN<T, N> v = load<T, N>(s.x + at) * a[j] + b[j];
-      if (s.residual != nullptr) v += load<T, N>(s.residual + at);
+      VecN<T, N> v = load_as<T, P, N>(s.x + at) * a[j] + b[j];
+      if (s.residual != nullptr) v += load_as<T, P, N>(s.residual + at);
       if (s.relu) v = v < zero ? zero : v;
-      store<T, N>(y + at, v);
+      store_as<T, P, N>(y + at, v);
     }
   }
 }
 
-template <class T>
-CONTEXTURE_KERNEL void affine(const NormRows<T>& s, T* y) {
+template <class T, class P>
+CONTEXTURE_KERNEL void affine(const NormRows<T, P>& s, P* y) {
   const Index channels = s.channels;
-#define CONTEXTURE_BODY(N, W) affine_block<T, N, W>(s.from(c), y + c)
+#define CONTEXTURE_BODY(N, W) affine_block<T, P, N, W>(s.from(c), y + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
 
 // What the backward passes share: dy with the ReLU's mask applied.
-template <class T, int N>
-CONTEXTURE_INLINE VecN<T, N> masked(VecN<T, N> dy, VecN<T, N> x, const T* y, VecN<T, N> a, VecN<T, N> b, bool relu) {
+template <class T, class P, int N>
+CONTEXTURE_INLINE VecN<T, N> masked(VecN<T, N> dy, VecN<T, N> x, const P* y, VecN<T, N> a, VecN<T, N> b, bool relu) {
   const VecN<T, N> zero{};
   if (!relu) return dy;
-  if (y != nullptr) return load<T, N>(y) > zero ? dy : zero;
+  if (y != nullptr) return load_as<T, P, N>(y) > zero ? dy : zero;
   return x * a + b > zero ? dy : zero;
 }
 
-template <class T, int N, int W>
-CONTEXTURE_INLINE void backward_sums_block(NormRows<T> s, double* sum_dy, double* sum_dy_x, T* masked_dy) {
+template <class T, class P, int N, int W>
+CONTEXTURE_INLINE void backward_sums_block(NormRows<T, P> s, double* sum_dy, double* sum_dy_x, P* masked_dy) {
   VecN<T, N> m[W], a[W], b[W], sum[W]{}, q[W]{};
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
     m[j] = load<T, N>(s.mean + j * N);
@@ -101,12 +101,12 @@ CONTEXTURE_INLINE void backward_sums_block(NormRows<T> s, double* sum_dy, double
   for (Index r = 0; r < s.rows; ++r) {
     CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
       const Index at = r * s.channels + j * N;
-      const VecN<T, N> v = load<T, N>(s.x + at);
-      const T* const y = s.y != nullptr ? s.y + at : s.y;
-      const VecN<T, N> g = masked<T, N>(load<T, N>(s.dy + at), v, y, a[j], b[j], s.relu);
+      const VecN<T, N> v = load_as<T, P, N>(s.x + at);
+      const P* const y = s.y != nullptr ? s.y + at : s.y;
+      const VecN<T, N> g = masked<T, P, N>(load_as<T, P, N>(s.dy + at), v, y, a[j], b[j], s.relu);
       sum[j] += g;
       q[j] += g * (v - m[j]);
-      if (masked_dy != nullptr) store<T, N>(masked_dy + at, g);
+      if (masked_dy != nullptr) store_as<T, P, N>(masked_dy + at, g);
     }
   }
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
@@ -115,17 +115,17 @@ CONTEXTURE_INLINE void backward_sums_block(NormRows<T> s, double* sum_dy, double
   }
 }
 
-template <class T>
-CONTEXTURE_KERNEL void backward_sums(const NormRows<T>& s, double* sum_dy, double* sum_dy_x, T* masked_dy) {
+template <class T, class P>
+CONTEXTURE_KERNEL void backward_sums(const NormRows<T, P>& s, double* sum_dy, double* sum_dy_x, P* masked_dy) {
   const Index channels = s.channels;
 #define CONTEXTURE_BODY(N, W) \
-  backward_sums_block<T, N, W>(s.from(c), sum_dy + c, sum_dy_x + c, masked_dy ? masked_dy + c : masked_dy)
+  backward_sums_block<T, P, N, W>(s.from(c), sum_dy + c, sum_dy_x + c, masked_dy ? masked_dy + c : masked_dy)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }
 
-template <class T, int N, int W>
-CONTEXTURE_INLINE void backward_input_block(NormRows<T> s, const T* factor_x, const T* constant, T* dx) {
+template <class T, class P, int N, int W>
+CONTEXTURE_INLINE void backward_input_block(NormRows<T, P> s, const T* factor_x, const T* constant, P* dx) {
   VecN<T, N> a[W], b[W], f[W], k[W];
   CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
     a[j] = load<T, N>(s.scale + j * N);
@@ -136,18 +136,18 @@ CONTEXTURE_INLINE void backward_input_block(NormRows<T> s, const T* factor_x, co
   for (Index r = 0; r < s.rows; ++r) {
     CONTEXTURE_UNROLL for (int j = 0; j < W; ++j) {
       const Index at = r * s.channels + j * N;
-      const VecN<T, N> v = load<T, N>(s.x + at);
-      const T* const none = nullptr;
-      const VecN<T, N> g = masked<T, N>(load<T, N>(s.dy + at), v, none, a[j], b[j], s.relu);
-      store<T, N>(dx + at, a[j] * g + f[j] * v + k[j]);
+      const VecN<T, N> v = load_as<T, P, N>(s.x + at);
+      const P* const none = nullptr;
+      const VecN<T, N> g = masked<T, P, N>(load_as<T, P, N>(s.dy + at), v, none, a[j], b[j], s.relu);
+      store_as<T, P, N>(dx + at, a[j] * g + f[j] * v + k[j]);
     }
   }
 }
 
-template <class T>
-CONTEXTURE_KERNEL void backward_input(const NormRows<T>& s, const T* factor_x, const T* constant, T* dx) {
+template <class T, class P>
+CONTEXTURE_KERNEL void backward_input(const NormRows<T, P>& s, const T* factor_x, const T* constant, P* dx) {
   const Index channels = s.channels;
-#define CONTEXTURE_BODY(N, W) backward_input_block<T, N, W>(s.from(c), factor_x + c, constant + c, dx + c)
+#define CONTEXTURE_BODY(N, W) backward_input_block<T, P, N, W>(s.from(c), factor_x + c, constant + c, dx + c)
   CONTEXTURE_CHANNEL_BLOCKS(CONTEXTURE_BODY)
 #undef CONTEXTURE_BODY
 }

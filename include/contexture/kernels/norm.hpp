@@ -8,6 +8,7 @@
 #include <cmath>
 #include <vector>
 
+#include "contexture/core/bfloat16.hpp"
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
@@ -16,17 +17,18 @@
 namespace contexture::kernels {
 
 /// Some rows of what is normalised: pointers to (rows, channels) or (channels), null where a loop has no use for them.
-template <class T>
+/// Rows may be stored as another type P than what is computed in.
+template <class T, class P = T>
 struct NormRows {
   Index rows = 0;
   Index channels = 0;
-  const T* x = nullptr;         ///< input
+  const P* x = nullptr;         ///< input
   const T* scale = nullptr;     ///< gamma / sqrt(variance + epsilon)
   const T* offset = nullptr;    ///< beta - mean * scale
   const T* mean = nullptr;      ///< backward: mean used by the forward pass
-  const T* residual = nullptr;  ///< forward: added before the ReLU
-  const T* dy = nullptr;        ///< backward: gradient of the output
-  const T* y = nullptr;         ///< backward: the output, where ReLU followed a residual addition
+  const P* residual = nullptr;  ///< forward: added before the ReLU
+  const P* dy = nullptr;        ///< backward: gradient of the output
+  const P* y = nullptr;         ///< backward: the output, where ReLU followed a residual addition
   bool relu = false;
 
   /// `count` of these rows, from `begin` on.
@@ -41,7 +43,10 @@ struct NormRows {
   }
 
  private:
-  [[gnu::always_inline]] static inline const T* on(const T* p, Index by) { return p != nullptr ? p + by : p; }
+  template <class Q>
+  [[gnu::always_inline]] static inline const Q* on(const Q* p, Index by) {
+    return p != nullptr ? p + by : p;
+  }
 };
 
 }  // namespace contexture::kernels
@@ -51,21 +56,21 @@ struct NormRows {
 
 namespace contexture::kernels {
 namespace dispatch {
-template <class T>
-void moments(const NormRows<T>& s, const T* shift, double* sum, double* square) {
-  CONTEXTURE_DISPATCH(moments<T>(s, shift, sum, square));
+template <class T, class P>
+void moments(const NormRows<T, P>& s, const P* shift, double* sum, double* square) {
+  CONTEXTURE_DISPATCH(moments<T, P>(s, shift, sum, square));
 }
-template <class T>
-void affine(const NormRows<T>& s, T* y) {
-  CONTEXTURE_DISPATCH(affine<T>(s, y));
+template <class T, class P>
+void affine(const NormRows<T, P>& s, P* y) {
+  CONTEXTURE_DISPATCH(affine<T, P>(s, y));
 }
-template <class T>
-void backward_sums(const NormRows<T>& s, double* sum_dy, double* sum_dy_x, T* masked_dy) {
-  CONTEXTURE_DISPATCH(backward_sums<T>(s, sum_dy, sum_dy_x, masked_dy));
+template <class T, class P>
+void backward_sums(const NormRows<T, P>& s, double* sum_dy, double* sum_dy_x, P* masked_dy) {
+  CONTEXTURE_DISPATCH(backward_sums<T, P>(s, sum_dy, sum_dy_x, masked_dy));
 }
-template <class T>
-void backward_input(const NormRows<T>& s, const T* factor_x, const T* constant, T* dx) {
-  CONTEXTURE_DISPATCH(backward_input<T>(s, factor_x, constant, dx));
+template <class T, class P>
+void backward_input(const NormRows<T, P>& s, const T* factor_x, const T* constant, P* dx) {
+  CONTEXTURE_DISPATCH(backward_input<T, P>(s, factor_x, constant, dx));
 }
 
 // Rows whose partial sums fit one cache-resident sweep: 32 KiB of x.
@@ -95,16 +100,17 @@ void reduce_rows(Index rows, Index channels, std::vector<double>& sums, Step ste
 
 /// Mean and biased variance of each channel of x (rows, channels). Sums are taken of differences
 /// to the first row, in double beyond 256 rows: no cancellation for data far from zero.
-template <class T>
-void channel_moments(Index rows, Index channels, const T* x, double* mean, double* variance) {
+template <class P>
+void channel_moments(Index rows, Index channels, const P* x, double* mean, double* variance) {
+  using T = Accumulator<P>;
   std::vector<double> sums;
   dispatch::reduce_rows<T>(rows, channels, sums, [&](Index b, Index e, double* s, double* q) {
-    dispatch::moments(NormRows<T>{.rows = e - b, .channels = channels, .x = x + b * channels}, x, s, q);
+    dispatch::moments(NormRows<T, P>{.rows = e - b, .channels = channels, .x = x + b * channels}, x, s, q);
   });
   const auto n = static_cast<double>(std::max<Index>(rows, 1));
   for (Index c = 0; c < channels; ++c) {
     const double shifted = sums[static_cast<std::size_t>(c)] / n;
-    mean[c] = (rows > 0 ? static_cast<double>(x[c]) : 0.0) + shifted;
+    mean[c] = (rows > 0 ? static_cast<double>(static_cast<T>(x[c])) : 0.0) + shifted;
     variance[c] = std::max(0.0, sums[static_cast<std::size_t>(channels + c)] / n - shifted * shifted);
   }
 }
@@ -120,8 +126,8 @@ void for_blocks_of_rows(Index rows, Index channels, Step step) {
 }
 
 /// y = x * scale + offset (+ residual), then ReLU where asked. y (rows, channels) may be x.
-template <class T>
-void channel_affine(const NormRows<T>& s, T* y) {
+template <class T, class P>
+void channel_affine(const NormRows<T, P>& s, P* y) {
   for_blocks_of_rows<T>(s.rows, s.channels, [&](Index begin, Index count) {
     dispatch::affine(s.part(begin, count), y + begin * s.channels);
   });
@@ -129,18 +135,19 @@ void channel_affine(const NormRows<T>& s, T* y) {
 
 /// Where gradients go; masked_dy is the gradient behind the ReLU, which is the residual's. One of dx and masked_dy may
 /// be in the place of the output's gradient.
-template <class T>
+template <class T, class P = T>
 struct NormGradients {
-  T* dx = nullptr;         ///< (rows, channels)
+  P* dx = nullptr;         ///< (rows, channels)
   T* dgamma = nullptr;     ///< (channels), or null
   T* dbeta = nullptr;      ///< (channels), or null
-  T* masked_dy = nullptr;  ///< (rows, channels), or null
+  P* masked_dy = nullptr;  ///< (rows, channels), or null
 };
 
 /// The gradients of batch normalisation. inv_std (channels): 1 / sqrt(variance + epsilon) of the forward pass;
 /// `batch_statistics`: mean and variance came from this batch, and were not constants.
-template <class T>
-void batch_norm_backward(const NormRows<T>& s, const T* inv_std, bool batch_statistics, const NormGradients<T>& out) {
+template <class T, class P>
+void batch_norm_backward(const NormRows<T, P>& s, const T* inv_std, bool batch_statistics,
+                         const NormGradients<T, P>& out) {
   std::vector<double> sums;
   dispatch::reduce_rows<T>(s.rows, s.channels, sums, [&](Index b, Index e, double* sum, double* sum_x) {
     dispatch::backward_sums(s.part(b, e - b), sum, sum_x,
@@ -162,7 +169,7 @@ void batch_norm_backward(const NormRows<T>& s, const T* inv_std, bool batch_stat
     factor[c] = static_cast<T>(f);
     constant[c] = static_cast<T>(batch_statistics ? -a * sum_g / n - f * static_cast<double>(s.mean[c]) : 0.0);
   }
-  NormRows<T> behind = s;  // the ReLU
+  NormRows<T, P> behind = s;  // the ReLU
   if (out.masked_dy != nullptr) behind.dy = out.masked_dy, behind.relu = false;
   for_blocks_of_rows<T>(s.rows, s.channels, [&](Index begin, Index count) {
     dispatch::backward_input(behind.part(begin, count), factor, constant, out.dx + begin * s.channels);

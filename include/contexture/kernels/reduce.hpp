@@ -30,15 +30,15 @@ void reduce_in_order(const T* partial, Index chunks, Index size, T* out) {
 }
 
 /// dbias (K) = sum of dy (pixels,K) over the pixels.
-template <class T>
-void bias_gradient(const T* dy, Index pixels, Index k, T* dbias) {
+template <class Stored, class T>
+void bias_gradient(const Stored* dy, Index pixels, Index k, T* dbias) {
   const Index chunks = std::clamp<Index>(pixels / 512, 1, 16);
   Workspace<T> partial(static_cast<std::size_t>(chunks * k));
   fill_zero(partial.data(), chunks * k);
   parallel_chunks(pixels, chunks, [&](Index chunk, Index begin, Index end) {
     T* sum = partial.data() + chunk * k;
     for (Index i = begin; i < end; ++i)
-      for (Index j = 0; j < k; ++j) sum[j] += dy[i * k + j];
+      for (Index j = 0; j < k; ++j) sum[j] += static_cast<T>(dy[i * k + j]);
   });
   reduce_in_order(partial.data(), chunks, k, dbias);
 }

@@ -2,15 +2,18 @@
 // VecN<T, N>: one of N lanes (N = 1 is plain T), for the tails. Arithmetic operators and
 // comparisons come with the types, and `mask ? a : b` selects lane by lane. Included by
 // for_each_isa.hpp, once per instruction set (the guards below make repeats harmless).
-#if (CONTEXTURE_VECTOR_BYTES == 16 && !defined(CONTEXTURE_VEC_16)) || \
-    (CONTEXTURE_VECTOR_BYTES == 32 && !defined(CONTEXTURE_VEC_32)) || \
-    (CONTEXTURE_VECTOR_BYTES == 64 && !defined(CONTEXTURE_VEC_64))
+#if (CONTEXTURE_VECTOR_BYTES == 16 && !defined(CONTEXTURE_VEC_16)) ||                                      \
+    (CONTEXTURE_VECTOR_BYTES == 32 && !defined(CONTEXTURE_VEC_32)) ||                                      \
+    (CONTEXTURE_VECTOR_BYTES == 64 && !defined(CONTEXTURE_NATIVE_PAIRS) && !defined(CONTEXTURE_VEC_64)) || \
+    (defined(CONTEXTURE_NATIVE_PAIRS) && !defined(CONTEXTURE_VEC_64_PAIRS))
 #if CONTEXTURE_VECTOR_BYTES == 16
 #define CONTEXTURE_VEC_16
 #elif CONTEXTURE_VECTOR_BYTES == 32
 #define CONTEXTURE_VEC_32
-#else
+#elif !defined(CONTEXTURE_NATIVE_PAIRS)
 #define CONTEXTURE_VEC_64
+#else
+#define CONTEXTURE_VEC_64_PAIRS
 #endif
 
 namespace contexture::kernels::CONTEXTURE_ISA {
@@ -24,6 +27,10 @@ template <class T>
 struct VecOf<T, 1> {
   using type = T;
 };
+template <int N>
+struct VecOf<bfloat16, N> : VecOf<std::uint16_t, N> {};
+template <>
+struct VecOf<bfloat16, 1> : VecOf<std::uint16_t, 1> {};
 
 template <class T, int N>
 using VecN = typename VecOf<T, N>::type;
@@ -56,6 +63,36 @@ CONTEXTURE_INLINE T sum_lanes(VecN<T, N> v) {
   T total = lane<T, N>(v, 0);
   for (int i = 1; i < N; ++i) total += lane<T, N>(v, i);
   return total;
+}
+
+// N stored elements as numbers to compute with, and back, rounded as bfloat16's constructor does.
+template <class Sum, class T, int N = kLanes<Sum>>
+CONTEXTURE_INLINE VecN<Sum, N> load_as(const T* from) {
+  if constexpr (std::is_same_v<T, Sum>) {
+    return load<T, N>(from);
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    if constexpr (N == 1)
+      return __builtin_bit_cast(float, static_cast<std::uint32_t>(from->bits) << 16);
+    else
+      return (VecN<float, N>)(__builtin_convertvector((load<T, N>(from)), VecN<std::uint32_t, N>) << 16);
+  } else {
+    return __builtin_convertvector((load<T, N>(from)), VecN<Sum, N>);
+  }
+}
+template <class Sum, class T, int N = kLanes<Sum>>
+CONTEXTURE_INLINE void store_as(T* to, VecN<Sum, N> v) {
+  if constexpr (std::is_same_v<T, Sum>) {
+    store<T, N>(to, v);
+  } else if constexpr (std::is_same_v<T, bfloat16> && N == 1) {
+    const auto b = __builtin_bit_cast(std::uint32_t, v);
+    to->bits = static_cast<std::uint16_t>(v != v ? b >> 16 | 0x40u : (b + 0x7fffu + (b >> 16 & 1u)) >> 16);
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    const auto b = (VecN<std::uint32_t, N>)v;
+    const VecN<std::uint32_t, N> rounded = (b + 0x7fffu + (b >> 16 & 1u)) >> 16, nan = b >> 16 | 0x40u;
+    store<T, N>(to, __builtin_convertvector((v != v ? nan : rounded), VecN<std::uint16_t, N>));
+  } else {
+    store<T, N>(to, __builtin_convertvector(v, VecN<T, N>));
+  }
 }
 
 }  // namespace contexture::kernels::CONTEXTURE_ISA

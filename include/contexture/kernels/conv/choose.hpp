@@ -10,6 +10,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "contexture/core/bfloat16.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/kernels/conv/grouped.hpp"
 #include "contexture/kernels/conv/pointwise.hpp"
@@ -68,12 +69,13 @@ inline std::atomic<int>& forced_algorithm() {
 // Whether an algorithm computes a pass.
 template <class T>
 [[nodiscard]] bool applies(ConvAlgorithm algorithm, const ConvShape& shape, ConvPass pass) {
+  constexpr bool reduced = std::is_same_v<T, bfloat16>;
   switch (algorithm) {
-    case ConvAlgorithm::im2col:
+    case ConvAlgorithm::im2col: return !reduced;
     case ConvAlgorithm::direct: return true;
-    case ConvAlgorithm::stem: return stem_applies<T>(shape, pass);
-    case ConvAlgorithm::pointwise: return pointwise_applies<T>(shape, pass);
-    case ConvAlgorithm::grouped: return grouped_applies<T>(shape);
+    case ConvAlgorithm::stem: return !reduced && stem_applies<T>(shape, pass);
+    case ConvAlgorithm::pointwise: return !reduced && pointwise_applies<T>(shape, pass);
+    case ConvAlgorithm::grouped: return !reduced && grouped_applies<T>(shape);
     case ConvAlgorithm::winograd2:
     case ConvAlgorithm::winograd4: return winograd_applies(shape);
   }
@@ -109,10 +111,11 @@ inline double winograd_cost(const ConvShape& shape, Index m, double transforms) 
          250.0 * static_cast<double>(shape.c * shape.k) / static_cast<double>(std::max<Index>(shape.n, 1));
 }
 
-// The tile of Winograd's that is faster than the direct algorithm by more than 5 %, if one is.
-inline std::optional<ConvAlgorithm> choose_winograd(const ConvShape& shape) {
+// The tile of Winograd's that is faster than the direct algorithm, which does so many multiply-adds in the time of one
+// of Winograd's, by more than 5 %, if one is.
+inline std::optional<ConvAlgorithm> choose_winograd(const ConvShape& shape, double direct_rate) {
   const double small = winograd_cost(shape, 2, 120.0), large = winograd_cost(shape, 4, 400.0);
-  if (std::min(small, large) * 1.05 > direct_cost(shape)) return std::nullopt;
+  if (std::min(small, large) * 1.05 * direct_rate > direct_cost(shape)) return std::nullopt;
   return small <= large ? ConvAlgorithm::winograd2 : ConvAlgorithm::winograd4;
 }
 
@@ -142,6 +145,9 @@ inline void set_conv_algorithm(std::optional<ConvAlgorithm> algorithm) {
 /// at least 16 channels; not the stem, not maps of 2x2 and less, and 3x3 maps only from about 80
 /// channels on. The last four lines depend a little on the instruction set, through the sizes of its tiles.
 ///
+/// bfloat16 has the direct algorithm and Winograd's, whose transforms and products are float: direct runs at twice
+/// float's rate where the processor multiplies bfloat16, and Winograd where its products are still fewer.
+///
 /// A forced algorithm computes what it can. What it cannot, and everything where `direct` is forced, is computed by
 /// the last four lines: the other algorithms and their rounding are left out.
 template <class T = float>
@@ -154,9 +160,10 @@ template <class T = float>
     return as_named ? algorithm : choose_tiles<T>(shape, pass);
   }
   const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();
-  if (vectorised < 4 && !grouped_applies<T>(shape)) return ConvAlgorithm::im2col;
-  if (std::is_same_v<T, float> && winograd_applies(shape))
-    if (const auto winograd = choose_winograd(shape)) return *winograd;
+  constexpr bool reduced = std::is_same_v<T, bfloat16>;
+  if (vectorised < 4 && !reduced && !grouped_applies<T>(shape)) return ConvAlgorithm::im2col;
+  if (!std::is_same_v<T, double> && winograd_applies(shape))
+    if (const auto winograd = choose_winograd(shape, reduced ? 2.0 : 1.0)) return *winograd;
   return choose_tiles<T>(shape, pass);
 }
 

@@ -26,10 +26,10 @@ namespace contexture::detail::conv {
 template <class T>
 struct TilePass {
   Source<T> source;
-  const T* weights;      // [block][tap][channel][NV vectors]
-  const T* bias;         // whole vectors
-  Axis rows, cols;       // rows are local to a strip
-  Index taps, kernel_w;  // taps in the kernel, in a row of it
+  const T* weights;            // [block][tap][channel][NV vectors]
+  const Accumulator<T>* bias;  // whole vectors
+  Axis rows, cols;             // rows are local to a strip
+  Index taps, kernel_w;        // taps in the kernel, in a row of it
   Index images;
   Index strips = 1;             // strips of rows an image is cut into
   Index strip_source_rows = 0;  // source rows from one strip to the next
@@ -114,6 +114,7 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
   }
 
   parallel_chunks(cut.count(), cut.count(), [&](Index task, Index, Index) {
+    [[maybe_unused]] const TileArithmetic<T> arithmetic;
     const Index lane_block = task / (cut.bands * cut.channel_groups);
     const Index band = task / cut.channel_groups % cut.bands, channel_group = task % cut.channel_groups;
     const Index first_lane = 2 * (lane_block * pairs / cut.lane_blocks);
@@ -129,7 +130,7 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
     TileLanes<T> lanes(first_lane, mr, pass.strips);
     TileCall<T> call{};
     call.source = packed.data();
-    call.channels = source.channels;
+    call.channels = source.walked();
     call.out = lanes.out;
     call.taps = taps.data();
     Index packed_to = ring.keep[static_cast<std::size_t>(row_begin)];
@@ -141,8 +142,8 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
       for (Index block = block_begin; block < block_end; ++block) {
         const Index first = channels.first(block);
         const auto tile = kernels.tile[channels.kind(block)][mr / 2 - 1];
-        call.weights_step = source.channels * channels.wide(block);
-        call.weights = pass.weights + first * source.channels * pass.taps;  // the blocks before are full
+        call.weights_step = call.channels * channels.wide(block);
+        call.weights = pass.weights + first * call.channels * pass.taps;  // the blocks before are full
         call.bias = pass.bias + first;
         call.valid_channels = channels.valid(block);
         for (Index row = row0; row < row1; ++row) {
@@ -164,11 +165,13 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
 }
 
 template <class T>
-void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
+void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w, const Accumulator<T>* bias, T* y) {
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
-  Workspace<T> weights(static_cast<std::size_t>(shape.patch() * channels.padded()));
-  Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded()));
+  const Source<T> source = input_source<T>(shape, 0, x);
+  const Index kernel_w = source.folded ? 1 : shape.s, taps = shape.r * kernel_w;
+  Workspace<T> weights(static_cast<std::size_t>(taps * source.walked() * channels.padded()));
+  Workspace<Accumulator<T>> padded_bias(static_cast<std::size_t>(channels.padded()));
   const ConvShape compact = compacted(shape);
   const Index height = strip_rows(shape.n, shape.out_h(), 1, kernels.max_lanes);
   for (Index group = 0; group < shape.groups; ++group) {
@@ -176,15 +179,15 @@ void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
     pack_weights(shape, channels, w + first, weights.data());
     pad_bias(bias == nullptr ? nullptr : bias + first, channels, padded_bias.data());
     TilePass<T> pass;
-    pass.source = input_source(shape, group, x);
+    pass.source = input_source<T>(shape, group, x);
     pass.weights = weights.data();
     pass.bias = padded_bias.data();
     pass.strips = (shape.out_h() + height - 1) / height;
     pass.strip_source_rows = height * compact.stride_h;
     pass.rows = input_rows(compact, height, pass.strips > 1 ? Outside::kept : Outside::dropped);
     pass.cols = input_cols(compact, pass.source.folded);
-    pass.kernel_w = pass.source.folded ? 1 : shape.s;
-    pass.taps = shape.r * pass.kernel_w;
+    pass.kernel_w = kernel_w;
+    pass.taps = taps;
     pass.images = shape.n;
     pass.out = y + first;
     pass.out_h = shape.out_h();
@@ -195,12 +198,13 @@ void direct_forward(const ConvShape& shape, const T* x, const T* w, const T* bia
 }
 
 template <class T>
-void direct_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
+void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx) {
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_c(), kernels);
-  Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * shape.group_k() * channels.padded()));
-  Workspace<T> zeros(static_cast<std::size_t>(channels.padded()));
-  pad_bias<T>(nullptr, channels, zeros.data());
+  Workspace<T> weights(
+      static_cast<std::size_t>(shape.r * shape.s * (shape.group_k() + kChannelsAStep<T> - 1) * channels.padded()));
+  Workspace<Accumulator<T>> zeros(static_cast<std::size_t>(channels.padded()));
+  pad_bias<Accumulator<T>>(nullptr, channels, zeros.data());
   const Index height = strip_rows(shape.n, shape.h, shape.stride_h, kernels.max_lanes);
   for (Index group = 0; group < shape.groups; ++group) {
     pack_weights_transposed(shape, channels, w + group * shape.group_k(), weights.data());

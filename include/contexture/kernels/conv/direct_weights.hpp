@@ -39,7 +39,7 @@ struct DirectWeightPass {
   const TapColumns& columns;  // of each tap of a kernel row
   const RingPlan& ring;
   Source<T> source;
-  const T* dy;  // of the group's first channel
+  const Stored<T>* dy;  // of the group's first channel
 
   // Output channels of a task: the first, one past the last, how many when packed, and how many of those lie in
   // blocks of two vectors. A narrower last block is packed on its own.
@@ -61,10 +61,14 @@ struct DirectWeightPass {
     call.pixels = count;
     call.pixel_stride = shape.k;
     call.ahead = count * shape.k;
+    const Index image_size = shape.out_h() * shape.out_w() * shape.k;
     for (Index i = 0; i < unit.lanes; ++i) {
-      const T* from = dy + ((unit.image0 + i) * shape.out_h() + unit.row0) * shape.out_w() * shape.k + k.first;
+      const Index image = (unit.image0 + i) * kImagesALane<T>;
+      const Stored<T>* from = dy + image * image_size + unit.row0 * shape.out_w() * shape.k + k.first;
+      const Stored<T>* second = kImagesALane<T> == 2 && image + 1 < shape.n ? from + image_size : nullptr;
       if (k.doubled > 0) {
         call.from = from;
+        call.second = second;
         call.channels = std::min(k.doubled, k.end - k.first);
         call.to = packed + i * wide;
         call.pixel_step = unit.lanes * wide;
@@ -74,6 +78,7 @@ struct DirectWeightPass {
       }
       if (rest > 0) {
         call.from = from + k.doubled;
+        call.second = second != nullptr ? second + k.doubled : nullptr;
         call.channels = k.end - k.first - k.doubled;
         call.to = packed + count * unit.lanes * k.doubled + i * rest;
         call.pixel_step = unit.lanes * rest;
@@ -99,6 +104,7 @@ struct DirectWeightPass {
   }
 
   void run(const WeightTask<T>& task) const {
+    [[maybe_unused]] const TileArithmetic<T> arithmetic;
     const ChannelBlocks& blocks = sums.blocks;
     const Channels k = channels(task);
     const Index out_w = shape.out_w(), kernel_w = static_cast<Index>(columns.size());
@@ -119,7 +125,7 @@ struct DirectWeightPass {
       for (; packed_to < ring.need[static_cast<std::size_t>(unit.row1 - 1)]; ++packed_to) {
         T* const to = packed.data() + ring.slot(packed_to) * source.packed_row(unit.lanes);
         for (Index i = 0; i < unit.lanes; ++i)
-          source.pack(kernels, unit.image0 + i, packed_to, unit.lanes, to + i * kBlock<T>);
+          source.pack(kernels, (unit.image0 + i) * kImagesALane<T>, packed_to, unit.lanes, to + i * kBlock<T>);
       }
       pack_gradient(unit, k, gradient.data());
       call.lanes = unit.lanes;
@@ -144,20 +150,20 @@ struct DirectWeightPass {
 };
 
 template <class T>
-void direct_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
+void direct_backward_weights(const ConvShape& shape, const Stored<T>* x, const Stored<T>* dy, Accumulator<T>* dw) {
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ConvShape compact = compacted(shape);
   const bool folded = folds<T>(shape);
   const Index kernel_w = folded ? 1 : shape.s;
-  const WeightUnits units(shape, 16);
+  const WeightUnits units(shape, 16, kImagesALane<T>);
   const Axis rows = input_rows(compact, shape.out_h());
   const TapColumns columns = tap_columns(input_cols(compact, folded), kernel_w);
   const RingPlan ring = plan_ring(rows, units.rows);
-  WeightSums<T> sums(ChannelBlocks(shape.group_k(), kernels), shape.r * kernel_w, input_source(shape, 0, x).channels,
+  WeightSums<T> sums(ChannelBlocks(shape.group_k(), kernels), shape.r * kernel_w, input_source<T>(shape, 0, x).channels,
                      units.count());
   for (Index group = 0; group < shape.groups; ++group) {
     const Index first = group * shape.group_k();
-    const DirectWeightPass<T> pass{kernels,   shape, sums, units, rows, columns, ring, input_source(shape, group, x),
+    const DirectWeightPass<T> pass{kernels,   shape, sums, units, rows, columns, ring, input_source<T>(shape, group, x),
                                    dy + first};
     sums.for_each_task([&](const WeightTask<T>& task) { pass.run(task); });
     sums.reduce(dw + first, shape.k);

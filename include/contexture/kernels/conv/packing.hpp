@@ -21,7 +21,8 @@ namespace contexture::detail::conv {
 // pixel is then the window that one output column sees.
 template <class T>
 struct Source {
-  const T* data = nullptr;
+  const Stored<T>* data = nullptr;
+  Index images = 0;
   Index rows = 0, pixels = 0, channels = 0;
   Index row_stride = 0, pixel_stride = 0;  // elements, in memory
   Index image_stride = 0;
@@ -33,12 +34,19 @@ struct Source {
   // Elements of one packed row of `lanes` lanes.
   [[nodiscard]] Index packed_pixel(Index lanes) const { return blocks() * lanes * kBlock<T>; }
   [[nodiscard]] Index packed_row(Index lanes) const { return pixels * packed_pixel(lanes); }
+  // Channels that the tiles walk, with the zeros that fill up the last step.
+  [[nodiscard]] Index walked() const {
+    return (channels + kChannelsAStep<T> - 1) / kChannelsAStep<T> * kChannelsAStep<T>;
+  }
 
-  // Packs one row of one image into one lane; `to` points at the lane's first block.
+  // Packs one row of one image, or of two, into lane `lane` of those that begin at `image`; `to` points at its first
+  // block.
   void pack(const TileKernels<T>& kernels, Index image, Index row, Index lanes, T* to) const {
-    const T* from = data + image * image_stride + row * row_stride;
+    const Stored<T>* from = data + image * image_stride + row * row_stride;
+    const Stored<T>* second = kImagesALane<T> == 2 && image + 1 < images ? from + image_stride : nullptr;
     if (!folded) {
       kernels.pack({.from = from,
+                    .second = second,
                     .pixels = pixels,
                     .pixel_stride = pixel_stride,
                     .channels = channels,
@@ -52,21 +60,48 @@ struct Source {
     const Index step = lanes * kBlock<T>;
     for (Index pixel = 0; pixel < pixels; ++pixel, to += step) {
       const Index x = pixel * fold_stride - fold_pad;
-      if (fold_dilation == 1 && fold_channels == pixel_stride && x >= 0 &&
-          x * pixel_stride + kBlock<T> <= fold_width * pixel_stride) {
-        std::memcpy(to, from + x * pixel_stride, 64);  // what lies beyond the window is never used
+      const bool inside = fold_dilation == 1 && fold_channels == pixel_stride && x >= 0 &&
+                          x * pixel_stride + kBlock<T> <= fold_width * pixel_stride;
+      if (inside) {  // what lies beyond the window is never used
+        fold_inside(kernels, from + x * pixel_stride, second != nullptr ? second + x * pixel_stride : nullptr, to);
         continue;
       }
       std::memset(to, 0, 64);
       for (Index tap = 0; tap < fold_taps; ++tap) {
         const Index at = x + tap * fold_dilation;
-        if (at >= 0 && at < fold_width) std::copy_n(from + at * pixel_stride, fold_channels, to + tap * fold_channels);
+        if (at < 0 || at >= fold_width) continue;
+        for (Index c = 0; c < fold_channels; ++c)
+          to[tap * fold_channels + c] =
+              element(from + at * pixel_stride + c, second != nullptr ? second + at * pixel_stride + c : nullptr);
       }
     }
   }
 
   void pack_zeros(Index lanes, T* to) const {
     for (Index block = 0; block < pixels * blocks(); ++block) std::memset(to + block * lanes * kBlock<T>, 0, 64);
+  }
+
+ private:
+  static T element(const Stored<T>* from, [[maybe_unused]] const Stored<T>* second) {
+    if constexpr (kImagesALane<T> == 2)
+      return from->bits | (second != nullptr ? static_cast<T>(second->bits) << 16 : T(0));
+    else
+      return *from;
+  }
+  static void fold_inside(const TileKernels<T>& kernels, const Stored<T>* from, const Stored<T>* second, T* to) {
+    if constexpr (kImagesALane<T> == 2)
+      kernels.pack({.from = from,
+                    .second = second,
+                    .pixels = 1,
+                    .pixel_stride = 0,
+                    .channels = kBlock<T>,
+                    .to = to,
+                    .pixel_step = 0,
+                    .piece = kBlock<T>,
+                    .piece_step = 0,
+                    .ahead = 0});
+    else
+      std::memcpy(to, from, 64);
   }
 };
 
@@ -91,9 +126,10 @@ template <class T>
 
 // The convolution's input as a source of the forward and weight passes, in compacted extents.
 template <class T>
-[[nodiscard]] Source<T> input_source(const ConvShape& shape, Index group, const T* x) {
+[[nodiscard]] Source<T> input_source(const ConvShape& shape, Index group, const Stored<T>* x) {
   Source<T> source;
   source.data = x + group * shape.group_c();
+  source.images = shape.n;
   const ConvShape compact = compacted(shape);
   source.rows = compact.h;
   source.pixels = compact.w;
@@ -168,48 +204,82 @@ inline RingPlan plan_ring(const Axis& axis, Index group) {
   return plan;
 }
 
+// Weights that are packed as pairs: `depth` channels that are summed over, `depth_step` elements apart, by those that
+// the vectors run over, `wide_step` apart.
+struct WeightView {
+  const float* data;
+  Index tap_step, depth, depth_step, wide_step;
+};
+
+// packed [block][tap][pair of channels][NV vectors][2]; an odd last channel is followed by zeros.
+inline void pack_pairs(Index taps, const WeightView& w, const ChannelBlocks& blocks, bfloat16* packed) {
+  const Index depth = (w.depth + 1) / 2 * 2;
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / (depth * 2 * blocks.width), [&](Index begin, Index end) {
+    for (Index item = begin; item < end; ++item) {
+      const Index block = item / taps, tap = item % taps;
+      const Index first = blocks.first(block), valid = blocks.valid(block), wide = blocks.wide(block);
+      bfloat16* to = packed + taps * depth * first + tap * depth * wide;
+      const float* from = w.data + tap * w.tap_step + first * w.wide_step;
+      for (Index d = 0; d < depth; d += 2, to += 2 * wide)
+        for (Index j = 0; j < wide; ++j)
+          for (Index i = 0; i < 2; ++i)
+            to[2 * j + i] =
+                bfloat16(j < valid && d + i < w.depth ? from[(d + i) * w.depth_step + j * w.wide_step] : 0.0f);
+    }
+  });
+}
+
 // packed [block][tap][c][NV vectors of k] from w (taps,C/groups,K); w points at the group's first channel.
 template <class T>
-void pack_weights(const ConvShape& shape, const ChannelBlocks& blocks, const T* w, T* packed) {
+void pack_weights(const ConvShape& shape, const ChannelBlocks& blocks, const Accumulator<T>* w, T* packed) {
   const Index taps = shape.r * shape.s, cg = shape.group_c();
-  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, cg * 2 * blocks.width),
-               [&](Index begin, Index end) {
-                 for (Index item = begin; item < end; ++item) {
-                   const Index block = item / taps, tap = item % taps;
-                   const Index first = blocks.first(block), valid = blocks.valid(block);
-                   const Index wide = blocks.wide(block);
-                   T* to = packed + taps * cg * first + tap * cg * wide;
-                   for (Index c = 0; c < cg; ++c, to += wide) {
-                     const T* from = w + (tap * cg + c) * shape.k + first;
-                     std::copy_n(from, valid, to);
-                     std::fill(to + valid, to + wide, T(0));
+  if constexpr (kChannelsAStep<T> == 2) {
+    const Index folded = folds<T>(shape) ? shape.s : 1;
+    pack_pairs(taps / folded, {w, folded * cg * shape.k, folded * cg, shape.k, 1}, blocks, packed);
+  } else {
+    parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, cg * 2 * blocks.width),
+                 [&](Index begin, Index end) {
+                   for (Index item = begin; item < end; ++item) {
+                     const Index block = item / taps, tap = item % taps;
+                     const Index first = blocks.first(block), valid = blocks.valid(block);
+                     const Index wide = blocks.wide(block);
+                     T* to = packed + taps * cg * first + tap * cg * wide;
+                     for (Index c = 0; c < cg; ++c, to += wide) {
+                       const T* from = w + (tap * cg + c) * shape.k + first;
+                       std::copy_n(from, valid, to);
+                       std::fill(to + valid, to + wide, T(0));
+                     }
                    }
-                 }
-               });
+                 });
+  }
 }
 
 // packed [block][tap][k][NV vectors of c]: the same weights with C and K exchanged.
 template <class T>
-void pack_weights_transposed(const ConvShape& shape, const ChannelBlocks& blocks, const T* w, T* packed) {
+void pack_weights_transposed(const ConvShape& shape, const ChannelBlocks& blocks, const Accumulator<T>* w, T* packed) {
   const Index taps = shape.r * shape.s, cg = shape.group_c(), kg = shape.group_k();
-  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, kg * 2 * blocks.width),
-               [&](Index begin, Index end) {
-                 constexpr Index piece = 16;
-                 for (Index item = begin; item < end; ++item) {
-                   const Index block = item / taps, tap = item % taps;
-                   const Index first = blocks.first(block), valid = blocks.valid(block);
-                   const Index wide = blocks.wide(block);
-                   T* to = packed + taps * kg * first + tap * kg * wide;
-                   for (Index k0 = 0; k0 < kg; k0 += piece) {
-                     const Index k1 = std::min(kg, k0 + piece);
-                     for (Index c = 0; c < valid; ++c) {
-                       const T* from = w + (tap * cg + first + c) * shape.k;
-                       for (Index k = k0; k < k1; ++k) to[k * wide + c] = from[k];
+  if constexpr (kChannelsAStep<T> == 2) {
+    pack_pairs(taps, {w, cg * shape.k, kg, 1, shape.k}, blocks, packed);
+  } else {
+    parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, kg * 2 * blocks.width),
+                 [&](Index begin, Index end) {
+                   constexpr Index piece = 16;
+                   for (Index item = begin; item < end; ++item) {
+                     const Index block = item / taps, tap = item % taps;
+                     const Index first = blocks.first(block), valid = blocks.valid(block);
+                     const Index wide = blocks.wide(block);
+                     T* to = packed + taps * kg * first + tap * kg * wide;
+                     for (Index k0 = 0; k0 < kg; k0 += piece) {
+                       const Index k1 = std::min(kg, k0 + piece);
+                       for (Index c = 0; c < valid; ++c) {
+                         const T* from = w + (tap * cg + first + c) * shape.k;
+                         for (Index k = k0; k < k1; ++k) to[k * wide + c] = from[k];
+                       }
+                       for (Index k = k0; k < k1; ++k) std::fill(to + k * wide + valid, to + (k + 1) * wide, T(0));
                      }
-                     for (Index k = k0; k < k1; ++k) std::fill(to + k * wide + valid, to + (k + 1) * wide, T(0));
                    }
-                 }
-               });
+                 });
+  }
 }
 
 // Zero-padded copy of the bias, or zeros.

@@ -7,21 +7,36 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
+#include "contexture/core/bfloat16.hpp"
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/kernels/conv/taps.hpp"
 
+namespace contexture {
+// Pairs of bfloat16, below.
+template <>
+struct AccumulatorOf<std::uint32_t> {
+  using type = float;
+};
+}  // namespace contexture
+
 namespace contexture::detail::conv {
 
-// What elements that are stored as T are summed in. A type of less precision specialises this and, in
-// tiles-inl.hpp, load_as and store_as.
+// Two bfloat16 that are multiplied and summed at a step; the first one lies in the lower half.
+using Bfloat16Pair = std::uint32_t;
+
+// What tensors hold whose elements the tiles take as T: a pair comes from two images.
 template <class T>
-struct AccumulatorOf {
-  using type = T;
-};
+using Stored = std::conditional_t<std::is_same_v<T, Bfloat16Pair>, bfloat16, T>;
 template <class T>
-using Accumulator = typename AccumulatorOf<T>::type;
+inline constexpr Index kImagesALane = std::is_same_v<T, Bfloat16Pair> ? 2 : 1;
+
+// Neighbouring channels that one multiply-add takes up.
+template <class T>
+inline constexpr Index kChannelsAStep = std::is_same_v<T, bfloat16> ? 2 : 1;
 
 // Channels in a block of the packed source: one cache line, for float one AVX-512 vector.
 template <class T>
@@ -69,10 +84,31 @@ struct WeightTileCall {
   Sum* out;                   // [CR][NV vectors]
 };
 
+// While one lives, this thread's numbers below 2^-126 are zero, as they are for processors that multiply bfloat16:
+// for the tiles that do it by float's multiply-adds.
+template <class T>
+class TileArithmetic {
+#if defined(CONTEXTURE_HAS_X86_ISAS)
+ public:
+  TileArithmetic() {
+    if constexpr (!std::is_same_v<T, Accumulator<T>>) __builtin_ia32_ldmxcsr(before_ | 0x8040u);
+  }
+  ~TileArithmetic() {
+    if constexpr (!std::is_same_v<T, Accumulator<T>>) __builtin_ia32_ldmxcsr(before_);
+  }
+  TileArithmetic(const TileArithmetic&) = delete;
+  TileArithmetic& operator=(const TileArithmetic&) = delete;
+
+ private:
+  unsigned before_ = __builtin_ia32_stmxcsr();
+#endif
+};
+
 // Pixels that are copied, their channels in pieces.
 template <class T>
 struct PackCall {
-  const T* from;
+  const Stored<T>* from;
+  const Stored<T>* second = nullptr;  // of pairs: the other image, or null
   Index pixels, pixel_stride, channels;
   T* to;
   Index pixel_step;
@@ -109,12 +145,17 @@ struct TileKernels : TileExtents {
 }  // namespace contexture::detail::conv
 
 #define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/tiles-inl.hpp"
+#define CONTEXTURE_KERNEL_PAIRS
 #include "contexture/kernels/for_each_isa.hpp"
 
 namespace contexture::kernels {
-template <class T, class Sum = detail::conv::Accumulator<T>>
+template <class T, class Sum = Accumulator<T>>
 detail::conv::TileKernels<T, Sum> select_tile_kernels() {
-  CONTEXTURE_DISPATCH(tile_kernels<T, Sum>());
+  if constexpr (std::is_same_v<T, Sum>) {
+    CONTEXTURE_DISPATCH(tile_kernels<T, Sum>());
+  } else {
+    CONTEXTURE_DISPATCH_PAIRS(tile_kernels<T, Sum>());
+  }
 }
 template <class Sum>
 detail::conv::TileExtents select_tile_extents() {

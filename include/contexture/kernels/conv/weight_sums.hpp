@@ -26,11 +26,12 @@ struct WeightUnits {
   Index images, out_h;
   Index lanes, lane_blocks, rows, row_groups;
 
-  // At most `most_lanes` images at a time.
-  WeightUnits(const ConvShape& shape, Index most_lanes) : images(shape.n), out_h(shape.out_h()) {
+  // At most `most_lanes` lanes at a time, each of `images_a_lane` images; `images` counts lanes here.
+  WeightUnits(const ConvShape& shape, Index most_lanes, Index images_a_lane = 1)
+      : images((shape.n + images_a_lane - 1) / images_a_lane), out_h(shape.out_h()) {
     const Index positions = shape.weight_size() > (1 << 16) ? 256 : 128;
-    lanes = std::clamp<Index>(positions / shape.out_w(), 1, std::min(most_lanes, shape.n));
-    lane_blocks = (shape.n + lanes - 1) / lanes;
+    lanes = std::clamp<Index>(positions / shape.out_w(), 1, std::min(most_lanes, images));
+    lane_blocks = (images + lanes - 1) / lanes;
     rows = std::clamp<Index>(positions / (shape.out_w() * lanes), 1, out_h);
     row_groups = (out_h + rows - 1) / rows;
   }
@@ -46,7 +47,7 @@ template <class T>
 struct WeightTask {
   Index unit_begin, unit_end;
   Index block_begin, block_end;
-  T* sums;  // [block of k][tap][c][NV vectors of k] of the chunk
+  Accumulator<T>* sums;  // [block of k][tap][c][NV vectors of k] of the chunk
 };
 
 // The sums [chunk][block of k][tap][c][NV vectors of k] of the weights of one group.
@@ -55,7 +56,7 @@ struct WeightSums {
   ChannelBlocks blocks;
   Index taps, channels, padded_channels;  // channels of a tap of the source
   Index units, chunks, channel_groups;
-  Workspace<T> partial;
+  Workspace<Accumulator<T>> partial;
 
   WeightSums(const ChannelBlocks& k, Index tap_count, Index tap_channels, Index unit_count)
       : blocks(k),
@@ -89,14 +90,14 @@ struct WeightSums {
   }
 
   // dw (taps * channels, K), of which this group's first channel is given: the sum of the chunks. `pitch` is K.
-  void reduce(T* dw, Index pitch) const {
+  void reduce(Accumulator<T>* dw, Index pitch) const {
     parallel_for(taps * channels, 1 + (1 << 14) / std::max<Index>(1, chunks * blocks.padded()),
                  [&](Index begin, Index end) {
                    for (Index item = begin; item < end; ++item) {
                      const Index tap = item / channels, c = item % channels;
                      for (Index block = 0; block < blocks.count(); ++block) {
-                       const T* from = partial.data() + at(block, tap) + c * blocks.wide(block);
-                       T* to = dw + item * pitch + blocks.first(block);
+                       const Accumulator<T>* from = partial.data() + at(block, tap) + c * blocks.wide(block);
+                       Accumulator<T>* to = dw + item * pitch + blocks.first(block);
                        const Index valid = blocks.valid(block);
                        std::copy_n(from, valid, to);
                        for (Index chunk = 1; chunk < chunks; ++chunk) {
@@ -110,7 +111,7 @@ struct WeightSums {
 
  private:
   static Index most_chunks(Index size) {
-    constexpr Index budget = 3 * 512 * 1024 / static_cast<Index>(sizeof(T));
+    constexpr Index budget = 3 * 512 * 1024 / static_cast<Index>(sizeof(Accumulator<T>));
     const auto by_memory = static_cast<std::uint64_t>(std::clamp<Index>(budget / size, 2, 16));
     return static_cast<Index>(std::bit_floor(by_memory));
   }

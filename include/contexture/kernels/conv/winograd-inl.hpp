@@ -136,11 +136,11 @@ struct WinogradWeightGradient<T, 4> {
 
 // Pixels of an image to transformed points: the input (B^T d B) or the output's gradient
 // (A dy A^T). Channels of a point are stored in pieces.
-template <class T, class Op>
-CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T>& tile) {
+template <class T, class P, class Op>
+CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T, P>& tile) {
   constexpr Index width = kLanes<T>;
   constexpr int in = Op::kIn, out = Op::kOut;
-  const T* from[in * in];  // padding is read from a row of zeros
+  const P* from[in * in];  // padding is read from a row of zeros
   for (int i = 0; i < in; ++i)
     for (int j = 0; j < in; ++j) {
       const bool inside = i >= tile.row_begin && i < tile.row_end && j >= tile.col_begin && j < tile.col_end;
@@ -148,7 +148,7 @@ CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T>& til
     }
   // The tile to the right comes next: its new columns are fetched meanwhile.
   for (int i = 0; i < in; ++i) {
-    const T* ahead = tile.pixels + i * tile.row_stride + in * tile.pixel_stride;
+    const P* ahead = tile.pixels + i * tile.row_stride + in * tile.pixel_stride;
     for (Index e = 0; e < (out - 2) * tile.pixel_stride; e += detail::conv::kBlock<T>) __builtin_prefetch(ahead + e);
   }
   Index piece_at = 0;
@@ -159,9 +159,9 @@ CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T>& til
     CONTEXTURE_UNROLL for (int j = 0; j < in; ++j) {
       Vec<T> d[in], o[out];
       if (valid >= width) {
-        CONTEXTURE_UNROLL for (int i = 0; i < in; ++i) d[i] = load(from[i * in + j] + c);
+        CONTEXTURE_UNROLL for (int i = 0; i < in; ++i) d[i] = load_as<T>(from[i * in + j] + c);
       } else {
-        for (int i = 0; i < in; ++i) d[i] = load_part<T>(from[i * in + j] + c, valid);
+        for (int i = 0; i < in; ++i) d[i] = load_part<P, kLanes<T>, T>(from[i * in + j] + c, valid);
       }
       Op::apply(d, o);
       CONTEXTURE_UNROLL for (int i = 0; i < out; ++i) half[i][j] = o[i];
@@ -185,8 +185,8 @@ CONTEXTURE_KERNEL void winograd_scatter(const detail::conv::WinogradTile<T>& til
 }
 
 // Transformed points (contiguous vectors a point) to pixels, plus bias: A^T m A.
-template <class T, class Op>
-CONTEXTURE_KERNEL void winograd_gather(const detail::conv::WinogradTile<T>& tile) {
+template <class T, class P, class Op>
+CONTEXTURE_KERNEL void winograd_gather(const detail::conv::WinogradTile<T, P>& tile) {
   constexpr Index width = kLanes<T>;
   constexpr int in = Op::kIn, out = Op::kOut;
   for (Index c = 0; c < tile.channels; c += width) {
@@ -203,15 +203,15 @@ CONTEXTURE_KERNEL void winograd_gather(const detail::conv::WinogradTile<T>& tile
       if (i >= tile.row_end) break;
       Vec<T> o[out];
       Op::apply(half[i], o);
-      T* to = tile.pixels + i * tile.row_stride + c;
+      P* to = tile.pixels + i * tile.row_stride + c;
       if (tile.col_end == out && valid >= width) {
-        CONTEXTURE_UNROLL for (int j = 0; j < out; ++j) store(to + j * tile.pixel_stride, o[j] + bias);
+        CONTEXTURE_UNROLL for (int j = 0; j < out; ++j) store_as<T>(to + j * tile.pixel_stride, o[j] + bias);
       } else {
         for (int j = 0; j < tile.col_end; ++j)
           if (valid >= width)
-            store(to + j * tile.pixel_stride, o[j] + bias);
+            store_as<T>(to + j * tile.pixel_stride, o[j] + bias);
           else
-            store_part(to + j * tile.pixel_stride, o[j] + bias, valid);
+            store_part<P, kLanes<T>, T>(to + j * tile.pixel_stride, o[j] + bias, valid);
       }
     }
   }
@@ -242,13 +242,13 @@ CONTEXTURE_KERNEL void winograd_weights(const T* taps, T* points, Index count, b
   }
 }
 
-template <class T, int M>
-CONTEXTURE_KERNEL detail::conv::WinogradKernels<T> winograd_kernels() {
-  detail::conv::WinogradKernels<T> table{};
-  table.input = &winograd_scatter<T, WinogradInput<T, M>>;
-  table.gradient = &winograd_scatter<T, WinogradGradient<T, M>>;
-  table.output = &winograd_gather<T, WinogradOutput<T, M>>;
-  table.weight_gradient = &winograd_gather<T, WinogradWeightGradient<T, M>>;
+template <class T, class P, int M>
+CONTEXTURE_KERNEL detail::conv::WinogradKernels<T, P> winograd_kernels() {
+  detail::conv::WinogradKernels<T, P> table{};
+  table.input = &winograd_scatter<T, P, WinogradInput<T, M>>;
+  table.gradient = &winograd_scatter<T, P, WinogradGradient<T, M>>;
+  table.output = &winograd_gather<T, P, WinogradOutput<T, M>>;
+  table.weight_gradient = &winograd_gather<T, T, WinogradWeightGradient<T, M>>;
   table.weights = &winograd_weights<T, WinogradWeights<T, M>>;
   return table;
 }

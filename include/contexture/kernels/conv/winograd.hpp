@@ -8,6 +8,7 @@
 // Rounding, float, root mean square relative to the result, as measured and bounded by the tests:
 // direct below 1e-6 (2e-6 for the weight gradient), M = 2 below 1e-6 (4e-6), M = 4 below 5e-6 (1e-5).
 // Non-finite values spread over their whole tile.
+// Pixels may be stored as another type P than what is computed in: with bfloat16 all in between is float.
 #pragma once
 
 #include <algorithm>
@@ -23,28 +24,28 @@
 namespace contexture::detail::conv {
 
 // out (N,rows,cols,K) = images (N,rows,cols,C), with `pad` zeros before the first pixel, and packed weights.
-template <class T>
+template <class T, class P>
 struct WinogradPass {
   Index images;
-  WinogradImages<const T> in;
+  WinogradImages<const P> in;
   Index pad_h, pad_w;
   const T* taps;  // [block][tap][c][NV vectors]
   bool flipped;   // taps in reverse order
   const T* bias;  // whole vectors
-  WinogradImages<T> out;
+  WinogradImages<P> out;
 };
 
-template <class T, int M>
+template <class T, class P, int M>
 class WinogradData {
  public:
-  WinogradData(const WinogradPass<T>& pass, const TileKernels<T>& kernels, const ChannelBlocks& channels)
+  WinogradData(const WinogradPass<T, P>& pass, const TileKernels<T>& kernels, const ChannelBlocks& channels)
       : pass_(pass),
         kernels_(kernels),
         channels_(channels),
         grid_(pass.images, pass.out.rows, pass.out.cols),
         blocks_in_((pass.in.pixel + kBlock<T> - 1) / kBlock<T>),
         weights_(static_cast<std::size_t>(kPoints * pass.in.pixel * channels.padded())),
-        zeros_(static_cast<std::size_t>(std::max(pass.in.pixel, 2 * channels.width))) {
+        zeros_(static_cast<std::size_t>(std::max(pass.in.pixel, 2 * channels.width))) {  // also those of P
     kernels::fill_zero(zeros_.data(), std::max(pass.in.pixel, 2 * channels.width));
     parallel_for(channels.count(), 1, [&](Index begin, Index end) {
       for (Index block = begin; block < end; ++block) {
@@ -100,9 +101,10 @@ class WinogradData {
     for (Index b = 0; b < blocks.count; ++b) {
       const Index lanes = blocks.lanes(b);
       for (Index i = 0; i < lanes; ++i) {
-        WinogradTile<T> tile = pass_.in.square({at.image, at.y - pass_.pad_h, at.x - pass_.pad_w}, kExtent);
+        WinogradTile<T, P> tile =
+            pass_.in.template square<T>({at.image, at.y - pass_.pad_h, at.x - pass_.pad_w}, kExtent);
         tile.channels = pass_.in.pixel;
-        tile.zeros = zeros_.data();
+        tile.zeros = reinterpret_cast<const P*>(zeros_.data());
         tile.points = sources + b * block_size() + i * kBlock<T>;
         tile.point_step = blocks_in_ * lanes * kBlock<T>;
         tile.piece = kBlock<T>;
@@ -140,13 +142,13 @@ class WinogradData {
 
   void transform_back(const Blocks& blocks, Index block, T* products) const {
     const Index wide = channels_.wide(block), first = channels_.first(block);
-    WinogradImages<T> out = pass_.out;
+    WinogradImages<P> out = pass_.out;
     out.data += first;
     WinogradPlace at = grid_.place(blocks.first[0]);
     for (Index b = 0; b < blocks.count; ++b) {
       const Index end = std::min(blocks.first[b + 1], grid_.count());
       for (Index t = blocks.first[b]; t < end; ++t, grid_.advance(at)) {
-        WinogradTile<T> tile = out.square(at, M);
+        WinogradTile<T, P> tile = out.template square<T>(at, M);
         tile.channels = channels_.valid(block);
         tile.points = products + b * product_size() + (t - blocks.first[b]) * kPoints * wide;
         tile.point_step = wide;
@@ -156,53 +158,55 @@ class WinogradData {
     }
   }
 
-  const WinogradPass<T>& pass_;
+  const WinogradPass<T, P>& pass_;
   const TileKernels<T>& kernels_;
   const ChannelBlocks& channels_;
-  WinogradKernels<T> transforms_ = kernels::select_winograd_kernels<T, M>();
+  WinogradKernels<T, P> transforms_ = kernels::select_winograd_kernels<T, P, M>();
   WinogradGrid<M> grid_;
   Index blocks_in_;
   Workspace<T> weights_;  // [block][point][c][NV vectors]
   Workspace<T> zeros_;
 };
 
-template <class T, int M>
-void winograd_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
+template <class P, int M>
+void winograd_forward(const ConvShape& shape, const P* x, const Accumulator<P>* w, const Accumulator<P>* bias, P* y) {
+  using T = Accumulator<P>;
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.k, kernels);
   Workspace<T> taps(static_cast<std::size_t>(shape.patch() * channels.padded()));
   Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded() + channels.width));
-  pack_weights(shape, channels, w, taps.data());
+  pack_weights<T>(shape, channels, w, taps.data());
   pad_bias(bias, channels, padded_bias.data());
-  const WinogradPass<T> pass{.images = shape.n,
-                             .in = {x, shape.h, shape.w, shape.c},
-                             .pad_h = shape.pad_h,
-                             .pad_w = shape.pad_w,
-                             .taps = taps.data(),
-                             .flipped = false,
-                             .bias = padded_bias.data(),
-                             .out = {y, shape.out_h(), shape.out_w(), shape.k}};
-  WinogradData<T, M>(pass, kernels, channels).run();
+  const WinogradPass<T, P> pass{.images = shape.n,
+                                .in = {x, shape.h, shape.w, shape.c},
+                                .pad_h = shape.pad_h,
+                                .pad_w = shape.pad_w,
+                                .taps = taps.data(),
+                                .flipped = false,
+                                .bias = padded_bias.data(),
+                                .out = {y, shape.out_h(), shape.out_w(), shape.k}};
+  WinogradData<T, P, M>(pass, kernels, channels).run();
 }
 
 // A convolution of dy with the weights turned by 180 degrees and C and K exchanged.
-template <class T, int M>
-void winograd_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
+template <class P, int M>
+void winograd_backward_data(const ConvShape& shape, const P* dy, const Accumulator<P>* w, P* dx) {
+  using T = Accumulator<P>;
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.c, kernels);
   Workspace<T> taps(static_cast<std::size_t>(9 * shape.k * channels.padded()));
   Workspace<T> zeros(static_cast<std::size_t>(channels.padded() + channels.width));
-  pack_weights_transposed(shape, channels, w, taps.data());
+  pack_weights_transposed<T>(shape, channels, w, taps.data());
   pad_bias<T>(nullptr, channels, zeros.data());
-  const WinogradPass<T> pass{.images = shape.n,
-                             .in = {dy, shape.out_h(), shape.out_w(), shape.k},
-                             .pad_h = 2 - shape.pad_h,
-                             .pad_w = 2 - shape.pad_w,
-                             .taps = taps.data(),
-                             .flipped = true,
-                             .bias = zeros.data(),
-                             .out = {dx, shape.h, shape.w, shape.c}};
-  WinogradData<T, M>(pass, kernels, channels).run();
+  const WinogradPass<T, P> pass{.images = shape.n,
+                                .in = {dy, shape.out_h(), shape.out_w(), shape.k},
+                                .pad_h = 2 - shape.pad_h,
+                                .pad_w = 2 - shape.pad_w,
+                                .taps = taps.data(),
+                                .flipped = true,
+                                .bias = zeros.data(),
+                                .out = {dx, shape.h, shape.w, shape.c}};
+  WinogradData<T, P, M>(pass, kernels, channels).run();
 }
 
 }  // namespace contexture::detail::conv

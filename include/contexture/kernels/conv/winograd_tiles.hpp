@@ -12,10 +12,10 @@
 
 namespace contexture::detail::conv {
 
-// One tile between pixels (NHWC) and points. Rows and columns outside [begin, end) are padding.
-template <class T>
+// One tile between pixels (NHWC), stored as P, and points. Rows and columns outside [begin, end) are padding.
+template <class T, class P = T>
 struct WinogradTile {
-  T* pixels;  // of the tile's first row and column, which may lie outside the image; const where read
+  P* pixels;  // of the tile's first row and column, which may lie outside the image; const where read
   Index row_stride, pixel_stride;
   Index row_begin, row_end, col_begin, col_end;
   Index channels;
@@ -23,14 +23,14 @@ struct WinogradTile {
   Index point_step;         // from one point to the next
   Index piece, piece_step;  // channels stored together, and the distance of such pieces
   const T* bias;            // where points become pixels
-  const T* zeros;           // where pixels become points: stands in for the channels of a padding pixel
+  const P* zeros;           // where pixels become points: stands in for the channels of a padding pixel
 };
 
-template <class T>
+template <class T, class P>
 struct WinogradKernels {
-  void (*input)(const WinogradTile<T>&);
-  void (*gradient)(const WinogradTile<T>&);
-  void (*output)(const WinogradTile<T>&);
+  void (*input)(const WinogradTile<T, P>&);
+  void (*gradient)(const WinogradTile<T, P>&);
+  void (*output)(const WinogradTile<T, P>&);
   void (*weight_gradient)(const WinogradTile<T>&);
   void (*weights)(const T* taps, T* points, Index count, bool flipped);
 };
@@ -41,9 +41,9 @@ struct WinogradKernels {
 #include "contexture/kernels/for_each_isa.hpp"
 
 namespace contexture::kernels {
-template <class T, int M>
-detail::conv::WinogradKernels<T> select_winograd_kernels() {
-  CONTEXTURE_DISPATCH(winograd_kernels<T, M>());
+template <class T, class P, int M>
+detail::conv::WinogradKernels<T, P> select_winograd_kernels() {
+  CONTEXTURE_DISPATCH(winograd_kernels<T, P, M>());
 }
 }  // namespace contexture::kernels
 
@@ -83,19 +83,20 @@ struct WinogradGrid {
 };
 
 // Images (N,rows,cols,pixel) that tiles read or write, from a channel of theirs on.
-template <class T>
+template <class P>
 struct WinogradImages {
-  T* data;
+  P* data;
   Index rows, cols, pixel;
 
   // The square of `extent` pixels that begins at a place, cut at the image's borders.
-  [[nodiscard]] WinogradTile<std::remove_const_t<T>> square(const WinogradPlace& at, Index extent) const {
-    WinogradTile<std::remove_const_t<T>> tile{};
+  template <class T>
+  [[nodiscard]] WinogradTile<T, std::remove_const_t<P>> square(const WinogradPlace& at, Index extent) const {
+    WinogradTile<T, std::remove_const_t<P>> tile{};
     tile.row_stride = cols * pixel;
     tile.pixel_stride = pixel;
     // The pointer may point before the image; only what lies inside is read through it.
     tile.pixels =
-        const_cast<std::remove_const_t<T>*>(data) + at.image * rows * cols * pixel + (at.y * cols + at.x) * pixel;
+        const_cast<std::remove_const_t<P>*>(data) + at.image * rows * cols * pixel + (at.y * cols + at.x) * pixel;
     tile.row_begin = std::clamp<Index>(-at.y, 0, extent);
     tile.row_end = std::clamp<Index>(rows - at.y, 0, extent);
     tile.col_begin = std::clamp<Index>(-at.x, 0, extent);

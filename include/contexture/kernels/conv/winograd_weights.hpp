@@ -15,10 +15,10 @@
 
 namespace contexture::detail::conv {
 
-template <class T, int M>
+template <class T, class P, int M>
 class WinogradWeights {
  public:
-  WinogradWeights(const ConvShape& shape, const T* x, const T* dy)
+  WinogradWeights(const ConvShape& shape, const P* x, const P* dy)
       : shape_(shape),
         in_{x, shape.h, shape.w, shape.c},
         gradient_{dy, shape.out_h(), shape.out_w(), shape.k},
@@ -89,17 +89,17 @@ class WinogradWeights {
     const Index wide = 2 * channels_.width, paired = channels_.doubled(), rest = channels_.padded() - paired;
     WinogradPlace at = grid_.place(round.begin + first);
     for (Index t = first; t < last; ++t, grid_.advance(at)) {
-      WinogradTile<T> tile = in_.square({at.image, at.y - shape_.pad_h, at.x - shape_.pad_w}, kExtent);
+      WinogradTile<T, P> tile = in_.template square<T>({at.image, at.y - shape_.pad_h, at.x - shape_.pad_w}, kExtent);
       tile.channels = shape_.c;
-      tile.zeros = zeros_.data();
+      tile.zeros = reinterpret_cast<const P*>(zeros_.data());
       tile.points = round.sources + t * kBlock<T>;
       tile.point_step = padded_in_ * round.room;
       tile.piece = kBlock<T>;
       tile.piece_step = round.room * kBlock<T>;
       transforms_.input(tile);
 
-      tile = gradient_.square(at, M);
-      tile.zeros = zeros_.data();
+      tile = gradient_.template square<T>(at, M);
+      tile.zeros = reinterpret_cast<const P*>(zeros_.data());
       tile.point_step = channels_.padded() * round.room;
       if (paired > 0) {
         tile.channels = std::min(paired, shape_.k);
@@ -159,9 +159,9 @@ class WinogradWeights {
   }
 
   const ConvShape& shape_;
-  WinogradImages<const T> in_, gradient_;
+  WinogradImages<const P> in_, gradient_;
   TileKernels<T> kernels_ = kernels::select_tile_kernels<T>();
-  WinogradKernels<T> transforms_ = kernels::select_winograd_kernels<T, M>();
+  WinogradKernels<T, P> transforms_ = kernels::select_winograd_kernels<T, P, M>();
   ChannelBlocks channels_;
   WinogradGrid<M> grid_;
   Index padded_in_;
@@ -170,9 +170,9 @@ class WinogradWeights {
   Workspace<T> zeros_;
 };
 
-template <class T, int M>
-void winograd_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw) {
-  WinogradWeights<T, M>(shape, x, dy).run(dw);
+template <class P, int M>
+void winograd_backward_weights(const ConvShape& shape, const P* x, const P* dy, Accumulator<P>* dw) {
+  WinogradWeights<Accumulator<P>, P, M>(shape, x, dy).run(dw);
 }
 
 }  // namespace contexture::detail::conv
