@@ -151,7 +151,7 @@ struct TileKernels : TileExtents {
 namespace contexture::kernels {
 template <class T, class Sum = Accumulator<T>>
 detail::conv::TileKernels<T, Sum> select_tile_kernels() {
-  if constexpr (std::is_same_v<T, Sum>) {
+  if constexpr (std::is_same_v<T, Accumulator<T>>) {
     CONTEXTURE_DISPATCH(tile_kernels<T, Sum>());
   } else {
     CONTEXTURE_DISPATCH_PAIRS(tile_kernels<T, Sum>());
