@@ -26,7 +26,8 @@ inline constexpr std::array<std::string_view, 2> kPrecisionNames{"float32", "bfl
 
 /// The precision that is faster on this processor: bfloat16 where products of it run at more than float's rate.
 [[nodiscard]] inline Precision fastest_precision() {
-  return active_bfloat16_unit() == Bfloat16Unit::emulated ? Precision::float32 : Precision::bfloat16;
+  const Bfloat16Unit unit = active_bfloat16_unit();
+  return unit == Bfloat16Unit::avx512 || unit == Bfloat16Unit::amx ? Precision::bfloat16 : Precision::float32;
 }
 
 /// The precision of that name; "auto": the fastest one. Throws std::invalid_argument for any other.

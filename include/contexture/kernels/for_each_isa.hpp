@@ -29,9 +29,8 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define CONTEXTURE_HAS_X86_ISAS 1
 // Returns call, e.g. relu<T>(x, y, n), of the active instruction set's namespace.
-#define CONTEXTURE_DISPATCH_PAIRS(...)                                              \
-  if (::contexture::active_bfloat16_unit() != ::contexture::Bfloat16Unit::emulated) \
-    return isa_avx512_bf16::__VA_ARGS__;                                            \
+#define CONTEXTURE_DISPATCH_PAIRS(...)                                                                                 \
+  if (::contexture::active_bfloat16_unit() == ::contexture::Bfloat16Unit::avx512) return isa_avx512_bf16::__VA_ARGS__; \
   CONTEXTURE_DISPATCH(__VA_ARGS__)
 #define CONTEXTURE_DISPATCH(...)                                    \
   switch (::contexture::active_isa()) {                             \
@@ -77,7 +76,8 @@
 #define CONTEXTURE_ISA isa_avx512_bf16
 #define CONTEXTURE_NATIVE_PAIRS
 #define CONTEXTURE_KERNEL \
-  __attribute__((target("avx2,fma,bmi,bmi2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16")))
+  __attribute__((         \
+      target("avx2,fma,bmi,bmi2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16,amx-tile,amx-bf16")))
 #include "contexture/kernels/vec-inl.hpp"
 #include CONTEXTURE_KERNEL_SOURCE
 #undef CONTEXTURE_ISA

@@ -146,7 +146,8 @@ inline void set_conv_algorithm(std::optional<ConvAlgorithm> algorithm) {
 /// channels on. The last four lines depend a little on the instruction set, through the sizes of its tiles.
 ///
 /// bfloat16 has the direct algorithm and Winograd's, whose transforms and products are float: direct runs at twice
-/// float's rate where the processor multiplies bfloat16, and Winograd where its products are still fewer.
+/// float's rate where the processor multiplies bfloat16, and Winograd where its products are still fewer. With AMX
+/// direct is always the faster one.
 ///
 /// A forced algorithm computes what it can. What it cannot, and everything where `direct` is forced, is computed by
 /// the last four lines: the other algorithms and their rounding are left out.
@@ -162,7 +163,9 @@ template <class T = float>
   const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();
   constexpr bool reduced = std::is_same_v<T, bfloat16>;
   if (vectorised < 4 && !reduced && !grouped_applies<T>(shape)) return ConvAlgorithm::im2col;
-  if (!std::is_same_v<T, double> && winograd_applies(shape))
+  const Bfloat16Unit unit = reduced ? active_bfloat16_unit() : Bfloat16Unit::emulated;
+  const bool tiles_win = unit == Bfloat16Unit::amx || unit == Bfloat16Unit::emulated_amx;
+  if (!std::is_same_v<T, double> && !tiles_win && winograd_applies(shape))
     if (const auto winograd = choose_winograd(shape, reduced ? 2.0 : 1.0)) return *winograd;
   return choose_tiles<T>(shape, pass);
 }

@@ -15,6 +15,7 @@
 
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/kernels/conv/amx.hpp"
 #include "contexture/kernels/conv/packing.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/taps.hpp"
@@ -114,7 +115,7 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
   }
 
   parallel_chunks(cut.count(), cut.count(), [&](Index task, Index, Index) {
-    [[maybe_unused]] const TileArithmetic<T> arithmetic;
+    const TileSession<T> session(kernels);
     const Index lane_block = task / (cut.bands * cut.channel_groups);
     const Index band = task / cut.channel_groups % cut.bands, channel_group = task % cut.channel_groups;
     const Index first_lane = 2 * (lane_block * pairs / cut.lane_blocks);
@@ -131,6 +132,8 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
     TileCall<T> call{};
     call.source = packed.data();
     call.channels = source.walked();
+    call.lanes = mr;
+    call.block = source.block;
     call.out = lanes.out;
     call.taps = taps.data();
     Index packed_to = ring.keep[static_cast<std::size_t>(row_begin)];
@@ -146,6 +149,7 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
         call.weights = pass.weights + first * call.channels * pass.taps;  // the blocks before are full
         call.bias = pass.bias + first;
         call.valid_channels = channels.valid(block);
+        if (kernels.configure != nullptr) kernels.configure(mr, channels.wide(block), source.block);
         for (Index row = row0; row < row1; ++row) {
           lanes.start_row(pass, row, first, unused.data());
           for (Index col = 0; col < pass.out_w; ++col) {
@@ -166,9 +170,10 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
 
 template <class T>
 void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w, const Accumulator<T>* bias, T* y) {
-  const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
+  const TileKernels<T> kernels = active_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
-  const Source<T> source = input_source<T>(shape, 0, x);
+  Source<T> source = input_source<T>(shape, 0, x);
+  source.block = kernels.block(source.channels);
   const Index kernel_w = source.folded ? 1 : shape.s, taps = shape.r * kernel_w;
   Workspace<T> weights(static_cast<std::size_t>(taps * source.walked() * channels.padded()));
   Workspace<Accumulator<T>> padded_bias(static_cast<std::size_t>(channels.padded()));
@@ -176,10 +181,21 @@ void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
   const Index height = strip_rows(shape.n, shape.out_h(), 1, kernels.max_lanes);
   for (Index group = 0; group < shape.groups; ++group) {
     const Index first = group * shape.group_k();
-    pack_weights(shape, channels, w + first, weights.data());
+    if constexpr (kChannelsAStep<T> == 2)
+      pack_pairs(taps,
+                 {.data = w + first,
+                  .tap_step = source.channels * shape.k,
+                  .depth = source.channels,
+                  .walked = source.walked(),
+                  .depth_step = shape.k,
+                  .wide_step = 1},
+                 channels, weights.data());
+    else
+      pack_weights(shape, channels, w + first, weights.data());
     pad_bias(bias == nullptr ? nullptr : bias + first, channels, padded_bias.data());
     TilePass<T> pass;
     pass.source = input_source<T>(shape, group, x);
+    pass.source.block = source.block;
     pass.weights = weights.data();
     pass.bias = padded_bias.data();
     pass.strips = (shape.out_h() + height - 1) / height;
@@ -197,25 +213,46 @@ void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
   }
 }
 
+// The output's gradient of the first group as the source of backward-data.
+template <class T>
+[[nodiscard]] Source<T> output_source(const ConvShape& shape, const TileKernels<T>& kernels, const T* dy) {
+  Source<T> source;
+  source.data = dy;
+  source.images = shape.n;
+  source.rows = shape.out_h();
+  source.pixels = shape.out_w();
+  source.channels = shape.group_k();
+  source.block = kernels.block(source.channels);
+  source.pixel_stride = shape.k;
+  source.row_stride = shape.out_w() * shape.k;
+  source.image_stride = shape.out_h() * source.row_stride;
+  return source;
+}
+
 template <class T>
 void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx) {
-  const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
+  const TileKernels<T> kernels = active_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_c(), kernels);
-  Workspace<T> weights(
-      static_cast<std::size_t>(shape.r * shape.s * (shape.group_k() + kChannelsAStep<T> - 1) * channels.padded()));
+  const Source<T> source = output_source(shape, kernels, dy);
+  Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * source.walked() * channels.padded()));
   Workspace<Accumulator<T>> zeros(static_cast<std::size_t>(channels.padded()));
   pad_bias<Accumulator<T>>(nullptr, channels, zeros.data());
   const Index height = strip_rows(shape.n, shape.h, shape.stride_h, kernels.max_lanes);
   for (Index group = 0; group < shape.groups; ++group) {
-    pack_weights_transposed(shape, channels, w + group * shape.group_k(), weights.data());
+    if constexpr (kChannelsAStep<T> == 2)
+      pack_pairs(shape.r * shape.s,
+                 {.data = w + group * shape.group_k(),
+                  .tap_step = shape.group_c() * shape.k,
+                  .depth = source.channels,
+                  .walked = source.walked(),
+                  .depth_step = 1,
+                  .wide_step = shape.k},
+                 channels, weights.data());
+    else
+      pack_weights_transposed(shape, channels, w + group * shape.group_k(), weights.data());
     TilePass<T> pass;
-    pass.source.data = dy + group * shape.group_k();
-    pass.source.rows = shape.out_h();
-    pass.source.pixels = shape.out_w();
-    pass.source.channels = shape.group_k();
-    pass.source.pixel_stride = shape.k;
-    pass.source.row_stride = shape.out_w() * shape.k;
-    pass.source.image_stride = shape.out_h() * pass.source.row_stride;
+    pass.source = source;
+    pass.source.data += group * shape.group_k();
     pass.weights = weights.data();
     pass.bias = zeros.data();
     pass.strips = (shape.h + height - 1) / height;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contexture/core/memory.hpp"
+#include "contexture/kernels/conv/amx.hpp"
 #include "contexture/kernels/conv/packing.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/taps.hpp"
@@ -89,9 +90,13 @@ struct DirectWeightPass {
     }
   }
 
+  // Lanes that a packed pixel has room for: AMX's are squares.
+  [[nodiscard]] Index lanes_apart(Index lanes) const { return kernels.transpose != nullptr ? kBlock<T> : lanes; }
+
   // Where tap (r,s) of the kernel meets the unit's rows; returns how many places.
   Index find_positions(const WeightUnit& unit, Index r, Index s, std::vector<Position>& positions) const {
-    const Index pixel_size = source.packed_pixel(unit.lanes), packed_row = source.packed_row(unit.lanes);
+    const Index lanes = lanes_apart(unit.lanes);
+    const Index pixel_size = source.packed_pixel(lanes), packed_row = source.packed_row(lanes);
     Index found = 0;
     for (Index row = unit.row0; row < unit.row1; ++row)
       for (const auto* e = rows.begin(row); e != rows.end(row); ++e) {
@@ -103,13 +108,30 @@ struct DirectWeightPass {
     return found;
   }
 
+  // AMX: two tiles of source channels at a time, whose shape is set once for all taps.
+  void run_squares(const WeightUnit& unit, Index block, WeightTileCall<T> call, std::vector<Position>& positions,
+                   const T* packed, Accumulator<T>* to) const {
+    const Index kernel_w = static_cast<Index>(columns.size()), wide = sums.blocks.wide(block);
+    for (Index c0 = 0; c0 < source.channels; c0 += 2 * kBlock<T>) {
+      const Index rows_here = std::min(2 * kBlock<T>, source.channels - c0);
+      kernels.configure(rows_here, wide, 2 * unit.lanes);
+      call.source = packed + c0 * kBlock<T>;
+      for (Index tap = 0; tap < sums.taps; ++tap) {
+        call.position_count = find_positions(unit, tap / kernel_w, tap % kernel_w, positions);
+        call.out = to + sums.at(block, tap) + c0 * wide;
+        if (call.position_count > 0) kernels.weight_tile[sums.blocks.kind(block)][rows_here > kBlock<T> ? 1 : 0](call);
+      }
+    }
+  }
+
   void run(const WeightTask<T>& task) const {
-    [[maybe_unused]] const TileArithmetic<T> arithmetic;
+    const TileSession<T> session(kernels);
     const ChannelBlocks& blocks = sums.blocks;
     const Channels k = channels(task);
     const Index out_w = shape.out_w(), kernel_w = static_cast<Index>(columns.size());
     // One block more than the ring: the rows of a tile may reach past the last channel's block.
-    Workspace<T> packed(static_cast<std::size_t>(ring.rows * source.packed_row(units.lanes) + kBlock<T>));
+    const Index most_lanes = lanes_apart(units.lanes);
+    Workspace<T> packed(static_cast<std::size_t>(ring.rows * source.packed_row(most_lanes) + kBlock<T>));
     Workspace<T> gradient(static_cast<std::size_t>(units.rows * out_w * units.lanes * k.padded));
     std::vector<Position> positions(static_cast<std::size_t>(units.rows * out_w));
     WeightTileCall<T> call{};
@@ -119,13 +141,15 @@ struct DirectWeightPass {
     Index packed_to = 0, packed_image = -1;
     for (Index index = task.unit_begin; index < task.unit_end; ++index) {
       const WeightUnit unit = units.unit(index);
+      const Index lanes = lanes_apart(unit.lanes);
       const Index keep = ring.keep[static_cast<std::size_t>(unit.row0)];
       packed_to = unit.image0 == packed_image ? std::max(packed_to, keep) : keep;
       packed_image = unit.image0;
       for (; packed_to < ring.need[static_cast<std::size_t>(unit.row1 - 1)]; ++packed_to) {
-        T* const to = packed.data() + ring.slot(packed_to) * source.packed_row(unit.lanes);
+        T* const to = packed.data() + ring.slot(packed_to) * source.packed_row(lanes);
         for (Index i = 0; i < unit.lanes; ++i)
-          source.pack(kernels, (unit.image0 + i) * kImagesALane<T>, packed_to, unit.lanes, to + i * kBlock<T>);
+          source.pack(kernels, (unit.image0 + i) * kImagesALane<T>, packed_to, lanes, to + i * kBlock<T>);
+        if (kernels.transpose != nullptr) kernels.transpose(to, source.pixels * source.blocks());
       }
       pack_gradient(unit, k, gradient.data());
       call.lanes = unit.lanes;
@@ -135,11 +159,15 @@ struct DirectWeightPass {
         call.gradient_step = unit.lanes * wide;
         call.lane_step = wide;
         call.ahead = kLanesAhead * wide;
+        if (kernels.configure != nullptr) {
+          run_squares(unit, block, call, positions, packed.data(), task.sums);
+          continue;
+        }
         for (Index tap = 0; tap < sums.taps; ++tap) {
           call.position_count = find_positions(unit, tap / kernel_w, tap % kernel_w, positions);
           if (call.position_count == 0) continue;
           for (Index c0 = 0; c0 < source.channels; c0 += kBlock<T>) {
-            call.source = packed.data() + c0 * unit.lanes;
+            call.source = packed.data() + c0 * lanes;
             call.out = task.sums + sums.at(block, tap) + c0 * wide;
             run_weight_tiles(kernels, blocks.kind(block), std::min(kBlock<T>, source.channels - c0), call);
           }
@@ -151,11 +179,13 @@ struct DirectWeightPass {
 
 template <class T>
 void direct_backward_weights(const ConvShape& shape, const Stored<T>* x, const Stored<T>* dy, Accumulator<T>* dw) {
-  const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
+  const TileKernels<T> kernels = active_tile_kernels<T>();
   const ConvShape compact = compacted(shape);
   const bool folded = folds<T>(shape);
   const Index kernel_w = folded ? 1 : shape.s;
-  const WeightUnits units(shape, 16, kImagesALane<T>);
+  // AMX sums over the lanes, so that there should be 16, and keeps its sums in registers for a unit of positions.
+  const WeightUnits units = kernels.configure != nullptr ? WeightUnits::of_lanes(shape, 16, kImagesALane<T>, 32)
+                                                         : WeightUnits(shape, 16, kImagesALane<T>);
   const Axis rows = input_rows(compact, shape.out_h());
   const TapColumns columns = tap_columns(input_cols(compact, folded), kernel_w);
   const RingPlan ring = plan_ring(rows, units.rows);

@@ -26,16 +26,18 @@ struct Source {
   Index rows = 0, pixels = 0, channels = 0;
   Index row_stride = 0, pixel_stride = 0;  // elements, in memory
   Index image_stride = 0;
+  Index block = kBlock<T>;  // channels that are stored together
   // Folded windows only:
   bool folded = false;
   Index fold_taps = 0, fold_channels = 0, fold_stride = 0, fold_pad = 0, fold_dilation = 0, fold_width = 0;
 
-  [[nodiscard]] Index blocks() const { return (channels + kBlock<T> - 1) / kBlock<T>; }
+  [[nodiscard]] Index blocks() const { return (channels + block - 1) / block; }
   // Elements of one packed row of `lanes` lanes.
   [[nodiscard]] Index packed_pixel(Index lanes) const { return blocks() * lanes * kBlock<T>; }
   [[nodiscard]] Index packed_row(Index lanes) const { return pixels * packed_pixel(lanes); }
   // Channels that the tiles walk, with the zeros that fill up the last step.
   [[nodiscard]] Index walked() const {
+    if (block < kBlock<T>) return blocks() * block;
     return (channels + kChannelsAStep<T> - 1) / kChannelsAStep<T> * kChannelsAStep<T>;
   }
 
@@ -52,7 +54,7 @@ struct Source {
                     .channels = channels,
                     .to = to,
                     .pixel_step = packed_pixel(lanes),
-                    .piece = kBlock<T>,
+                    .piece = block,
                     .piece_step = lanes * kBlock<T>,
                     .ahead = row_stride});
       return;
@@ -64,6 +66,7 @@ struct Source {
                           x * pixel_stride + kBlock<T> <= fold_width * pixel_stride;
       if (inside) {  // what lies beyond the window is never used
         fold_inside(kernels, from + x * pixel_stride, second != nullptr ? second + x * pixel_stride : nullptr, to);
+        if (walked() > channels) to[channels] = T{};
         continue;
       }
       std::memset(to, 0, 64);
@@ -204,16 +207,16 @@ inline RingPlan plan_ring(const Axis& axis, Index group) {
   return plan;
 }
 
-// Weights that are packed as pairs: `depth` channels that are summed over, `depth_step` elements apart, by those that
-// the vectors run over, `wide_step` apart.
+// Weights that are packed as pairs: `depth` channels that are summed over, `depth_step` elements apart, of which
+// `walked` are packed, by those that the vectors run over, `wide_step` apart.
 struct WeightView {
   const float* data;
-  Index tap_step, depth, depth_step, wide_step;
+  Index tap_step, depth, walked, depth_step, wide_step;
 };
 
-// packed [block][tap][pair of channels][NV vectors][2]; an odd last channel is followed by zeros.
+// packed [block][tap][pair of channels][NV vectors][2]; zeros follow the last channel.
 inline void pack_pairs(Index taps, const WeightView& w, const ChannelBlocks& blocks, bfloat16* packed) {
-  const Index depth = (w.depth + 1) / 2 * 2;
+  const Index depth = w.walked;
   parallel_for(blocks.count() * taps, 1 + (1 << 15) / (depth * 2 * blocks.width), [&](Index begin, Index end) {
     for (Index item = begin; item < end; ++item) {
       const Index block = item / taps, tap = item % taps;
@@ -231,55 +234,46 @@ inline void pack_pairs(Index taps, const WeightView& w, const ChannelBlocks& blo
 
 // packed [block][tap][c][NV vectors of k] from w (taps,C/groups,K); w points at the group's first channel.
 template <class T>
-void pack_weights(const ConvShape& shape, const ChannelBlocks& blocks, const Accumulator<T>* w, T* packed) {
+void pack_weights(const ConvShape& shape, const ChannelBlocks& blocks, const T* w, T* packed) {
   const Index taps = shape.r * shape.s, cg = shape.group_c();
-  if constexpr (kChannelsAStep<T> == 2) {
-    const Index folded = folds<T>(shape) ? shape.s : 1;
-    pack_pairs(taps / folded, {w, folded * cg * shape.k, folded * cg, shape.k, 1}, blocks, packed);
-  } else {
-    parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, cg * 2 * blocks.width),
-                 [&](Index begin, Index end) {
-                   for (Index item = begin; item < end; ++item) {
-                     const Index block = item / taps, tap = item % taps;
-                     const Index first = blocks.first(block), valid = blocks.valid(block);
-                     const Index wide = blocks.wide(block);
-                     T* to = packed + taps * cg * first + tap * cg * wide;
-                     for (Index c = 0; c < cg; ++c, to += wide) {
-                       const T* from = w + (tap * cg + c) * shape.k + first;
-                       std::copy_n(from, valid, to);
-                       std::fill(to + valid, to + wide, T(0));
-                     }
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, cg * 2 * blocks.width),
+               [&](Index begin, Index end) {
+                 for (Index item = begin; item < end; ++item) {
+                   const Index block = item / taps, tap = item % taps;
+                   const Index first = blocks.first(block), valid = blocks.valid(block);
+                   const Index wide = blocks.wide(block);
+                   T* to = packed + taps * cg * first + tap * cg * wide;
+                   for (Index c = 0; c < cg; ++c, to += wide) {
+                     const T* from = w + (tap * cg + c) * shape.k + first;
+                     std::copy_n(from, valid, to);
+                     std::fill(to + valid, to + wide, T(0));
                    }
-                 });
-  }
+                 }
+               });
 }
 
 // packed [block][tap][k][NV vectors of c]: the same weights with C and K exchanged.
 template <class T>
-void pack_weights_transposed(const ConvShape& shape, const ChannelBlocks& blocks, const Accumulator<T>* w, T* packed) {
+void pack_weights_transposed(const ConvShape& shape, const ChannelBlocks& blocks, const T* w, T* packed) {
   const Index taps = shape.r * shape.s, cg = shape.group_c(), kg = shape.group_k();
-  if constexpr (kChannelsAStep<T> == 2) {
-    pack_pairs(taps, {w, cg * shape.k, kg, 1, shape.k}, blocks, packed);
-  } else {
-    parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, kg * 2 * blocks.width),
-                 [&](Index begin, Index end) {
-                   constexpr Index piece = 16;
-                   for (Index item = begin; item < end; ++item) {
-                     const Index block = item / taps, tap = item % taps;
-                     const Index first = blocks.first(block), valid = blocks.valid(block);
-                     const Index wide = blocks.wide(block);
-                     T* to = packed + taps * kg * first + tap * kg * wide;
-                     for (Index k0 = 0; k0 < kg; k0 += piece) {
-                       const Index k1 = std::min(kg, k0 + piece);
-                       for (Index c = 0; c < valid; ++c) {
-                         const T* from = w + (tap * cg + first + c) * shape.k;
-                         for (Index k = k0; k < k1; ++k) to[k * wide + c] = from[k];
-                       }
-                       for (Index k = k0; k < k1; ++k) std::fill(to + k * wide + valid, to + (k + 1) * wide, T(0));
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / std::max<Index>(1, kg * 2 * blocks.width),
+               [&](Index begin, Index end) {
+                 constexpr Index piece = 16;
+                 for (Index item = begin; item < end; ++item) {
+                   const Index block = item / taps, tap = item % taps;
+                   const Index first = blocks.first(block), valid = blocks.valid(block);
+                   const Index wide = blocks.wide(block);
+                   T* to = packed + taps * kg * first + tap * kg * wide;
+                   for (Index k0 = 0; k0 < kg; k0 += piece) {
+                     const Index k1 = std::min(kg, k0 + piece);
+                     for (Index c = 0; c < valid; ++c) {
+                       const T* from = w + (tap * cg + first + c) * shape.k;
+                       for (Index k = k0; k < k1; ++k) to[k * wide + c] = from[k];
                      }
+                     for (Index k = k0; k < k1; ++k) std::fill(to + k * wide + valid, to + (k + 1) * wide, T(0));
                    }
-                 });
-  }
+                 }
+               });
 }
 
 // Zero-padded copy of the bias, or zeros.

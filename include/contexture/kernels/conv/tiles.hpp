@@ -42,7 +42,7 @@ inline constexpr Index kChannelsAStep = std::is_same_v<T, bfloat16> ? 2 : 1;
 template <class T>
 inline constexpr Index kBlock = static_cast<Index>(64 / sizeof(T));
 
-inline constexpr int kMaxLanes = 14;
+inline constexpr int kMaxLanes = 32;
 
 // Lanes of packed data that the weight gradient fetches from L2 ahead of those it works on: what all taps and
 // channels of a unit read does not stay in an L1 of 32 KiB (measured: 2, 4 and 8 lanes are alike, 8 % in all).
@@ -59,6 +59,7 @@ struct TileCall {
   const Sum* bias;  // NV vectors
   T* const* out;    // one pointer a lane
   Index valid_channels;
+  Index lanes, block;  // AMX: the lanes, and the channels of a block
   // Lanes that are read in place have these instead of out:
   Index lane_step;  // elements from lane to lane of the source
   T* first_out;     // of the first lane, which may have a place of its own
@@ -82,26 +83,6 @@ struct WeightTileCall {
   Index lanes;
   Index source_ahead, ahead;  // elements from a pixel of the source, of the gradient, to one that is fetched meanwhile
   Sum* out;                   // [CR][NV vectors]
-};
-
-// While one lives, this thread's numbers below 2^-126 are zero, as they are for processors that multiply bfloat16:
-// for the tiles that do it by float's multiply-adds.
-template <class T>
-class TileArithmetic {
-#if defined(CONTEXTURE_HAS_X86_ISAS)
- public:
-  TileArithmetic() {
-    if constexpr (!std::is_same_v<T, Accumulator<T>>) __builtin_ia32_ldmxcsr(before_ | 0x8040u);
-  }
-  ~TileArithmetic() {
-    if constexpr (!std::is_same_v<T, Accumulator<T>>) __builtin_ia32_ldmxcsr(before_);
-  }
-  TileArithmetic(const TileArithmetic&) = delete;
-  TileArithmetic& operator=(const TileArithmetic&) = delete;
-
- private:
-  unsigned before_ = __builtin_ia32_stmxcsr();
-#endif
 };
 
 // Pixels that are copied, their channels in pieces.
@@ -140,6 +121,18 @@ struct TileKernels : TileExtents {
   void (*tile_in_place[3][kMaxLanes / 2])(const TileCall<T, Sum>&);
   void (*weight_tile[3][8])(const WeightTileCall<T, Sum>&);
   void (*pack)(const PackCall<T>&);
+  // AMX only. Its tiles have a shape, which a thread sets before it uses them: rows and columns of the sums, and what
+  // is summed at a step. Its weight_tile[kind] are those of one and of two tiles of rows, of transposed squares.
+  void (*configure)(Index rows, Index wide, Index depth);
+  void (*release)();
+  void (*transpose)(T* squares, Index count);
+
+  // Source channels that are stored together: as many as a line holds, or, of AMX, blocks of equal size.
+  [[nodiscard]] Index block(Index channels) const {
+    if (configure == nullptr) return kBlock<T>;
+    const Index blocks = (channels + kBlock<T> - 1) / kBlock<T>;
+    return ((channels + blocks - 1) / blocks + 1) / 2 * 2;
+  }
 };
 
 }  // namespace contexture::detail::conv
@@ -164,6 +157,33 @@ detail::conv::TileExtents select_tile_extents() {
 }  // namespace contexture::kernels
 
 namespace contexture::detail::conv {
+
+// What a thread sets up before it runs tiles, and takes back afterwards. Numbers below 2^-126 are zero meanwhile where
+// bfloat16 is multiplied, as they are for the processors that do it: for those that emulate it.
+template <class T>
+class TileSession {
+ public:
+  explicit TileSession(const TileKernels<T>& kernels) : release_(kernels.release) {
+#if defined(CONTEXTURE_HAS_X86_ISAS)
+    if constexpr (kReduced) __builtin_ia32_ldmxcsr(before_ | 0x8040u);
+#endif
+  }
+  ~TileSession() {
+#if defined(CONTEXTURE_HAS_X86_ISAS)
+    if constexpr (kReduced) __builtin_ia32_ldmxcsr(before_);
+#endif
+    if (release_ != nullptr) release_();
+  }
+  TileSession(const TileSession&) = delete;
+  TileSession& operator=(const TileSession&) = delete;
+
+ private:
+  static constexpr bool kReduced = !std::is_same_v<T, Accumulator<T>>;
+#if defined(CONTEXTURE_HAS_X86_ISAS)
+  unsigned before_ = kReduced ? __builtin_ia32_stmxcsr() : 0;
+#endif
+  void (*release_)();
+};
 
 // How the channels that a pass computes are cut into blocks of two vectors, the last of two, one
 // and a half, or one.

@@ -35,6 +35,15 @@ struct WeightUnits {
     rows = std::clamp<Index>(positions / (shape.out_w() * lanes), 1, out_h);
     row_groups = (out_h + rows - 1) / rows;
   }
+  // So many lanes, where there are, and rows for about so many positions.
+  static WeightUnits of_lanes(const ConvShape& shape, Index lanes, Index images_a_lane, Index positions) {
+    WeightUnits units(shape, lanes, images_a_lane);
+    units.lanes = std::clamp<Index>(lanes, 1, std::max<Index>(units.images, 1));
+    units.lane_blocks = (units.images + units.lanes - 1) / units.lanes;
+    units.rows = std::clamp<Index>(positions / shape.out_w(), 1, units.out_h);
+    units.row_groups = (units.out_h + units.rows - 1) / units.rows;
+    return units;
+  }
   [[nodiscard]] Index count() const { return lane_blocks * row_groups; }
   [[nodiscard]] WeightUnit unit(Index index) const {
     const Index image0 = index / row_groups * lanes, row0 = index % row_groups * rows;

@@ -175,7 +175,7 @@ void winograd_forward(const ConvShape& shape, const P* x, const Accumulator<P>* 
   const ChannelBlocks channels(shape.k, kernels);
   Workspace<T> taps(static_cast<std::size_t>(shape.patch() * channels.padded()));
   Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded() + channels.width));
-  pack_weights<T>(shape, channels, w, taps.data());
+  pack_weights(shape, channels, w, taps.data());
   pad_bias(bias, channels, padded_bias.data());
   const WinogradPass<T, P> pass{.images = shape.n,
                                 .in = {x, shape.h, shape.w, shape.c},
@@ -196,7 +196,7 @@ void winograd_backward_data(const ConvShape& shape, const P* dy, const Accumulat
   const ChannelBlocks channels(shape.c, kernels);
   Workspace<T> taps(static_cast<std::size_t>(9 * shape.k * channels.padded()));
   Workspace<T> zeros(static_cast<std::size_t>(channels.padded() + channels.width));
-  pack_weights_transposed<T>(shape, channels, w, taps.data());
+  pack_weights_transposed(shape, channels, w, taps.data());
   pad_bias<T>(nullptr, channels, zeros.data());
   const WinogradPass<T, P> pass{.images = shape.n,
                                 .in = {dy, shape.out_h(), shape.out_w(), shape.k},

@@ -1,0 +1,104 @@
+// AMX, the tile registers of Intel's Xeons since 2023: eight registers of up to 16 rows of 64 bytes, and one
+// instruction that multiplies two of them, 16 x 32 by 32 x 16 bfloat16, into a third of floats.
+//
+// The register tiles of the direct algorithm fit them as they are: a tile's rows are lanes, the same pixel of 16 images
+// (32, with two tiles), which packing lays out a cache line apart; its columns are output channels; what is summed over
+// are the source channels, up to 32 of a block, as pairs. The weight gradient is summed over images: its rows are
+// source channels, and packed pixels are transposed to [channel][pair of images]. Ends are cut by the shape of the
+// tiles.
+//
+// AmxRegisters does the same number by number, on any processor, for tests: Intel's manual gives the order of the sums.
+// In a product of two tiles the first and the second of all pairs are summed on their own, added, and added to what was
+// there; numbers below 2^-126 are zero, and roundings go to nearest, whatever the processor is set to.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "contexture/core/bfloat16.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/kernels/conv/tiles.hpp"
+
+namespace contexture::detail::conv {
+
+// What ldtilecfg reads.
+struct alignas(64) AmxConfig {
+  std::uint8_t palette, start_row, reserved[14];
+  std::uint16_t row_bytes[16];
+  std::uint8_t rows[16];
+
+  void set(int tile, Index row_count, Index bytes) {
+    rows[tile] = static_cast<std::uint8_t>(row_count);
+    row_bytes[tile] = static_cast<std::uint16_t>(bytes);
+  }
+};
+static_assert(sizeof(AmxConfig) == 64);
+
+// The registers of one thread.
+struct AmxRegisters {
+  AmxConfig config{};
+  alignas(64) unsigned char data[8][16][64] = {};
+
+  static AmxRegisters& of_thread() {
+    thread_local AmxRegisters registers;
+    return registers;
+  }
+
+  void zero(int tile) { std::memset(data[tile], 0, sizeof data[tile]); }
+  void load(int tile, const void* from, Index stride) {
+    zero(tile);
+    for (int r = 0; r < config.rows[tile]; ++r)
+      std::memcpy(data[tile][r], static_cast<const char*>(from) + r * stride, config.row_bytes[tile]);
+  }
+  void store(int tile, void* to, Index stride) const {
+    for (int r = 0; r < config.rows[tile]; ++r)
+      std::memcpy(static_cast<char*>(to) + r * stride, data[tile][r], config.row_bytes[tile]);
+  }
+  // sum (rows x columns) += a (rows x pairs) * b (pairs x columns); the caller's arithmetic has no denormals.
+  void multiply(int sum, int a, int b) {
+    for (int row = 0; row < config.rows[sum]; ++row)
+      for (int column = 0; column < config.row_bytes[sum] / 4; ++column) {
+        float first = 0, second = 0;
+        for (int pair = 0; pair < config.row_bytes[a] / 4; ++pair) {
+          first = std::fma(number(a, row, 2 * pair), number(b, pair, 2 * column), first);
+          second = std::fma(number(a, row, 2 * pair + 1), number(b, pair, 2 * column + 1), second);
+        }
+        float total = 0;
+        std::memcpy(&total, data[sum][row] + 4 * column, 4);
+        total += first + second;
+        std::memcpy(data[sum][row] + 4 * column, &total, 4);
+      }
+  }
+
+ private:
+  [[nodiscard]] float number(int tile, int row, int index) const {
+    bfloat16 value;
+    std::memcpy(&value, data[tile][row] + 2 * index, 2);
+    return static_cast<float>(value);
+  }
+};
+
+inline constexpr TileExtents kAmxExtents{.width = 16, .max_lanes = 32, .half_vectors = true};
+
+}  // namespace contexture::detail::conv
+
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/amx-inl.hpp"
+#define CONTEXTURE_KERNEL_PAIRS
+#include "contexture/kernels/for_each_isa.hpp"
+
+namespace contexture::detail::conv {
+
+// The tiles of what multiplies numbers of type T now.
+template <class T>
+TileKernels<T> active_tile_kernels() {
+  if constexpr (!std::is_same_v<T, Accumulator<T>>) {
+#if defined(CONTEXTURE_HAS_X86_ISAS)
+    if (active_bfloat16_unit() == Bfloat16Unit::amx) return kernels::isa_avx512_bf16::amx_kernels<T>();
+#endif
+    if (active_bfloat16_unit() == Bfloat16Unit::emulated_amx) return kernels::isa_baseline::amx_kernels<T>();
+  }
+  return kernels::select_tile_kernels<T>();
+}
+
+}  // namespace contexture::detail::conv
