@@ -69,17 +69,21 @@ inline std::atomic<int>& forced_algorithm() {
 // Whether an algorithm computes a pass.
 template <class T>
 [[nodiscard]] bool applies(ConvAlgorithm algorithm, const ConvShape& shape, ConvPass pass) {
-  constexpr bool reduced = std::is_same_v<T, bfloat16>;
-  switch (algorithm) {
-    case ConvAlgorithm::im2col: return !reduced;
-    case ConvAlgorithm::direct: return true;
-    case ConvAlgorithm::stem: return !reduced && stem_applies<T>(shape, pass);
-    case ConvAlgorithm::pointwise: return !reduced && pointwise_applies<T>(shape, pass);
-    case ConvAlgorithm::grouped: return !reduced && grouped_applies<T>(shape);
-    case ConvAlgorithm::winograd2:
-    case ConvAlgorithm::winograd4: return winograd_applies(shape);
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    const bool winograd = algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
+    return algorithm == ConvAlgorithm::direct || (winograd && winograd_applies(shape));
+  } else {
+    switch (algorithm) {
+      case ConvAlgorithm::im2col:
+      case ConvAlgorithm::direct: return true;
+      case ConvAlgorithm::stem: return stem_applies<T>(shape, pass);
+      case ConvAlgorithm::pointwise: return pointwise_applies<T>(shape, pass);
+      case ConvAlgorithm::grouped: return grouped_applies<T>(shape);
+      case ConvAlgorithm::winograd2:
+      case ConvAlgorithm::winograd4: return winograd_applies(shape);
+    }
+    return false;
   }
-  return false;
 }
 
 // The one over register tiles that suits the shape best.
@@ -160,13 +164,17 @@ template <class T = float>
     const bool as_named = algorithm != ConvAlgorithm::direct && applies<T>(algorithm, shape, pass);
     return as_named ? algorithm : choose_tiles<T>(shape, pass);
   }
-  const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();
-  constexpr bool reduced = std::is_same_v<T, bfloat16>;
-  if (vectorised < 4 && !reduced && !grouped_applies<T>(shape)) return ConvAlgorithm::im2col;
-  const Bfloat16Unit unit = reduced ? active_bfloat16_unit() : Bfloat16Unit::emulated;
-  const bool tiles_win = unit == Bfloat16Unit::amx || unit == Bfloat16Unit::emulated_amx;
-  if (!std::is_same_v<T, double> && !tiles_win && winograd_applies(shape))
-    if (const auto winograd = choose_winograd(shape, reduced ? 2.0 : 1.0)) return *winograd;
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    const Bfloat16Unit unit = active_bfloat16_unit();
+    const bool amx = unit == Bfloat16Unit::amx || unit == Bfloat16Unit::emulated_amx;
+    if (!amx && winograd_applies(shape))
+      if (const auto winograd = choose_winograd(shape, 2.0)) return *winograd;
+  } else {
+    const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();
+    if (vectorised < 4 && !grouped_applies<T>(shape)) return ConvAlgorithm::im2col;
+    if (std::is_same_v<T, float> && winograd_applies(shape))
+      if (const auto winograd = choose_winograd(shape, 1.0)) return *winograd;
+  }
   return choose_tiles<T>(shape, pass);
 }
 

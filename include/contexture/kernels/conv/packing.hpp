@@ -81,7 +81,7 @@ struct Source {
   }
 
   void pack_zeros(Index lanes, T* to) const {
-    for (Index block = 0; block < pixels * blocks(); ++block) std::memset(to + block * lanes * kBlock<T>, 0, 64);
+    for (Index i = 0; i < pixels * blocks(); ++i) std::memset(to + i * lanes * kBlock<T>, 0, 64);
   }
 
  private:

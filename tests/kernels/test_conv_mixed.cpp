@@ -1,0 +1,232 @@
+// Convolution in mixed precision: every unit that multiplies bfloat16, and its emulation, against the naive loop over
+// the numbers as they are rounded, and against each other bit for bit.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "contexture/core/bfloat16.hpp"
+#include "contexture/kernels/elementwise.hpp"
+#include "kernels/conv_reference.hpp"
+
+namespace {
+
+using namespace contexture;
+using namespace contexture::tests;
+
+struct UnitSettings : Settings {
+  Bfloat16Unit unit = active_bfloat16_unit();
+  ~UnitSettings() {
+    set_isa(supported_isa());
+    set_bfloat16_unit(unit);
+  }
+};
+
+std::vector<bfloat16> reduced(const std::vector<float>& from) {
+  std::vector<bfloat16> to(from.size());
+  std::transform(from.begin(), from.end(), to.begin(), [](float v) { return bfloat16(v); });
+  return to;
+}
+
+// Inputs that bfloat16 holds exactly.
+Problem<float> rounded_problem(const ConvShape& shape, Random& random) {
+  Problem<float> problem(shape, random);
+  for (std::vector<float>* v : {&problem.x, &problem.w, &problem.dy})
+    for (float& value : *v) value = static_cast<float>(bfloat16(value));
+  return problem;
+}
+
+struct MixedResults {
+  std::vector<bfloat16> y, dx;
+  std::vector<float> dw, dbias;
+  explicit MixedResults(const Problem<float>& problem)
+      : y(problem.dy.size(), bfloat16(99.0f)),
+        dx(problem.x.size(), bfloat16(99.0f)),
+        dw(problem.w.size(), 99.0f),
+        dbias(problem.bias.size(), 99.0f) {
+    const std::vector<bfloat16> x = reduced(problem.x), dy = reduced(problem.dy);
+    conv2d_forward(problem.shape, x.data(), problem.w.data(), problem.bias.data(), y.data());
+    conv2d_backward_data(problem.shape, dy.data(), problem.w.data(), dx.data());
+    conv2d_backward_weights(problem.shape, x.data(), dy.data(), dw.data(), dbias.data());
+  }
+  friend bool operator==(const MixedResults&, const MixedResults&) = default;
+};
+
+// Of sums in float; what is stored is rounded once more, by at most a 512th. Winograd's rounding is larger: its own.
+void check_mixed(const char* what, const std::vector<float>& got, const Reference& want, double stored, double looser) {
+  std::size_t wrong = 0, where = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double bound = looser * std::numeric_limits<float>::epsilon() * (want.terms[i] + 2) * want.magnitude[i] +
+                         stored * std::abs(want.sum[i]);
+    if (!(std::abs(static_cast<double>(got[i]) - want.sum[i]) <= bound) && wrong++ == 0) where = i;
+  }
+  INFO(what << ": " << wrong << " of " << got.size() << " wrong, first at " << where << ": got "
+            << (got.empty() ? 0.0f : got[where]) << ", expected " << (got.empty() ? 0.0 : want.sum[where]));
+  CHECK(wrong == 0);
+}
+
+void check_against(const MixedResults& results, const References<float>& reference, double looser) {
+  const auto widened = [](const std::vector<bfloat16>& from) {
+    std::vector<float> to(from.size());
+    std::transform(from.begin(), from.end(), to.begin(), [](bfloat16 v) { return static_cast<float>(v); });
+    return to;
+  };
+  check_mixed("forward", widened(results.y), reference.y, 1.0 / 256, looser);
+  check_mixed("backward_data", widened(results.dx), reference.dx, 1.0 / 256, looser);
+  check_mixed("backward_weights", results.dw, reference.dw, 0, looser);
+  check_mixed("bias", results.dbias, reference.dbias, 0, 1);
+}
+
+TEST_CASE("bfloat16: rounds to nearest even, keeps infinity and NaN") {
+  CHECK(bfloat16(1.0f).bits == 0x3f80);
+  CHECK(bfloat16(1.00390625f).bits == 0x3f80);  // halfway between 1 and the next: to even
+  CHECK(bfloat16(1.01171875f).bits == 0x3f82);  // halfway, the other way
+  CHECK(bfloat16(1.0039064f).bits == 0x3f81);   // just above halfway
+  CHECK(static_cast<float>(bfloat16(3.4e38f)) == std::numeric_limits<float>::infinity());
+  CHECK(static_cast<float>(bfloat16(-std::numeric_limits<float>::infinity())) ==
+        -std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(static_cast<float>(bfloat16(std::bit_cast<float>(0x7fffffffu)))));
+  CHECK(std::isnan(static_cast<float>(bfloat16(std::bit_cast<float>(0xff800001u)))));
+  CHECK(bfloat16(-0.0f).bits == 0x8000);
+  CHECK(static_cast<float>(bfloat16(1e-39f)) > 0);  // denormals are stored
+}
+
+TEST_CASE("bfloat16: whole arrays are converted as single numbers are, on every ISA") {
+  const UnitSettings settings;
+  Random random{5};
+  std::vector<float> x(1003);
+  for (float& v : x)
+    v = std::bit_cast<float>(static_cast<std::uint32_t>(random.bits()));  // NaN and denormals among them
+  const std::vector<bfloat16> want = reduced(x);
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+    if (isa > supported_isa()) continue;
+    set_isa(isa);
+    std::vector<bfloat16> got(x.size());
+    convert(x.data(), got.data(), static_cast<Index>(x.size()));
+    CHECK(got == want);
+    std::vector<float> back(x.size());
+    convert(got.data(), back.data(), static_cast<Index>(x.size()));
+    CHECK(std::equal(back.begin(), back.end(), got.begin(), [](float f, bfloat16 b) {
+      return std::bit_cast<std::uint32_t>(f) == static_cast<std::uint32_t>(b.bits) << 16;
+    }));
+  }
+}
+
+TEST_CASE("mixed precision: random shapes, every unit against the naive loop, and its emulation the same bits") {
+  const UnitSettings settings;
+  set_conv_algorithm(ConvAlgorithm::direct);
+  for (int i = 0; i < 150; ++i) {
+    Random random{90000 + static_cast<std::uint64_t>(i)};
+    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
+    if (i % 5 == 0) shape.n = random.integer(30, 70);  // more images than the rows of two tiles
+    if (shape.multiply_adds() > 300000) shape.n = 3;
+    const Problem<float> problem = rounded_problem(shape, random);
+    const References<float> reference(problem);
+    set_num_threads(1 + i % 3);
+    INFO("seed " << i << ", " << describe(shape));
+    set_isa(supported_isa());
+    set_bfloat16_unit(Bfloat16Unit::emulated);
+    const MixedResults emulated(problem);
+    check_against(emulated, reference, 1);
+    for (const Isa isa : {Isa::baseline, Isa::avx2}) {
+      if (isa > supported_isa()) continue;
+      set_isa(isa);
+      INFO(to_string(isa));
+      CHECK(MixedResults(problem) == emulated);
+    }
+    set_isa(supported_isa());
+    if (has_bfloat16_unit(Bfloat16Unit::avx512)) {
+      set_bfloat16_unit(Bfloat16Unit::avx512);
+      CHECK(MixedResults(problem) == emulated);
+    }
+    set_bfloat16_unit(Bfloat16Unit::emulated_amx);
+    const MixedResults emulated_amx(problem);
+    check_against(emulated_amx, reference, 1);
+    if (has_bfloat16_unit(Bfloat16Unit::amx)) {
+      set_bfloat16_unit(Bfloat16Unit::amx);
+      CHECK(MixedResults(problem) == emulated_amx);
+    }
+  }
+}
+
+TEST_CASE("mixed precision: Winograd between images in bfloat16") {
+  const UnitSettings settings;
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
+    set_conv_algorithm(algorithm);
+    for (int i = 0; i < 40; ++i) {
+      Random random{95000 + static_cast<std::uint64_t>(i)};
+      ConvShape shape = random_shape(random, 60000);
+      shape.r = shape.s = 3;
+      shape.stride_h = shape.stride_w = shape.dilation_h = shape.dilation_w = shape.groups = 1;
+      shape.pad_h = shape.pad_w = 1;
+      if (shape.multiply_adds() > 300000) shape.n = 1;
+      const Problem<float> problem = rounded_problem(shape, random);
+      INFO("seed " << i << ", " << to_string(algorithm) << ", " << describe(shape));
+      REQUIRE(choose_algorithm<bfloat16>(shape, ConvPass::forward) == algorithm);
+      const MixedResults results(problem);
+      check_against(results, References<float>(problem), 16);
+    }
+  }
+}
+
+TEST_CASE("mixed precision: numbers below 2^-126 are zero, NaN and infinity reach what depends on them alone") {
+  const UnitSettings settings;
+  set_conv_algorithm(ConvAlgorithm::direct);
+  // Three channels, so that the windows of a kernel row are folded; odd, so that a pair has a zero.
+  const ConvShape shape{.n = 2, .h = 6, .w = 12, .c = 3, .k = 5, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
+  for (const Bfloat16Unit unit : kBfloat16Units) {
+    if (!has_bfloat16_unit(unit)) continue;
+    INFO(to_string(unit));
+    set_bfloat16_unit(unit);
+    Random random{7};
+    Problem<float> problem = rounded_problem(shape, random);
+    std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
+    const MixedResults before(problem);
+    const auto pixel = static_cast<std::size_t>((3 * 12 + 5) * 3);  // of the first image, row 3, column 5
+    problem.x[pixel] = std::numeric_limits<float>::quiet_NaN();
+    const MixedResults after(problem);
+    for (Index p = 0; p < 6; ++p)
+      for (Index q = 0; q < 12; ++q) {
+        const bool depends = std::abs(p - 3) <= 1 && std::abs(q - 5) <= 1;
+        const auto at = static_cast<std::size_t>((p * 12 + q) * 5);
+        INFO("row " << p << ", column " << q);
+        CHECK(std::isnan(static_cast<float>(after.y[at])) == depends);
+        if (!depends) CHECK(after.y[at] == before.y[at]);
+      }
+    std::fill(problem.x.begin(), problem.x.end(), 0x1p-127f);
+    std::fill(problem.w.begin(), problem.w.end(), 1.0f);
+    const MixedResults tiny(problem);
+    CHECK(std::all_of(tiny.y.begin(), tiny.y.end(), [](bfloat16 v) { return v.bits == 0; }));
+  }
+}
+
+TEST_CASE("mixed precision: the same bits with any number of threads, in any batch") {
+  const UnitSettings settings;
+  const ConvShape shape{
+      .n = 37, .h = 9, .w = 9, .c = 20, .k = 28, .r = 3, .s = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1};
+  Random random{8};
+  const Problem<float> problem = rounded_problem(shape, random);
+  for (const Bfloat16Unit unit : kBfloat16Units) {
+    if (!has_bfloat16_unit(unit)) continue;
+    INFO(to_string(unit));
+    set_bfloat16_unit(unit);
+    set_num_threads(1);
+    const MixedResults one(problem);
+    for (const int threads : {2, 5}) {
+      set_num_threads(threads);
+      CHECK(MixedResults(problem) == one);
+    }
+    Problem<float> first = problem;
+    first.shape.n = 1;
+    first.x.resize(static_cast<std::size_t>(first.shape.input_size()));
+    first.dy.resize(static_cast<std::size_t>(first.shape.output_size()));
+    const MixedResults alone(first);
+    CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
+    CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
+  }
+}
+
+}  // namespace
