@@ -29,9 +29,11 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define CONTEXTURE_HAS_X86_ISAS 1
 // Returns call, e.g. relu<T>(x, y, n), of the active instruction set's namespace.
+// Of a source that multiplies bfloat16: its emulation has the same bits everywhere, and no need of AVX-512.
 #define CONTEXTURE_DISPATCH_PAIRS(...)                                                                                 \
   if (::contexture::active_bfloat16_unit() == ::contexture::Bfloat16Unit::avx512) return isa_avx512_bf16::__VA_ARGS__; \
-  CONTEXTURE_DISPATCH(__VA_ARGS__)
+  if (::contexture::active_isa() != ::contexture::Isa::baseline) return isa_avx2::__VA_ARGS__;                         \
+  return isa_baseline::__VA_ARGS__
 #define CONTEXTURE_DISPATCH(...)                                    \
   switch (::contexture::active_isa()) {                             \
     case ::contexture::Isa::avx512: return isa_avx512::__VA_ARGS__; \
@@ -41,7 +43,7 @@
   return isa_baseline::__VA_ARGS__
 #else
 #define CONTEXTURE_DISPATCH(...) return isa_baseline::__VA_ARGS__
-#define CONTEXTURE_DISPATCH_PAIRS(...) CONTEXTURE_DISPATCH(__VA_ARGS__)
+#define CONTEXTURE_DISPATCH_PAIRS(...) return isa_baseline::__VA_ARGS__
 #endif
 #endif
 

@@ -176,4 +176,15 @@ void batch_norm_backward(const NormRows<T, P>& s, const T* inv_std, bool batch_s
   });
 }
 
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_COMPILED_ELSEWHERE(T, P)                                          \
+  extern template void channel_moments<P>(Index, Index, const P*, double*, double*); \
+  extern template void channel_affine<T, P>(const NormRows<T, P>&, P*);              \
+  extern template void batch_norm_backward<T, P>(const NormRows<T, P>&, const T*, bool, const NormGradients<T, P>&);
+CONTEXTURE_COMPILED_ELSEWHERE(float, float)
+CONTEXTURE_COMPILED_ELSEWHERE(double, double)
+CONTEXTURE_COMPILED_ELSEWHERE(float, bfloat16)
+#undef CONTEXTURE_COMPILED_ELSEWHERE
+#endif
+
 }  // namespace contexture::kernels
