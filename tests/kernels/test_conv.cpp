@@ -124,7 +124,7 @@ void check_direct_alone(std::uint64_t seed, int count, ConvShape (*make_shape)(R
       std::vector<T> y(problem.dy.size()), dx(problem.x.size()), dw(problem.w.size());
       detail::conv::direct_forward(shape, problem.x.data(), problem.w.data(), problem.bias.data(), y.data());
       detail::conv::direct_backward_data(shape, problem.dy.data(), problem.w.data(), dx.data());
-      detail::conv::direct_backward_weights(shape, problem.x.data(), problem.dy.data(), dw.data());
+      detail::conv::direct_backward_weights<T>(shape, problem.x.data(), problem.dy.data(), dw.data());
       check_close("forward", y, reference.y);
       check_close("backward_data", dx, reference.dx);
       check_close("backward_weights", dw, reference.dw);

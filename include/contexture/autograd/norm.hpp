@@ -161,8 +161,9 @@ template <class T>
           ", expected at least two values a channel");
 
   const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
-  if (x.saved_reduced() != nullptr)
-    return detail::batch_norm_as<bfloat16>(inputs, running_mean, running_variance, options);
+  if constexpr (std::is_same_v<T, float>)
+    if (x.saved_reduced() != nullptr)
+      return detail::batch_norm_as<bfloat16>(inputs, running_mean, running_variance, options);
   return detail::batch_norm_as<T>(inputs, running_mean, running_variance, options);
 }
 

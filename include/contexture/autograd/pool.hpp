@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/kernels/pool.hpp"
@@ -105,7 +106,9 @@ template <class T>
 [[nodiscard]] Variable<T> global_avg_pool(const Variable<T>& x) {
   require(x.shape().size() == 4 && x.shape()[1] > 0 && x.shape()[2] > 0, "global_avg_pool: input ", x.shape(),
           ", expected (N,H,W,C) with at least one pixel");
-  return x.saved_reduced() != nullptr ? detail::global_avg_pool_as<bfloat16>(x) : detail::global_avg_pool_as<T>(x);
+  if constexpr (std::is_same_v<T, float>)
+    if (x.saved_reduced() != nullptr) return detail::global_avg_pool_as<bfloat16>(x);
+  return detail::global_avg_pool_as<T>(x);
 }
 
 }  // namespace contexture

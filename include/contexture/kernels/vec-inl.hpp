@@ -75,6 +75,8 @@ CONTEXTURE_INLINE VecN<Sum, N> load_as(const T* from) {
       return __builtin_bit_cast(float, static_cast<std::uint32_t>(from->bits) << 16);
     else
       return (VecN<float, N>)(__builtin_convertvector((load<T, N>(from)), VecN<std::uint32_t, N>) << 16);
+  } else if constexpr (N == 1) {
+    return static_cast<Sum>(*from);
   } else {
     return __builtin_convertvector((load<T, N>(from)), VecN<Sum, N>);
   }
@@ -90,6 +92,8 @@ CONTEXTURE_INLINE void store_as(T* to, VecN<Sum, N> v) {
     const auto b = (VecN<std::uint32_t, N>)v;
     const VecN<std::uint32_t, N> rounded = (b + 0x7fffu + (b >> 16 & 1u)) >> 16, nan = b >> 16 | 0x40u;
     store<T, N>(to, __builtin_convertvector((v != v ? nan : rounded), VecN<std::uint16_t, N>));
+  } else if constexpr (N == 1) {
+    *to = static_cast<T>(v);
   } else {
     store<T, N>(to, __builtin_convertvector(v, VecN<T, N>));
   }
