@@ -181,16 +181,15 @@ inline std::filesystem::path unwrapped(const std::filesystem::path& folder, cons
 }
 
 // Train images without class folders, as competitions hand them out.
-inline void refuse_flat_images(const std::filesystem::path& folder, const Shelf& shelf, const Shelf& beside) {
+inline void refuse_flat_images(const std::filesystem::path& folder, const Shelf& own, const Shelf& beside) {
   std::string table;
-  for (const Shelf* here : {&shelf, &beside})
+  for (const Shelf* here : {&own, &beside})
     for (const ImageFile& file : here->rest)
       if (table.empty() && lower(file.path.extension().string()) == ".csv") table = file.path.filename().string();
-  require_classes(shelf.images() == 0 || !shelf.folders.empty(), folder.string(), ": ", shelf.images(),
-                  " files and no class folders",
-                  table.empty() ? "" : "; labels in a table (" + table + ") are not read",
-                  "; expected a folder for each class, ", name_of(folder),
-                  "<class>/..., with its images (pre-training alone needs no classes)");
+  require_classes(
+      own.images() == 0 || !own.folders.empty(), folder.string(), ": ", own.images(), " files and no class folders",
+      table.empty() ? "" : "; labels in a table (" + table + ") are not read", "; expected a folder for each class, ",
+      name_of(folder), "<class>/..., with its images (pre-training alone needs no classes)");
 }
 
 // A part's folder that is a class by what is in it: bus/, car/, train/ with images, and no part beside it.

@@ -4,13 +4,15 @@
 // and stochastic depth, which are for deeper networks. Nothing in it depends on the rest of a batch.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "contexture/models/backbone.hpp"
+#include "contexture/models/stages.hpp"
 #include "contexture/nn/layers.hpp"
 
 namespace contexture {
@@ -82,7 +84,7 @@ class HalvingConv final : public UnaryModule<T> {
 /// (N,H,W,in_channels) -> (N,ceil(H/2^stages),ceil(W/2^stages),width*2^(stages-1)). The stem halves the extent, and
 /// every stage but the first halves it again and doubles the channels.
 template <class T>
-class ConvNext final : public Backbone<T> {
+class ConvNext final : public StagedBackbone<T> {
  public:
   static constexpr std::string_view kName = "convnext";
   static constexpr std::string_view kHelp = "small ConvNeXt: depthwise 7x7 convolutions, layer normalisation, GELU";
@@ -95,64 +97,38 @@ class ConvNext final : public Backbone<T> {
   [[nodiscard]] static double weight_count(const BackboneDescription& o) {
     const double norm = o.affine ? 2 : 0;
     double total = static_cast<double>(4 * o.in_channels * o.width + o.width) + norm * static_cast<double>(o.width);
-    for (Index stage = 0; stage < o.stages; ++stage) {
-      const auto c = static_cast<double>(o.width << stage);
-      if (stage > 0) total += norm * c / 2 + 4 * c / 2 * c + c;
-      total += static_cast<double>(o.blocks_per_stage) * ConvNextBlock<T>::weight_count(o.width << stage, o.affine);
+    for (const StageBlock& b : kLayout.blocks(o)) {
+      const auto in = static_cast<double>(b.in), out = static_cast<double>(b.out);
+      if (b.stride == 2) total += norm * in + 4 * in * out + out;
+      total += ConvNextBlock<T>::weight_count(b.out, o.affine);
     }
-    return total + norm * static_cast<double>(o.width << (o.stages - 1));
+    return total + norm * static_cast<double>(kLayout.channels(o).back());
   }
 
   ConvNext(const BackboneDescription& options, const Rng& rng)
-      : options_((check(options), options)),
+      : StagedBackbone<T>((check(options), options), kLayout),
         stem_(options.in_channels, options.width, rng.split("stem")),
         stem_norm_(options.width, {.affine = options.affine}),
-        last_norm_(options.width << (options.stages - 1), {.affine = options.affine}) {
-    for (Index i = 0; i < options.stages; ++i) {
-      const std::string name = stage_name(i);
-      const Index channels = options.width << i;
-      Stage& stage = stages_.emplace_back();
-      if (i > 0) {
-        stage.norm.emplace(channels / 2, LayerNormLayerOptions{.affine = options.affine});
-        stage.halving.emplace(channels / 2, channels, rng.split(name + ".halving"));
-      }
-      for (Index b = 0; b < options.blocks_per_stage; ++b)
-        stage.blocks.emplace_back(channels, options.affine, rng.split(name + ".block" + std::to_string(b)));
+        last_norm_(kLayout.channels(options).back(), {.affine = options.affine}) {
+    for (const StageBlock& b : this->blocks()) {
+      std::optional<Halving> halving;
+      if (b.stride == 2)
+        halving.emplace(Halving{LayerNorm<T>(b.in, {.affine = options.affine}),
+                                HalvingConv<T>(b.in, b.out, rng.split(StageLayout::stage_name(b.stage) + ".halving"))});
+      blocks_.push_back({std::move(halving), ConvNextBlock<T>(b.out, options.affine, rng.split(b.name))});
     }
   }
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return forward_stages(x).back(); }
-
-  [[nodiscard]] std::vector<Variable<T>> forward_stages(const Variable<T>& x) override {
-    std::vector<Variable<T>> maps{stem_norm_(stem_(x))};
-    for (Stage& stage : stages_) {
-      Variable<T> y = maps.back();
-      if (stage.halving) y = (*stage.halving)((*stage.norm)(y));
-      for (ConvNextBlock<T>& block : stage.blocks) y = block(y);
-      maps.push_back(y);
-    }
-    maps.back() = last_norm_(maps.back());
-    return maps;
-  }
-
-  [[nodiscard]] const BackboneDescription& description() const override { return options_; }
-
-  [[nodiscard]] std::vector<Index> stage_channels() const override {
-    std::vector<Index> channels{options_.width};
-    for (Index stage = 0; stage < options_.stages; ++stage) channels.push_back(options_.width << stage);
-    return channels;
-  }
-
-  [[nodiscard]] Index feature_extent(Index extent) const override { return detail::halved(extent, options_.stages); }
 
   [[nodiscard]] Index multiply_adds(Index height, Index width) const override {
-    Index total = 0;
-    for (Index stage = 0; stage < options_.stages; ++stage) {
-      height = detail::halved(height, 1);
-      width = detail::halved(width, 1);
-      const Index c = options_.width << stage;
-      const Index before = stage == 0 ? options_.in_channels : c / 2;
-      total += height * width * (4 * before * c + options_.blocks_per_stage * (49 * c + 8 * c * c));
+    const BackboneDescription& o = this->description();
+    height = detail::halved(height, 1), width = detail::halved(width, 1);
+    Index total = height * width * 4 * o.in_channels * o.width;
+    for (const StageBlock& b : this->blocks()) {
+      if (b.stride == 2) {
+        height = detail::halved(height, 1), width = detail::halved(width, 1);
+        total += height * width * 4 * b.in * b.out;
+      }
+      total += height * width * (49 * b.out + 8 * b.out * b.out);
     }
     return total;
   }
@@ -160,40 +136,47 @@ class ConvNext final : public Backbone<T> {
   [[nodiscard]] const Tensor<T>* first_filters() const override { return &stem_.weight().value(); }
 
   [[nodiscard]] std::unique_ptr<Backbone<T>> clone() const override {
-    return std::make_unique<ConvNext>(with_state_of(*this, ConvNext(options_, Rng())));
+    return std::make_unique<ConvNext>(with_state_of(*this, ConvNext(this->description(), Rng())));
   }
 
  protected:
+  [[nodiscard]] Variable<T> stem(const Variable<T>& x) override { return stem_norm_(stem_(x)); }
+  [[nodiscard]] Variable<T> block(std::size_t i, const Variable<T>& x) override {
+    Block& b = blocks_[i];
+    return b.block(b.halving ? b.halving->conv(b.halving->norm(x)) : x);
+  }
+  [[nodiscard]] Variable<T> last(const Variable<T>& x) override { return last_norm_(x); }
+
   void visit(ModuleVisitor<T>& v) override {
     v.child("stem", stem_);
     v.child("stem_norm", stem_norm_);
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      Stage& stage = stages_[i];
-      const std::string name = stage_name(static_cast<Index>(i));
-      if (stage.halving) {
-        v.child(name + ".norm", *stage.norm);
-        v.child(name + ".halving", *stage.halving);
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const StageBlock& b = this->blocks()[i];
+      const std::string stage = StageLayout::stage_name(b.stage);
+      if (blocks_[i].halving) {
+        v.child(stage + ".norm", blocks_[i].halving->norm);
+        v.child(stage + ".halving", blocks_[i].halving->conv);
       }
-      for (std::size_t b = 0; b < stage.blocks.size(); ++b)
-        v.child(name + ".block" + std::to_string(b), stage.blocks[b]);
+      v.child(b.name, blocks_[i].block);
     }
-    v.child(stage_name(options_.stages - 1) + ".last_norm", last_norm_);
+    v.child(StageLayout::stage_name(this->description().stages) + ".last_norm", last_norm_);
   }
 
  private:
-  // Stages count from 1, the stem being 0.
-  static std::string stage_name(Index stage) { return "stage" + std::to_string(stage + 1); }
+  static constexpr StageLayout kLayout{.stem_halves = true, .first_halves = false};
 
-  struct Stage {
-    std::optional<LayerNorm<T>> norm;  // these two but for the first stage
-    std::optional<HalvingConv<T>> halving;
-    std::vector<ConvNextBlock<T>> blocks;
+  struct Halving {
+    LayerNorm<T> norm;
+    HalvingConv<T> conv;
+  };
+  struct Block {
+    std::optional<Halving> halving;  // in front of it, where a stage but the first begins
+    ConvNextBlock<T> block;
   };
 
-  BackboneDescription options_;
   HalvingConv<T> stem_;
   LayerNorm<T> stem_norm_;
-  std::vector<Stage> stages_;
+  std::vector<Block> blocks_;
   LayerNorm<T> last_norm_;
 };
 

@@ -31,7 +31,7 @@ class ChildEnvironment {
          {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH"}) {
       if (const char* value = std::getenv(name)) entries_.push_back(std::string(name) + "=" + value);
     }
-    entries_.push_back("LC_ALL=C.UTF-8");
+    entries_.emplace_back("LC_ALL=C.UTF-8");
     for (std::string& entry : entries_) pointers_.push_back(entry.data());
     pointers_.push_back(nullptr);
   }
