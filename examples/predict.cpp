@@ -5,14 +5,13 @@
 // One line an image on stdout: path, label, confidence, separated by tabs. A file that cannot be read is
 // named on stderr; the others are answered all the same, and the exit status is 1.
 #include <algorithm>
-#include <bit>
-#include <cstdint>
 #include <cstdio>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "common/program.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/data/image_io.hpp"
 #include "contexture/data/resize.hpp"
 #include "contexture/evaluate/score.hpp"
@@ -34,7 +33,7 @@ int predict(int argc, char** argv) {
   app.add_option("IMAGE", paths, "PNG or JPEG files")->required();
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
 
-  contexture::ImageClassifier classifier = contexture::ImageClassifier::load(weights);
+  const contexture::ImageClassifier classifier = contexture::ImageClassifier::load(weights);
   const contexture::ImageClassifierOptions& options = classifier.options();
   int status = 0;
   for (const std::string& path : paths) {
@@ -45,9 +44,8 @@ int predict(int argc, char** argv) {
           options.width);
       const std::vector<contexture::Index> only{0};
       const contexture::TestAnswers answer = contexture::score(classifier, image, only).answers;
-      // On the bits: of weights that are finite and huge, sums need not be.
-      const auto bits = std::bit_cast<std::uint32_t>(answer.confidence[0]);
-      contexture::require_input((bits & 0x7f800000U) != 0x7f800000U, weights, ": gives no number for ", path,
+      // Of weights that are finite and huge, sums need not be.
+      contexture::require_input(contexture::is_finite(answer.confidence[0]), weights, ": gives no number for ", path,
                                 ", expected the weights of a training that went well");
       std::printf("%s\t%s\t%.1f %%\n", one_field(path).c_str(),
                   one_field(options.class_names[static_cast<std::size_t>(answer.predicted[0])]).c_str(),

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Kills runs at random moments, over all phases, saving and report writing, and goes on with them: every run that
-# finishes has to have the bits of the undisturbed one. Prints the seed of the moments and what it counted.
-#   scripts/torture.sh [KILLS [SEED]]      KILLS: 200 unless given
-# PROGRAMS: the folder of the built programs; without it they are built.
+# Usage: scripts/torture.sh [KILLS [SEED]]      KILLS: 200 unless given
+#
+# Disturbs runs and goes on with them. Every run that finishes has to have the bits of the undisturbed one.
+#   - Kills, at random moments, over all phases, saving and report writing.
+#   - Disks that are full after 24 different sizes, and then larger (small ones in memory; where they can be mounted).
+# Prints the seed of the moments and what it counted. PROGRAMS: the folder of the built programs; without it they are
+# built.
 set -uo pipefail
 
 kills=${1:-200}
@@ -21,7 +24,7 @@ if [[ -z $programs ]]; then
   programs=$root/build/release/examples
 fi
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+trap 'mountpoint -q "$folder/disk" && umount "$folder/disk"; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
 RANDOM=$seed
 export CONTEXTURE_NUM_THREADS=2
@@ -40,13 +43,13 @@ complain() {
   printf 'FAILED after %d kills: %s\n' "$done_kills" "$*"
   wrong=$((wrong + 1))
 }
-compare() {
+compare() {  # FOLDER of a run that has finished
   local file
   for file in whole/*.safetensors; do
-    [[ $file == */checkpoint* ]] || cmp -s "$file" "out/${file#whole/}" || complain "${file#whole/} differs"
+    [[ $file == */checkpoint* ]] || cmp -s "$file" "$1/${file#whole/}" || complain "${file#whole/} differs"
   done
-  for file in out/.contexture.lock out/*.tmp*; do [[ ! -e $file ]] || complain "left behind: $file"; done
-  for file in report.html report.md summary.json history.csv; do [[ -s out/$file ]] || complain "no $file"; done
+  for file in "$1"/.contexture.lock "$1"/*.tmp* "$1"/.*.tmp*; do [[ ! -e $file ]] || complain "left behind: $file"; done
+  for file in report.html report.md summary.json history.csv; do [[ -s $1/$file ]] || complain "no $file"; done
 }
 
 while ((done_kills < kills && wrong == 0)); do
@@ -68,7 +71,7 @@ while ((done_kills < kills && wrong == 0)); do
   case $status in
     0)
       finished=$((finished + 1))
-      compare
+      compare out
       rm -rf out
       ;;
     130 | 137 | 143 | 129) ;;
@@ -77,4 +80,36 @@ while ((done_kills < kills && wrong == 0)); do
 done
 echo "$done_kills kills (KILL ${counted[KILL]}, TERM ${counted[TERM]}, INT ${counted[INT]}, HUP ${counted[HUP]})," \
   "$finished runs finished, $wrong complaints"
+
+# A disk of so many KiB: the run ends with one line that says so, and goes on once there is room.
+disk() {
+  local size=$1 resume=() status=0
+  mount -t tmpfs -o "size=${size}k" contexture-torture disk || return
+  "${run[@]}" --out disk/out >log 2>errors || status=$?
+  if ((status != 0)); then
+    full=$((full + 1))
+    ((status == 1)) || complain "$size KiB: status $status"
+    [[ $(wc -l <errors) == 1 && $(<errors) == *'No space left on device'* ]] || complain "$size KiB: $(cat errors)"
+    for file in disk/out/*.tmp* disk/out/.*.tmp*; do [[ ! -e $file ]] || complain "$size KiB: left behind: $file"; done
+    mount -o remount,size=64m disk
+    [[ ! -e disk/out/checkpoint.safetensors ]] || resume=(--resume)
+    "${run[@]}" --out disk/out "${resume[@]}" >log 2>errors || complain "$size KiB, then larger: $(cat errors)"
+  fi
+  [[ -s errors ]] && ((status == 0)) && complain "$size KiB: $(cat errors)"
+  compare disk/out
+  umount disk
+}
+
+mkdir disk
+if ((wrong > 0)); then
+  :
+elif mount -t tmpfs -o size=1m contexture-torture disk 2>/dev/null; then
+  umount disk
+  full=0
+  needed=$(($(du -sk whole | cut -f 1) * 11 / 10))
+  for ((i = 0; i < 24; ++i)); do disk $((4 + needed * i / 23)); done
+  echo "24 disks of 4 to $((4 + needed)) KiB, $full of them full, $wrong complaints"
+else
+  echo 'skipped: full disks (mounting a small one is not allowed here)'
+fi
 ((wrong == 0))

@@ -1,7 +1,5 @@
 #include "common/data.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -10,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/load.hpp"
@@ -57,19 +56,21 @@ contexture::Dataset load_data(const std::string& program, const DataChoice& choi
 }
 
 void prepare_folder(const std::filesystem::path& out) {
-  std::error_code error;
+  std::error_code error, ignored;
   std::filesystem::create_directories(out, error);
-  contexture::require_input(std::filesystem::is_directory(out), "--out ", out.string(),
+  contexture::require_input(std::filesystem::is_directory(out, ignored), "--out ", out.string(),
                             ": cannot be created: ", error ? error.message() : "a file is in the way");
-  const std::filesystem::path probe = out / contexture::message(".writable", ::getpid());
+  // Under a name that the next run clears away, should this one be killed now.
+  const std::filesystem::path probe = contexture::detail::temporary_beside(out / ".writable");
   errno = 0;
   std::ofstream file(probe);
   file << "contexture" << std::flush;
   const bool good = file.good();
   const int reason = errno;
   file.close();
-  std::filesystem::remove(probe, error);
+  std::filesystem::remove(probe, ignored);
   contexture::require_input(good, "--out ", out.string(), ": cannot write there: ", std::strerror(reason));
+  (void)contexture::detail::sync_to_disk(contexture::detail::folder_of(out));  // its name, where the system lets us
 }
 
 void write_text(const std::filesystem::path& path, const std::string& text) {

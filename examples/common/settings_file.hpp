@@ -2,7 +2,9 @@
 // pair of quotes around it; nothing is split, so that a list is one value. Lines that begin with # or ; are comments.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -54,7 +56,7 @@ inline SettingsFile read_settings_file(const std::string& path) {
     throw UsageError(contexture::message("--config ", path, ": ", error ? error.message() : "no such file"));
   if (std::filesystem::is_directory(status)) throw UsageError(contexture::message("--config ", path, ": a folder"));
   std::ifstream in(path);
-  if (!in) throw UsageError(contexture::message("--config ", path, ": cannot be read"));
+  if (!in) throw UsageError(contexture::message("--config ", path, ": cannot be read: ", std::strerror(errno)));
   SettingsFile file;
   file.path = path;
   int number = 0;

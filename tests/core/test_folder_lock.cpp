@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "contexture/core/folder_lock.hpp"
 #include "support/catch.hpp"
@@ -76,4 +77,18 @@ TEST_CASE("an owner that was killed leaves a folder that can be had, without its
   CHECK(answer(folder.path) == "free");
   CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 4);
   CHECK(fs::exists(folder.path / living));
+}
+
+TEST_CASE("a child of fork() that ends leaves the lock to its owner") {
+  const LockedFolder folder;
+  FolderLock lock(folder.path);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    { const FolderLock copy = std::move(lock); }
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+  CHECK(fs::exists(folder.path / FolderLock::kFileName));
+  CHECK_THAT(answer(folder.path), Catch::Matchers::ContainsSubstring("a run that is alive writes here"));
 }

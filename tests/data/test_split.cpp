@@ -105,7 +105,12 @@ TEST_CASE("splits refuse what makes no sense") {
   CHECK_THROWS_AS(stratified_split(std::vector<std::int32_t>{0, -1}, 0.5, Rng(1)), std::invalid_argument);
   // 7 images of class 2: a twentieth of them is none.
   CHECK_THROWS_WITH(label_subset(labels, all, 0.05, Rng(1)),
-                    Catch::Matchers::ContainsSubstring("class 2") && Catch::Matchers::ContainsSubstring("leaves none"));
+                    "label fraction 0.05: leaves class 2 with none of its 7 labels, expected a fraction of at least "
+                    "0.072, or more images of that class");
+  const std::vector<std::string> names{"apple", "fig", "kiwi"};
+  CHECK_THROWS_WITH(label_subset(labels, all, 0.05, Rng(1), names),
+                    Catch::Matchers::ContainsSubstring("leaves class 'kiwi' with none"));
+  CHECK_NOTHROW(label_subset(labels, all, 0.072, Rng(1), names));
   CHECK_THROWS_AS(label_subset(labels, all, 0.05, Rng(1)), InputError);
 }
 

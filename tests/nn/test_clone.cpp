@@ -1,4 +1,5 @@
 // Modules are not copied; clone() shares nothing with its original. Modes, and what gives them back.
+#include <thread>
 #include <type_traits>
 
 #include "contexture/nn/layers.hpp"
@@ -145,13 +146,28 @@ TEST_CASE("a teacher made by clone() follows its student as a moving average") {
   CHECK((*student.buffers()[0].tensor != *teacher.buffers()[0].tensor));
 }
 
-TEST_CASE("a mode guard gives every module its own mode back, also after an exception") {
+TEST_CASE("a mode guard sets the mode of this thread, and leaves every module its own, also after an exception") {
   Sequential<float> net;
   net.add(BatchNorm<float>(2)).add(Dropout<float>(0.5F, Rng(1)));
   net.modules()[1]->set_training(false);  // frozen statistics in a net that trains
+  const auto all = [&](bool training) {
+    for (const Module<float>* m : net.modules())
+      if (m->training() != training) return false;
+    return true;
+  };
   try {
-    const ModeGuard<float> guard(net, true);
-    for (const Module<float>* m : net.modules()) CHECK(m->training());
+    const ModeGuard guard(true);
+    CHECK(all(true));
+    {
+      const Inference inference;
+      CHECK(all(false));
+      const ModeGuard again(true);
+      CHECK(all(true));
+    }
+    CHECK(all(true));
+    bool elsewhere = true;
+    std::thread([&] { elsewhere = net.modules()[1]->training(); }).join();
+    CHECK_FALSE(elsewhere);
     throw 1;
   } catch (int) {
   }

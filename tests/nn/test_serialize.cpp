@@ -85,6 +85,25 @@ TEST_CASE("strict loading lists every difference and changes nothing; otherwise 
   CHECK(b.parameters()[0].variable.value() == a.parameters()[0].variable.value());
 }
 
+TEST_CASE("weights in another format are refused by its name") {
+  const TemporaryFolder folder;
+  const fs::path f = folder.path / "model.pth";
+  const std::string rest(700, '\1');
+  for (const auto& [begin, name] :
+       {std::pair<std::string, const char*>{std::string("PK\3\4\0\0\0\0", 8), "a zip file, as PyTorch"},
+        {"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46", "a pickle, as PyTorch"},
+        {"\x89HDF\r\n\x1a\n", "an HDF5 file"},
+        {"\x93NUMPY\1", "a NumPy file"},
+        {std::string("GGUF\3\0\0\0", 8), "a GGUF file"}}) {
+    std::ofstream(f, std::ios::binary) << begin << rest;
+    CHECK_THAT(refusal(f),
+               ContainsSubstring(f.string() + ": " + name) && ContainsSubstring(", expected safetensors weights"));
+  }
+  // A header whose length begins like a pickle: 640 is 0x280.
+  write_raw(f, R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})" + std::string(640 - 54, ' '), "abcd");
+  CHECK(refusal(f) == "accepted");
+}
+
 TEST_CASE("damaged files are refused with the reason") {
   const TemporaryFolder folder;
   const fs::path f = folder.path / "bad.safetensors";

@@ -7,6 +7,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 programs=$(cd -- "$1" && pwd -P)
 checker=$(cd -- "$(dirname -- "$2")" && pwd -P)/$(basename -- "$2")
 samples=$(dirname -- "$checker")/sample_files
+jumping_clock=$(dirname -- "$checker")/libjumping_clock.so
 wanted=$3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -46,8 +47,8 @@ fails() {
   sed 's/^/    /' stderr
 }
 
-# Files of a write that did not end (core/atomic_file.hpp), and of the trial of --out.
-temporary_files() { find "$1" \( -name '*.tmp*' -o -name '.writable*' \) 2>/dev/null; }
+# Files of a write that did not end (core/atomic_file.hpp).
+temporary_files() { find "$1" -name '*.tmp*' 2>/dev/null; }
 
 # Nothing half-written: no temporary files, and what has its final name is whole.
 nothing_half_written() {
@@ -55,6 +56,17 @@ nothing_half_written() {
   while IFS= read -r file; do complain "left behind: $file"; done < <(temporary_files "$1")
   while IFS= read -r file; do complain "left behind after a failure: $file"; done < <(
     find "$1" -name 'report.html' 2>/dev/null)
+}
+
+# Who may not do everything, as root may: "${not_root[@]}" COMMAND... . where_not_root says whether there is such a one,
+# and lets it into this folder and at the programs.
+not_root=()
+((EUID != 0)) || not_root=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+where_not_root() {
+  ((EUID != 0)) && return 0
+  command -v setpriv >/dev/null || { echo 'skipped: root, and no setpriv(1)'; return 1; }
+  mkdir mine && cp "$programs"/{pretrain,experiments,predict,probe} mine && programs=$folder/mine
+  chown -R 65534:65534 "$folder"
 }
 
 check() { "$checker" "$@" >checked || { complain "check_outputs $*"; cat checked; }; }
@@ -210,6 +222,138 @@ case_stop_and_resume() {
   [[ ! -e parts/report.md && ! -e parts/summary.json ]] || complain "a run that was begun anew stands beside the report of the one before"
   fails 1 'was stopped: --resume goes on' "$programs/experiment3_tenth_labels" "${long[@]}" --out parts
   fails "1 2" 'checkpoint' "$programs/experiments" "${tiny[@]}" --out nothing-here --resume
+}
+
+# Other images than those that the run was stopped with are refused; the same ones, elsewhere, are the same.
+case_changed_data() {
+  local run=("$programs/pretrain" --preset quick --width 4 --pretrain-epochs 4000 --pretrain-batch-size 8 --image-size 24 --out out) pid
+  "$samples" . || complain "sample_files"
+  cp -r data/one-class/apple photos
+  begin_run "${run[@]}" --data photos
+  kill -TERM "$pid"
+  wait "$pid"
+  cp photos/3.png kept.png
+  cp photos/2.png photos/3.png
+  fails 1 'out/checkpoint\.safetensors: cannot resume, the checkpoint was made with images [0-9a-f]+, this run has' \
+    "${run[@]}" --data photos --resume
+  rm photos/3.png
+  fails 1 'checkpoint was made with images' "${run[@]}" --data photos --resume
+  cp kept.png photos/3.png
+  mv photos elsewhere
+  begin_run "${run[@]}" --data elsewhere --resume
+  grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
+  kill -TERM "$pid"
+  wait "$pid"
+}
+
+# The folder for results goes away, or may no longer be written, in the middle of a run: one line, and no damage.
+case_lost_out() {
+  local run=("$programs/pretrain" "${tiny[@]}" --train-images 600 --pretrain-epochs 60) pid status=0
+  begin_run "${run[@]}" --out out
+  rm -rf out
+  kill -TERM "$pid"
+  wait "$pid" || status=$?
+  ((status == 1)) || complain "--out was removed: exit status $status"
+  [[ $(cat stderr) == *'out/checkpoint.safetensors: cannot write here: No such file or directory' && $(wc -l <stderr) == 1 ]] ||
+    complain "--out was removed: $(cat stderr)"
+  [[ ! -e out ]] || complain "--out was removed, and is there again: $(ls -A out)"
+  where_not_root || return 0
+  run=("${not_root[@]}" "$programs/pretrain" "${run[@]:1}")
+  begin_run "${run[@]}" --out out
+  kill -TERM "$pid"
+  wait "$pid"
+  cp out/checkpoint.safetensors before
+  begin_run "${run[@]}" --out out --resume
+  chmod 555 out
+  kill -TERM "$pid"
+  status=0
+  wait "$pid" || status=$?
+  ((status == 1)) || complain "read-only --out: exit status $status"
+  [[ $(cat stderr) == *'out/checkpoint.safetensors: cannot write here: Permission denied' && $(wc -l <stderr) == 1 ]] ||
+    complain "read-only --out: $(cat stderr)"
+  cmp -s before out/checkpoint.safetensors || complain "read-only --out: another checkpoint"
+  fails 1 'out/\.contexture\.lock: cannot write here: Permission denied' "${run[@]}" --out out --resume
+  chmod 755 out
+  begin_run "${run[@]}" --out out --resume
+  grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
+  kill -TERM "$pid"
+  wait "$pid"
+}
+
+# The clock on the wall may jump as it likes.
+case_clock() {
+  [[ -e $jumping_clock ]] || { echo 'skipped: no library to preload here'; return; }
+  succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out calm || return
+  succeeds env LD_PRELOAD="$jumping_clock" "$programs/experiment1_all_labels" "${tiny[@]}" --out jumps || return
+  check calm --fractions 1
+  check calm --equal jumps
+  grep -q '| Whole run | [0-9.]* s |' jumps/report.md || complain "report.md: $(grep 'Whole run' jumps/report.md)"
+}
+
+# Few resources: either the work is done, or one line says what is missing.
+case_limits() {
+  local limit status
+  for limit in 60000 100000 150000 200000 250000 300000 350000 400000 600000; do
+    rm -rf out
+    # shellcheck disable=SC2016  # the inner shell expands it
+    timeout -s KILL 120 bash -c 'ulimit -v "$1"; shift; exec "$@"' _ "$limit" \
+      "$programs/experiment1_all_labels" "${tiny[@]}" --quiet --out out >stdout 2>stderr
+    status=$?
+    ((status == 0 || status == 1)) || complain "ulimit -v $limit: status $status: $(cat stderr)"
+    ((status == 0)) || grep -qE ': (OpenBLAS: no room for its buffers|out of memory|no thread can be started|.* need .* GiB of memory)' stderr ||
+      complain "ulimit -v $limit: $(cat stderr)"
+    (($(grep -vc ': warning: ' stderr) == status)) || complain "ulimit -v $limit: $(cat stderr)"
+    echo "ulimit -v $limit: $(cat stderr)"
+  done
+  ((status == 0)) || complain "600 MB of addresses are not enough: $(cat stderr)"
+  for limit in 4 5 6 8 12; do
+    rm -rf out
+    # shellcheck disable=SC2016
+    timeout -s KILL 120 bash -c 'ulimit -n "$1"; shift; exec "$@"' _ "$limit" \
+      "$programs/experiment1_all_labels" "${tiny[@]}" --quiet --out out >stdout 2>stderr
+    status=$?
+    ((status == 0 || status == 1)) || complain "ulimit -n $limit: status $status: $(cat stderr)"
+    ((status == 0)) || grep -q 'Too many open files' stderr || complain "ulimit -n $limit: $(cat stderr)"
+    (($(grep -vc ': warning: ' stderr) == status)) || complain "ulimit -n $limit: $(cat stderr)"
+    ((status == 0)) || nothing_half_written out
+    echo "ulimit -n $limit: $(cat stderr)"
+  done
+  # Far more than any machine has, and than a disk image of one would be.
+  fails 1 'images of 1024 x 1024 x 3: need 2929\.. GiB of memory, more than the' "$programs/pretrain" --train-images 1000000 \
+    --image-size 1024 --out out
+}
+
+# What is wrong is said by its name: the class, the option, the format, the reason that the system gives.
+case_clear_messages() {
+  local file run=("$programs/experiment1_all_labels" "${tiny[@]}" --out out)
+  fails 1 "label fraction 0\.1: leaves class 'boat' with none of its 3 labels, expected a fraction of at least 0\.167" \
+    "$programs/experiments" "${tiny[@]}" --train-images 40 --fractions 1,0.1 --out out
+  fails 1 "label fraction 0\.01: leaves class 'boat' with none" "$programs/probe" "${tiny[@]:2:2}" --image-size 24 \
+    --encoder nowhere.safetensors --labels 0.01 --out out
+  { printf 'PK\3\4\0\0\0\0' && head -c 2000 /dev/zero; } >model.pth
+  { printf '\200\2\212\12l\374\234F' && head -c 2000 /dev/zero; } >old.pt
+  fails 1 "model\.pth: a zip file, as PyTorch's .pt and .pth are, expected safetensors weights" "${run[@]}" --encoder model.pth
+  fails 1 "model\.pth: a zip file" "$programs/predict" --weights model.pth image.png
+  fails 1 "old\.pt: a pickle, as PyTorch's older" "$programs/probe" --train-images 240 --image-size 24 --encoder old.pt --out out
+  "$samples" . || complain "sample_files"
+  for file in 1 2 4; do head -c 60 "data/broken-images/pear/$file.png" >short && mv short "data/broken-images/pear/$file.png"; done
+  fails 1 '4 of 12 images are broken, .*/pear/1\.png: .*/pear/2\.png: .*/pear/3\.png: .*/pear/4\.png: ' "${run[@]}" --data data/broken-images
+  where_not_root || return 0
+  run=("${not_root[@]}" "$programs/pretrain" "${tiny[@]}" --out out)
+  mkdir -p locked/below shut && cp model.pth shut.pth && chmod 000 locked shut.pth && chmod 555 shut
+  fails 1 'shut\.pth: cannot be read: Permission denied' "${run[@]}" --encoder shut.pth
+  fails 1 'locked/model\.pth: cannot be read: Permission denied' "${run[@]}" --encoder locked/model.pth
+  fails 1 'shut\.pth: cannot be read: Permission denied' "${not_root[@]}" "$programs/predict" --weights shut.pth image.png
+  fails 1 "data 'locked'.*: .*Permission denied" "${run[@]}" --data locked
+  fails 1 "data 'locked/below'.*Permission denied" "${run[@]}" --data locked/below
+  fails 2 '^pretrain: --config locked/x\.ini: Permission denied' "${run[@]}" --config locked/x.ini
+  fails 2 '^pretrain: --config shut\.pth: cannot be read: Permission denied' "${run[@]}" --config shut.pth
+  fails 1 'locked.*: Permission denied' "${run[@]}" --out locked
+  fails 1 'locked/below.*: Permission denied' "${run[@]}" --out locked/below
+  fails 1 'shut.*: Permission denied' "${run[@]}" --out shut
+  fails 1 'shut/new: cannot be created: Permission denied' "${run[@]}" --out shut/new
+  fails 1 'locked.*: Permission denied' "${not_root[@]}" "$programs/experiments" "${tiny[@]}" --scratch-from locked --out out
+  chmod 755 locked
 }
 
 # Starts a run in the background and waits until its first phase has taken steps: begin_run COMMAND...; sets pid.
@@ -396,9 +540,13 @@ words.png            neither PNG nor JPEG
 TABLE
   # Grey JPEGs, three a class.
   mv data/smallest "$folder"
+  mv "$folder/dark" "$folder/"$'tab\tand\nbreak'
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --data "$folder" --out "$results" || return
   check "$results" --fractions 1
   succeeds "$programs/predict" --weights "$results/classifier_100_scratch.safetensors" images/*
+  awk -F '\t' 'NF != 3 { exit 1 }' stdout || complain "predict: not three fields a line: $(cat stdout)"
+  (($(wc -l <stdout) == $(find images -type f | wc -l))) || complain "predict: not one line an image: $(cat stdout)"
+  awk -F '|' '/^\| / && NF < 4 { exit 1 }' "$results/report.md" || complain "report.md: a torn table"
   succeeds "$programs/experiment1_all_labels" --config "$results/config.ini" --out again || return
   check "$results" --equal again
 }

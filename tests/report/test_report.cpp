@@ -18,6 +18,7 @@
 #include "report_files.hpp"
 #include "support/catch.hpp"
 #include "support/full_disk.hpp"
+#include "support/hostile_locale.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
@@ -278,6 +279,21 @@ TEST_CASE("neither apostrophes in names nor gnuplot's own variables cost a figur
   std::set<std::string> expected = kFigures;
   expected.insert(kTexts.begin(), kTexts.end());
   CHECK(files_in(out.path()) == expected);
+}
+
+TEST_CASE("an application's locale changes no byte of a report", "[report]") {
+  const made_up::Run run = made_up::make();
+  const TemporaryFolder classic, german;
+  write_report(run.summary, run.inputs(), classic.path());
+  {
+    const HostileLocale locale;
+    write_report(run.summary, run.inputs(), german.path());
+  }
+  REQUIRE(files_in(german.path()) == files_in(classic.path()));
+  for (const std::string& file : files_in(classic.path())) {
+    INFO(file);
+    CHECK((text_of(german.path() / file) == text_of(classic.path() / file)));
+  }
 }
 
 TEST_CASE("a report is removed as a whole, and nothing else is", "[report]") {

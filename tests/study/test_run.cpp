@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "study/tiny_run.hpp"
+#include "support/hostile_locale.hpp"
 
 using namespace tiny;
 namespace fs = std::filesystem;
@@ -313,4 +314,27 @@ TEST_CASE("a classifier's file needs nothing beside it") {
                     Catch::Matchers::ContainsSubstring("classifier"));
   const Dataset other = builtin_dataset(12, 12, 24);
   CHECK_THROWS_AS(score(classifier, other.test, numbered(12)), std::invalid_argument);
+}
+
+TEST_CASE("experiments: an application's locale changes no file, no name and no identity") {
+  ExperimentConfig config = tiny_config();
+  config.seed = 1234;
+  config.seeds = 2;
+  config.fractions = {0.5};
+  const Folder classic("classic"), german("german");
+  (void)run(config, classic.path);
+  StopToken stop;
+  {
+    const HostileLocale locale;
+    StopAfter progress(stop, 10);
+    CHECK_THROWS_AS(run_experiments(config, tiny_data(), {.out = german.path}, progress, &stop), Stopped);
+  }
+  Progress silent;
+  StopToken again;
+  StopAfter later(again, 10);
+  CHECK_THROWS_AS(run_experiments(config, tiny_data(), {.out = german.path, .resume = true}, later, &again), Stopped);
+  const HostileLocale locale;
+  (void)run_experiments(config, tiny_data(), {.out = german.path, .resume = true}, silent);
+  CHECK(weights_in(german.path) == weights_in(classic.path));
+  CHECK(fs::exists(german.path / "encoder_seed1235.safetensors"));
 }

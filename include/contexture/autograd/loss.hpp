@@ -2,12 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <span>
 
 #include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/kernels/softmax.hpp"
 
 namespace contexture {
@@ -32,7 +32,7 @@ template <class T>
   require(options.class_weights.empty() || static_cast<Index>(options.class_weights.size()) == classes,
           "softmax_cross_entropy: ", options.class_weights.size(), " class weights for ", classes, " classes");
   for (const T weight : options.class_weights)
-    require(weight >= T(0) && std::isfinite(weight), "softmax_cross_entropy: class weight ", weight,
+    require(weight >= T(0) && is_finite(weight), "softmax_cross_entropy: class weight ", weight,
             ", expected a finite number >= 0");
   require(options.label_smoothing >= 0 && options.label_smoothing < 1, "softmax_cross_entropy: label smoothing ",
           options.label_smoothing, ", expected 0 <= s < 1");

@@ -10,14 +10,21 @@
 // CONTEXTURE_BLAS_REPAIR=0 switches the repair off.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <limits>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "contexture/core/cpu.hpp"
+#include "contexture/core/limits.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/tensor.hpp"
 
@@ -36,6 +43,8 @@ void contexture_cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, i
 [[gnu::weak]] void contexture_openblas_set_threads(int) __asm__("openblas_set_num_threads");
 [[gnu::weak]] void contexture_openblas_quit() __asm__("gotoblas_dynamic_quit");
 [[gnu::weak]] void contexture_openblas_init() __asm__("gotoblas_dynamic_init");
+[[gnu::weak]] void* contexture_openblas_take(int) __asm__("blas_memory_alloc");
+[[gnu::weak]] void contexture_openblas_give(void*) __asm__("blas_memory_free");
 [[gnu::weak]] void contexture_omp_set_num_threads(int) __asm__("omp_set_num_threads");
 [[gnu::weak]] int contexture_omp_get_max_threads() __asm__("omp_get_max_threads");
 }
@@ -116,11 +125,38 @@ inline BlasState prepare_blas() {
 }
 
 inline const BlasState& blas_state() {
-  static const BlasState state = prepare_blas();
+  static const BlasState& state = *new BlasState(prepare_blas());  // for destructors of global objects as well
   return state;
 }
 
 inline const BlasState& blas_prepared_before_main = blas_state();
+
+// OpenBLAS takes a buffer for each thread that calls it, and where the system refuses it asks again, for ever. Under a
+// limit of memory (ulimit -v, -d) this makes sure of the buffers of all threads first; they stay with OpenBLAS. Throws
+// InputError where there is no room.
+inline void reserve_blas_buffers() {
+  constexpr std::size_t kBuffer = std::size_t{32} << 22, kSlack = std::size_t{1} << 20;  // of its x86-64 builds
+  static std::atomic<int> reserved{0};
+  const int wanted = num_threads();
+  if (reserved.load(std::memory_order_acquire) >= wanted || contexture_openblas_corename == nullptr) return;
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  const int more = wanted - reserved.load(std::memory_order_relaxed);
+  if (more <= 0) return;
+  if (memory_is_limited()) {
+    const std::size_t bytes = static_cast<std::size_t>(more) * (kBuffer + kSlack);
+    void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    require_input(room != MAP_FAILED, "OpenBLAS: no room for its buffers, ", bytes >> 20, " MiB of addresses for ",
+                  wanted, wanted == 1 ? " thread" : " threads",
+                  ", because of a limit (ulimit -v or -d): raise it, or use fewer threads");
+    ::munmap(room, bytes);
+    std::vector<void*> buffers;
+    if (contexture_openblas_take != nullptr && contexture_openblas_give != nullptr)
+      for (int i = 0; i < wanted; ++i) buffers.push_back(contexture_openblas_take(0));
+    for (void* const buffer : buffers) contexture_openblas_give(buffer);
+  }
+  reserved.store(wanted, std::memory_order_release);
+}
 
 inline int blas_extent(Index extent) {
   require(extent >= 0 && extent <= std::numeric_limits<int>::max(), "gemm: extent ", extent,
@@ -135,7 +171,7 @@ enum class Transpose { no, yes };
 
 /// C (m,n) = alpha * op(A) (m,k) * op(B) (k,n) + beta * C; row-major, with row strides lda, ldb,
 /// ldc in elements. Runs on the calling thread only, where BLAS is OpenBLAS. With beta = 0, C may be uninitialised.
-/// Throws std::invalid_argument where an extent is beyond 32 bits.
+/// Throws std::invalid_argument where an extent is beyond 32 bits, InputError where a limit leaves BLAS no memory.
 template <class T>
 void gemm(Transpose trans_a, Transpose trans_b, Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* b,
           Index ldb, T beta, T* c, Index ldc) {
@@ -149,6 +185,7 @@ void gemm(Transpose trans_a, Transpose trans_b, Index m, Index n, Index k, T alp
   constexpr int row_major = 101;
   const auto flag = [](Transpose t) { return t == Transpose::yes ? 112 : 111; };
   const auto extent = detail::blas_extent;
+  detail::reserve_blas_buffers();
   const detail::OneOpenMpThread one_thread;
   if constexpr (std::is_same_v<T, float>)
     detail::contexture_cblas_sgemm(row_major, flag(trans_a), flag(trans_b), extent(m), extent(n), extent(k), alpha, a,

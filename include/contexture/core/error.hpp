@@ -48,10 +48,12 @@ void append_part(std::ostringstream& out, const Part& part) {
 
 }  // namespace detail
 
-/// Concatenates the parts; anything with begin/end/size prints as a shape: (128,32,32,3).
+/// Concatenates the parts; anything with begin/end/size prints as a shape: (128,32,32,3). Numbers are written as in
+/// C++, whatever the application's locale: names of files and identities of runs are made of such texts.
 template <class... Parts>
 [[nodiscard]] std::string message(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (detail::append_part(out, parts), ...);
   return out.str();
 }

@@ -44,12 +44,14 @@ class FolderLock {
     }
     detail::remove_orphaned_temporaries(folder);
   }
-  FolderLock(FolderLock&& other) noexcept : path_(std::move(other.path_)), file_(std::exchange(other.file_, -1)) {}
+  FolderLock(FolderLock&& other) noexcept
+      : path_(std::move(other.path_)), file_(std::exchange(other.file_, -1)), process_(other.process_) {}
   FolderLock& operator=(FolderLock&& other) noexcept {
     if (this != &other) {
       release();
       path_ = std::move(other.path_);
       file_ = std::exchange(other.file_, -1);
+      process_ = other.process_;
     }
     return *this;
   }
@@ -78,6 +80,7 @@ class FolderLock {
     std::array<char, 300> bytes{};
     const ssize_t size = ::pread(file_, bytes.data(), bytes.size() - 1, 0);
     std::istringstream text(size > 0 ? bytes.data() : "");
+    text.imbue(std::locale::classic());
     long process = 0;
     std::string where;
     const bool known = static_cast<bool>(text >> process >> where);
@@ -98,14 +101,16 @@ class FolderLock {
     file_ = -1;
   }
 
-  // The file goes before the lock does: who opened it meanwhile sees that it is no longer the one.
+  // The file goes before the lock does: who opened it meanwhile sees that it is no longer the one. A process that
+  // fork() made has a copy of this, and the lock is not its own.
   void release() {
-    if (file_ >= 0) ::unlink(path_.c_str());
+    if (file_ >= 0 && process_ == ::getpid()) ::unlink(path_.c_str());
     close();
   }
 
   std::filesystem::path path_;
   int file_ = -1;
+  pid_t process_ = ::getpid();
 };
 
 }  // namespace contexture

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/core/xtensor.hpp"
 
 // <sys/ioctl.h> defines NCC, which LAPACK's prototypes have as the name of a parameter.
@@ -75,8 +76,9 @@ struct SymmetricEigen {
   require(matrix.dimension() == 2 && matrix.shape()[0] == matrix.shape()[1] && matrix.size() > 0,
           "symmetric_eigen: matrix ", matrix.shape(), ", expected (F,F)");
   for (std::size_t i = 0; i < matrix.size(); ++i)
-    require(std::isfinite(matrix.data()[i]), "symmetric_eigen: an entry is not finite");
+    require(is_finite(matrix.data()[i]), "symmetric_eigen: an entry is not finite");
   const std::size_t n = matrix.shape()[0];
+  detail::reserve_blas_buffers();
   const detail::OneOpenMpThread one_thread;
   const auto [values, vectors] = xt::linalg::eigh(matrix);  // ascending, one vector a column
   SymmetricEigen out{empty<double>({n}), empty<double>({n, n})};

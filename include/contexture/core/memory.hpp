@@ -4,6 +4,8 @@
 // the pool is bypassed, so that overruns and use-after-free stay visible.
 #pragma once
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -42,9 +44,14 @@ class MemoryPool {
  public:
   static constexpr std::size_t kAlignment = 64;  // one cache line, one AVX-512 vector
 
-  // Never destroyed: tensors with static storage duration may be freed after it would be.
+  // Never destroyed: tensors with static storage duration may be freed after it would be. A process that fork() makes
+  // finds it unlocked and whole, whatever another thread was at.
   static MemoryPool& instance() {
-    static MemoryPool* const pool = new MemoryPool;
+    static MemoryPool* const pool = [] {
+      ::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                       [] { instance().mutex_.unlock(); });
+      return new MemoryPool;
+    }();
     return *pool;
   }
 

@@ -4,6 +4,8 @@
 // No OpenMP: its runtime would be forced on every application that includes the headers.
 #pragma once
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -26,6 +28,7 @@
 #endif
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/limits.hpp"
 #include "contexture/core/tensor.hpp"
 
 namespace contexture {
@@ -57,16 +60,6 @@ inline void leave_processor([[maybe_unused]] int processor) noexcept {
 #endif
 }
 
-// Processors this process may run on; at least 1.
-inline int available_processors() noexcept {
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 inline constexpr int kMaxThreads = 1024;
 
 inline int initial_thread_count() {
@@ -88,14 +81,14 @@ inline bool& inside_parallel_region() noexcept {
 
 class ThreadPool {
  public:
+  // Lives for ever, so that destructors of global objects may run loops as well.
   static ThreadPool& instance() {
-    static ThreadPool pool;
-    return pool;
+    static const Lifetime lifetime;
+    return *current_;
   }
 
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  ~ThreadPool() { stop_workers(); }
 
   int threads() const noexcept { return threads_.load(std::memory_order_relaxed); }
 
@@ -148,7 +141,23 @@ class ThreadPool {
   // many are slower in training (docs/performance.md): the thread that prepares batches wants the core as well.
   static constexpr int kSpins = 1500;
 
-  ThreadPool() : threads_(initial_thread_count()) {}
+  explicit ThreadPool(int threads, ThreadPool* former = nullptr) : former_(former), threads_(threads) {}
+
+  // Workers end with main(), or when the shared library that has them is unloaded; a loop that comes later starts them
+  // anew. A process that fork() makes has none of them, and locks as another thread left them: it gets a pool of its
+  // own.
+  struct Lifetime {
+    Lifetime() {
+      current_ = new ThreadPool(initial_thread_count());
+      ::pthread_atfork(nullptr, nullptr, [] { current_ = new ThreadPool(current_->threads(), current_); });
+    }
+    ~Lifetime() {
+      const std::unique_lock idle(current_->busy_, std::try_to_lock);
+      if (idle) current_->stop_workers();  // else a thread that main() left behind runs a loop
+    }
+    Lifetime(const Lifetime&) = delete;
+    Lifetime& operator=(const Lifetime&) = delete;
+  };
 
   void start_workers() {
     if (!workers_.empty()) return;
@@ -216,6 +225,8 @@ class ThreadPool {
     inside_parallel_region() = false;
   }
 
+  static inline ThreadPool* current_ = nullptr;
+  ThreadPool* const former_;  // of the process that this one was forked from: nothing of it may be touched
   std::atomic<int> threads_;
   std::vector<std::thread> workers_;
   std::mutex busy_;   // held for the length of one loop
@@ -235,8 +246,9 @@ class ThreadPool {
 
 }  // namespace detail
 
-/// Threads that parallel loops use, the caller included. Initially CONTEXTURE_NUM_THREADS, or
-/// the number of processors this process may run on. A process made by fork() has none of them: it has to call exec().
+/// Threads that parallel loops use, the caller included. Initially CONTEXTURE_NUM_THREADS, or the number of processors
+/// that affinity and the quota of its control group grant this process. A process made by fork() starts its own, unless
+/// a loop called fork().
 [[nodiscard]] inline int num_threads() { return detail::ThreadPool::instance().threads(); }
 
 /// Sets the number of threads, 1 to 1024; waits for a loop that is running.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 
 namespace contexture {
 
@@ -55,7 +56,8 @@ template <class V>
   V value{};
   const char* const last = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), last, value);
-  const bool good = error == std::errc() && stop == last && value >= low && value <= high;  // NaN is not
+  bool good = error == std::errc() && stop == last && value >= low && value <= high;
+  if constexpr (std::is_floating_point_v<V>) good = good && is_finite(value);
   if (!good)
     throw SettingError(name, message("'", text, "', expected a ", std::is_integral_v<V> ? "whole " : "", "number from ",
                                      number_text(low), " to ", number_text(high)));

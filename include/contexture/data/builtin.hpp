@@ -28,7 +28,7 @@ inline ImageSet render_builtin_set(Index count, Index size, const Rng& rng) {
   set.count = count;
   set.height = set.width = size;
   set.channels = 3;
-  set.pixels.resize(static_cast<std::size_t>(count * set.image_bytes()));
+  make_room(set, count);
   set.labels.resize(static_cast<std::size_t>(count));
   parallel_for(count, 8, [&](Index begin, Index end) {
     Canvas canvas(size);

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -21,9 +23,10 @@ namespace contexture::detail {
 class ByteReader {
  public:
   explicit ByteReader(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "rb"), close) {
+    require_input(file_ != nullptr, path.string(), ": cannot be read: ", std::strerror(errno));
     std::error_code error;
     size_ = std::filesystem::file_size(path, error);
-    require_input(file_ != nullptr && !error, path.string(), ": cannot be opened for reading");
+    require_input(!error, path.string(), ": cannot be read: ", error.message());
     refill();
     gzip_ = stream_.avail_in >= 2 && input_[0] == 0x1f && input_[1] == 0x8b;
     if (gzip_) require_state(inflateInit2(&stream_, 16 + MAX_WBITS) == Z_OK, "ByteReader: zlib cannot start");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/limits.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/account.hpp"
 
@@ -80,6 +81,13 @@ struct DataOptions {
 }
 
 namespace detail {
+
+// Room for so many images, whose size the set tells. Throws InputError where this process can't have it.
+inline void make_room(ImageSet& set, Index images) {
+  const double bytes = static_cast<double>(images) * static_cast<double>(set.image_bytes());
+  require_memory(message(images, " images of ", set.height, " x ", set.width, " x ", set.channels), bytes);
+  set.pixels.resize(static_cast<std::size_t>(images * set.image_bytes()));
+}
 
 // Sizes that everything downstream relies on. The fault is the caller's: loaders check their files.
 inline void check_image_set(const char* who, const ImageSet& set) {

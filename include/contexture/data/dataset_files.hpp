@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +13,7 @@
 #include <system_error>
 #include <vector>
 
+#include "contexture/core/ascii.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 
@@ -31,7 +31,7 @@ inline std::vector<std::string> read_lines(const std::filesystem::path& path) {
                   path.string(), ": line ", lines.size() + 1,
                   ": zero bytes or a mark of UTF-16, expected text in UTF-8");
     if (first && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);
-    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) line.pop_back();
+    while (!line.empty() && is_ascii_space(line.back())) line.pop_back();
     if (!line.empty()) lines.push_back(line);
   }
   return lines;
@@ -58,9 +58,7 @@ inline std::string folder_name(const std::filesystem::path& folder) {
 }
 
 inline bool contains_ignoring_case(std::string_view text, std::string_view part) {
-  const auto same = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-  };
+  const auto same = [](char a, char b) { return ascii_lower(a) == ascii_lower(b); };
   return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
 }
 
@@ -79,7 +77,7 @@ inline void interleave(const std::uint8_t* planes, Index side, bool column_major
 inline Index record_count(const std::filesystem::path& path, Index record_bytes, const char* what) {
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(path, error);
-  require_input(!error, path.string(), ": missing or unreadable, expected ", what);
+  require_input(!error, path.string(), ": cannot be read (", error.message(), "), expected ", what);
   const auto record = static_cast<std::uintmax_t>(record_bytes);
   require_input(size > 0 && size % record == 0, path.string(), ": ", size, " bytes, expected a multiple of ", record,
                 " (", what, "); the file is truncated or oversized");

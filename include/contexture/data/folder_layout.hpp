@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/ascii.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/data/account.hpp"
 #include "contexture/data/dataset.hpp"
@@ -55,16 +55,15 @@ inline Part part_of_word(std::string_view word) {
 // Words end at punctuation, before digits and before a capital.
 inline PartName part_name(const std::string& name) {
   std::vector<std::string> words(1);
-  unsigned char before = 0;
+  char before = 0;
   for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool letter = byte >= 0x80 || std::isalpha(byte) != 0;
-    const bool digit = std::isdigit(byte) != 0;
-    if ((std::isupper(byte) != 0 && std::islower(before) != 0) || (digit && std::isdigit(before) == 0) ||
-        (letter && std::isdigit(before) != 0) || (!letter && !digit))
+    const bool letter = static_cast<unsigned char>(c) >= 0x80 || is_ascii_upper(c) || is_ascii_lower(c);
+    const bool digit = is_ascii_digit(c);
+    if ((is_ascii_upper(c) && is_ascii_lower(before)) || (digit && !is_ascii_digit(before)) ||
+        (letter && is_ascii_digit(before)) || (!letter && !digit))
       words.emplace_back();
     if (letter || digit) words.back() += c;
-    before = byte;
+    before = c;
   }
   PartName out;
   int parts = 0;

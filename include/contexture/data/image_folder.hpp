@@ -78,7 +78,7 @@ inline ImageSet decode_files(std::vector<ImageFile>& files, ImageSet set, const 
   for (ImageFile& file : files) {
     if (file.state == ImageFile::State::kGood) good.push_back(&file);
   }
-  set.pixels.resize(good.size() * static_cast<std::size_t>(set.image_bytes()));
+  make_room(set, static_cast<Index>(good.size()));
   parallel_for(static_cast<Index>(good.size()), 16, [&](Index begin, Index end) {
     std::optional<Fitter> fit;  // kept for as long as the images have the same size
     Index fit_height = 0;

@@ -1,9 +1,11 @@
 // Reads PNG and JPEG files. Include it where files are read: the decoders cost compile time.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -27,7 +29,7 @@ inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path, s
   require_input(size <= most, path.string(), ": ", size, " bytes, expected at most ", most);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  require_input(file != nullptr, path.string(), ": cannot be opened for reading");
+  require_input(file != nullptr, path.string(), ": cannot be read: ", std::strerror(errno));
   const std::size_t got = std::fread(bytes.data(), 1, bytes.size(), file.get());
   require_input(got == bytes.size(), path.string(), ": reading stopped at byte ", got, " of ", size);
   return bytes;

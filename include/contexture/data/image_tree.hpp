@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/ascii.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/image_format.hpp"
@@ -45,8 +46,7 @@ struct ImageFile {
 inline bool is_hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }
 
 inline std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  std::transform(text.begin(), text.end(), text.begin(), ascii_lower);
   return text;
 }
 

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 
@@ -34,7 +34,7 @@ struct Picture {
   require(high > low, "picture_of: low ", low, " is not below high ", high);
   Picture out{height, width, channels, std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * channels))};
   for (std::size_t i = 0; i < out.pixels.size(); ++i) {
-    const float v = std::isfinite(values[i]) ? (values[i] - low) / (high - low) : 0.0F;
+    const float v = is_finite(values[i]) ? (values[i] - low) / (high - low) : 0.0F;
     out.pixels[i] = static_cast<std::uint8_t>(std::clamp(v, 0.0F, 1.0F) * 255.0F + 0.5F);
   }
   return out;

@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -19,7 +20,8 @@ namespace contexture {
 /// Calls `make(step)` for first_step <= step < last_step on a thread of its own, at most `depth`
 /// results ahead, and hands them out in order. What `make` throws is thrown by next() in its place.
 /// Parallel loops inside `make` run in that thread alone, so they never take the pool away from
-/// the training loop. Destruction waits for at most the one call of `make` that is running.
+/// the training loop. Throws InputError where the system gives no thread. Destruction waits for at most the one call of
+/// `make` that is running.
 template <class B>
 class Prefetcher {
  public:
@@ -29,7 +31,12 @@ class Prefetcher {
     require(first_step <= last_step, "Prefetcher: steps ", first_step, " to ", last_step);
     require(depth >= 1, "Prefetcher: depth 0, expected 1 or more");
     require(static_cast<bool>(make_), "Prefetcher: no function to call");
-    thread_ = std::thread([this] { produce(); });
+    try {
+      thread_ = std::thread([this] { produce(); });
+    } catch (const std::system_error& error) {
+      throw InputError(message("no thread can be started to make batches: ", error.code().message(),
+                               " (a limit on memory or on processes: ulimit -v, -u)"));
+    }
   }
 
   ~Prefetcher() {

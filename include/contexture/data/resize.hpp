@@ -66,7 +66,7 @@ class Fitter {
   out.labels = set.labels;
   if (set.count == 0) return out;
   detail::check_image_set("resize_and_crop", set);
-  out.pixels.resize(static_cast<std::size_t>(out.count * out.image_bytes()));
+  detail::make_room(out, out.count);
   const detail::Fitter fit(set.height, set.width, set.channels, height, width);
   parallel_for(set.count, 16, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) fit(set.image(i), out.image(i));

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -75,9 +76,10 @@ inline std::vector<std::vector<Index>> ranked_by_class(const char* who, std::spa
 /// The `fraction` of every class among the images `from` (rounded to the nearest image), ascending.
 /// With the same `rng` a smaller fraction is a subset of a larger one.
 /// Throws std::invalid_argument unless 0 < fraction <= 1, InputError when a class would be left
-/// without a single label.
+/// without a single label; `class_names`, if given, are for its message.
 [[nodiscard]] inline std::vector<Index> label_subset(std::span<const std::int32_t> labels, std::span<const Index> from,
-                                                     double fraction, const Rng& rng) {
+                                                     double fraction, const Rng& rng,
+                                                     std::span<const std::string> class_names = {}) {
   require(fraction > 0 && fraction <= 1, "label_subset: fraction ", fraction, ", expected 0 < fraction <= 1");
   std::vector<Index> subset;
   const auto classes = detail::ranked_by_class("label_subset", labels, from, rng);
@@ -85,8 +87,10 @@ inline std::vector<std::vector<Index>> ranked_by_class(const char* who, std::spa
     const auto n = static_cast<Index>(classes[c].size());
     if (n == 0) continue;
     const Index kept = std::llround(fraction * static_cast<double>(n));
-    require_input(kept > 0, "label fraction ", fraction, " leaves none of the ", n, " training images of class ", c,
-                  ", expected a fraction of at least ", 0.5 / static_cast<double>(n));
+    require_input(kept > 0, "label fraction ", fraction, ": leaves class ",
+                  c < class_names.size() ? "'" + class_names[c] + "'" : std::to_string(c), " with none of its ", n,
+                  n == 1 ? " label" : " labels", ", expected a fraction of at least ",
+                  std::ceil(500.0 / static_cast<double>(n)) / 1000, ", or more images of that class");
     subset.insert(subset.end(), classes[c].begin(), classes[c].begin() + kept);
   }
   std::sort(subset.begin(), subset.end());

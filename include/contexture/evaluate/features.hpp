@@ -29,15 +29,13 @@ struct LabelledFeatures {
 [[nodiscard]] inline std::string stage_name(std::size_t i) { return i == 0 ? "stem" : "stage " + std::to_string(i); }
 
 /// Global averages of the feature maps of the stem and of every stage, one tensor (N,F) each, for the images
-/// `indices` of a set, in their order. In evaluation mode and without a tape; the encoder's mode is as before
-/// afterwards.
+/// `indices` of a set, in their order. In evaluation mode and without a tape; several threads may ask one encoder.
 [[nodiscard]] inline std::vector<Tensor<float>> stage_features(Backbone<float>& encoder, const ImageSet& images,
                                                                std::span<const Index> indices,
                                                                const Normalization& normalization,
                                                                Index batch_size = 256) {
   require(batch_size >= 1, "stage_features: batch of ", batch_size, ", expected 1 or more");
-  const NoGrad no_grad;
-  const ModeGuard<float> mode(encoder, false);
+  const Inference inference;
   std::vector<Tensor<float>> out;
   for (const Index channels : encoder.stage_channels())
     out.push_back(empty<float>({indices.size(), static_cast<std::size_t>(channels)}));

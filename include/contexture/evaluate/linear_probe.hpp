@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/core/linalg.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/tensor.hpp"
@@ -263,7 +264,7 @@ class SoftmaxRegression {
   }
   require(!options.penalties.empty(), "fit_linear_probe: no penalties to try");
   for (const double penalty : options.penalties)
-    require(penalty > 0 && std::isfinite(penalty), "fit_linear_probe: penalty ", penalty, ", expected more than 0");
+    require(penalty > 0 && is_finite(penalty), "fit_linear_probe: penalty ", penalty, ", expected more than 0");
   detail::SoftmaxRegression regression(train, classes);
   LinearProbe best;
   std::int64_t iterations = 0;

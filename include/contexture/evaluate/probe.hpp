@@ -55,7 +55,8 @@ struct ProbeOptions {
   for (const double fraction : options.fractions) {
     std::vector<Index>& places = out.subsets.emplace_back();
     std::size_t at = 0;
-    for (const Index i : label_subset(data.train.labels, out.split.train, fraction, rng.split("labels"))) {
+    for (const Index i :
+         label_subset(data.train.labels, out.split.train, fraction, rng.split("labels"), data.class_names)) {
       while (out.split.train[at] != i) ++at;  // both ascend
       places.push_back(static_cast<Index>(at));
     }

@@ -27,16 +27,14 @@ struct Score {
 };
 
 /// Asks the classifier, in evaluation mode, about the images `indices` of a set; its answer is the mean of the
-/// logits for the image and its mirror image where its options say so. Leaves it in evaluation mode. Throws
+/// logits for the image and its mirror image where its options say so. Several threads may ask one classifier. Throws
 /// std::invalid_argument where image size or channels are not the classifier's.
-[[nodiscard]] inline Score score(ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
+[[nodiscard]] inline Score score(const ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
                                  Index batch_size = 256) {
   const ImageClassifierOptions& options = classifier.options();
   require(set.height == options.height && set.width == options.width && set.channels == options.encoder.in_channels,
           "score: images of ", set.height, " x ", set.width, " x ", set.channels, ", the classifier is for ",
           options.height, " x ", options.width, " x ", options.encoder.in_channels);
-  const NoGrad no_grad;
-  classifier.set_training(false);
   const auto classes = static_cast<Index>(options.class_names.size());
   Score out;
   std::vector<std::int32_t> truth;
@@ -45,10 +43,10 @@ struct Score {
   for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
     const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
     make_batch(set, indices.subspan(begin, size), options.normalization, nullptr, Rng(0), batch);
-    Tensor<float> logits = classifier(Variable<float>(batch.images)).value();
+    Tensor<float> logits = classifier.logits(batch.images);
     if (options.mirror) {
       mirror_columns(batch.images.data(), static_cast<Index>(size) * set.height, set.width, set.channels);
-      const Tensor<float> mirrored = classifier(Variable<float>(batch.images)).value();
+      const Tensor<float> mirrored = classifier.logits(batch.images);
       for (std::size_t i = 0; i < logits.size(); ++i) logits.data()[i] = 0.5F * (logits.data()[i] + mirrored.data()[i]);
     }
     Tensor<float> probability = empty<float>(logits.shape());

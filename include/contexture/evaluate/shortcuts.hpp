@@ -40,8 +40,7 @@ namespace detail {
 // Features of the patches of some images, labelled with their place in the grid.
 inline LabelledFeatures placed_patches(Backbone<float>& encoder, const PatchSampler& sampler, const ImageSet& images,
                                        std::span<const Index> indices, const Rng& rng) {
-  const NoGrad no_grad;
-  const ModeGuard<float> mode(encoder, false);
+  const Inference inference;
   const auto features = static_cast<std::size_t>(encoder.feature_channels());
   LabelledFeatures out;
   std::vector<float> values;

@@ -39,6 +39,14 @@ class ImageClassifier final : public UnaryModule<float> {
 
   [[nodiscard]] Variable<float> forward(const Variable<float>& images) override { return head_((*encoder_)(images)); }
 
+  /// Answers to images (N,H,W,C), normalised -> logits (N,classes): in evaluation mode whatever the mode is, without a
+  /// tape. Nothing is written to the classifier: any number of threads may ask one at once, as long as none trains it.
+  [[nodiscard]] Tensor<float> logits(Tensor<float> images) const {
+    const Inference inference;
+    // Asking is const; forward() is not, since the statistics of a batch-norm move in training.
+    return const_cast<ImageClassifier&>(*this).forward(Variable<float>(std::move(images))).value();
+  }
+
   [[nodiscard]] const ImageClassifierOptions& options() const { return options_; }
   [[nodiscard]] Backbone<float>& encoder() { return *encoder_; }
   /// The encoder alone; the classifier cannot be used any more.

@@ -18,8 +18,33 @@ namespace contexture {
 
 template <class T>
 class Module;
-template <class T>
-class ModeGuard;
+
+/// The mode of every module in this thread for as long as one of these lives, whatever their own modes are; of several,
+/// the newest counts. It writes to no module.
+class ModeGuard {
+ public:
+  explicit ModeGuard(bool training) : before_(std::exchange(mode(), training ? kTraining : kEvaluation)) {}
+  ~ModeGuard() { mode() = before_; }
+  ModeGuard(const ModeGuard&) = delete;
+  ModeGuard& operator=(const ModeGuard&) = delete;
+
+ private:
+  template <class T>
+  friend class Module;
+  enum Mode { kOwn, kTraining, kEvaluation };
+  static Mode& mode() noexcept {
+    thread_local Mode mode = kOwn;
+    return mode;
+  }
+  Mode before_;
+};
+
+/// While one of these lives, this thread only asks: modules are in evaluation mode and ops record nothing. Several
+/// threads may ask one module at once, as long as none changes it.
+class Inference {
+  NoGrad no_grad_;
+  ModeGuard mode_{false};
+};
 
 /// A parameter under its path, e.g. "stage2.conv1.weight".
 template <class T>
@@ -85,7 +110,11 @@ class Module {
   void set_training(bool on) {
     for (Module* module : modules()) module->training_ = on;
   }
-  [[nodiscard]] bool training() const noexcept { return training_; }
+  /// Whether this module trains: its own mode, or that of this thread's ModeGuard.
+  [[nodiscard]] bool training() const noexcept {
+    const ModeGuard::Mode mode = ModeGuard::mode();
+    return mode == ModeGuard::kOwn ? training_ : mode == ModeGuard::kTraining;
+  }
 
   void zero_grad() {
     for (NamedParameter<T>& p : parameters()) p.variable.zero_grad();
@@ -180,7 +209,6 @@ class Module {
     std::vector<Module*> modules;
   };
 
-  friend class ModeGuard<T>;
   bool training_ = true;
 };
 
@@ -190,24 +218,6 @@ template <class M>
   fresh.copy_state(from);
   return fresh;
 }
-
-/// Sets the mode of a module and all below it, and gives each of them its own back on destruction. The module has to
-/// live as long, and to keep its children.
-template <class T>
-class ModeGuard {
- public:
-  ModeGuard(Module<T>& module, bool training) {
-    for (Module<T>* m : module.modules()) before_.emplace_back(m, std::exchange(m->training_, training));
-  }
-  ~ModeGuard() {
-    for (const auto& [module, training] : before_) module->training_ = training;
-  }
-  ModeGuard(const ModeGuard&) = delete;
-  ModeGuard& operator=(const ModeGuard&) = delete;
-
- private:
-  std::vector<std::pair<Module<T>*, bool>> before_;
-};
 
 /// A module that maps one tensor to one tensor.
 template <class T>

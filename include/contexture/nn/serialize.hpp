@@ -24,6 +24,7 @@
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/fingerprint.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/nn/module.hpp"
 
 namespace contexture {
@@ -120,20 +121,25 @@ class SafetensorsReader {
  public:
   explicit SafetensorsReader(const std::filesystem::path& path) : file_(path.string()) {
     std::error_code error;
-    require_input(!std::filesystem::is_directory(path, error), file_,
-                  ": a folder, expected a file of safetensors weights");
-    require_input(std::filesystem::is_regular_file(path, error), file_, ": no such file, expected safetensors weights");
+    const std::filesystem::file_status status = std::filesystem::status(path, error);
+    require_input(std::filesystem::status_known(status), file_, ": cannot be read: ", error.message());
+    require_input(!std::filesystem::is_directory(status), file_, ": a folder, expected a file of safetensors weights");
+    require_input(std::filesystem::is_regular_file(status), file_,
+                  std::filesystem::exists(status) ? ": not a regular file" : ": no such file",
+                  ", expected safetensors weights");
     const std::uint64_t size = std::filesystem::file_size(path, error);
     in_.open(path, std::ios::binary);
     require_input(!error && in_.good(), file_, ": cannot be read: ", std::strerror(errno));
     std::uint64_t length = 0;
     require_input(size >= 8 && in_.read(reinterpret_cast<char*>(&length), 8).good(), file_, ": ", size,
                   " bytes, too short for a safetensors file");
+    if (length < 2 || length > size - 8) refuse_other_formats(length);
     require_input(length >= 2 && length <= size - 8, file_, ": header length ", length,
                   " at offset 0, but the file has only ", size, " bytes");
     std::string text(static_cast<std::size_t>(length), '\0');
     require_input(in_.read(text.data(), static_cast<std::streamsize>(length)).good(), file_, ": header cannot be read");
     const nlohmann::json header = nlohmann::json::parse(text, nullptr, false);
+    if (!header.is_object()) refuse_other_formats(length);
     require_input(header.is_object(), file_, ": header at offset 8 is not a JSON object");
     data_begin_ = 8 + length;
     for (const auto& [name, entry] : header.items()) {
@@ -176,6 +182,21 @@ class SafetensorsReader {
   }
 
  private:
+  // What else people have weights in, by its first eight bytes. To be called where the file is not safetensors: the
+  // length of a header may begin like a pickle.
+  void refuse_other_formats(std::uint64_t first) const {
+    const auto begins = [&](std::uint64_t bytes, int count) {
+      return first << (64 - 8 * count) == bytes << (64 - 8 * count);
+    };
+    const char* const what = begins(0x04034b50, 4)           ? "a zip file, as PyTorch's .pt and .pth are"
+                             : begins(0x80, 1)               ? "a pickle, as PyTorch's older .pt and .pth are"
+                             : begins(0x0a1a0a0d46444889, 8) ? "an HDF5 file (.h5)"
+                             : begins(0x504d554e93, 5)       ? "a NumPy file (.npy)"
+                             : begins(0x46554747, 4)         ? "a GGUF file"
+                                                             : nullptr;
+    if (what != nullptr) throw InputError(message(file_, ": ", what, ", expected safetensors weights"));
+  }
+
   void read_metadata(const nlohmann::json& entry) {
     require_input(entry.is_object(), file_, ": __metadata__ is not a JSON object");
     for (const auto& [key, value] : entry.items()) {
@@ -316,12 +337,9 @@ void save(Module<T>& module, const std::filesystem::path& path, const Metadata& 
 
 namespace detail {
 
-// On the bits: it holds with -ffast-math too.
 inline void require_finite(const std::string& origin, const std::string& name, const Tensor<float>& tensor) {
   const float* const begin = tensor.data();
-  const float* const bad = std::find_if(begin, begin + tensor.size(), [](float x) {
-    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) == 0x7f800000U;
-  });
+  const float* const bad = std::find_if_not(begin, begin + tensor.size(), is_finite<float>);
   if (bad == begin + tensor.size()) return;
   throw InputError(message(origin, ": tensor '", name, "' has ", *bad, " at index ", bad - begin,
                            ", expected finite numbers: the training that made it went wrong"));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "contexture/kernels/matmul.hpp"
@@ -41,7 +42,7 @@ template <class T>
   double trace = 0;  // the squared norm of X
   for (Index i = 0; i < n; ++i) trace += static_cast<double>(gram.data()[i * n + i]);
   const auto inverse = static_cast<T>(1 / trace);
-  if (!(trace > 0) || !std::isfinite(trace) || !std::isfinite(inverse)) return q;
+  if (!(trace > 0) || !is_finite(trace) || !is_finite(inverse)) return q;
   const auto times = [n](const Tensor<T>& left, const Tensor<T>& right, Tensor<T>& out) {
     kernels::matmul(Transpose::no, Transpose::no, n, n, n, left.data(), right.data(), T(0), out.data());
   };
@@ -125,7 +126,7 @@ class Muon : public Sgd<T> {
     else
       kernels::matmul(Transpose::no, Transpose::no, rows, columns, rows, q.data(), direction.data(), T(1), w);
     const double after = norm(w, size);
-    if (after > 0 && std::isfinite(after)) kernels::scale(static_cast<T>(before / after), w, w, size);
+    if (after > 0 && is_finite(after)) kernels::scale(static_cast<T>(before / after), w, w, size);
   }
 
   MuonOptions options_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "contexture/nn/module.hpp"
@@ -42,7 +43,7 @@ class Optimizer {
 
   /// One update with learning rate `lr`. Throws std::invalid_argument for a rate that is negative or not finite.
   void step(double lr) {
-    require(std::isfinite(lr) && lr >= 0, "Optimizer::step: learning rate ", lr, ", expected a finite number >= 0");
+    require(is_finite(lr) && lr >= 0, "Optimizer::step: learning rate ", lr, ", expected a finite number >= 0");
     const detail::OpTimer timer("optimizer step");
     update(lr);
   }
@@ -55,7 +56,7 @@ class Optimizer {
   /// on: a pre-trained encoder may want smaller steps than a new head. Throws std::invalid_argument where
   /// no parameter has such a name, or for a factor that is negative or not finite.
   void scale_rate(std::string_view prefix, double factor) {
-    require(std::isfinite(factor) && factor >= 0, "Optimizer::scale_rate: factor ", factor,
+    require(is_finite(factor) && factor >= 0, "Optimizer::scale_rate: factor ", factor,
             ", expected a finite number >= 0");
     bool found = false;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -203,7 +204,7 @@ double clip_grad_norm(std::span<NamedParameter<T>> parameters, double max_norm) 
     if (p.variable.has_grad())
       squares += kernels::sum_of_squares(p.variable.grad().data(), static_cast<Index>(p.variable.size()));
   const double norm = std::sqrt(squares);
-  if (!std::isfinite(norm) || norm <= max_norm) return norm;
+  if (!is_finite(norm) || norm <= max_norm) return norm;
   const auto factor = static_cast<T>(max_norm / norm);
   for (NamedParameter<T>& p : distinct) {
     if (!p.variable.has_grad()) continue;

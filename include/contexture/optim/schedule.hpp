@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 
 namespace contexture {
 
@@ -30,7 +31,7 @@ struct Schedule {
   ///   cosine:    linear up, then half a cosine down to end * peak (Loshchilov and Hutter, arXiv 1608.03983)
   ///   step:      linear up, then peak * gamma^(milestones passed)
   [[nodiscard]] double operator()(std::int64_t step) const {
-    require(total_steps >= 1 && warmup_fraction >= 0 && warmup_fraction <= 1 && std::isfinite(peak) && peak >= 0,
+    require(total_steps >= 1 && warmup_fraction >= 0 && warmup_fraction <= 1 && is_finite(peak) && peak >= 0,
             "Schedule: peak ", peak, ", total_steps ", total_steps, ", warmup_fraction ", warmup_fraction,
             ", expected >= 0, >= 1, and 0 to 1");
     if (total_steps <= 2) return peak;  // a first and a last step, whose rates would be 0, and none between

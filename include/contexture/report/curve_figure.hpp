@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/palette.hpp"
 #include "contexture/report/text.hpp"
 
@@ -131,7 +132,7 @@ struct AxisRange {
 [[nodiscard]] inline AxisRange y_range(const std::vector<Panel>& row, bool log_if_wide, bool percent) {
   double low = INFINITY, high = -INFINITY;
   const auto see = [&](double v) {
-    if (!std::isfinite(v)) return;
+    if (!is_finite(v)) return;
     low = std::min(low, v);
     high = std::max(high, v);
   };

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/evaluate/embedding_data.hpp"
 #include "contexture/report/inputs.hpp"
 #include "contexture/report/pictures.hpp"
@@ -128,10 +129,10 @@ inline constexpr std::array<std::array<std::uint8_t, 3>, 12> kClassColours = {{{
     double reach = 0;
     for (std::size_t i = 0; i < view.x.size(); ++i)
       for (const float value : {view.x[i], view.y[i]})
-        if (std::isfinite(value)) reach = std::max(reach, static_cast<double>(std::abs(value)));
+        if (is_finite(value)) reach = std::max(reach, static_cast<double>(std::abs(value)));
     if (!(reach > 0)) reach = 1;
     for (std::size_t i = 0; i < view.x.size(); ++i) {
-      if (!std::isfinite(view.x[i]) || !std::isfinite(view.y[i])) continue;
+      if (!is_finite(view.x[i]) || !is_finite(view.y[i])) continue;
       const auto place = [&](double value) {
         return static_cast<Index>(std::lround((value / reach * 0.47 + 0.5) * static_cast<double>(kPixels - 1)));
       };

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/history.hpp"
 #include "contexture/report/significance.hpp"
 #include "contexture/report/statistics.hpp"
@@ -193,8 +194,8 @@ inline void view_answers(const RunSummary& run, const ExperimentResult& experime
 
 /// Standard error of a test accuracy; NaN where it is not known.
 [[nodiscard]] inline double test_se(double accuracy, std::int64_t images) {
-  return images > 0 && std::isfinite(accuracy) ? binomial_standard_error(accuracy, images)
-                                               : std::numeric_limits<double>::quiet_NaN();
+  return images > 0 && is_finite(accuracy) ? binomial_standard_error(accuracy, images)
+                                           : std::numeric_limits<double>::quiet_NaN();
 }
 
 /// What can be said about a difference of test accuracies.
@@ -214,7 +215,7 @@ struct Judgement {
 /// The verdict on an experiment whose test set has `test_images` images; unknown where an arm is missing.
 [[nodiscard]] inline Judgement judge(const ExperimentView& e, std::int64_t test_images) {
   Judgement out;
-  if (!std::isfinite(e.difference.mean)) return out;
+  if (!is_finite(e.difference.mean)) return out;
   out.over_seeds = e.difference.has_interval();
   const double a = test_se(e.scratch.test_accuracy.mean, test_images);
   const double b = test_se(e.pretrained.test_accuracy.mean, test_images);
@@ -225,7 +226,7 @@ struct Judgement {
     const auto discordant = static_cast<double>(e.mcnemar->pretrained + e.mcnemar->scratch);
     out.noise = 2 * std::sqrt(std::max(0.0, discordant - gained * gained / n)) / n;
   }
-  if (!std::isfinite(out.noise)) return out;
+  if (!is_finite(out.noise)) return out;
   const bool told = !out.over_seeds && e.mcnemar ? e.mcnemar->p < 0.05 : std::abs(e.difference.mean) > out.noise;
   if (!told)
     out.verdict = Verdict::tie;

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/curve_figure.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/history.hpp"
@@ -102,7 +102,7 @@ inline CurveFigure wrapped(CurveFigure f) {
   out.name = "accuracy_curves";
   out.description = "Validation accuracy of both arms by optimiser step, and by time with pre-training included";
   out.lines = {{Ink::scratch, name_of(Arm::scratch)}, {Ink::pretrained, name_of(Arm::pretrained)}};
-  const double offset = run.pretrain && std::isfinite(run.pretrain->seconds) ? std::max(0.0, run.pretrain->seconds) : 0;
+  const double offset = run.pretrain && is_finite(run.pretrain->seconds) ? std::max(0.0, run.pretrain->seconds) : 0;
   const TimeUnit unit = time_unit(longest_arm(run) + offset);
   for (const auto axis : {figure_parts::Axis::step, figure_parts::Axis::seconds}) {
     const bool by_step = axis == figure_parts::Axis::step;
@@ -160,7 +160,7 @@ inline CurveFigure wrapped(CurveFigure f) {
   }
   bool over_seeds = true;
   const auto add = [](PanelCurve& curve, double labels, double middle, double half) {
-    if (!std::isfinite(half)) half = 0;
+    if (!is_finite(half)) half = 0;
     curve.points.push_back({labels, middle, middle - half, middle + half, middle});
   };
   for (const Arm arm : {Arm::scratch, Arm::pretrained}) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/study/curves.hpp"
 #include "contexture/study/results.hpp"
@@ -46,7 +46,7 @@ template <class Wanted, class Value>
     auto at = std::find_if(out.begin(), out.end(), [&](const SeedCurve& c) { return c.seed == seed; });
     if (at == out.end()) at = out.insert(out.end(), SeedCurve{seed, {}, {}, {}});
     const double v = value(row);
-    if (!std::isfinite(v)) continue;
+    if (!is_finite(v)) continue;
     at->step.push_back(row.step);
     at->seconds.push_back(row.seconds);
     at->value.push_back(v);
@@ -95,7 +95,7 @@ template <class Value>
 [[nodiscard]] inline double longest_arm(const RunSummary& run) {
   double out = 0;
   for (const PhaseRow& row : run.history)
-    if (!detail::of_pretraining(row) && std::isfinite(row.seconds)) out = std::max(out, row.seconds);
+    if (!detail::of_pretraining(row) && is_finite(row.seconds)) out = std::max(out, row.seconds);
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/label_efficiency.hpp"
 #include "contexture/study/results.hpp"
@@ -22,11 +23,11 @@ namespace detail {
 using Json = nlohmann::ordered_json;
 
 /// JSON has no NaN: what is not finite becomes null.
-[[nodiscard]] inline Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
+[[nodiscard]] inline Json number(double v) { return is_finite(v) ? Json(v) : Json(nullptr); }
 [[nodiscard]] inline Json number(const std::optional<double>& v) { return v ? number(*v) : Json(nullptr); }
 /// Steps are whole numbers in the lists; their mean need not be.
 [[nodiscard]] inline Json step_number(const std::optional<double>& v) {
-  if (!v || !std::isfinite(*v)) return nullptr;
+  if (!v || !is_finite(*v)) return nullptr;
   return *v == std::floor(*v) && std::abs(*v) < 9e15 ? Json(static_cast<std::int64_t>(*v)) : Json(*v);
 }
 
@@ -85,7 +86,7 @@ void put(Json& out, const std::string& name, const std::map<std::string, Moment>
 /// Exact tests of the difference: {"sign_test", "mcnemar"}; null where there is nothing to test.
 [[nodiscard]] inline Json tests_json(const ExperimentView& e) {
   Json out = {{"sign_test", nullptr}, {"mcnemar", nullptr}};
-  if (std::isfinite(e.sign.p))
+  if (is_finite(e.sign.p))
     out["sign_test"] = {
         {"better", e.sign.better}, {"worse", e.sign.worse}, {"ties", e.sign.ties}, {"p", number(e.sign.p)}};
   if (e.mcnemar)

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/experiment_view.hpp"
 
 namespace contexture::report {
@@ -60,8 +61,8 @@ struct LabelsSaved {
 [[nodiscard]] inline std::vector<LabelsSaved> label_efficiency(const std::vector<ExperimentView>& views) {
   std::vector<const ExperimentView*> used;
   for (const ExperimentView& e : views)
-    if (e.complete() && e.labels > 0 && std::isfinite(e.scratch.test_accuracy.mean) &&
-        std::isfinite(e.pretrained.test_accuracy.mean))
+    if (e.complete() && e.labels > 0 && is_finite(e.scratch.test_accuracy.mean) &&
+        is_finite(e.pretrained.test_accuracy.mean))
       used.push_back(&e);
   std::sort(used.begin(), used.end(),
             [](const ExperimentView* a, const ExperimentView* b) { return a->labels < b->labels; });

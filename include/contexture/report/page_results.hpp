@@ -1,11 +1,11 @@
 // The first half of a report: question and answer, the results in tables and curves, and what they mean in words.
 #pragma once
 
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/accuracy_words.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
@@ -36,7 +36,7 @@ namespace contexture::report::detail {
     if (j.over_seeds)
       card.note += "95 % interval " + points(e.difference.low()) + " to " + points(e.difference.high()) + ", " +
                    plural(e.difference.per_seed.size(), "seed");
-    else if (std::isfinite(j.noise))
+    else if (is_finite(j.noise))
       card.note += "One seed; noise of the test set \u00b1" + fixed(100 * j.noise, 1);
     card.tone = j.verdict == Verdict::gain ? Ink::right : j.verdict == Verdict::loss ? Ink::wrong : Ink::text;
     out.push_back(std::move(card));

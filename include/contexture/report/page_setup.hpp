@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/page_parts.hpp"
@@ -91,9 +92,9 @@ namespace contexture::report::detail {
   fact("Learning rate", learning_rates(views));
   fact("Machine", run.machine);
   fact("Whole run", duration(run.seconds_total) + ", at most " +
-                        grouped(std::llround(std::isfinite(run.peak_rss_mib) ? run.peak_rss_mib : 0)) +
+                        grouped(std::llround(is_finite(run.peak_rss_mib) ? run.peak_rss_mib : 0)) +
                         " MiB of memory, classifier training at " +
-                        grouped(std::llround(std::isfinite(run.images_per_second) ? run.images_per_second : 0)) +
+                        grouped(std::llround(is_finite(run.images_per_second) ? run.images_per_second : 0)) +
                         " images/s");
   return rows;
 }

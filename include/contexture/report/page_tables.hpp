@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/label_efficiency.hpp"
@@ -24,7 +25,7 @@ namespace contexture::report::detail {
     for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
       const ArmView& a = e.arm(arm);
       std::string difference;
-      if (arm == Arm::pretrained && std::isfinite(e.difference.mean))
+      if (arm == Arm::pretrained && is_finite(e.difference.mean))
         difference = points(e.difference.mean, 2) +
                      (e.difference.has_interval() ? " \u00b1 " + fixed(100 * e.difference.half_width_95, 2) : "");
       rows.push_back({arm == Arm::scratch ? Cell(e.key + " % (" + grouped(e.labels) + ")") : Cell(""),

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/inputs.hpp"
@@ -90,8 +91,7 @@ namespace contexture::report::detail {
     for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
       const TestAnswers& answers = (arm == Arm::scratch ? e.scratch : e.pretrained)[0].answers;
       const bool right = answers.predicted[i] == test.labels[i];
-      const double confidence =
-          std::isfinite(answers.confidence[i]) ? std::clamp<double>(answers.confidence[i], 0, 1) : 0;
+      const double confidence = is_finite(answers.confidence[i]) ? std::clamp<double>(answers.confidence[i], 0, 1) : 0;
       const Ink sign = right ? Ink::right : Ink::wrong;
       scene.text(left + 14, y, right ? "\u2713" : "\u2717", {.size = 16, .ink = sign, .bold = true});
       scene.text(left + 34, y, abridged(class_name(run, answers.predicted[i]), 16), {.size = 13, .ink = sign});

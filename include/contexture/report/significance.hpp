@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 
 namespace contexture::report {
 
@@ -47,7 +48,7 @@ struct SignTest {
 [[nodiscard]] inline SignTest sign_test(std::span<const double> differences) {
   SignTest out;
   for (const double d : differences) {
-    if (!std::isfinite(d)) continue;
+    if (!is_finite(d)) continue;
     ++(d > 0 ? out.better : d < 0 ? out.worse : out.ties);
   }
   if (out.better + out.worse + out.ties > 0) out.p = fair_coin_p(out.better, out.better + out.worse);

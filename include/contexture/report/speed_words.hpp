@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/report/words.hpp"
@@ -15,7 +16,7 @@ namespace contexture::report::detail {
 
 /// How fast the training loss fell. Empty without a history.
 [[nodiscard]] inline std::string loss_sentence(const ExperimentView& e, const std::optional<PretrainResult>& pretrain) {
-  if (!std::isfinite(e.loss_start) || !(e.loss_start > e.loss_end)) return {};
+  if (!is_finite(e.loss_start) || !(e.loss_start > e.loss_end)) return {};
   const double half = 0.5 * (e.loss_start + e.loss_end), ninety = e.loss_start - 0.9 * (e.loss_start - e.loss_end);
   std::string out = "The training loss passed " + fixed(half, 2) +
                     " nats (half of the fall that the scratch arm makes in all) " +
@@ -24,7 +25,7 @@ namespace contexture::report::detail {
                     in_time({{"half of the fall", e.scratch.loss_half_seconds, e.pretrained.loss_half_seconds},
                              {"nine tenths", e.scratch.loss_ninety_seconds, e.pretrained.loss_ninety_seconds}},
                             pretrain);
-  if (std::isfinite(e.scratch.mean_train_loss.mean) && std::isfinite(e.pretrained.mean_train_loss.mean))
+  if (is_finite(e.scratch.mean_train_loss.mean) && is_finite(e.pretrained.mean_train_loss.mean))
     out += " Averaged over the whole training it was " + fixed(e.scratch.mean_train_loss.mean, 3) +
            " from scratch and " + fixed(e.pretrained.mean_train_loss.mean, 3) + " pre-trained; at the end " +
            fixed(e.scratch.final_train_loss.mean, 3) + " and " + fixed(e.pretrained.final_train_loss.mean, 3) + ".";
@@ -109,7 +110,7 @@ namespace contexture::report::detail {
                     " for " + grouped(p.steps) + " steps (" + duration(p.seconds) +
                     "). It ended at a validation loss of " + fixed(p.loss, 3) + " and answered " + percent(p.accuracy) +
                     " of the pretext questions rightly; who knows nothing is right in " + percent(p.chance) + ".";
-  if (std::isfinite(p.accuracy) && p.accuracy <= p.chance + 0.02)
+  if (is_finite(p.accuracy) && p.accuracy <= p.chance + 0.02)
     out += " That is no better than chance: the encoder has learned nothing from the task.";
   else if (p.accuracy > p.suspicious_accuracy)
     out += " Pretext accuracy is an alarm rather than a score: above " + percent(p.suspicious_accuracy, 0) +

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
+
 namespace contexture::report {
 
 /// Two-sided 95 % quantile of Student's t with `dof` degrees of freedom. A table up to 30, beyond it the
@@ -33,7 +35,7 @@ struct Stat {
   std::vector<double> per_seed;
   double mean = std::numeric_limits<double>::quiet_NaN();           ///< NaN without seeds
   double half_width_95 = std::numeric_limits<double>::quiet_NaN();  ///< of the interval of the mean; NaN with one seed
-  [[nodiscard]] bool has_interval() const { return std::isfinite(half_width_95); }
+  [[nodiscard]] bool has_interval() const { return is_finite(half_width_95); }
   [[nodiscard]] double low() const { return mean - half_width_95; }
   [[nodiscard]] double high() const { return mean + half_width_95; }
 };

@@ -10,11 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
+
 namespace contexture::report {
 
 /// `value` with `digits` decimals; "n/a" where it is not finite. Independent of the locale.
 [[nodiscard]] inline std::string fixed(double value, int digits) {
-  if (!std::isfinite(value)) return "n/a";
+  if (!is_finite(value)) return "n/a";
   char text[400];
   const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits).ptr;
   std::string out(text, end);
@@ -37,7 +39,7 @@ namespace contexture::report {
 
 /// 0.7344 -> "73.4 %".
 [[nodiscard]] inline std::string percent(double share, int digits = 1) {
-  return std::isfinite(share) ? fixed(100 * share, digits) + " %" : "n/a";
+  return is_finite(share) ? fixed(100 * share, digits) + " %" : "n/a";
 }
 
 /// 0.029 -> "+2.9", -0.004 -> "−0.4", with a true minus sign; for accuracy differences in points.
@@ -50,7 +52,7 @@ namespace contexture::report {
 
 /// Seconds as "0.84 s", "2.5 s", "41 s", "3 min 20 s", "1 h 5 min".
 [[nodiscard]] inline std::string duration(double seconds) {
-  if (!std::isfinite(seconds)) return "n/a";
+  if (!is_finite(seconds)) return "n/a";
   if (seconds < 9.95) return fixed(seconds, seconds < 0.995 ? 2 : 1) + " s";
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
   if (whole < 100) return std::to_string(whole) + " s";

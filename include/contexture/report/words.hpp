@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/label_efficiency.hpp"
 #include "contexture/report/statistics.hpp"
 #include "contexture/report/text.hpp"
@@ -91,7 +92,7 @@ struct TimedMoment {
 
 /// "p = 0.03", "p < 0.001".
 [[nodiscard]] inline std::string p_text(double p) {
-  if (!std::isfinite(p)) return "p unknown";
+  if (!is_finite(p)) return "p unknown";
   if (p < 0.001) return "p < 0.001";
   return "p = " + fixed(p, p < 0.0995 ? 3 : 2);
 }

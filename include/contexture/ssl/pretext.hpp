@@ -131,16 +131,13 @@ inline void divide_by_count(PretextEvaluation& sums) {
 
 /// Answers the task on the images `indices` in evaluation mode and without a tape, in as few batches as have at most
 /// `batch_size` images, of equal size up to one image (no task is left with a last image alone), batch b drawn from
-/// rng.split(b): with the same stream, every call asks the same questions. The modes of encoder and task are as before
-/// afterwards.
+/// rng.split(b): with the same stream, every call asks the same questions.
 template <class T>
 [[nodiscard]] PretextEvaluation evaluate_pretext(PretextTask<T>& task, Backbone<T>& encoder, const ImageSet& images,
                                                  std::span<const Index> indices, Index batch_size, const Rng& rng) {
   require(batch_size >= 1, "evaluate_pretext: batch of ", batch_size, ", expected 1 or more");
   require(!indices.empty(), "evaluate_pretext: no images");
-  const NoGrad no_grad;
-  const ModeGuard<T> encoder_mode(encoder, false);
-  const ModeGuard<T> task_mode(task, false);
+  const Inference inference;
   PretextEvaluation result;
   const auto total = static_cast<Index>(indices.size());
   const Index batches = pretext_evaluation_batches(total, batch_size);

@@ -37,7 +37,7 @@ void recalibrate_batch_norm(Module<T>& module, Index batches, const std::functio
     std::vector<std::pair<BatchNorm<T>*, double>> momenta;
   } restore;
   for (BatchNorm<T>* norm : norms) restore.momenta.emplace_back(norm, norm->momentum());
-  const ModeGuard<T> mode(module, true);
+  const ModeGuard mode(true);
   const NoGrad no_grad;
   for (Index k = 0; k < batches; ++k) {
     for (BatchNorm<T>* norm : norms) norm->set_momentum(1.0 / static_cast<double>(k + 1));

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 
 namespace contexture {
 
@@ -46,7 +47,7 @@ struct PhaseId {
   // Rounded to 1e-4 percent so that 0.1 * 100 is "10" and not 10.000000000000002.
   const double percent = std::round(fraction * 1e6) / 1e4;
   const auto [end, error] = std::to_chars(text, text + sizeof(text), percent, std::chars_format::fixed);
-  require(error == std::errc() && std::isfinite(fraction), "percent_name: fraction ", fraction);
+  require(error == std::errc() && is_finite(fraction), "percent_name: fraction ", fraction);
   return {text, end};
 }
 

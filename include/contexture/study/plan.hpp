@@ -92,7 +92,7 @@ struct RunPlan {
 
   /// Those of a split's training images whose labels the arms with this fraction see.
   [[nodiscard]] std::vector<Index> labels(std::uint64_t seed, const Split& split, double fraction) const {
-    return label_subset(data.train.labels, split.train, fraction, Rng(seed).split("labels"));
+    return label_subset(data.train.labels, split.train, fraction, Rng(seed).split("labels"), data.class_names);
   }
 
   /// How an arm is trained on `subset` of `training_images` images.

@@ -1,7 +1,9 @@
 // Where a run keeps its files, and what of a former run in the same folder goes.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
@@ -59,7 +61,7 @@ inline void remove_former_run(const std::filesystem::path& folder, bool encoders
 /// Throws InputError naming the file that cannot be read or written.
 inline void copy_file_atomically(const std::filesystem::path& from, const std::filesystem::path& to) {
   std::ifstream in(from, std::ios::binary);
-  require_input(in.good(), from.string(), ": cannot be read");
+  require_input(in.good(), from.string(), ": cannot be read: ", std::strerror(errno));
   detail::write_atomically(to, [&](std::ostream& out) { out << in.rdbuf(); });
 }
 

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,6 +18,7 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/prefetch.hpp"
 #include "contexture/nn/module.hpp"
@@ -128,10 +128,7 @@ class Stopwatch {
 };
 
 inline bool all_finite(const Tensor<float>& tensor) {
-  const float* p = tensor.data();
-  for (std::size_t i = 0; i < tensor.size(); ++i)
-    if (!std::isfinite(p[i])) return false;
-  return true;
+  return std::all_of(tensor.data(), tensor.data() + tensor.size(), is_finite<float>);
 }
 
 inline void require_finite(Module<float>& module, std::int64_t step) {
@@ -140,7 +137,7 @@ inline void require_finite(Module<float>& module, std::int64_t step) {
       throw Diverged(message("weights of ", name, " became NaN or infinite at step ", step), step);
 }
 
-inline const char* not_finite(double value) { return std::isnan(value) ? "NaN" : "infinite"; }
+inline const char* not_finite(double value) { return is_nan(value) ? "NaN" : "infinite"; }
 
 // " (10, scratch, seed 1)": which training of the caller's.
 inline std::string phase_of(const FitOptions& options) {
@@ -155,7 +152,7 @@ void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, 
   state.seconds += trained;
   state.training_seconds += trained;
   const Evaluation evaluation = task.evaluate();
-  if (!std::isfinite(evaluation.loss))
+  if (!is_finite(evaluation.loss))
     throw Diverged(message("validation loss became ", not_finite(evaluation.loss), " at step ", state.step, " of ",
                            options.steps, phase_of(options)),
                    state.step);
@@ -235,7 +232,7 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     optimizer.zero_grad();
     BatchLoss result = task.loss(batch);
     const double loss = static_cast<double>(result.loss.item());
-    if (!std::isfinite(loss))
+    if (!is_finite(loss))
       throw Diverged(message("training loss became ", detail::not_finite(loss), " at step ", state.step, " of ",
                              options.steps, detail::phase_of(options), "; a lower learning rate may help"),
                      state.step);
