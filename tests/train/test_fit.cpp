@@ -317,6 +317,34 @@ TEST_CASE("what a batch maker throws comes out of fit") {
   CHECK(state.step == 3);
 }
 
+TEST_CASE("every step of fit has a dropout of its own, by its number and the stream") {
+  struct Masked : ToyTask {
+    BatchLoss loss(Points& batch) override {
+      masks.push_back(model.dropout(Variable<float>(full<float>({16, 6}, 1.0F))).value());
+      return ToyTask::loss(batch);
+    }
+    std::vector<Tensor<float>> masks;
+  };
+  const auto masks_of = [](std::uint64_t seed) {
+    Masked task;
+    Sgd<float> optimizer(task.model.parameters());
+    FitOptions options = toy_options(4);
+    options.rng = Rng(seed);
+    FitState state;
+    fit(task, optimizer, options, state);
+    return task.masks;
+  };
+  const std::vector<Tensor<float>> masks = masks_of(9), other = masks_of(10);
+  REQUIRE(masks.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t k = 0; k < i; ++k) CHECK_FALSE((masks[i] == masks[k]));
+    CHECK_FALSE((masks[i] == other[i]));
+    ToyModel model(Rng(1));
+    model.reseed(Rng(9).split(i));
+    CHECK((model.dropout(Variable<float>(full<float>({16, 6}, 1.0F))).value() == masks[i]));
+  }
+}
+
 TEST_CASE("fit clips gradients and follows the schedule") {
   ToyTask task;
   Sgd<float> optimizer(task.model.parameters(), {.momentum = 0, .nesterov = false, .weight_decay = 0});
