@@ -237,6 +237,65 @@ TEST_CASE("frozen parameters stay, and state has names") {
   CHECK_THROWS_AS(optimizer.step(-1), std::invalid_argument);
 }
 
+TEST_CASE("at rate 0 no weight changes by a bit, and the optimiser remembers the gradients all the same") {
+  const auto parameters = [] {
+    std::vector<NamedParameter<float>> list;
+    Rng rng(3);
+    for (const Shape& shape : {Shape{3, 3, 4, 5}, Shape{6, 7}, Shape{5}}) {
+      Tensor<float> t = empty<float>(shape);
+      for (float& x : t.storage()) x = rng.normal();
+      list.push_back({std::to_string(list.size()), Variable<float>(std::move(t), true)});
+    }
+    return list;
+  };
+  const auto check = [&](auto make) {
+    std::vector<NamedParameter<float>> list = parameters();
+    std::vector<Tensor<float>> before;
+    for (const auto& p : list) before.push_back(p.variable.value());
+    auto optimizer = make(list);
+    for (const float gradient : {1e-40F, 1.0F, 1e10F, 0.0F}) {
+      for (auto& p : list) {
+        p.variable.zero_grad();
+        sum(scale(p.variable, gradient)).backward();
+      }
+      optimizer.step(0);
+      for (std::size_t i = 0; i < list.size(); ++i) REQUIRE((list[i].variable.value() == before[i]));
+    }
+    bool remembers = false;
+    for (const NamedState<float>& state : optimizer.state())
+      for (const float x : state.tensor->storage()) remembers = remembers || x > 1e8F;
+    CHECK(remembers);
+  };
+  check([](const auto& list) { return Sgd<float>(list); });
+  check([](const auto& list) { return AdamW<float>(list); });
+  check([](const auto& list) { return Muon<float>(list); });
+}
+
+TEST_CASE("gradients of zero leave a weight to its decay alone") {
+  for (const double decay : {0.0, 0.1}) {
+    Problem sgd_problem, adam_problem;
+    Sgd<double> sgd(sgd_problem.parameters, {.weight_decay = decay});
+    AdamW<double> adam(adam_problem.parameters, {.weight_decay = decay});
+    const Tensor<double> start = sgd_problem.parameters[0].variable.value();
+    for (auto* problem : {&sgd_problem, &adam_problem})
+      for (auto& p : problem->parameters) {
+        p.variable.zero_grad();
+        sum(scale(p.variable, 0.0)).backward();
+      }
+    sgd.step(0.5);
+    adam.step(0.5);
+    for (std::size_t i = 0; i < 6; ++i) {
+      // Nesterov's first step is 1.9 times the gradient.
+      CHECK(sgd_problem.parameters[0].variable.value().data()[i] ==
+            Approx(start.data()[i] * (1 - 0.5 * 1.9 * decay)).epsilon(1e-12));
+      CHECK(adam_problem.parameters[0].variable.value().data()[i] ==
+            Approx(start.data()[i] * (1 - 0.5 * decay)).epsilon(1e-12));
+    }
+    for (auto* problem : {&sgd_problem, &adam_problem})
+      CHECK(problem->parameters[1].variable.value() == full<double>({2}, 0.7));
+  }
+}
+
 TEST_CASE("a parameter that modules share is updated once and counts once") {
   Problem once, twice;
   auto list = twice.parameters;
