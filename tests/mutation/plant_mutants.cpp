@@ -346,7 +346,8 @@ std::vector<Mutation> mutations(const Source& source, const Region& region, std:
       if (const auto found = kWords.find(token.text); found != kWords.end())
         out.push_back({"swapped word", i, i + 1, found->second});
     if (one_of(token.text, {"(", ","}) && i + 4 < region.last && simple(i + 1) && t[i + 2].text == "," &&
-        simple(i + 3) && one_of(t[i + 4].text, {",", ")"}) && t[i + 1].text != t[i + 3].text)
+        simple(i + 3) && one_of(t[i + 4].text, {",", ")"}) && t[i + 1].text != t[i + 3].text &&
+        !(i > 0 && one_of(t[i - 1].text, {"min", "max", "hypot", "swap"})))
       out.push_back({"swapped arguments", i + 1, i + 4, t[i + 3].text + ", " + t[i + 1].text});
     if (token.text == "[" && i + 5 < region.last && simple(i + 1) && t[i + 2].text == "]" && t[i + 3].text == "[" &&
         simple(i + 4) && t[i + 5].text == "]" && t[i + 1].text != t[i + 4].text)
