@@ -337,7 +337,7 @@ std::vector<Mutation> mutations(const Source& source, const Region& region, std:
           t[i - 1].text != t[i + 3].text && one_of(t[i - 2].text, {"(", "[", "=", ","}))
         out.push_back({"swapped index", i - 1, i + 4, t[i + 3].text + " * " + t[i + 1].text + " + " + t[i - 1].text});
     }
-    if (token.kind == Token::Kind::number && inner && !(t[i - 1].text == "<" && !spaced(i - 1)) &&
+    if (token.kind == Token::Kind::number && !(t[i - 1].text == "<" && !spaced(i - 1)) &&
         !(t[i + 1].text == ">" && !spaced(i + 1))) {
       const std::string number = other_number(token.text, dice);
       if (!number.empty()) out.push_back({"constant", i, i + 1, number});
