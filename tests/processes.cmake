@@ -32,6 +32,7 @@ set_tests_properties(checks.format checks.history_self_test PROPERTIES SKIP_RETU
 add_test(NAME checks.setup COMMAND "${checks}/setup_self_test.sh")
 set_tests_properties(checks.setup PROPERTIES SKIP_RETURN_CODE 77)
 add_test(NAME scripts.help COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/help.sh")
+add_test(NAME scripts.plant_mutants COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/plant_mutants.sh")
 add_test(NAME scripts.get_data COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/get_data.sh")
 add_test(NAME scripts.reproduce COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/reproduce.sh")
 set_tests_properties(scripts.get_data scripts.reproduce PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)

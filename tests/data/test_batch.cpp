@@ -79,6 +79,29 @@ TEST_CASE("a random crop is one of the shifts of the padded image, mirrored or n
   CHECK(seen.size() == 50);  // 400 draws of 50 variants: for this seed none is missing
 }
 
+TEST_CASE("half of the images are mirrored, and every shift is as frequent as any other") {
+  const ImageSet set{1, 1, 2, 1, {0, 255}, {}};
+  constexpr std::size_t kCount = 20'000;  // the standard deviation of a share of one half is 0.0035
+  Batch batch;
+  const Augmentation mirroring{.crop_padding = 0, .flip = true};
+  make_batch(set, std::vector<Index>(kCount, 0), kPlain1, &mirroring, Rng(4), batch);
+  int mirrored = 0;
+  for (std::size_t k = 0; k < kCount; ++k) mirrored += batch.images.data()[2 * k] > 0.5F;
+  CHECK(mirrored / static_cast<double>(kCount) == Approx(0.5).margin(0.015));
+
+  ImageSet spot{1, 9, 9, 1, std::vector<std::uint8_t>(81, 0), {}};
+  spot.pixels[40] = 255;
+  const Augmentation shifting{.crop_padding = 2, .flip = false, .border = Augmentation::Border::kZero};
+  make_batch(spot, std::vector<Index>(kCount, 0), kPlain1, &shifting, Rng(4), batch);
+  std::map<std::ptrdiff_t, int> places;
+  for (std::size_t k = 0; k < kCount; ++k) {
+    const float* image = batch.images.data() + 81 * k;
+    ++places[std::max_element(image, image + 81) - image];
+  }
+  CHECK(places.size() == 25);
+  for (const auto& [place, count] : places) CHECK(count == Approx(kCount / 25.0).margin(150));  // 28 is one deviation
+}
+
 TEST_CASE("augmentation of an image depends on its place in the batch and the stream only") {
   const ImageSet set = random_set(10, 8, 8, 3);
   const Normalization n = {{0, 0, 0}, {1, 1, 1}};

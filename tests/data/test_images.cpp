@@ -70,6 +70,34 @@ TEST_CASE("PNGs with alpha, and small ones where the picture is simple") {
   CHECK(encode_png(slope.data(), 64, 64, 1).size() < 150);
 }
 
+TEST_CASE("opacity, ink and luminance are rounded to the nearest value") {
+  int wrong = 0;
+  ImageSet pixel = detail::image_of(1, 1, 1), printed = detail::image_of(1, 1, 3);
+  for (int value = 0; value < 256; ++value)
+    for (int opacity = 0; opacity < 256; ++opacity) {
+      const Bytes stored = {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(opacity)};
+      detail::lay_over_white(stored.data(), 2, pixel);
+      wrong += pixel.pixels[0] != std::lround((value * opacity + 255 * (255 - opacity)) / 255.0);
+      const Bytes inks = {255, stored[0], 0, stored[1]};
+      detail::print_on_white(inks.data(), printed);
+      wrong += printed.pixels != Bytes{stored[1], static_cast<std::uint8_t>(std::lround(value * opacity / 255.0)), 0};
+    }
+  CHECK(wrong == 0);
+  ImageSet colours{0, 1, 1, 3, {}, {}};
+  for (int r = 0; r < 256; r += 15)
+    for (int g = 0; g < 256; ++g)
+      for (int b = 0; b < 256; b += 15) {
+        for (const int v : {r, g, b}) colours.pixels.push_back(static_cast<std::uint8_t>(v));
+        ++colours.count;
+      }
+  const ImageSet grey = with_channels(colours, 1);
+  for (std::size_t i = 0; i < grey.pixels.size(); ++i) {  // in thousandths, so that halves are exact
+    const std::uint8_t* p = colours.pixels.data() + 3 * i;
+    wrong += std::abs(1000 * grey.pixels[i] - (299 * p[0] + 587 * p[1] + 114 * p[2])) > 500;
+  }
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("grey, alpha, 16-bit and palette PNGs") {
   const Decoder decoded = GENERATE_REF(from_range(files::decoders()));
   CHECK(first_pixel(decoded(files::grey_png(9, 7, 77))) == std::vector<int>{77});

@@ -49,6 +49,15 @@ TEST_CASE("stratified_split shares every class out, and every image once") {
   CHECK(both == everything(labels.size()));
 }
 
+TEST_CASE("shares of a class are rounded to the nearest image") {
+  for (const auto& [images, tenth] :
+       std::vector<std::pair<std::size_t, std::size_t>>{{14, 1}, {16, 2}, {24, 2}, {26, 3}, {94, 9}, {96, 10}}) {
+    const std::vector<std::int32_t> labels(images, 0);
+    CHECK(stratified_split(labels, 0.1, Rng(1)).validation.size() == tenth);
+    CHECK(label_subset(labels, everything(images), 0.1, Rng(1)).size() == tenth);
+  }
+}
+
 TEST_CASE("stratified_split depends on the seed alone") {
   const auto labels = some_labels();
   CHECK(stratified_split(labels, 0.2, Rng(3)).train == stratified_split(labels, 0.2, Rng(3)).train);

@@ -116,6 +116,57 @@ TEST_CASE("verdicts: an honest run passes, each shortcut is called by its name",
   for (const ShortcutVerdict& v : judge_shortcuts(m)) CHECK_FALSE(v.reason.empty());
 }
 
+TEST_CASE("verdicts: each rule at its bound, and the numbers that it tells", "[ssl]") {
+  // The task gains 0.4 over a chance of 0.2; shares of it are told in percent.
+  ShortcutMeasurements plain = honest();
+  plain.chance = 0.2;
+  plain.accuracy = {0.55, 0.60, 0.48, 0.30, 0.44, 0.50, 0.2};
+  plain.train_accuracy = 0.65;
+  plain.suspicious_accuracy = 0.7;
+  const auto with = [&](auto change) {
+    ShortcutMeasurements m = plain;
+    change(m);
+    return suspects(m);
+  };
+  CHECK(suspects(plain).empty());
+  const std::vector<ShortcutVerdict> verdicts = judge_shortcuts(plain);
+  const auto tells = [&](std::size_t line, const char* words) {
+    CAPTURE(line, words, verdicts[line].reason);
+    CHECK(verdicts[line].reason.find(words) != std::string::npos);
+  };
+  tells(0, "touching patches give 5 points less");
+  tells(1, "40 points above chance");
+  tells(2, "70 % of the gain is left at twice the gap");
+  tells(3, "25 % of the gain comes from one patch alone");
+  tells(4, "the frame alone gives 60 % of the gain");
+  tells(5, "75 % of the gain is left without the frame");
+  tells(6, "three standard errors of 2000 images");
+  tells(7, "with random weights it is right in 38 %");
+  tells(8, "5 points above images it has not seen");
+  CHECK(verdicts[0].accuracy == 0.55);
+  CHECK(verdicts[8].chance == 0.2);
+
+  CHECK(with([](auto& m) { m.accuracy[2] = 0.401; }).empty());  // half of the gain
+  CHECK(with([](auto& m) { m.accuracy[2] = 0.399; }) == Names{"gap 12"});
+  CHECK(with([](auto& m) { m.accuracy[3] = 0.399; }).empty());
+  CHECK(with([](auto& m) { m.accuracy[3] = 0.401; }) == Names{"foreign partner"});
+  CHECK(with([](auto& m) { m.accuracy[5] = 0.401; }).empty());
+  CHECK(with([](auto& m) { m.accuracy[5] = 0.399; }) == Names{"border hidden"});
+  CHECK(with([](auto& m) { m.accuracy[5] = 0.399, m.accuracy[4] = 0.519; }) == Names{"border hidden"});
+  CHECK(with([](auto& m) { m.accuracy[5] = 0.399, m.accuracy[4] = 0.521; }) == Names{"border only", "border hidden"});
+  CHECK(with([](auto& m) { m.train_accuracy = 0.699; }).empty());
+  CHECK(with([](auto& m) { m.train_accuracy = 0.701; }) == Names{"training images"});
+  // Three standard errors of 0.2 from 2,000 images: 3 * 0.4 / sqrt(2000) = 0.0268.
+  CHECK(with([](auto& m) { m.accuracy[6] = 0.2267; }).empty());
+  CHECK(with([](auto& m) { m.accuracy[6] = 0.2269; }) == Names{"shuffled targets"});
+  // Half-way from a chance of 0.25 to 1 is 0.625; a tenth of the way is 0.075.
+  CHECK(with([](auto& m) { m.position_accuracy = 0.624; }).empty());
+  CHECK(with([](auto& m) { m.position_accuracy = 0.626; }) == Names{"absolute position"});
+  CHECK(with([](auto& m) { m.position_accuracy = 0.7, m.random_position_accuracy = 0.626; }).empty());
+  CHECK(with([](auto& m) { m.position_accuracy = 0.7, m.random_position_accuracy = 0.624; }) ==
+        Names{"absolute position"});
+}
+
 TEST_CASE("verdicts: nothing learnt is told as such, not as a pass of everything", "[ssl]") {
   ShortcutMeasurements m = honest();
   m.accuracy = {0.17, 0.17, 0.16, 0.17, 0.17, 0.17, 0.17};

@@ -1,11 +1,19 @@
 // What a classifier answers, against the same computed by hand.
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
 #include "contexture/data/builtin.hpp"
+#include "contexture/evaluate/encoder_file.hpp"
+#include "contexture/evaluate/features.hpp"
+#include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/evaluate/score.hpp"
+#include "contexture/models/backbone_file.hpp"
+#include "contexture/nn/serialize.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
@@ -73,4 +81,88 @@ TEST_CASE("logits are those of evaluation mode and record nothing, whatever the 
   classifier.set_training(true);
   CHECK(classifier(Variable<float>(images)).requires_grad());  // as ever, once nobody only asks
   CHECK((classifier.logits(images) != training));              // the statistics have moved
+}
+
+TEST_CASE("score asks in evaluation mode, whatever mode the classifier is in") {
+  const ImageClassifierOptions options{
+      4, 4, {.in_channels = 1, .width = 2, .stages = 1}, {"a", "b"}, {{0.5F}, {0.25F}}};
+  ImageClassifier classifier(options, Rng(4));
+  ImageSet set{6, 4, 4, 1, {}, {0, 1, 0, 1, 0, 1}};
+  for (int i = 0; i < 96; ++i) set.pixels.push_back(static_cast<std::uint8_t>(i * 37));
+  classifier.set_training(false);
+  const Score expected = score(classifier, set, numbered(6));
+  classifier.set_training(true);
+  const Score again = score(classifier, set, numbered(6));
+  CHECK(again.answers.confidence == expected.answers.confidence);
+  CHECK(classifier.training());
+  // Image by image, and in one batch.
+  const Score one_by_one = score(classifier, set, numbered(6), 1);
+  CHECK(one_by_one.answers.predicted == expected.answers.predicted);
+  CHECK(one_by_one.evaluation.loss == Approx(expected.evaluation.loss));
+}
+
+TEST_CASE("confusion matrix, accuracy and macro-F1 by hand") {
+  const std::vector<std::int32_t> truth{0, 0, 0, 1, 1, 3}, predicted{0, 0, 1, 1, 0, 1};
+  const ConfusionMatrix matrix = confusion_matrix(truth, predicted, 5);
+  CHECK(matrix.counts ==
+        std::vector<std::int64_t>{2, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(accuracy(matrix) == Approx(3.0 / 6));
+  // Of 0: 2 right, 3 there, 3 said; of 1: 1, 2, 3; of 3: 0, 1, 0; 2 and 4 are nowhere.
+  CHECK(macro_f1(matrix) == Approx((4.0 / 6 + 2.0 / 5 + 0) / 3));
+  CHECK(macro_f1(confusion_matrix(std::vector<std::int32_t>{1}, std::vector<std::int32_t>{1}, 2)) == 1);
+  CHECK(macro_f1(confusion_matrix({}, {}, 2)) == 0);
+  CHECK(accuracy(confusion_matrix({}, {}, 2)) == 0);
+  CHECK_THROWS_AS(confusion_matrix({}, {}, 0), std::invalid_argument);
+  CHECK_THROWS_AS(confusion_matrix(truth, std::vector<std::int32_t>{0}, 5), std::invalid_argument);
+  for (const auto& [t, p] : {std::pair{2, 0}, {0, 2}, {-1, 0}, {0, -1}})
+    CHECK_THROWS_AS(confusion_matrix(std::vector<std::int32_t>{t}, std::vector<std::int32_t>{p}, 2),
+                    std::invalid_argument);
+}
+
+TEST_CASE("agreement is the share of equal answers") {
+  const std::vector<std::int32_t> a{1, 2, 3, 4, 9}, b{1, 2, 0, 4, 9};
+  CHECK(agreement(std::span(a).first(4), std::span(b).first(4)) == 0.75);
+  CHECK(agreement({}, {}) == 0);
+  CHECK_THROWS_AS(agreement(a, std::span(b).first(4)), std::invalid_argument);
+}
+
+TEST_CASE("the encoder of random weights has the statistics of the images it is shown") {
+  ImageSet set{32, 8, 8, 1, {}, {}};
+  for (int i = 0; i < 32 * 64; ++i) set.pixels.push_back(static_cast<std::uint8_t>(i * i / 7));
+  const Normalization normalization{{0.4F}, {0.2F}};
+  const BackboneDescription description{.in_channels = 1, .width = 2, .stages = 2};
+  const auto encoder = random_encoder(description, set, normalization, 7);
+  const auto plain = make_backbone<float>(description, encoder_stream(Rng(7)));
+  for (std::size_t i = 0; i < plain->parameters().size(); ++i)
+    CHECK((plain->parameters()[i].variable.value() == encoder->parameters()[i].variable.value()));
+  recalibrate_batch_norm(*plain, set, numbered(32), normalization);
+  for (std::size_t i = 0; i < plain->buffers().size(); ++i)
+    CHECK((*plain->buffers()[i].tensor == *encoder->buffers()[i].tensor));
+  CHECK((*encoder->buffers()[0].tensor != *make_backbone<float>(description, Rng(1))->buffers()[0].tensor));
+}
+
+TEST_CASE("an encoder is read from its own file and from a classifier's") {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("contexture-encoders-" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  const BackboneDescription description{.in_channels = 1, .width = 2, .stages = 2};
+  const auto encoder = make_backbone<float>(description, Rng(3));
+  save(*encoder, folder / "encoder.safetensors", backbone_metadata(description));
+  ImageClassifier classifier({8, 8, description, {"a", "b"}, {{0.5F}, {0.25F}}}, Rng(4));
+  classifier.save(folder / "classifier.safetensors");
+  const EncoderFile own = read_encoder(folder / "encoder.safetensors");
+  CHECK(own.kind == "encoder");
+  CHECK_FALSE(own.normalization.has_value());
+  const EncoderFile inside = read_encoder(folder / "classifier.safetensors");
+  CHECK(inside.kind == "classifier");
+  REQUIRE(inside.normalization.has_value());
+  CHECK(inside.normalization->mean == std::vector<float>{0.5F});
+  for (std::size_t i = 0; i < encoder->parameters().size(); ++i) {
+    CHECK((own.encoder->parameters()[i].variable.value() == encoder->parameters()[i].variable.value()));
+    CHECK((inside.encoder->parameters()[i].variable.value() == classifier.encoder().parameters()[i].variable.value()));
+  }
+  write_safetensors(folder / "other.safetensors", {}, {{"kind", "encoder"}});
+  CHECK_THROWS_WITH(read_encoder(folder / "other.safetensors"),
+                    Catch::Matchers::ContainsSubstring("other.safetensors"));
+  fs::remove_all(folder);
 }

@@ -42,6 +42,13 @@ TEST_CASE("measure_shortcuts: every check is trained and measured, twice alike",
   Progress silent;
   const ShortcutMeasurements again = measure_shortcuts(context, data.train, options, silent);
   CHECK(again.accuracy == m.accuracy);
+  CHECK(again.train_accuracy == m.train_accuracy);
+  // The control has random weights, and so does not depend on how long the encoders are trained.
+  ShortcutOptions longer = options;
+  longer.steps = 6;
+  const ShortcutMeasurements more = measure_shortcuts(context, data.train, longer, silent);
+  CHECK(more.random_position_accuracy == m.random_position_accuracy);
+  CHECK(more.accuracy != m.accuracy);
   CHECK(again.position_accuracy == m.position_accuracy);
 
   StopToken stop;
@@ -49,7 +56,9 @@ TEST_CASE("measure_shortcuts: every check is trained and measured, twice alike",
   CHECK_THROWS_AS(measure_shortcuts(context, data.train, options, silent, &stop), Stopped);
   Dataset few = builtin_dataset(6, 2, 24, 1);
   CHECK_THROWS_AS(measure_shortcuts(context, few.train, options, silent), InputError);
-  CHECK_THROWS_AS(measure_shortcuts(context, data.train, {.steps = 0}, silent), std::invalid_argument);
+  for (const ShortcutOptions& wrong : {ShortcutOptions{.steps = 0}, ShortcutOptions{.batch_size = 1},
+                                       ShortcutOptions{.validation = 0}, ShortcutOptions{.validation = 1}})
+    CHECK_THROWS_AS(measure_shortcuts(context, data.train, wrong, silent), std::invalid_argument);
   ContextPredictionOptions large = context;
   large.patches.patch = 40;
   CHECK_THROWS_AS(measure_shortcuts(large, data.train, options, silent), std::invalid_argument);

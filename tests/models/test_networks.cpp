@@ -2,6 +2,7 @@
 // each.
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <type_traits>
@@ -56,6 +57,12 @@ void train(Backbone<float>& encoder, const Variable<float>& x) {
   mean(mul(y, y)).backward();
   optimizer.step(0.1);
   optimizer.zero_grad();
+}
+
+bool all_numbers(const Tensor<float>& t) {
+  for (std::size_t i = 0; i < t.size(); ++i)
+    if (!std::isfinite(t.data()[i])) return false;
+  return true;
 }
 
 struct TemporaryFile {
@@ -240,4 +247,21 @@ TEST_CASE("in the depthwise network no image depends on the others of its batch"
   const Tensor<float> alone = (*encoder)(Variable<float>(one)).value();
   for (std::size_t i = 0; i < alone.size(); ++i)
     CHECK(alone.data()[i] == Approx(together.data()[alone.size() + i]).margin(1e-5));
+}
+
+TEST_CASE("every network learns from black images and from a single one without leaving the numbers") {
+  for (const BackboneDescription& description : small_descriptions())
+    for (const Shape& shape : {Shape{3, 9, 9, 2}, Shape{1, 17, 17, 2}}) {
+      CAPTURE(description.network, description.stages, to_string(description.norm), description.affine, shape[0]);
+      const auto encoder = make_backbone<float>(description, Rng(1));
+      const Variable<float> black(zeros<float>(shape));
+      for (int step = 0; step < 3; ++step) train(*encoder, black);
+      for (const Tensor<float>& tensor : state_of<float>(*encoder)) CHECK(all_numbers(tensor));
+      encoder->set_training(false);
+      CHECK(all_numbers((*encoder)(black).value()));
+      // All images of the batch are alike, and so are the answers.
+      const Tensor<float> answers = (*encoder)(black).value();
+      for (std::size_t i = 0; i < answers.size(); ++i)
+        REQUIRE(answers.data()[i] == Approx(answers.data()[i % (answers.size() / shape[0])]).margin(1e-6));
+    }
 }

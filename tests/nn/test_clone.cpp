@@ -107,6 +107,18 @@ TEST_CASE("a Sequential with a module that cannot be cloned says so") {
   CHECK_THROWS_AS(net.clone(), std::logic_error);
 }
 
+TEST_CASE("copy_state refuses a module whose random streams have other names") {
+  struct Drawing final : UnaryModule<float> {
+    explicit Drawing(std::string name) : name_(std::move(name)) {}
+    Variable<float> forward(const Variable<float>& x) override { return x; }
+    void visit(ModuleVisitor<float>& v) override { v.stream(name_, rng_); }
+    std::string name_;
+    Rng rng_;
+  } left("left"), right("right");
+  CHECK_THROWS_WITH(left.copy_state(right), Catch::Matchers::ContainsSubstring("right of another module"));
+  CHECK_NOTHROW(left.copy_state(Drawing("left")));
+}
+
 TEST_CASE("copy_state refuses another module and leaves the state alone") {
   Linear<float> a(3, 4, Rng(1)), b(3, 5, Rng(2)), c(3, 4, Rng(3), false);
   const std::vector<Tensor<float>> before = state_of(a);

@@ -90,6 +90,73 @@ TEST_CASE("initialisers have the variance of their papers") {
   }
   CHECK(squares / static_cast<double>(xavier.size()) == Approx(bound * bound / 3).epsilon(0.03));
   CHECK_THROWS_AS(he_normal<float>({1}, 0, Rng(1)), std::invalid_argument);
+  CHECK(he_normal<float>({1}, 1, Rng(1)).size() == 1);
+  CHECK_THROWS_AS(xavier_uniform<float>({1}, 0, 0, Rng(1)), std::invalid_argument);
+  CHECK(xavier_uniform<float>({1}, 0, 1, Rng(1)).size() == 1);
+}
+
+TEST_CASE("layers begin with the variance that their inputs ask for") {
+  const auto mean_square = [](const Variable<float>& weight) {
+    double squares = 0;
+    for (const float w : weight.value().storage()) squares += static_cast<double>(w) * static_cast<double>(w);
+    return squares / static_cast<double>(weight.size());
+  };
+  Conv2d<float> plain(24, 96, {.kernel = 5}, Rng(1)), grouped(96, 96, {.kernel = 3, .groups = 4}, Rng(2));
+  CHECK(mean_square(plain.weight()) == Approx(2.0 / (25 * 24)).epsilon(0.03));
+  CHECK(mean_square(grouped.weight()) == Approx(2.0 / (9 * 24)).epsilon(0.03));
+  CHECK(plain.parameters()[1].variable.value() == zeros<float>({96}));
+  for (const auto& [inputs, outputs] : {std::pair<Index, Index>{300, 200}, {40, 900}}) {
+    Linear<float> linear(inputs, outputs, Rng(3));
+    CHECK(mean_square(linear.parameters()[0].variable) ==
+          Approx(2.0 / static_cast<double>(inputs + outputs)).epsilon(0.03));
+    CHECK(linear.parameters()[1].variable.value() == zeros<float>({static_cast<std::size_t>(outputs)}));
+  }
+}
+
+TEST_CASE("a residual block counts its weights") {
+  for (const Norm norm : {Norm::batch, Norm::group, Norm::layer})
+    for (const auto& [in, out, stride] : {std::tuple<Index, Index, Index>{4, 4, 1}, {4, 4, 2}, {4, 12, 1}, {6, 9, 2}})
+      for (const bool affine : {true, false}) {
+        const ResidualBlockOptions options{.stride = stride, .affine = affine, .norm = norm};
+        ResidualBlock<float> block(in, out, options, Rng(1));
+        std::size_t weights = 0;
+        for (const auto& p : block.parameters()) weights += p.variable.size();
+        CHECK(ResidualBlock<float>::weight_count(in, out, options) == static_cast<double>(weights));
+      }
+}
+
+TEST_CASE("every normalisation adds the residual before the ReLU") {
+  Rng rng(4);
+  Tensor<float> x = empty<float>({2, 3, 3, 8}), r = x;
+  for (float& v : x.storage()) v = rng.normal();
+  for (float& v : r.storage()) v = rng.normal();
+  for (const Norm norm : {Norm::batch, Norm::group, Norm::layer})
+    for (const bool with_relu : {false, true}) {
+      const auto layer = make_norm<float>(8, {norm, true, with_relu});
+      const auto bare = make_norm<float>(8, {norm, true, false});
+      const Variable<float> together = layer->forward(Variable<float>(x), Variable<float>(r));
+      const Variable<float> apart = add((*bare)(Variable<float>(x)), Variable<float>(r));
+      const Tensor<float> expected = (with_relu ? relu(apart) : apart).value();
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        REQUIRE(together.value().data()[i] == Approx(expected.data()[i]).margin(1e-5));
+    }
+  LayerNorm<float> norm(8);
+  CHECK(norm(Variable<float>(zeros<float>({8}))).shape() == Shape{8});
+  CHECK_THROWS_AS(norm(Variable<float>(zeros<float>({2, 7}))), std::invalid_argument);
+}
+
+TEST_CASE("a module clears the gradients of all of its parameters") {
+  Sequential<float> net;
+  net.add(Linear<float>(3, 4, Rng(1))).add(Linear<float>(4, 2, Rng(2)));
+  sum(net(Variable<float>(full<float>({5, 3}, 1.0F)))).backward();
+  bool any = false;
+  for (const auto& p : net.parameters())
+    for (const float g : p.variable.grad().storage()) any = any || g != 0;
+  REQUIRE(any);
+  net.zero_grad();
+  for (const auto& p : net.parameters())
+    if (p.variable.has_grad())
+      for (const float g : p.variable.grad().storage()) CHECK(g == 0);
 }
 
 TEST_CASE("layers reject nonsense") {
@@ -99,6 +166,8 @@ TEST_CASE("layers reject nonsense") {
   CHECK_THROWS_WITH(Conv2d<float>(3, 4, {.dilation = -1}, Rng(1)), Catch::Matchers::ContainsSubstring("dilation -1"));
   CHECK_THROWS_AS(Conv2d<float>(3, 4, {.stride = 0}, Rng(1)), std::invalid_argument);
   CHECK_THROWS_AS(Linear<float>(3, 0, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(Linear<float>(0, 3, Rng(1)), std::invalid_argument);
+  CHECK_NOTHROW(Linear<float>(1, 1, Rng(1)));
   CHECK_THROWS_AS(BatchNorm<float>(0), std::invalid_argument);
   CHECK_THROWS_AS(BatchNorm<float>(4, {.momentum = 2}), std::invalid_argument);
   BatchNorm<float> norm(4);

@@ -114,6 +114,10 @@ TEST_CASE("damaged files are refused with the reason") {
   CHECK_THAT(refusal(f), ContainsSubstring("too short"));
   std::ofstream(f, std::ios::binary) << std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) << "{}";
   CHECK_THAT(refusal(f), ContainsSubstring("header length 9223372036854775807"));
+  write_raw(f, "{}", "");
+  CHECK(refusal(f) == "accepted");  // a file of no tensors
+  write_raw(f, "1", "");
+  CHECK_THAT(refusal(f), ContainsSubstring("header length 1 "));
   write_raw(f, "{nonsense", "");
   CHECK_THAT(refusal(f), ContainsSubstring("not a JSON object"));
   write_raw(f, "[1,2]", "");

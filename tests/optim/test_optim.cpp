@@ -1,13 +1,17 @@
 // Optimisers: ten steps against recurrences written out in double; schedules at their corners.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/nn/layers.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
+#include "contexture/optim/state_tensors.hpp"
+#include "contexture/optim/weight_average.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
@@ -125,6 +129,10 @@ TEST_CASE("Muon's orthogonaliser: zeros for a matrix of zeros or with a NaN") {
   CHECK((orthogonalizer<float>(4, 3, x.data(), {}) == zeros<float>({3, 3})));
   x[5] = std::numeric_limits<float>::quiet_NaN();
   CHECK((orthogonalizer<float>(4, 3, x.data(), {}) == zeros<float>({3, 3})));
+  for (const float wild : {std::numeric_limits<float>::infinity(), -1e30F}) {
+    x[5] = wild;
+    CHECK((orthogonalizer<float>(4, 3, x.data(), {}) == zeros<float>({3, 3})));
+  }
   // Where gradients end, the velocity fades through numbers whose squares are too small to be divided by.
   for (float tiny = 1e-15F; tiny > 0; tiny *= 0.5F) {
     std::fill(x.begin(), x.end(), tiny);
@@ -237,6 +245,65 @@ TEST_CASE("frozen parameters stay, and state has names") {
   CHECK_THROWS_AS(optimizer.step(-1), std::invalid_argument);
 }
 
+TEST_CASE("at rate 0 no weight changes by a bit, and the optimiser remembers the gradients all the same") {
+  const auto parameters = [] {
+    std::vector<NamedParameter<float>> list;
+    Rng rng(3);
+    for (const Shape& shape : {Shape{3, 3, 4, 5}, Shape{6, 7}, Shape{5}}) {
+      Tensor<float> t = empty<float>(shape);
+      for (float& x : t.storage()) x = rng.normal();
+      list.push_back({std::to_string(list.size()), Variable<float>(std::move(t), true)});
+    }
+    return list;
+  };
+  const auto check = [&](auto make) {
+    std::vector<NamedParameter<float>> list = parameters();
+    std::vector<Tensor<float>> before;
+    for (const auto& p : list) before.push_back(p.variable.value());
+    auto optimizer = make(list);
+    for (const float gradient : {1e-40F, 1.0F, 1e10F, 0.0F}) {
+      for (auto& p : list) {
+        p.variable.zero_grad();
+        sum(scale(p.variable, gradient)).backward();
+      }
+      optimizer.step(0);
+      for (std::size_t i = 0; i < list.size(); ++i) REQUIRE((list[i].variable.value() == before[i]));
+    }
+    bool remembers = false;
+    for (const NamedState<float>& state : optimizer.state())
+      for (const float x : state.tensor->storage()) remembers = remembers || x > 1e8F;
+    CHECK(remembers);
+  };
+  check([](const auto& list) { return Sgd<float>(list); });
+  check([](const auto& list) { return AdamW<float>(list); });
+  check([](const auto& list) { return Muon<float>(list); });
+}
+
+TEST_CASE("gradients of zero leave a weight to its decay alone") {
+  for (const double decay : {0.0, 0.1}) {
+    Problem sgd_problem, adam_problem;
+    Sgd<double> sgd(sgd_problem.parameters, {.weight_decay = decay});
+    AdamW<double> adam(adam_problem.parameters, {.weight_decay = decay});
+    const Tensor<double> start = sgd_problem.parameters[0].variable.value();
+    for (auto* problem : {&sgd_problem, &adam_problem})
+      for (auto& p : problem->parameters) {
+        p.variable.zero_grad();
+        sum(scale(p.variable, 0.0)).backward();
+      }
+    sgd.step(0.5);
+    adam.step(0.5);
+    for (std::size_t i = 0; i < 6; ++i) {
+      // Nesterov's first step is 1.9 times the gradient.
+      CHECK(sgd_problem.parameters[0].variable.value().data()[i] ==
+            Approx(start.data()[i] * (1 - 0.5 * 1.9 * decay)).epsilon(1e-12));
+      CHECK(adam_problem.parameters[0].variable.value().data()[i] ==
+            Approx(start.data()[i] * (1 - 0.5 * decay)).epsilon(1e-12));
+    }
+    for (auto* problem : {&sgd_problem, &adam_problem})
+      CHECK(problem->parameters[1].variable.value() == full<double>({2}, 0.7));
+  }
+}
+
 TEST_CASE("a parameter that modules share is updated once and counts once") {
   Problem once, twice;
   auto list = twice.parameters;
@@ -306,6 +373,104 @@ TEST_CASE("gradient clipping scales the joint norm down to the bound, and only d
   CHECK(norm == Approx(std::sqrt(squares)));
   CHECK(clip_grad_norm<double>(problem.parameters, norm / 4) == Approx(norm));
   CHECK(clip_grad_norm<double>(problem.parameters, 1e9) == Approx(norm / 4));
+  CHECK_THROWS_AS(clip_grad_norm<double>(problem.parameters, 0), std::invalid_argument);
+}
+
+TEST_CASE("optimisers refuse options that make no sense, at the bounds exactly") {
+  const Problem problem;
+  const auto adam = [&](const AdamWOptions& options) { AdamW<double>(problem.parameters, options); };
+  CHECK_NOTHROW(adam({.beta1 = 0, .beta2 = 0, .weight_decay = 0}));
+  for (const AdamWOptions& wrong :
+       {AdamWOptions{.beta1 = 1}, AdamWOptions{.beta1 = -0.1}, AdamWOptions{.beta2 = 1}, AdamWOptions{.beta2 = -0.1},
+        AdamWOptions{.epsilon = 0}, AdamWOptions{.weight_decay = -1}})
+    CHECK_THROWS_AS(adam(wrong), std::invalid_argument);
+  const auto sgd = [&](const SgdOptions& options) { Sgd<double>(problem.parameters, options); };
+  CHECK_NOTHROW(sgd({.momentum = 0, .weight_decay = 0}));
+  for (const SgdOptions& wrong :
+       {SgdOptions{.momentum = 1}, SgdOptions{.momentum = -0.1}, SgdOptions{.weight_decay = -1}})
+    CHECK_THROWS_AS(sgd(wrong), std::invalid_argument);
+  CHECK_THROWS_AS(Muon<double>(problem.parameters, {.rate = 0}), std::invalid_argument);
+  CHECK_THROWS_AS(Muon<double>(problem.parameters, {.orthogonalization = {.steps = 0}}), std::invalid_argument);
+}
+
+TEST_CASE("an optimiser clears all gradients") {
+  Problem problem;
+  Sgd<double> optimizer(problem.parameters);
+  problem.backward();
+  optimizer.zero_grad();
+  for (auto& p : problem.parameters)
+    if (p.variable.has_grad())
+      for (const double g : p.variable.grad().storage()) CHECK(g == 0);
+}
+
+TEST_CASE("an average of weights follows the recurrence, goes in and out of the module, and is refused elsewhere") {
+  BatchNorm<float> module(3);
+  TensorMap kept;
+  detail::WeightAverage average(module, kept, 20);
+  REQUIRE(kept.size() == 4);  // scale, shift, and both running statistics
+  const TensorList tensors = state_tensors(module);
+  double expected = static_cast<double>(tensors[0].second->data()[1]);
+  for (int step = 1; step <= 200; ++step) {
+    for (const auto& [name, tensor] : tensors) std::fill_n(tensor->data(), 3, 0.1F * static_cast<float>(step % 7));
+    average.update(step);
+    const double decay = std::min(0.95, (1.0 + step) / (10.0 + step));  // 19 of 20, after fewer steps less
+    expected = decay * expected + (1 - decay) * 0.1 * (step % 7);
+    for (const auto& [name, tensor] : kept)
+      if (name == tensors[0].first) REQUIRE(tensor.data()[1] == Approx(expected).margin(1e-5));
+  }
+  const float weights = tensors[0].second->data()[1], averaged = kept.at(tensors[0].first).data()[1];
+  average.exchange();
+  CHECK(tensors[0].second->data()[1] == averaged);
+  CHECK(kept.at(tensors[0].first).data()[1] == weights);
+  average.exchange();
+  CHECK(tensors[0].second->data()[1] == weights);
+
+  const detail::WeightAverage resumed(module, kept, 20);  // goes on with what there is
+  CHECK(kept.at(tensors[0].first).data()[1] == averaged);
+  TensorMap none;
+  detail::WeightAverage off(module, none, 1.5);  // a window of less than two steps
+  off.update(1);
+  CHECK(none.empty());
+  TensorMap other = kept;
+  other.begin()->second = zeros<float>({4});
+  CHECK_THROWS_WITH(detail::WeightAverage(module, other, 20), Catch::Matchers::ContainsSubstring("has no"));
+  other.erase(other.begin());
+  CHECK_THROWS_AS(detail::WeightAverage(module, other, 20), InputError);
+}
+
+TEST_CASE("tensors are copied out and restored by name and shape, all or none") {
+  BatchNorm<float> module(3);
+  Rng rng(5);
+  TensorList tensors = state_tensors(module);
+  for (const auto& [name, tensor] : tensors)
+    for (float& x : tensor->storage()) x = rng.normal();
+  TensorMap saved;
+  copy_tensors(tensors, saved);
+  const float* const memory = saved.begin()->second.data();
+  BatchNorm<float> other(3);
+  restore_tensors(saved, state_tensors(other), "test");
+  for (std::size_t i = 0; i < tensors.size(); ++i) CHECK((*state_tensors(other)[i].second == *tensors[i].second));
+  for (const auto& [name, tensor] : tensors) std::fill_n(tensor->data(), 3, 2.0F);
+  copy_tensors(tensors, saved);
+  CHECK(saved.begin()->second.data() == memory);  // its memory is used again
+  CHECK(saved.begin()->second.data()[2] == 2.0F);
+
+  const float before = state_tensors(other)[0].second->data()[0];
+  BatchNorm<float> wider(4);
+  CHECK_THROWS_WITH(restore_tensors(saved, state_tensors(wider), "file"),
+                    Catch::Matchers::ContainsSubstring("expected (4)"));
+  TensorMap renamed = saved;
+  renamed["other"] = renamed.begin()->second;
+  CHECK_THROWS_AS(restore_tensors(renamed, state_tensors(other), "file"), InputError);
+  renamed.erase(renamed.begin());
+  CHECK_THROWS_WITH(restore_tensors(renamed, state_tensors(other), "file"),
+                    Catch::Matchers::ContainsSubstring("file: no tensor '"));
+  CHECK(state_tensors(other)[0].second->data()[0] == before);
+
+  Sgd<float> optimizer(module.parameters());
+  const TensorList state = state_tensors(optimizer);
+  REQUIRE(state.size() == 2);
+  CHECK(state[0].first == "velocity." + module.parameters()[0].name);
 }
 
 TEST_CASE("schedules at their corners") {
@@ -326,7 +491,14 @@ TEST_CASE("schedules at their corners") {
   const Schedule warm{
       .kind = ScheduleKind::constant, .peak = 2, .total_steps = 11, .warmup_fraction = 0.5, .start = 0.5};
   CHECK(warm(0) == Approx(1.0));
+  CHECK(warm(2) == Approx(2 * (0.5 + 0.5 * 0.2 / 0.5)));
   CHECK(warm(5) == Approx(2.0));
+  const Schedule all_warm{.kind = ScheduleKind::one_cycle, .peak = 2, .total_steps = 5, .warmup_fraction = 1};
+  CHECK(all_warm(3) == Approx(1.5));
+  CHECK(all_warm(4) == 2);
   CHECK(Schedule{.peak = 0.3, .total_steps = 1}(0) == 0.3);  // the only step is no warm-up
-  CHECK_THROWS_AS((Schedule{.peak = std::nan("")}(0)), std::invalid_argument);
+  CHECK(Schedule{.peak = 0, .total_steps = 9}(4) == 0);
+  for (const Schedule& wrong : {Schedule{.peak = std::nan("")}, Schedule{.peak = -0.1}, Schedule{.total_steps = 0},
+                                Schedule{.warmup_fraction = -0.1}, Schedule{.warmup_fraction = 1.1}})
+    CHECK_THROWS_AS(wrong(0), std::invalid_argument);
 }

@@ -98,11 +98,15 @@ TEST_CASE("the fall of the loss is measured against the scratch arm's, both arms
   CHECK(view.loss_end == 0);
   CHECK(view.scratch.loss_half.mean == 200);
   CHECK(view.pretrained.loss_half.mean == 100);
+  CHECK(*view.scratch.loss_ninety.mean == Approx(280));
+  CHECK(*view.pretrained.loss_ninety.mean == Approx(180));
   CHECK(view.scratch.mean_train_loss.mean == Approx(1));
   CHECK(view.pretrained.mean_train_loss.mean == Approx(1.0 / 3));
   CHECK(contains(loss_sentence(view, std::nullopt), "passed 1.00 nats"));
   CHECK(contains(loss_sentence(view, std::nullopt),
                  "after 200 steps from scratch and after 100 pre-trained (2.0 times sooner)"));
+  CHECK(contains(loss_sentence(view, std::nullopt),
+                 "and 0.20 nats (nine tenths) after 280 steps from scratch and after 180 pre-trained"));
   run.history.back().loss = kNan;  // runs of different length: their means do not compare
   CHECK_FALSE(contains(loss_sentence(view_of(run, e), std::nullopt), "Averaged"));
   CHECK(loss_sentence(view_of(RunSummary{}, e), std::nullopt).empty());
@@ -197,6 +201,21 @@ TEST_CASE("with one seed the verdict is on the answers, paired image by image", 
   CHECK(j.noise < 0.004);
   CHECK(j.verdict == Verdict::tie);
   CHECK(contains(accuracy_sentence(view_of(run, few), 1000), "within the noise of the test set"));
+  // Just above and below 1 in 20, with more than two standard errors or less: 3 of 14 images, 4 of 17.
+  const auto with = [&](int lost, int gained) {
+    ExperimentResult some = e;
+    some.pretrained[0].answers.predicted = some.scratch[0].answers.predicted;
+    std::fill_n(some.pretrained[0].answers.predicted.begin(), lost, 1);
+    std::fill_n(some.pretrained[0].answers.predicted.begin() + 700, gained, 0);
+    some.pretrained[0].test_accuracy = 0.7 + (gained - lost) / 1000.0;
+    const ExperimentView view = view_of(run, some);
+    return std::pair(view.mcnemar->p, judge(view, 1000).verdict);
+  };
+  CHECK(with(3, 11).first == Approx(0.0574).margin(0.0001));
+  CHECK(with(3, 11).second == Verdict::tie);
+  CHECK(with(4, 13).first == Approx(0.0490).margin(0.0001));
+  CHECK(with(4, 13).second == Verdict::gain);
+  CHECK(with(13, 4).second == Verdict::loss);
   // As if the two were independent, nothing could be told.
   run.test_labels.clear();
   j = judge(view_of(run, e), 1000);

@@ -299,6 +299,15 @@ TEST_CASE("after re-estimation an encoder answers whole images as it did in trai
   // More images than are used, in several batches: spread over the whole list.
   recalibrate_batch_norm(encoder, images, indices, normalization, 10, 32);
   CHECK_FALSE(encoder.training());
+  std::vector<Tensor<float>> spread;
+  for (const auto& b : encoder.buffers()) spread.push_back(*b.tensor);
+  std::vector<Index> every_third;
+  for (Index k = 0; k < 32; ++k) every_third.push_back(3 * k);
+  recalibrate_batch_norm(encoder, images, every_third, normalization, 10);
+  i = 0;
+  for (const auto& b : encoder.buffers()) CHECK((*b.tensor == spread[i++]));
+  recalibrate_batch_norm(encoder, images, std::span(indices).first(32), normalization, 10);
+  CHECK_FALSE((*encoder.buffers()[0].tensor == spread[0]));
   CHECK_THROWS_AS(recalibrate_batch_norm(encoder, images, std::vector<Index>{}, normalization), std::invalid_argument);
 }
 

@@ -257,6 +257,45 @@ TEST_CASE("a patch never leaves the image, and gap and jitter are exact", "[ssl]
   }
 }
 
+TEST_CASE("a patch moves by every number of pixels up to the jitter, either way and equally often", "[ssl]") {
+  PatchOptions o;
+  o.jitter = 2;
+  o.patch = 9;
+  o.min_scale = o.max_scale = 1;
+  o.random_origin = false;
+  o.flip = true;
+  const PatchSampler sampler(o, 32, 34, 3);
+  Rng stream(7);
+  constexpr int kGrids = 5000;
+  std::map<Index, int> down, across;
+  int mirrored = 0;
+  std::array<std::map<int, int>, 2> eighths;
+  for (int i = 0; i < kGrids; ++i) {
+    const GridPlacement placement = sampler.place(stream);
+    mirrored += placement.mirrored;
+    for (std::size_t p = 0; p < 4; ++p) {
+      const PatchCorner& corner = placement.patches[p];
+      // The grid takes 2 x 9 + 6 pixels, with jitter 28.
+      ++down[corner.y - (2 + 2 + static_cast<Index>(p / 2) * 15)];
+      ++across[corner.x - (3 + 2 + static_cast<Index>(p % 2) * 15)];
+      ++eighths[0][corner.eighths_y];
+      ++eighths[1][corner.eighths_x];
+    }
+  }
+  for (const auto& moves : {down, across}) {
+    REQUIRE(moves.size() == 5);
+    CHECK(moves.begin()->first == -2);
+    CHECK(moves.rbegin()->first == 2);
+    for (const auto& [move, count] : moves) CHECK(count == Approx(4000).margin(300));  // 57 is one deviation
+  }
+  for (const auto& parts : eighths) {
+    REQUIRE(parts.size() == 8);
+    CHECK(parts.begin()->first == -4);
+    for (const auto& [part, count] : parts) CHECK(count == Approx(2500).margin(250));
+  }
+  CHECK(mirrored / static_cast<double>(kGrids) == Approx(0.5).margin(0.03));  // 0.007 is one deviation
+}
+
 TEST_CASE("without scaling and jitter, patches are exact copies at exact distances", "[ssl]") {
   PatchOptions o = plain();
   o.min_scale = o.max_scale = 1.0F;

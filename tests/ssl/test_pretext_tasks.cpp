@@ -496,6 +496,27 @@ TEST_CASE("tasks without patches take images that are too small for patches, and
     CHECK_THROWS_AS(make_pretext_task<float>(name, small, {}, encoder, Rng(2)), std::invalid_argument);
 }
 
+TEST_CASE("black images, and some of one colour, give every task losses and gradients that are numbers", "[ssl]") {
+  ImageSet images = made_up::noise(6, 32, 32, 3);
+  for (const int level : {0, 255}) {
+    std::fill(images.pixels.begin(), images.pixels.end(), static_cast<std::uint8_t>(level));
+    for (const std::string_view name : pretext_task_names()) {
+      CAPTURE(std::string(name), level);
+      ResNet<float> encoder({.width = 4, .stages = 2}, Rng(4));
+      const auto task = make_pretext_task<float>(name, kind_of(images), {}, encoder, Rng(5));
+      const auto answer = task->loss(encoder, task->make_batch(images, first(6), Rng(6)));
+      CHECK(std::isfinite(answer.loss.item()));
+      CHECK(answer.count > 0);
+      answer.loss.backward();
+      for (auto& p : encoder.parameters())
+        for (const float g : p.variable.grad().storage()) REQUIRE(std::isfinite(g));
+      for (auto& p : task->parameters())
+        for (const float g : p.variable.grad().storage()) REQUIRE(std::isfinite(g));
+      CHECK(std::isfinite(evaluate_pretext(*task, encoder, images, first(6), 6, Rng(7)).loss));
+    }
+  }
+}
+
 TEST_CASE("losses and gradients have the same bits with any number of threads", "[ssl]") {
   const ImageSet images = made_up::noise(40, 32, 32, 3);
   const int before = num_threads();

@@ -95,6 +95,7 @@ TEST_CASE("a view shows the part of the image that was drawn, mirrored when that
 TEST_CASE("the part that is shown lies inside the image and has the area and shape asked for", "[ssl]") {
   for (const auto& [height, width] : {std::pair<Index, Index>{32, 32}, {20, 60}, {3, 2}, {1, 1}}) {
     CAPTURE(height, width);
+    int mirrored = 0;
     const ViewOptions options = view_defaults(3, true);
     const ViewSampler sampler(options, height, width, 3, as_stored(3));
     CHECK(sampler.options().height == height);
@@ -114,8 +115,10 @@ TEST_CASE("the part that is shown lies inside the image and has the area and sha
       const double aspect = (static_cast<double>(p.width) / static_cast<double>(width)) /
                             (static_cast<double>(p.height) / static_cast<double>(height));
       wide = std::max({wide, aspect, 1 / aspect});
+      mirrored += p.mirrored;
     }
-    if (height < 20) continue;  // whole pixels are coarse there
+    CHECK(mirrored / 3000.0 == Approx(0.5).margin(0.04));  // 0.009 is one deviation
+    if (height < 20) continue;                             // whole pixels are coarse there
     CHECK(least == Approx(0.2).margin(0.015));
     CHECK(most > 0.95);
     CHECK(wide == Approx(4.0 / 3).margin(0.12));

@@ -1,7 +1,11 @@
 // The training loop on a toy: a linear classifier on random points.
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "contexture/nn/layers.hpp"
 #include "contexture/optim/schedule.hpp"
@@ -315,6 +319,133 @@ TEST_CASE("what a batch maker throws comes out of fit") {
   FitState state;
   CHECK_THROWS_AS(fit(task, optimizer, toy_options(20), state), InputError);
   CHECK(state.step == 3);
+}
+
+TEST_CASE("evaluations are at 0, at the end and where i^1.5 of the steps are done, without repeats") {
+  CHECK(evaluation_steps(1000, 4) == std::vector<std::int64_t>{0, 125, 354, 650, 1000});
+  CHECK(evaluation_steps(3, 16) == std::vector<std::int64_t>{0, 1, 2, 3});
+  CHECK(evaluation_steps(10, 1) == std::vector<std::int64_t>{0, 10});
+  CHECK(evaluation_steps(0, 5) == std::vector<std::int64_t>{0});
+  CHECK_THROWS_AS(evaluation_steps(-1, 5), std::invalid_argument);
+  CHECK_THROWS_AS(evaluation_steps(10, 0), std::invalid_argument);
+}
+
+TEST_CASE("what fit tells while it goes: every step's loss, accuracy and speed, and every row") {
+  struct Told : ToyTask, Progress {
+    BatchLoss loss(Points& batch) override {
+      BatchLoss result = ToyTask::loss(batch);
+      last_loss = static_cast<double>(result.loss.item());
+      right += result.correct;
+      last_accuracy = static_cast<double>(result.correct) / 16;
+      return result;
+    }
+    Evaluation evaluate() override {
+      evaluations.push_back(ToyTask::evaluate());
+      return evaluations.back();
+    }
+    void step(std::int64_t step, double loss, double accuracy, double images_per_second) override {
+      CHECK(step == ++steps);
+      CHECK(loss == last_loss);
+      CHECK(accuracy == last_accuracy);
+      CHECK(images_per_second == Approx(static_cast<double>(16 * step) / state.training_seconds));
+    }
+    void row(const HistoryRow& row) override {
+      rows.push_back(row);
+      if (row.split != "train") return;
+      CHECK(row.accuracy == static_cast<double>(right) / static_cast<double>(16 * (row.step - last_row)));
+      last_row = row.step;
+      right = 0;
+    }
+    FitState state;
+    std::vector<HistoryRow> rows;
+    std::vector<Evaluation> evaluations;
+    std::int64_t steps = 0, right = 0, last_row = 0;
+    double last_loss = 0, last_accuracy = 0;
+  } task;
+  Sgd<float> optimizer(task.model.parameters());
+  fit(task, optimizer, toy_options(12), task.state, {&task, nullptr, {}});
+  CHECK(task.steps == 12);
+  CHECK(same_rows(task.rows, task.state.rows));
+  std::size_t seen = 0;
+  for (const HistoryRow& row : task.rows) {
+    if (row.split != "validation") continue;
+    CHECK(row.accuracy == task.evaluations.at(seen).accuracy);
+    CHECK(row.loss == task.evaluations.at(seen++).loss);
+  }
+  CHECK(seen == task.evaluations.size());
+}
+
+TEST_CASE("fit counts the time of evaluations apart, and saves no more often than it may") {
+  struct Slow : ToyTask {
+    BatchLoss loss(Points& batch) override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(4));
+      return ToyTask::loss(batch);
+    }
+    Evaluation evaluate() override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      return ToyTask::evaluate();
+    }
+  } task;
+  Sgd<float> optimizer(task.model.parameters());
+  FitOptions options = toy_options(40);
+  options.evaluate_at = {0, 20, 40};
+  options.save_seconds = 0.1;
+  int saves = 0;
+  FitState state;
+  fit(task, optimizer, options, state, {nullptr, nullptr, [&](const FitState&) { ++saves; }});
+  CHECK(state.training_seconds >= 0.16);
+  CHECK(state.seconds - state.training_seconds >= 0.09);
+  CHECK(saves >= 1);
+  CHECK(saves <= static_cast<int>(state.seconds / 0.1));
+}
+
+TEST_CASE("fit refuses steps that are not among its own") {
+  ToyTask task;
+  Sgd<float> optimizer(task.model.parameters());
+  for (const auto& [step, steps] : {std::pair<std::int64_t, std::int64_t>{11, 10}, {-1, 10}, {0, -1}}) {
+    FitState state;
+    state.step = step;
+    FitOptions options = toy_options(10);
+    options.steps = steps;
+    CHECK_THROWS_WITH(fit(task, optimizer, options, state),
+                      Catch::Matchers::ContainsSubstring(message("fit: step ", step)));
+  }
+  FitState state;
+  FitOptions options = toy_options(10);
+  options.learning_rate = {};
+  CHECK_THROWS_WITH(fit(task, optimizer, options, state), "fit: no learning rate");
+  for (const double averaging : {-0.01, 0.11}) {
+    options = toy_options(10, averaging);
+    CHECK_THROWS_AS(fit(task, optimizer, options, state), std::invalid_argument);
+  }
+}
+
+TEST_CASE("every step of fit has a dropout of its own, by its number and the stream") {
+  struct Masked : ToyTask {
+    BatchLoss loss(Points& batch) override {
+      masks.push_back(model.dropout(Variable<float>(full<float>({16, 6}, 1.0F))).value());
+      return ToyTask::loss(batch);
+    }
+    std::vector<Tensor<float>> masks;
+  };
+  const auto masks_of = [](std::uint64_t seed) {
+    Masked task;
+    Sgd<float> optimizer(task.model.parameters());
+    FitOptions options = toy_options(4);
+    options.rng = Rng(seed);
+    FitState state;
+    fit(task, optimizer, options, state);
+    return task.masks;
+  };
+  const std::vector<Tensor<float>> masks = masks_of(9), other = masks_of(10);
+  REQUIRE(masks.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t k = 0; k < i; ++k) CHECK_FALSE((masks[i] == masks[k]));
+    CHECK_FALSE((masks[i] == other[i]));
+    ToyModel model(Rng(1));
+    model.reseed(Rng(9).split(i));
+    CHECK((model.dropout(Variable<float>(full<float>({16, 6}, 1.0F))).value() == masks[i]));
+  }
 }
 
 TEST_CASE("fit clips gradients and follows the schedule") {

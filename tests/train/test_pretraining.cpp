@@ -5,6 +5,7 @@
 #include "contexture/data/builtin.hpp"
 #include "contexture/models/resnet.hpp"
 #include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/train/pretraining.hpp"
 #include "support/catch.hpp"
 
@@ -31,6 +32,28 @@ TEST_CASE("unlabelled images take part in pre-training, in their share of the st
     if (same(inputs, pretext.make_batch(data.train, order.batch(labelled_steps), patches).inputs)) ++labelled_steps;
   }
   CHECK(labelled_steps == 10);
+}
+
+TEST_CASE("pre-training trains the encoder and the head, and knows by how many images chance goes") {
+  const Dataset data = builtin_dataset(240, 48, 16);
+  const auto images = pretext_images(data.train, channel_statistics(data.train, numbered(240)), false);
+  ResNet<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
+  const auto simclr = make_pretext_task<float>("simclr", images, {}, encoder, Rng(2));
+  const auto chance_of = [&](Index held_out) {
+    return detail::PretrainTask(encoder, *simclr, data.train, numbered(240), data.unlabeled, numbered(held_out), 32,
+                                Rng(3))
+        .chance();
+  };
+  CHECK(chance_of(24) == Approx(1.0 / 47));
+  CHECK(chance_of(1) == Approx(1.0 / 3));  // a view of one image has no other to be told from
+  detail::PretrainTask task(encoder, *simclr, data.train, numbered(240), data.unlabeled, numbered(24), 32, Rng(3));
+  std::size_t of_encoder = 0, of_head = 0;
+  for (const auto& parameter : task.module().parameters()) {
+    of_encoder += parameter.name.starts_with("encoder.") ? 1U : 0U;
+    of_head += parameter.name.starts_with("head.") ? 1U : 0U;
+  }
+  CHECK(of_encoder == encoder.parameters().size());
+  CHECK(of_head == simclr->parameters().size());
 }
 
 TEST_CASE("few unlabelled images are not repeated within a batch") {

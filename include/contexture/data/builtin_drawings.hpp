@@ -1,4 +1,6 @@
 // The twelve things of the built-in data set: which parts sit where. One function a class, and the table of all.
+// No call has two arguments that draw random numbers: compilers evaluate arguments in different orders. Draws within
+// braces come from left to right.
 #pragma once
 
 #include <array>
@@ -21,7 +23,9 @@ inline void sketch_boat(Sketch& s) {
     s.add(polygon({{mast - 0.07F, s.vary(-0.6F, 0.08F)}, {mast - 0.07F, boom}, {mast - s.vary(0.46F, 0.08F), boom}}),
           s.second);
   }
-  s.add(trapezoid(0, deck, keel, s.vary(0.92F, 0.06F), s.vary(0.56F, 0.08F)), s.main);
+  const float half_keel = s.vary(0.56F, 0.08F);
+  const float half_deck = s.vary(0.92F, 0.06F);
+  s.add(trapezoid(0, deck, keel, half_deck, half_keel), s.main);
   if (s.chance(0.5F)) s.add(capsule({-0.6F, deck + 0.15F}, {0.6F, deck + 0.15F}, 0.04F), s.detail);
 }
 
@@ -75,7 +79,9 @@ inline void sketch_cat(Sketch& s) {
         s.second);
   }
   s.add(ellipse({0, y}, {width, height}), s.main);
-  sketch_eyes(s, y - 0.12F, s.vary(0.31F, 0.04F), s.vary(0.14F, 0.02F));
+  const float eye = s.vary(0.14F, 0.02F);
+  const float apart = s.vary(0.31F, 0.04F);
+  sketch_eyes(s, y - 0.12F, apart, eye);
   s.add(polygon({{-0.1F, y + 0.1F}, {0.1F, y + 0.1F}, {0, y + 0.23F}}), s.detail);
   s.add(capsule({0, y + 0.2F}, {0, y + 0.32F}, 0.025F), s.detail);
   const float tilt = s.vary(0.08F, 0.06F);
@@ -124,7 +130,8 @@ inline void sketch_cup(Sketch& s) {
   const float narrow = wide * s.vary(0.76F, 0.12F);
   const float x = -0.18F;
   const float middle = 0.5F * (top + bottom) - 0.05F;
-  s.add(ring({x + wide, middle}, s.vary(0.3F, 0.04F), 0.085F), s.chance(0.5F) ? s.main : s.second);
+  const Paint& handle = s.chance(0.5F) ? s.main : s.second;
+  s.add(ring({x + wide, middle}, s.vary(0.3F, 0.04F), 0.085F), handle);
   if (s.chance(0.4F)) s.add(ellipse({x, bottom + 0.02F}, {0.85F, 0.15F}), s.second);
   s.add(trapezoid(x, top, bottom, wide, narrow), s.main);
   s.add(ellipse({x, bottom}, {narrow, 0.1F}), s.main);
@@ -146,7 +153,9 @@ inline void sketch_face(Sketch& s) {
     s.add(ellipse({0, 0}, {width + 0.06F, height + 0.06F}).cut_by(0.8F, 0.6F, s.vary(-0.34F, 0.05F)), s.second);
     s.add(ellipse({0, 0}, {width + 0.06F, height + 0.06F}).cut_by(-0.8F, 0.6F, s.vary(-0.36F, 0.05F)), s.second);
   }
-  sketch_eyes(s, s.vary(-0.14F, 0.05F), s.vary(0.3F, 0.04F), s.vary(0.125F, 0.025F));
+  const float eye = s.vary(0.125F, 0.025F);
+  const float apart = s.vary(0.3F, 0.04F);
+  sketch_eyes(s, s.vary(-0.14F, 0.05F), apart, eye);
   if (s.chance(0.6F)) s.add(capsule({0, -0.04F}, {0.03F, 0.14F}, 0.05F), s.detail);
   const float mouth = s.vary(0.4F, 0.04F);
   switch (s.between(0, 3)) {
@@ -220,13 +229,18 @@ inline void sketch_lamp(Sketch& s) {
   const float rim = s.vary(-0.1F, 0.08F);
   const float foot = 0.86F;
   s.add(capsule({0, rim - 0.1F}, {0, foot}, s.vary(0.055F, 0.012F)), s.second);
-  if (s.chance(0.4F)) s.add(disc({0, s.vary(0.3F, 0.1F)}, s.vary(0.17F, 0.04F)), s.second);
+  if (s.chance(0.4F)) {
+    const float knob = s.vary(0.17F, 0.04F);
+    s.add(disc({0, s.vary(0.3F, 0.1F)}, knob), s.second);
+  }
   if (s.chance(0.5F)) {
     s.add(trapezoid(0, foot - 0.14F, foot + 0.04F, 0.2F, s.vary(0.42F, 0.06F)), s.second);
   } else {
     s.add(ellipse({0, foot + 0.04F}, {s.vary(0.44F, 0.06F), 0.26F}).cut_by(0, 1, foot + 0.04F), s.second);
   }
-  s.add(trapezoid(0, top, rim, s.vary(0.3F, 0.08F), s.vary(0.68F, 0.08F)), s.main);
+  const float half_rim = s.vary(0.68F, 0.08F);
+  const float half_top = s.vary(0.3F, 0.08F);
+  s.add(trapezoid(0, top, rim, half_top, half_rim), s.main);
   if (s.chance(0.4F)) s.add(capsule({0.3F, rim}, {0.3F, rim + 0.26F}, 0.025F), s.detail);
   if (s.chance(0.4F)) s.add(trapezoid(0, rim - 0.14F, rim, 0.6F, 0.64F), s.detail);
 }

@@ -1,5 +1,5 @@
 // One image of the built-in data set: a background, clutter, the object in a pose, sometimes something in front of it,
-// and the noise of a sensor.
+// and the noise of a sensor. Of draws that share a call all but one have names, so that all compilers draw the same.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,10 @@ inline Figure stray_part(Rng& rng) {
     case 2: return polygon({{-0.8F, 0.6F}, {0.8F, 0.6F}, {rng.uniform(-0.5F, 0.5F), -0.8F}});
     case 3: return capsule({-0.9F, 0}, {0.9F, 0}, rng.uniform(0.1F, 0.25F));
     case 4: return ring({0, 0}, 0.7F, rng.uniform(0.12F, 0.2F));
-    default: return trapezoid(0, -0.6F, 0.6F, rng.uniform(0.2F, 0.5F), rng.uniform(0.6F, 0.9F));
+    default: {
+      const float below = rng.uniform(0.6F, 0.9F);
+      return trapezoid(0, -0.6F, 0.6F, rng.uniform(0.2F, 0.5F), below);
+    }
   }
 }
 
@@ -113,7 +116,8 @@ inline void render_builtin(std::size_t label, Canvas& canvas, Rng rng, std::uint
     Paint beyond;
     beyond.luma = std::clamp(ground.luma + rng.uniform(-0.18F, 0.18F), 0.05F, 0.95F);
     beyond.base = Sketch::color(rng, beyond.luma);
-    const Affine line = pose({half, half * rng.uniform(0.6F, 1.5F)}, half, rng.uniform(-0.5F, 0.5F));
+    const float slant = rng.uniform(-0.5F, 0.5F);
+    const Affine line = pose({half, half * rng.uniform(0.6F, 1.5F)}, half, slant);
     canvas.draw(line, line.inverse(), box({0, 4}, {8, 4}), beyond);
   }
   if (rng.bernoulli(0.5F)) add_clouds(canvas, rng, rng.uniform(0.04F, 0.12F));
@@ -126,8 +130,9 @@ inline void render_builtin(std::size_t label, Canvas& canvas, Rng rng, std::uint
   const int strays = rng.between(0, 4);
   for (int i = 0; i < strays; ++i) {
     const Paint paint = sketch.paint(ground.luma, 0.12F);
-    const Affine at = pose({rng.uniform(0, size), rng.uniform(0, size)}, half * rng.uniform(0.12F, 0.32F),
-                           rng.uniform(0.0F, 2.0F * kPi));
+    const float turn = rng.uniform(0.0F, 2.0F * kPi);
+    const float extent = half * rng.uniform(0.12F, 0.32F);
+    const Affine at = pose({rng.uniform(0, size), rng.uniform(0, size)}, extent, turn);
     canvas.draw(at, at.inverse(), stray_part(rng), paint, outline, ink);
   }
 
@@ -136,8 +141,9 @@ inline void render_builtin(std::size_t label, Canvas& canvas, Rng rng, std::uint
   const float play = 1.06F - scale;
   const float angle = std::clamp(0.17F * rng.normal(), -0.4F, 0.4F);
   const Vec2 at = {half * (1.0F + play * rng.uniform(-1.0F, 1.0F)), half * (1.0F + play * rng.uniform(-1.0F, 1.0F))};
-  const Affine object =
-      pose(at, half * scale, angle, rng.uniform(-0.15F, 0.15F), rng.uniform(0.92F, 1.09F), rng.bernoulli(0.5F));
+  const bool mirror = rng.bernoulli(0.5F);
+  const float aspect = rng.uniform(0.92F, 1.09F);
+  const Affine object = pose(at, half * scale, angle, rng.uniform(-0.15F, 0.15F), aspect, mirror);
   const Affine inverse = object.inverse();
   for (const Sketch::Part& part : sketch) canvas.draw(object, inverse, part.figure, part.paint, outline, ink);
 
@@ -146,8 +152,9 @@ inline void render_builtin(std::size_t label, Canvas& canvas, Rng rng, std::uint
     const Paint paint = sketch.paint(ground.luma, 0.05F);
     const float direction = rng.uniform(0.0F, 2.0F * kPi);
     const float distance = half * scale * rng.uniform(0.55F, 0.95F);
+    const float turn = rng.uniform(0.0F, 2.0F * kPi);
     const Affine front = pose({at.x + distance * std::cos(direction), at.y + distance * std::sin(direction)},
-                              half * rng.uniform(0.18F, 0.34F), rng.uniform(0.0F, 2.0F * kPi));
+                              half * rng.uniform(0.18F, 0.34F), turn);
     canvas.draw(front, front.inverse(), stray_part(rng), paint, outline, ink);
   }
   develop(canvas, rng, rng.uniform(0.0F, 9.0F), out);

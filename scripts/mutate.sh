@@ -1,0 +1,244 @@
+#!/usr/bin/env bash
+# Can the tests fail? Plants small faults (a sign, a bound, a swapped index, a dropped term or statement, a constant, a
+# negated condition) in a copy of the library, and tells which of them no test of the room notices. All mutants of a room
+# are compiled at once and sleep until one is woken (tests/mutation/plant_mutants.cpp), so that a mutant costs the run of
+# the tests that reach it. Works in build/mutation, never in the tree; goes on where it was stopped.
+set -euo pipefail
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+all_rooms='kernels autograd nn optim data ssl train evaluate study report'
+
+usage() {
+  cat <<TEXT
+Usage: scripts/mutate.sh [--room NAME]... [--tests NAME]... [--count N] [--seed S] [--piece I/N] [--report]
+Plants mutants in the headers of rooms and runs the rooms' tests on each.
+  --room NAME    this room only (again for more); without it: $all_rooms
+  --tests NAME   tests of this room as well, where a room's own did not notice
+  --count N      mutants a room (default 60)
+  --seed S       which ones (default 1)
+  --piece I/N    only every N-th mutant, from the I-th on: to share the work out, or to do it bit by bit
+  --report       run nothing, tell what is known
+Results of a room are in build/mutation/ROOM-SEED-COUNT; the report is build/mutation/report.txt.
+Survivors known to be no fault are in tests/mutation/equivalent.tsv, with the reason.
+TEXT
+}
+refuse() {
+  echo "mutate.sh: $* (see --help)" >&2
+  exit 2
+}
+
+rooms=() more_tests=() count=60 seed=1 piece=1 pieces=1 report_only=
+while (($# > 0)); do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --report) report_only=1; shift; continue ;;
+    --room | --tests | --count | --seed | --piece) (($# > 1)) || refuse "$1 wants a value" ;;
+    *) refuse "'$1' is not an option" ;;
+  esac
+  case $1 in
+    --room) [[ " core $all_rooms " == *" $2 "* ]] || refuse "--room $2: expected one of core $all_rooms"; rooms+=("$2") ;;
+    --tests) [[ " core models $all_rooms " == *" $2 "* ]] || refuse "--tests $2: no such room"; more_tests+=("$2") ;;
+    --count) [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || refuse "--count $2: expected a number of 1 to 99999"; count=$2 ;;
+    --seed) [[ $2 =~ ^[0-9]{1,9}$ ]] || refuse "--seed $2: expected a number"; seed=$2 ;;
+    --piece)
+      [[ $2 =~ ^([1-9][0-9]{0,4})/([1-9][0-9]{0,4})$ ]] || refuse "--piece $2: expected I/N"
+      piece=${BASH_REMATCH[1]} pieces=${BASH_REMATCH[2]}
+      ((piece <= pieces)) || refuse "--piece $2: expected I from 1 to N"
+      ;;
+  esac
+  shift 2
+done
+((${#rooms[@]})) || read -ra rooms <<<"$all_rooms"
+
+work=$root/build/mutation
+tree=$work/tree
+mkdir -p "$work"
+
+# Brings the copy up to date; a file is written only where it differs, so that little is compiled again.
+refresh_tree() {
+  local file
+  while IFS= read -r -d '' file; do
+    [[ -f $tree/$file ]] && cmp -s "$root/$file" "$tree/$file" && continue
+    mkdir -p "$(dirname "$tree/$file")"
+    cp "$root/$file" "$tree/$file"
+  done < <(cd "$root" && find CMakeLists.txt cmake include src tests -type f -print0)
+}
+
+build_tests() {  # build_tests LOG ROOM...
+  local log=$1
+  shift
+  [[ -f $tree/build/CMakeCache.txt ]] ||
+    cmake -S "$tree" -B "$tree/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
+      -DCMAKE_CXX_FLAGS="-w -include $tree/tests/mutation/mutants.hpp" -DCMAKE_UNITY_BUILD=ON \
+      -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DCONTEXTURE_PCH=OFF -DCONTEXTURE_BUILD_TESTS=ON \
+      -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$log" 2>&1
+  cmake --build "$tree/build" --parallel "$(nproc)" --target "${@/#/test_}" >"$log" 2>&1
+}
+
+# Numbers of the mutants whose lines a compiler complains about; --wide: or mentions.
+not_compiling() {  # not_compiling LOG LIST [--wide]
+  local pattern=' error: '
+  [[ ${3:-} == --wide ]] && pattern=':'
+  grep -F -- "$pattern" "$1" | grep -oE 'include/contexture/[a-z0-9_/-]+\.hpp:[0-9]+' | sort -u |
+    awk -F'[\t]' 'NR == FNR { split($0, at, ":"); lines[++n] = $0; file[n] = at[1]; line[n] = at[2]; next }
+      { for (i = 1; i <= n; ++i) if (file[i] == $2 && line[i] + 0 >= $3 + 0 && line[i] + 0 <= $4 + 0) { print $1; break } }' - "$2"
+}
+
+# Plants the mutants of a room and compiles its tests; leaves mutants.tsv and the test programs in its folder.
+prepare_room() {  # prepare_room ROOM FOLDER
+  local room=$1 folder=$2 headers attempt dropped
+  exec 9>"$work/lock"
+  flock 9
+  : >"$folder/drop"
+  mapfile -t headers < <(cd "$root" && find "include/contexture/$room" -name '*.hpp' | sort)
+  c++ -std=c++20 -O1 -o "$work/plant_mutants" "$root/tests/mutation/plant_mutants.cpp"
+  for ((attempt = 1; ; ++attempt)); do
+    refresh_tree
+    "$work/plant_mutants" --tree "$tree" --list "$folder/mutants.tsv" --count "$count" --seed "$seed" \
+      --drop "$folder/drop" "${headers[@]}" >"$folder/planted"
+    build_tests "$folder/build.log" "$room" "${more_tests[@]+"${more_tests[@]}"}" && break
+    dropped=$(not_compiling "$folder/build.log" "$folder/mutants.tsv")
+    [[ -n $dropped ]] || dropped=$(not_compiling "$folder/build.log" "$folder/mutants.tsv" --wide)
+    if [[ -z $dropped ]] || ((attempt == 12)); then
+      echo "mutate.sh: $room does not compile, see $folder/build.log" >&2
+      exit 1
+    fi
+    echo "$dropped" >>"$folder/drop"
+  done
+  local name
+  for name in "$room" "${more_tests[@]+"${more_tests[@]}"}"; do cp "$tree/build/tests/test_$name" "$folder/"; done
+  exec 9>&-
+}
+
+test_names() {  # test_names PROGRAM: as filters, one a line
+  { "$1" --list-test-names-only 2>/dev/null || true; } | grep . >"$work/names.$$" || "$1" --list-tests --verbosity quiet >"$work/names.$$"
+  sed -E 's/^"(#.*)"$/\1/; s/([][,\\])/\\\1/g' "$work/names.$$"
+  rm -f "$work/names.$$"
+}
+
+run_quietly() {  # run_quietly SECONDS PROGRAM ARGUMENTS...: in a folder of its own, within limits
+  (
+    cd "$folder/tmp"
+    ulimit -c 0
+    ulimit -v 12000000
+    export TMPDIR=$folder/tmp
+    exec timeout -k 5 "$1" "${@:2}" >"$folder/last.log" 2>&1 </dev/null
+  )
+}
+
+# Times every test with all mutants asleep, and notes which ones it reaches: tests.tsv (number, milliseconds, program,
+# filter) and reached.tsv (mutant, number of the test).
+time_tests() {
+  local program name began number=0
+  : >"$folder/tests.part"
+  : >"$folder/reached.part"
+  for program in "$folder"/test_*; do
+    while IFS= read -r name; do
+      number=$((number + 1))
+      began=$(date +%s%N)
+      if CONTEXTURE_MUTANT_REACHED=$folder/reached run_quietly 600 "$program" "$name"; then
+        printf '%s\t%s\t%s\t%s\n' "$number" $((($(date +%s%N) - began) / 1000000)) "$program" "$name" >>"$folder/tests.part"
+        sed "s/\$/\t$number/" "$folder/reached" >>"$folder/reached.part"
+      else
+        echo "mutate.sh: without a mutant '$name' fails; it is left out" >&2
+      fi
+    done < <(test_names "$program")
+  done
+  mv "$folder/reached.part" "$folder/reached.tsv"
+  mv "$folder/tests.part" "$folder/tests.tsv"
+}
+
+# Wakes one mutant; prints what became of it.
+judge() {  # judge MUTANT
+  local filters=() programs=() milliseconds=() number ms program name i status quick=() quick_ms=0
+  while IFS=$'\t' read -r number ms program name; do
+    milliseconds+=("$ms") programs+=("$program") filters+=("$name")
+  done < <(awk -F'\t' -v m="$1" 'NR == FNR { if ($1 == m) tests[$2] = 1; next } ($1 in tests)' "$folder/reached.tsv" "$folder/tests.tsv" | sort -t$'\t' -k2,2n)
+  ((${#filters[@]})) || { echo unreached; return; }
+  # Quick tests of the room's own program in one go, the others one by one, the quickest first.
+  for i in "${!filters[@]}"; do
+    if ((milliseconds[i] < 1000)) && [[ ${programs[i]} == "$folder/test_$room" ]]; then
+      quick+=("${filters[i]}")
+      quick_ms=$((quick_ms + milliseconds[i]))
+    fi
+  done
+  export CONTEXTURE_MUTANT=$1
+  local before=${#quick[@]}
+  if ((before)); then
+    status=0
+    run_quietly $((20 + 6 * quick_ms / 1000)) "$folder/test_$room" -a "$(IFS=,; echo "${quick[*]}")" || status=$?
+    ((status == 124 || status == 137)) && { echo 'killed (time)'; return; }
+    ((status == 0)) || { echo killed; return; }
+  fi
+  for i in "${!filters[@]}"; do
+    ((milliseconds[i] < 1000)) && [[ ${programs[i]} == "$folder/test_$room" ]] && continue
+    status=0
+    run_quietly $((20 + 6 * milliseconds[i] / 1000)) "${programs[i]}" -a "${filters[i]}" || status=$?
+    ((status == 124 || status == 137)) && { echo 'killed (time)'; return; }
+    ((status == 0)) || { echo killed; return; }
+  done
+  echo survived
+}
+
+run_room() {  # run_room ROOM
+  local room=$1 folder=$work/$1-$seed-$count number rest
+  mkdir -p "$folder/tmp"
+  # Results hold for these sources. Where only tests have changed, what was killed stays so, and the others are judged
+  # again.
+  local sources tests
+  sources=$(cd "$root" && find include src tests/mutation/plant_mutants.cpp -type f -exec sha256sum {} + | sort | sha256sum)
+  tests=$(cd "$root" && find tests -type f -name '*pp' -exec sha256sum {} + | sort | sha256sum)
+  if [[ $(cat "$folder/sources" 2>/dev/null) != "$sources" ]]; then
+    rm -f "$folder"/*.tsv "$folder/tests"
+    echo "$sources" >"$folder/sources"
+  fi
+  if [[ $(cat "$folder/tests" 2>/dev/null) != "$tests" ]]; then
+    prepare_room "$room" "$folder"
+    time_tests
+    if [[ -f $folder/results.tsv ]]; then
+      grep $'\tkilled' "$folder/results.tsv" >"$folder/results.part" || true
+      mv "$folder/results.part" "$folder/results.tsv"
+    fi
+    echo "$tests" >"$folder/tests"
+  fi
+  mkdir -p "$folder/tmp"
+  touch "$folder/results.tsv"
+  while IFS=$'\t' read -r number rest; do
+    ((number % pieces == piece - 1)) || continue
+    grep -q "^$number	" "$folder/results.tsv" && continue
+    printf '%s\t%s\n' "$number" "$(judge "$number")" >>"$folder/results.tsv"
+  done <"$folder/mutants.tsv"
+  rm -rf "$folder/tmp"  # what tests left that were cut short
+}
+
+# What became of all mutants, from the results of all rooms.
+report() {
+  local folder room
+  for folder in "$work"/*-"$seed"-"$count"; do
+    [[ -f $folder/results.tsv ]] || continue
+    room=$(basename "$folder")
+    awk -F'\t' -v room="${room%%-*}" -v equivalents="$root/tests/mutation/equivalent.tsv" '
+      FILENAME == equivalents { if ($0 !~ /^#/ && NF >= 5) reason[$1 FS $2 FS $3 FS $4] = $5; next }
+      FILENAME ~ /results.tsv$/ { became[$1] = $2; next }
+      !($1 in became) { next }
+      {
+        ++total
+        key = $2 FS $7 FS $8 FS $9
+        if (became[$1] ~ /^killed/) ++killed
+        else if (key in reason) { ++same; text = text sprintf("  equivalent: %s:%s: %s: `%s` -> `%s`: %s\n", $2, $5, $6, $7, $8, reason[key]) }
+        else { ++left; text = text sprintf("  %s: %s:%s: %s: `%s` -> `%s` in: %s\n", became[$1], $2, $5, $6, $7, $8, $9) }
+      }
+      END {
+        if (total) printf "%s: %d mutants, %d killed, %d equivalent, %d survived: %.1f %% killed\n%s", room, total, killed, same, left, (total > same ? 100 * killed / (total - same) : 100), text
+      }' "$root/tests/mutation/equivalent.tsv" "$folder/results.tsv" "$folder/mutants.tsv"
+  done >"$work/rooms.txt"
+  awk '{ print } /^[a-z]+: [0-9]+ mutants/ { total += $2; killed += $4; same += $6; left += $8 }
+    END {
+      if (total > same) printf "all: %d mutants, %d killed, %d equivalent, %d survived: %.1f %% killed\n", total, killed, same, left, 100 * killed / (total - same)
+    }' "$work/rooms.txt" >"$work/report.txt"
+  cat "$work/report.txt"
+}
+
+if [[ -z $report_only ]]; then
+  for room in "${rooms[@]}"; do run_room "$room"; done
+fi
+report
