@@ -107,7 +107,7 @@ expected_sum() {
 # Downloads file $1 to $2, whose sum must be $3.
 fetch() {
   local name=$1 target=$2 sum=$3 part=$2.part url=${mirror:-$home}/$1 status got resumed
-  local progress=(--silent --show-error) protocol=(--proto =https)
+  local progress=(--silent --show-error) protocol=(--proto "=https")
   [[ -z $mirror ]] || protocol=()
   [[ ! -t 2 ]] || progress=(--progress-bar)
   if [[ -f $target ]]; then
@@ -153,7 +153,7 @@ elif [[ -d $dest/$folder ]]; then
   [[ -f $dest/$folder/SHA256SUMS ]] ||
     fail "$dest/$folder: there without its SHA256SUMS, so that it cannot be checked; remove it to fetch it again"
   if ! changed=$(cd -- "$dest/$folder" && sha256 --check --quiet SHA256SUMS 2>/dev/null); then
-    changed=$(sed 's/: .*//' <<<"$changed" | paste -s -d ' ' -)
+    changed=$(cut -d: -f1 <<<"$changed" | paste -s -d ' ' -)
     fail "$dest/$folder: not as it was unpacked: ${changed:-SHA256SUMS}; remove the folder to fetch it again"
   fi
   say "$dest/$folder is there already"
