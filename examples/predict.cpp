@@ -43,9 +43,10 @@ int predict(int argc, char** argv) {
   for (const std::string& path : paths) {
     try {
       // As the data sets do it: resized until it covers the classifier's size, the rest cut off.
+      const contexture::ImageExtent size{options.height, options.width};
       const contexture::ImageSet image = contexture::resize_and_crop(
-          contexture::with_channels(contexture::read_image_file(path, limits), options.encoder.in_channels),
-          options.height, options.width);
+          contexture::with_channels(contexture::read_image_file(path, limits, size), options.encoder.in_channels),
+          size.height, size.width);
       const std::vector<contexture::Index> only{0};
       const contexture::TestAnswers answer = contexture::score(classifier, image, only).answers;
       // On the bits: of weights that are finite and huge, sums need not be.

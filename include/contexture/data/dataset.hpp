@@ -49,6 +49,12 @@ struct ImageLimits {
   Index max_pixels = Index{1} << 26;  ///< height x width; never more than kMostPixels
 };
 
+/// A size in pixels.
+struct ImageExtent {
+  Index height = 0;
+  Index width = 0;
+};
+
 /// What load_dataset and builtin_dataset can be told.
 struct DataOptions {
   Index image_size = 0;          ///< side of the square images in pixels; 0: as stored (built-in: 32)
