@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/common_options.hpp"
 #include "common/program.hpp"
 #include "contexture/core/finite.hpp"
 #include "contexture/data/image_io.hpp"
@@ -30,6 +31,8 @@ int predict(int argc, char** argv) {
   std::string weights = "results-experiments/classifier_100_pretrained.safetensors";
   std::vector<std::string> paths;
   app.add_option("--weights", weights, "classifier_*.safetensors of an experiment")->capture_default_str();
+  contexture::ImageLimits limits;
+  programs::add_max_pixels(app, limits);
   app.add_option("IMAGE", paths, "PNG or JPEG files")->required();
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
 
@@ -39,9 +42,10 @@ int predict(int argc, char** argv) {
   for (const std::string& path : paths) {
     try {
       // As the data sets do it: resized until it covers the classifier's size, the rest cut off.
+      const contexture::ImageExtent size{options.height, options.width};
       const contexture::ImageSet image = contexture::resize_and_crop(
-          contexture::with_channels(contexture::read_image_file(path), options.encoder.in_channels), options.height,
-          options.width);
+          contexture::with_channels(contexture::read_image_file(path, limits, size), options.encoder.in_channels),
+          size.height, size.width);
       const std::vector<contexture::Index> only{0};
       const contexture::TestAnswers answer = contexture::score(classifier, image, only).answers;
       // Of weights that are finite and huge, sums need not be.

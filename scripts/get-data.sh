@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Downloads a public image data set from its home, resumes what was interrupted, checks every file
-# against its published MD5 and unpacks archives. A file appears under its name only when it is whole
-# and checked, so the script can be interrupted and run again at any time.
+# against its SHA-256 and unpacks archives. A file appears under its name only when it is whole
+# and checked, so the script can be interrupted and run again at any time; what is there is checked again.
 set -euo pipefail
 
 usage() {
@@ -9,8 +9,8 @@ usage() {
 Usage: scripts/get-data.sh [options] fashion-mnist|mnist|cifar10|stl10 DEST
 Puts the data set into a folder of its own below DEST, and ends by naming it for --data.
   --mirror URL       download the same file names from URL/ instead of the data set's home
-  --checksums FILE   take the MD5 sums from FILE ("<md5>  <name>" a line, as md5sum writes them)
-                     instead of the published ones: for a mirror that holds other versions
+  --checksums FILE   take the SHA-256 sums from FILE ("<sum>  <name>" a line, as sha256sum writes them)
+                     instead of the usual ones: for a mirror that holds other versions
   -h, --help         this text
 Sizes: fashion-mnist 30 MB, mnist 12 MB, cifar10 162 MB, stl10 2.5 GB (unpacked 3.2 GB).
 TEXT
@@ -47,37 +47,37 @@ done
 ((${#words[@]} == 2)) || misuse 'expected the name of a data set and a folder'
 set_name=${words[0]} dest=${words[1]}
 
-# Home, folder below DEST, and the files as "md5 name"; sums as published by the authors (CIFAR-10:
-# www.cs.toronto.edu/~kriz/cifar.html; Fashion-MNIST: the README of its repository) or, where they
-# publish none, by torchvision. MNIST's first home no longer serves it reliably.
+# Home, folder below DEST, and the files as "sum name". The authors publish MD5 sums or none; these SHA-256 sums are
+# those that other projects' loaders agree on for the same files.
+# MNIST's first home no longer serves it reliably; Fashion-MNIST's is the bucket behind the address in its README.
 unpacks=no
 case $set_name in
   fashion-mnist)
-    home=http://fashion-mnist.s3-website.eu-central-1.amazonaws.com
+    home=https://fashion-mnist.s3.eu-central-1.amazonaws.com
     folder=fashion-mnist
-    files='8d4fb7e6c68d591d4c3dfef9ec88bf0d train-images-idx3-ubyte.gz
-25c81989df183df01b3e8a0aad5dffbe train-labels-idx1-ubyte.gz
-bef4ecab320f06d8554ea6380940ec79 t10k-images-idx3-ubyte.gz
-bb300cfdad3c16e7a12a480ee83cd310 t10k-labels-idx1-ubyte.gz'
+    files='3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84 train-images-idx3-ubyte.gz
+a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845 train-labels-idx1-ubyte.gz
+346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073 t10k-images-idx3-ubyte.gz
+67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5 t10k-labels-idx1-ubyte.gz'
     ;;
   mnist)
     home=https://ossci-datasets.s3.amazonaws.com/mnist
     folder=mnist
-    files='f68b3c2dcbeaaa9fbdd348bbdeb94873 train-images-idx3-ubyte.gz
-d53e105ee54ea40749a09fcbcd1e9432 train-labels-idx1-ubyte.gz
-9fb629c4189551a2d022fa330f9573f3 t10k-images-idx3-ubyte.gz
-ec29112dd5afa0611ce80d1b7f02629c t10k-labels-idx1-ubyte.gz'
+    files='440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609 train-images-idx3-ubyte.gz
+3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c train-labels-idx1-ubyte.gz
+8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6 t10k-images-idx3-ubyte.gz
+f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6 t10k-labels-idx1-ubyte.gz'
     ;;
   cifar10)
     home=https://www.cs.toronto.edu/~kriz
     folder=cifar-10-batches-bin
-    files='c32a1d4ab5d03f1284b67883e8d87530 cifar-10-binary.tar.gz'
+    files='c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd cifar-10-binary.tar.gz'
     unpacks=yes
     ;;
   stl10)
-    home=http://ai.stanford.edu/~acoates/stl10
+    home=https://cs.stanford.edu/~acoates/stl10
     folder=stl10_binary
-    files='91f7769df0f17e558f3565bffb0c7dfb stl10_binary.tar.gz'
+    files='f31fd99273a1acb8609c8db427cebb1de3f71de77758cdc0e22956e1289b9866 stl10_binary.tar.gz'
     unpacks=yes
     ;;
   *) misuse "unknown data set '$set_name', expected fashion-mnist, mnist, cifar10 or stl10" ;;
@@ -87,16 +87,13 @@ command -v curl >/dev/null || fail 'curl is missing: install it (apt-get install
 mkdir -p -- "$dest" 2>/dev/null || fail "$dest: cannot be created"
 [[ -w $dest ]] || fail "$dest: cannot be written to"
 
-md5_of() {
-  if command -v md5sum >/dev/null; then
-    md5sum <"$1" | cut -d' ' -f1
-  else
-    md5 -q "$1"
-  fi
+sha256() {
+  if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi
 }
+sum_of() { sha256 <"$1" | cut -d' ' -f1; }
 
 # The sum that file $1 must have, published as $2.
-expected_md5() {
+expected_sum() {
   [[ -n $checksums ]] || {
     echo "$2"
     return
@@ -107,28 +104,29 @@ expected_md5() {
   echo "$sum"
 }
 
-# Downloads file $1 to $2, whose MD5 must be $3.
+# Downloads file $1 to $2, whose sum must be $3.
 fetch() {
-  local name=$1 target=$2 md5=$3 part=$2.part url=${mirror:-$home}/$1 status got resumed
-  local progress=(--silent --show-error)
+  local name=$1 target=$2 sum=$3 part=$2.part url=${mirror:-$home}/$1 status got resumed
+  local progress=(--silent --show-error) protocol=(--proto "=https")
+  [[ -z $mirror ]] || protocol=()
   [[ ! -t 2 ]] || progress=(--progress-bar)
   if [[ -f $target ]]; then
-    [[ $(md5_of "$target") != "$md5" ]] || {
+    [[ $(sum_of "$target") != "$sum" ]] || {
       say "$name is there already"
       return
     }
     say "$name is there, but not as published: fetching it again"
   fi
-  while [[ ! -f $part || $(md5_of "$part") != "$md5" ]]; do
+  while [[ ! -f $part || $(sum_of "$part") != "$sum" ]]; do
     resumed=no
     [[ ! -s $part ]] || resumed=yes
     say "fetching $url"
     status=0
-    curl --fail --location --retry 3 --connect-timeout 30 "${progress[@]}" --continue-at - --output "$part" -- "$url" ||
+    curl --fail --location --retry 3 --connect-timeout 30 ${protocol[@]+"${protocol[@]}"} "${progress[@]}" --continue-at - --output "$part" -- "$url" ||
       status=$?
     got=''
-    ((status != 0)) || got=$(md5_of "$part")
-    [[ $got != "$md5" ]] || break
+    ((status != 0)) || got=$(sum_of "$part")
+    [[ $got != "$sum" ]] || break
     # A server that cannot resume (33), nothing after what we had (22, or success in newer curls), or
     # a beginning of another file: whatever it was, the whole file is the cure, and is tried once.
     if [[ $resumed == yes ]] && ((status == 0 || status == 22 || status == 33)); then
@@ -138,29 +136,37 @@ fetch() {
     fi
     ((status == 0)) || fail "$url: download failed (curl status $status); run the same command again to resume"
     rm -f -- "$part"
-    fail "$url: MD5 $got, expected $md5; the file was removed"
+    fail "$url: SHA-256 $got, expected $sum; the file was removed"
   done
   mv -f -- "$part" "$target"
 }
 
-[[ -z $checksums ]] || say "MD5 sums are taken from $checksums, not from the data set's authors"
+[[ -z $checksums ]] || say "SHA-256 sums are taken from $checksums, not from this script"
 if [[ $unpacks == no ]]; then
   mkdir -p -- "$dest/$folder"
-  while read -r md5 name; do
-    md5=$(expected_md5 "$name" "$md5")
-    fetch "$name" "$dest/$folder/$name" "$md5"
+  while read -r sum name; do
+    sum=$(expected_sum "$name" "$sum")
+    fetch "$name" "$dest/$folder/$name" "$sum"
   done <<<"$files"
 elif [[ -d $dest/$folder ]]; then
+  # The archive is gone; the sums of its files were left beside them.
+  [[ -f $dest/$folder/SHA256SUMS ]] ||
+    fail "$dest/$folder: there without its SHA256SUMS, so that it cannot be checked; remove it to fetch it again"
+  if ! changed=$(cd -- "$dest/$folder" && sha256 --check --quiet SHA256SUMS 2>/dev/null); then
+    changed=$(cut -d: -f1 <<<"$changed" | paste -s -d ' ' -)
+    fail "$dest/$folder: not as it was unpacked: ${changed:-SHA256SUMS}; remove the folder to fetch it again"
+  fi
   say "$dest/$folder is there already"
 else
-  read -r md5 name <<<"$files"
-  md5=$(expected_md5 "$name" "$md5")
-  fetch "$name" "$dest/$name" "$md5"
+  read -r sum name <<<"$files"
+  sum=$(expected_sum "$name" "$sum")
+  fetch "$name" "$dest/$name" "$sum"
   say "unpacking $name"
   unpacking=$(mktemp -d -- "$dest/.unpacking.XXXXXX")
   trap 'rm -rf -- "$unpacking"' EXIT
   tar -xzf "$dest/$name" -C "$unpacking" || fail "$dest/$name: cannot be unpacked"
   [[ -d $unpacking/$folder ]] || fail "$dest/$name: does not hold a folder $folder"
+  (cd -- "$unpacking/$folder" && sha256 -- * >"$unpacking/sums" && mv -- "$unpacking/sums" SHA256SUMS)
   mv -- "$unpacking/$folder" "$dest/$folder"
   rm -f -- "$dest/$name"
 fi

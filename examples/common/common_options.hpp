@@ -15,6 +15,13 @@ namespace programs {
 
 inline constexpr int kMany = 1'000'000'000;
 
+/// --max-pixels of the programs that read image files.
+inline void add_max_pixels(CLI::App& app, contexture::ImageLimits& limits) {
+  app.add_option("--max-pixels", limits.max_pixels, "pixels that an image file may have, height x width")
+      ->capture_default_str()
+      ->check(CLI::Range(contexture::Index{1}, contexture::ImageLimits::kMostPixels));
+}
+
 /// What is done with the machine and the results.
 struct CommonOptions {
   std::string program;
@@ -45,6 +52,7 @@ inline void add_common_options(CLI::App& app, CommonOptions& o, const std::strin
                  "share of a folder's images that may be broken; above 0.1 also of a class's files not used")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
+  add_max_pixels(app, o.choice.limits);
   app.add_option("--seed", o.seed, "seed of everything random")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));

@@ -40,6 +40,7 @@ contexture::Dataset load_data(const std::string& program, const DataChoice& choi
   contexture::DataOptions options;
   options.image_size = choice.image_size;
   options.max_broken = choice.max_broken;
+  options.limits = choice.limits;
   options.labels = choice.labels;
   options.never_data = choice.out;
   if (choice.train_images > 0) options.builtin_train = choice.train_images;

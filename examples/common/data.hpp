@@ -11,13 +11,14 @@ namespace programs {
 
 /// Which images a program works on.
 struct DataChoice {
-  std::string data = "builtin";        ///< what contexture::load_dataset takes
-  contexture::Index image_size = 0;    ///< 0: as stored (built-in: 32)
-  contexture::Index train_images = 0;  ///< a random part of so many, always the same; 0: all (built-in: 10,000)
-  contexture::Index test_images = 0;   ///< likewise; 0: all (built-in: 2,000)
-  double max_broken = 0.01;            ///< share of the images that may be broken
-  bool labels = true;                  ///< needed; without, any tree of images will do
-  std::filesystem::path out = {};      ///< where results go: never data
+  std::string data = "builtin";         ///< what contexture::load_dataset takes
+  contexture::Index image_size = 0;     ///< 0: as stored (built-in: 32)
+  contexture::Index train_images = 0;   ///< a random part of so many, always the same; 0: all (built-in: 10,000)
+  contexture::Index test_images = 0;    ///< likewise; 0: all (built-in: 2,000)
+  double max_broken = 0.01;             ///< share of the images that may be broken
+  contexture::ImageLimits limits = {};  ///< of an image file
+  bool labels = true;                   ///< needed; without, any tree of images will do
+  std::filesystem::path out = {};       ///< where results go: never data
 };
 
 /// What of a folder is not used is told on stderr, whatever else is quiet. Throws contexture::InputError with one line

@@ -124,6 +124,7 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
                                                             .train_images = config.train_images,
                                                             .test_images = config.test_images,
                                                             .max_broken = config.max_broken,
+                                                            .limits = {config.max_pixels},
                                                             .labels = !config.fractions.empty(),
                                                             .out = options->out});
   prepare_folder(options->out);  // not before: it may lie in the data

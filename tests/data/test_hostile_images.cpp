@@ -241,59 +241,11 @@ TEST_CASE("an image file may ask for no more pixels than allowed") {
 }
 
 #if !defined(CONTEXTURE_WITH_STB_IMAGE)
-namespace {
-
-struct Writing {
-  bool progressive = false;
-  int restart = 0;
-  int sampling = 2;
-  int quality = 90;
-};
-
-// A colour JPEG by libjpeg of a smooth picture with some noise.
-Bytes written(Index height, Index width, const Writing& how, Rng rng) {
-  Bytes rows;
-  for (Index y = 0; y < height; ++y) {
-    for (Index x = 0; x < width; ++x) {
-      for (const Index v : {3 * x, 2 * y + x, 200 - y}) {
-        rows.push_back(static_cast<std::uint8_t>(std::clamp<Index>(v + static_cast<Index>(rng.below(20)), 0, 255)));
-      }
-    }
-  }
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* memory = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &memory, &size);
-  info.image_width = static_cast<JDIMENSION>(width);
-  info.image_height = static_cast<JDIMENSION>(height);
-  info.input_components = 3;
-  info.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, how.quality, TRUE);
-  if (how.progressive) jpeg_simple_progression(&info);
-  info.restart_interval = static_cast<unsigned>(how.restart);
-  info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = how.sampling;
-  jpeg_start_compress(&info, TRUE);
-  while (info.next_scanline < info.image_height) {
-    JSAMPROW row = rows.data() + static_cast<std::size_t>(info.next_scanline) * static_cast<std::size_t>(3 * width);
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  const Bytes out(memory, memory + size);
-  jpeg_destroy_compress(&info);
-  std::free(memory);
-  return out;
-}
-
-}  // namespace
-
 TEST_CASE("both decoders see the same picture in an ordinary JPEG") {
-  const Writing how = GENERATE(Writing{}, Writing{.progressive = true}, Writing{.restart = 2},
-                               Writing{.progressive = true, .restart = 3, .sampling = 1}, Writing{.sampling = 1});
-  const Bytes bytes = written(45, 67, how, Rng(1));
+  const files::JpegKind how =
+      GENERATE(files::JpegKind{}, files::JpegKind{.progressive = true}, files::JpegKind{.restart = 2},
+               files::JpegKind{.progressive = true, .restart = 3, .sampling = 1}, files::JpegKind{.sampling = 1});
+  const Bytes bytes = files::written_jpeg(45, 67, how, Rng(1));
   const ImageSet a = detail::decode_with_stb(bytes, {}), b = detail::decode_with_libraries(bytes, {});
   REQUIRE(a.width == 67);
   REQUIRE(a.height == b.height);
@@ -315,8 +267,8 @@ TEST_CASE("damage to an image is refused or decoded, and never more") {
   Bytes rgba;
   for (int i = 0; i < 23 * 17 * 4; ++i) rgba.push_back(static_cast<std::uint8_t>(rng.below(256)));
   const std::vector<Bytes> sound = {
-      written(40, 37, {}, Rng(2)), written(40, 37, {.progressive = true, .restart = 2}, Rng(3)), joined(sound_jpeg()),
-      encode_png(rgba.data(), 17, 23, 4), png_with({{"PLTE", {1, 2, 3}}}, {8, 3, 0, 0, 0})};
+      files::written_jpeg(40, 37, {}, Rng(2)), files::written_jpeg(40, 37, {.progressive = true, .restart = 2}, Rng(3)),
+      joined(sound_jpeg()), encode_png(rgba.data(), 17, 23, 4), png_with({{"PLTE", {1, 2, 3}}}, {8, 3, 0, 0, 0})};
   int refused = 0;
   for (int trial = 0; trial < 2'000; ++trial) {
     Bytes bytes = sound[static_cast<std::size_t>(trial) % sound.size()];
@@ -340,7 +292,7 @@ TEST_CASE("damage to an image is refused or decoded, and never more") {
 }
 
 TEST_CASE("a JPEG that lacks some of its image data is a broken file") {
-  auto jpeg = segments_of(written(64, 64, {}, Rng(4)));
+  auto jpeg = segments_of(files::written_jpeg(64, 64, {}, Rng(4)));
   jpeg.back().data.resize(jpeg.back().data.size() / 2);
   if (jpeg.back().data.back() == 0xFF) jpeg.back().data.pop_back();
   CHECK_THAT(files::error_of([&] { return detail::decode_with_libraries(joined(jpeg), {}); }),

@@ -538,6 +538,12 @@ truncated.jpg        JPEG ends in the middle
 empty.png            neither PNG nor JPEG
 words.png            neither PNG nor JPEG
 TABLE
+  fails 1 'bad-images/too-big.png: claims 60000 x 60000 pixels, .* at most 268435456 in all' \
+    "$programs/predict" --weights "$weights" --max-pixels 268435456 bad-images/too-big.png
+  fails 2 'max-pixels' "$programs/predict" --weights "$weights" --max-pixels 0 images/*
+  fails 1 'images are broken.* at most 10 in all \(the setting max-pixels\)' \
+    "$programs/experiment1_all_labels" "${tiny[@]}" --data data/smallest --max-pixels 10 --out refused
+  fails 1 'at most 10 in all' "$programs/diagnose" --data data/smallest --max-pixels 10 --out refused
   # Grey JPEGs, three a class.
   mv data/smallest "$folder"
   mv "$folder/dark" "$folder/"$'tab\tand\nbreak'

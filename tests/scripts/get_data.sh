@@ -50,7 +50,7 @@ done
 mkdir "$work/cifar-10-batches-bin"
 for name in data_batch_1.bin test_batch.bin; do head -c 3073 /dev/zero >"$work/cifar-10-batches-bin/$name"; done
 tar -czf "$home/cifar-10-binary.tar.gz" -C "$work" cifar-10-batches-bin
-(cd "$home" && md5sum -- *) >"$work/sums"
+(cd "$home" && sha256sum -- *) >"$work/sums"
 
 # A server with byte ranges (python's own has none: --plain), which logs each request's range.
 cat >"$work/server.py" <<'PYTHON'
@@ -99,7 +99,7 @@ serve() {
 serve
 check 'fetches the four files' run 0 fashion-mnist "$work/a" --mirror "$url/" --checksums "$work/sums"
 check 'names the folder for --data' says "ready: --data $work/a/fashion-mnist"
-check 'says whose checksums they are' says 'not from the data set'
+check 'says whose checksums they are' says 'not from this script'
 check 'the files are those of the server' diff <(cd "$home" && md5sum -- *ubyte.gz) <(cd "$work/a/fashion-mnist" && md5sum -- *)
 : >"$work/log"
 check 'a second run' run 0 fashion-mnist "$work/a" --mirror "$url" --checksums "$work/sums"
@@ -127,9 +127,20 @@ check 'into its folder' test -f "$work/c/cifar-10-batches-bin/test_batch.bin"
 check 'and leaves nothing else' test "$(ls -A "$work/c")" = cifar-10-batches-bin
 check 'once' run 0 --mirror "$url" --checksums "$work/sums" cifar10 "$work/c"
 check 'is enough' says 'is there already'
+echo damage >>"$work/c/cifar-10-batches-bin/data_batch_1.bin"
+rm "$work/c/cifar-10-batches-bin/test_batch.bin"
+check 'a folder whose files changed is refused' run 1 --mirror "$url" --checksums "$work/sums" cifar10 "$work/c"
+check 'with their names' says 'not as it was unpacked: data_batch_1.bin test_batch.bin; remove the folder'
+: >"$work/c/cifar-10-batches-bin/SHA256SUMS"
+check 'as is one with damaged sums' run 1 --mirror "$url" --checksums "$work/sums" cifar10 "$work/c"
+check 'too' says 'not as it was unpacked: SHA256SUMS;'
+rm "$work/c/cifar-10-batches-bin/SHA256SUMS"
+check 'and one without sums' run 1 --mirror "$url" --checksums "$work/sums" cifar10 "$work/c"
+check 'as such' says 'there without its SHA256SUMS'
+check 'homes are asked by https alone' bash -c "! grep -E '^ *home=' '$script' | grep -v '=https://'"
 
 check 'a file with the wrong checksum is refused' run 1 fashion-mnist "$work/d" --mirror "$url"
-check 'with both sums named' says 'expected 8d4fb7e6c68d591d4c3dfef9ec88bf0d; the file was removed'
+check 'with both sums named' says 'expected 3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84; the file was removed'
 check 'and not kept' test -z "$(ls -A "$work/d/fashion-mnist")"
 check 'a file the server does not have' run 1 stl10 "$work/e" --mirror "$url" --checksums <(echo "0 stl10_binary.tar.gz")
 check 'is named' says "$url/stl10_binary.tar.gz: download failed"

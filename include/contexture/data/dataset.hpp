@@ -45,7 +45,15 @@ struct Dataset {
 
 /// What an image file may ask for. Its decoding takes at most about 16 bytes of memory a pixel, once per thread.
 struct ImageLimits {
-  Index max_pixels = Index{1} << 26;  ///< height x width; never more than 2^28
+  static constexpr Index kMostPixels = Index{1} << 28;
+
+  Index max_pixels = Index{1} << 26;  ///< height x width; never more than kMostPixels
+};
+
+/// A size in pixels.
+struct ImageExtent {
+  Index height = 0;
+  Index width = 0;
 };
 
 /// What load_dataset and builtin_dataset can be told.

@@ -16,13 +16,14 @@
 
 namespace contexture::detail {
 
-// Decodes the bytes of a PNG or JPEG to grey or RGB. Throws InputError with the reason alone: the caller knows the
-// file's name.
-inline ImageSet decode_image(std::span<const std::uint8_t> bytes, const ImageLimits& limits) {
+// Decodes the bytes of a PNG or JPEG to grey or RGB. `enough`: see read_image_file(). Throws InputError with the reason
+// alone: the caller knows the file's name.
+inline ImageSet decode_image(std::span<const std::uint8_t> bytes, const ImageLimits& limits, ImageExtent enough) {
 #if defined(CONTEXTURE_WITH_STB_IMAGE)
+  (void)enough;  // it decodes at full size alone
   return decode_with_stb(bytes, limits);
 #else
-  return decode_with_libraries(bytes, limits);
+  return decode_with_libraries(bytes, limits, enough);
 #endif
 }
 

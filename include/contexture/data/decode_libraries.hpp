@@ -30,6 +30,15 @@
 
 namespace contexture::detail {
 
+// By what a JPEG is shrunk while it is decoded: 8, 4, 2 or 1, the largest that leaves it `enough` pixels each way.
+// libjpeg-turbo has fast ways for these.
+inline unsigned jpeg_shrinking(const ImageHeader& header, ImageExtent enough) {
+  if (enough.height < 1 || enough.width < 1) return 1;
+  Index by = 8;
+  while (by > 1 && (header.height < enough.height * by || header.width < enough.width * by)) by /= 2;
+  return static_cast<unsigned>(by);
+}
+
 // One JPEG. start() and read() return false where libjpeg gave up; reason() is why.
 class JpegReader {
  public:
@@ -46,8 +55,8 @@ class JpegReader {
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
 
-  // Reads the header. Samples are grey, RGB or CMYK from here on.
-  bool start() {
+  // Reads the header. Samples are grey, RGB or CMYK from here on, the picture is shrunk by 1, 2, 4 or 8 (rounded up).
+  bool start(unsigned shrinking) {
     if (setjmp(back_) != 0) return false;
     jpeg_create_decompress(&info_);
     jpeg_mem_src(&info_, bytes_.data(), static_cast<unsigned long>(bytes_.size()));
@@ -55,6 +64,8 @@ class JpegReader {
     if (info_.num_components == 1) info_.out_color_space = JCS_GRAYSCALE;
     if (info_.num_components == 3) info_.out_color_space = JCS_RGB;
     if (info_.num_components == 4) info_.out_color_space = JCS_CMYK;
+    info_.scale_num = 1;
+    info_.scale_denom = shrinking;
     jpeg_start_decompress(&info_);
     return true;
   }
@@ -96,9 +107,9 @@ class JpegReader {
   std::array<char, JMSG_LENGTH_MAX> reason_{};
 };
 
-inline ImageSet decode_jpeg(std::span<const std::uint8_t> bytes) {
+inline ImageSet decode_jpeg(std::span<const std::uint8_t> bytes, unsigned shrinking) {
   JpegReader reader(bytes);
-  require_input(reader.start(), "cannot be decoded: ", reader.reason());
+  require_input(reader.start(shrinking), "cannot be decoded: ", reader.reason());
   ImageSet image = image_of(reader.height(), reader.width(), reader.stored() == 1 ? 1 : 3);
   if (reader.stored() == image.channels) {
     require_input(reader.read(image.pixels.data()), "cannot be decoded: ", reader.reason());
@@ -186,10 +197,11 @@ inline ImageSet decode_png(std::span<const std::uint8_t> bytes) {
   return image;
 }
 
-inline ImageSet decode_with_libraries(std::span<const std::uint8_t> bytes, const ImageLimits& limits) {
+inline ImageSet decode_with_libraries(std::span<const std::uint8_t> bytes, const ImageLimits& limits,
+                                      ImageExtent enough = {}) {
   switch (image_format(bytes)) {
     case ImageHeader::Format::kPng: (void)check_png(bytes, limits); return decode_png(bytes);
-    case ImageHeader::Format::kJpeg: (void)check_jpeg(bytes, limits); return decode_jpeg(bytes);
+    case ImageHeader::Format::kJpeg: return decode_jpeg(bytes, jpeg_shrinking(check_jpeg(bytes, limits), enough));
     case ImageHeader::Format::kOther: break;
   }
   throw InputError("neither PNG nor JPEG");

@@ -86,7 +86,7 @@ inline ImageSet decode_files(std::vector<ImageFile>& files, ImageSet set, const 
     for (Index i = begin; i < end; ++i) {
       ImageFile& file = *good[static_cast<std::size_t>(i)];
       try {
-        ImageSet image = decode_image(read_bytes(file.path, kMostImageBytes), limits);
+        ImageSet image = decode_image(read_bytes(file.path, kMostImageBytes), limits, {height, width});
         if (image.channels != channels) image = with_channels(image, channels);
         if (image.height == height && image.width == width) {
           std::copy(image.pixels.begin(), image.pixels.end(), set.image(i));

@@ -31,14 +31,13 @@ inline std::uint32_t big_endian(const std::uint8_t* p, int bytes) {
 }
 
 inline constexpr Index kMostSide = 65'535;
-inline constexpr Index kMostPixels = Index{1} << 28;
 
 inline void check_extent(const ImageHeader& header, const ImageLimits& limits) {
-  const Index most = std::min(limits.max_pixels, kMostPixels);
+  const Index most = std::min(limits.max_pixels, ImageLimits::kMostPixels);
   require_input(header.height >= 1 && header.width >= 1 && header.height <= kMostSide && header.width <= kMostSide &&
                     header.height * header.width <= most,
                 "claims ", header.width, " x ", header.height, " pixels, expected 1 to ", kMostSide,
-                " a side and at most ", most, " in all");
+                " a side and at most ", most, " in all (the setting max-pixels)");
 }
 
 inline ImageHeader png_header(std::span<const std::uint8_t> bytes, const ImageLimits& limits) {

@@ -19,6 +19,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/dataset.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/train/fit.hpp"
@@ -31,12 +32,13 @@ enum class Mirror { automatic, on, off };
 /// What run_experiments computes. The values here are the preset `standard`.
 struct ExperimentConfig {
   // Data.
-  std::string data = "builtin";  ///< recorded; the caller loads it
-  Index image_size = 0;          ///< 0: as stored (built-in: 32)
-  Index train_images = 0;        ///< use only so many; 0: all (built-in: the preset's number)
-  Index test_images = 0;         ///< likewise
-  double max_broken = 0.01;      ///< see DataOptions
-  double validation = 0.1;       ///< share of the training images held out, stratified, by seed
+  std::string data = "builtin";                 ///< recorded; the caller loads it
+  Index image_size = 0;                         ///< 0: as stored (built-in: 32)
+  Index train_images = 0;                       ///< use only so many; 0: all (built-in: the preset's number)
+  Index test_images = 0;                        ///< likewise
+  double max_broken = 0.01;                     ///< see DataOptions
+  Index max_pixels = ImageLimits{}.max_pixels;  ///< likewise, of an image file
+  double validation = 0.1;                      ///< share of the training images held out, stratified, by seed
 
   // What is compared.
   std::vector<double> fractions{1.0, 0.5, 0.1};  ///< label fractions, one experiment each; empty: pre-training only
@@ -205,6 +207,8 @@ inline std::vector<ExperimentSetting> common_settings() {
       number("test-images", "test images used; 0: all", &C::test_images, 0, kMany),
       number("max-broken", "share of a folder's images that may be broken; above 0.1 also of a class's files not used",
              &C::max_broken, 0.0, 1.0),
+      number("max-pixels", "pixels that an image file may have, height x width", &C::max_pixels, Index{1},
+             ImageLimits::kMostPixels),
       number("validation", "share of the training images held out", &C::validation, 0.001, 0.9),
       {"fractions", "label fractions, one experiment each, such as 1,0.5,0.1; none: pre-training only", "LIST",
        [](C& c, const std::string& value) {

@@ -50,7 +50,8 @@ inline constexpr const char* kGivenWeightsName = "weights of the encoder";
 }
 
 /// Settings that two runs of the same results may differ in.
-inline constexpr std::array<const char*, 5> kNotOfIdentity{"threads", "scratch-from", "max-broken", "data", "encoder"};
+inline constexpr std::array<const char*, 6> kNotOfIdentity{"threads",    "scratch-from", "max-broken",
+                                                           "max-pixels", "data",         "encoder"};
 
 /// What a run with this plan computes. `given`: the weights of a given encoder; empty: none is given.
 [[nodiscard]] inline RunIdentity identity_of(const RunPlan& plan, const TensorMap& given) {
