@@ -15,7 +15,7 @@
 
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
-#include "contexture/kernels/conv/amx.hpp"
+#include "contexture/kernels/conv/amx_tiles.hpp"
 #include "contexture/kernels/conv/packing.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/taps.hpp"

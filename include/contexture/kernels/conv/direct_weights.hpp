@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "contexture/core/memory.hpp"
-#include "contexture/kernels/conv/amx.hpp"
+#include "contexture/kernels/conv/amx_tiles.hpp"
 #include "contexture/kernels/conv/packing.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/taps.hpp"

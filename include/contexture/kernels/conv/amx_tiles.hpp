@@ -83,7 +83,7 @@ inline constexpr TileExtents kAmxExtents{.width = 16, .max_lanes = 32, .half_vec
 
 }  // namespace contexture::detail::conv
 
-#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/amx-inl.hpp"
+#define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/conv/amx_tiles-inl.hpp"
 #define CONTEXTURE_KERNEL_PAIRS
 #include "contexture/kernels/for_each_isa.hpp"
 
