@@ -88,6 +88,12 @@ CONTEXTURE_INLINE void store_as(T* to, VecN<Sum, N> v) {
   } else if constexpr (std::is_same_v<T, bfloat16> && N == 1) {
     const auto b = __builtin_bit_cast(std::uint32_t, v);
     to->bits = static_cast<std::uint16_t>(v != v ? b >> 16 | 0x40u : (b + 0x7fffu + (b >> 16 & 1u)) >> 16);
+#if defined(CONTEXTURE_NATIVE_PAIRS)  // an instruction, which takes numbers below 2^-126 for zero, as the tiles do
+  } else if constexpr (std::is_same_v<T, bfloat16> && (N == 16 || N == 8)) {
+    VecN<std::uint16_t, N> rounded;
+    __asm__("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(v));
+    store<T, N>(to, rounded);
+#endif
   } else if constexpr (std::is_same_v<T, bfloat16>) {
     const auto b = (VecN<std::uint32_t, N>)v;
     const VecN<std::uint32_t, N> rounded = (b + 0x7fffu + (b >> 16 & 1u)) >> 16, nan = b >> 16 | 0x40u;
