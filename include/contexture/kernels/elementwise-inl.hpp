@@ -49,6 +49,16 @@ CONTEXTURE_KERNEL void add(const T* a, const T* b, T* y, Index n) {
   })
 }
 
+// pairs[i] = first[i] in the lower half and second[i], or 0 where that is null, in the upper one, as bfloat16.
+template <class T>
+CONTEXTURE_KERNEL void round_to_pairs(const T* first, const T* second, std::uint32_t* pairs, Index n) {
+  CONTEXTURE_FLAT_LOOP({
+    VecN<std::uint32_t, N> v = rounded_bits<N>(load<T, N>(first + i));
+    if (second != nullptr) v |= rounded_bits<N>(load<T, N>(second + i)) << 16;
+    store<std::uint32_t, N>(pairs + i, v);
+  })
+}
+
 // y += x.
 template <class From, class T>
 CONTEXTURE_KERNEL void add_to(const From* x, T* y, Index n) {

@@ -51,6 +51,10 @@ void convert(const From* x, To* y, Index n) {
   CONTEXTURE_DISPATCH(convert<From, To>(x, y, n));
 }
 template <class T>
+void round_to_pairs(const T* first, const T* second, std::uint32_t* pairs, Index n) {
+  CONTEXTURE_DISPATCH(round_to_pairs<T>(first, second, pairs, n));
+}
+template <class T>
 void relu_forward(const T* x, T* y, Index n) {
   CONTEXTURE_DISPATCH(relu_forward<T>(x, y, n));
 }

@@ -81,13 +81,17 @@ CONTEXTURE_INLINE VecN<Sum, N> load_as(const T* from) {
     return __builtin_convertvector((load<T, N>(from)), VecN<Sum, N>);
   }
 }
+template <int N>
+CONTEXTURE_INLINE VecN<std::uint32_t, N> rounded_bits(VecN<float, N> v) {
+  VecN<std::uint32_t, N> b{};
+  __builtin_memcpy(&b, &v, sizeof b);
+  const VecN<std::uint32_t, N> rounded = (b + 0x7fffu + (b >> 16 & 1u)) >> 16, nan = b >> 16 | 0x40u;
+  return v != v ? nan : rounded;
+}
 template <class Sum, class T, int N = kLanes<Sum>>
 CONTEXTURE_INLINE void store_as(T* to, VecN<Sum, N> v) {
   if constexpr (std::is_same_v<T, Sum>) {
     store<T, N>(to, v);
-  } else if constexpr (std::is_same_v<T, bfloat16> && N == 1) {
-    const auto b = __builtin_bit_cast(std::uint32_t, v);
-    to->bits = static_cast<std::uint16_t>(v != v ? b >> 16 | 0x40u : (b + 0x7fffu + (b >> 16 & 1u)) >> 16);
 #if defined(CONTEXTURE_NATIVE_PAIRS)  // an instruction, which takes numbers below 2^-126 for zero, as the tiles do
   } else if constexpr (std::is_same_v<T, bfloat16> && (N == 16 || N == 8)) {
     VecN<std::uint16_t, N> rounded;
@@ -95,9 +99,11 @@ CONTEXTURE_INLINE void store_as(T* to, VecN<Sum, N> v) {
     store<T, N>(to, rounded);
 #endif
   } else if constexpr (std::is_same_v<T, bfloat16>) {
-    const auto b = (VecN<std::uint32_t, N>)v;
-    const VecN<std::uint32_t, N> rounded = (b + 0x7fffu + (b >> 16 & 1u)) >> 16, nan = b >> 16 | 0x40u;
-    store<T, N>(to, __builtin_convertvector((v != v ? nan : rounded), VecN<std::uint16_t, N>));
+    const VecN<std::uint32_t, N> bits = rounded_bits<N>(v);
+    if constexpr (N == 1)
+      to->bits = static_cast<std::uint16_t>(bits);
+    else
+      store<T, N>(to, __builtin_convertvector(bits, VecN<std::uint16_t, N>));
   } else if constexpr (N == 1) {
     *to = static_cast<T>(v);
   } else {

@@ -13,6 +13,7 @@
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/taps.hpp"
 #include "contexture/kernels/conv/tiles.hpp"
+#include "contexture/kernels/elementwise.hpp"
 
 namespace contexture::detail::conv {
 
@@ -216,18 +217,23 @@ struct WeightView {
 
 // packed [block][tap][pair of channels][NV vectors][2]; zeros follow the last channel.
 inline void pack_pairs(Index taps, const WeightView& w, const ChannelBlocks& blocks, bfloat16* packed) {
-  const Index depth = w.walked;
-  parallel_for(blocks.count() * taps, 1 + (1 << 15) / (depth * 2 * blocks.width), [&](Index begin, Index end) {
+  parallel_for(blocks.count() * taps, 1 + (1 << 15) / (w.walked * 2 * blocks.width), [&](Index begin, Index end) {
     for (Index item = begin; item < end; ++item) {
       const Index block = item / taps, tap = item % taps;
       const Index first = blocks.first(block), valid = blocks.valid(block), wide = blocks.wide(block);
-      bfloat16* to = packed + taps * depth * first + tap * depth * wide;
+      bfloat16* to = packed + taps * w.walked * first + tap * w.walked * wide;
       const float* from = w.data + tap * w.tap_step + first * w.wide_step;
-      for (Index d = 0; d < depth; d += 2, to += 2 * wide)
-        for (Index j = 0; j < wide; ++j)
-          for (Index i = 0; i < 2; ++i)
-            to[2 * j + i] =
-                bfloat16(j < valid && d + i < w.depth ? from[(d + i) * w.depth_step + j * w.wide_step] : 0.0f);
+      for (Index d = 0; d < w.walked; d += 2, to += 2 * wide, from += 2 * w.depth_step) {
+        const Index here = std::clamp<Index>(w.depth - d, 0, 2);
+        if (here < 2 || valid < wide) std::fill_n(to, 2 * wide, bfloat16(0.0f));
+        if (here > 0 && w.wide_step == 1) {
+          auto* const pairs = reinterpret_cast<Bfloat16Pair*>(to);
+          kernels::dispatch::round_to_pairs(from, here == 2 ? from + w.depth_step : nullptr, pairs, valid);
+        } else {
+          for (Index j = 0; j < valid; ++j)
+            for (Index i = 0; i < here; ++i) to[2 * j + i] = bfloat16(from[i * w.depth_step + j * w.wide_step]);
+        }
+      }
     }
   });
 }
