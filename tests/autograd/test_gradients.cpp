@@ -2,6 +2,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
 
@@ -10,10 +11,7 @@ namespace {
 using Inputs = std::span<const Variable<double>>;
 
 Variable<double> random_input(const Shape& shape, std::uint64_t seed, bool requires_grad = true) {
-  Rng rng(seed);
-  Tensor<double> t = empty<double>(shape);
-  for (double& x : t.storage()) x = static_cast<double>(rng.normal());
-  return Variable<double>(std::move(t), requires_grad);
+  return Variable<double>(tensors::random_tensor<double>(shape, seed), requires_grad);
 }
 
 // Keeps clear of the kinks of ReLU and max, where differences mean nothing.
@@ -196,12 +194,7 @@ TEST_CASE("decorrelation_loss has the right gradients, with open and closed hing
 
 TEST_CASE("similarity and decorrelation have the same bits with any number of threads") {
   // Large enough for matrix products to be shared out.
-  const Tensor<float> values = [] {
-    Rng rng(1);
-    Tensor<float> t = empty<float>({301, 150});
-    for (float& x : t.storage()) x = rng.normal();
-    return t;
-  }();
+  const Tensor<float> values = tensors::random_tensor<float>({301, 150}, 1);
   std::vector<std::int32_t> partner;
   for (std::int32_t i = 0; i < 301; ++i) partner.push_back((i + 1) % 301);
   const int before = num_threads();

@@ -6,23 +6,17 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
+using tensors::random_tensor;
 
 namespace {
 
 using Inputs = std::span<const Variable<double>>;
 
-template <class T>
-Tensor<T> sample_tensor(const Shape& shape, std::uint64_t seed, double offset = 0) {
-  Rng rng(seed);
-  Tensor<T> t = empty<T>(shape);
-  for (T& x : t.storage()) x = static_cast<T>(static_cast<double>(rng.normal()) + offset);
-  return t;
-}
-
 Variable<double> input(const Shape& shape, std::uint64_t seed, double offset = 0) {
-  return Variable<double>(sample_tensor<double>(shape, seed, offset), true);
+  return Variable<double>(random_tensor<double>(shape, seed, offset), true);
 }
 
 template <class F>
@@ -97,7 +91,7 @@ TEST_CASE("layer_norm and group_norm agree with plain loops, also far from zero"
     for (const std::size_t width : {1U, 3U, 4U, 15U, 16U, 17U, 33U, 96U, 700U})
       for (const double offset : {0.0, 1000.0}) {
         CAPTURE(width, offset);
-        const Tensor<float> x = sample_tensor<float>({9, 2, width}, 1, offset);
+        const Tensor<float> x = random_tensor<float>({9, 2, width}, 1, offset);
         const double tolerance = offset > 0 ? 2e-3 : 5e-6;
         const auto rows = normalised(x, 18, [&](std::size_t i) { return i / width; });
         CHECK(largest_difference(layer_norm(Variable<float>(x)).value(), rows) <= tolerance);
@@ -111,25 +105,25 @@ TEST_CASE("layer_norm and group_norm agree with plain loops, also far from zero"
 }
 
 TEST_CASE("group_norm fuses what the ops apart compute") {
-  const Variable<float> x(sample_tensor<float>({4, 5, 3, 12}, 1)), residual(sample_tensor<float>({4, 5, 3, 12}, 2));
-  const Variable<float> gamma(sample_tensor<float>({12}, 3)), beta(sample_tensor<float>({12}, 4));
+  const Variable<float> x(random_tensor<float>({4, 5, 3, 12}, 1)), residual(random_tensor<float>({4, 5, 3, 12}, 2));
+  const Variable<float> gamma(random_tensor<float>({12}, 3)), beta(random_tensor<float>({12}, 4));
   const Tensor<float> fused = group_norm(x, gamma, beta, {.groups = 4, .relu = true}, residual).value();
   const Tensor<float> apart = relu(add(group_norm(x, gamma, beta, {.groups = 4}), residual)).value();
   for (std::size_t i = 0; i < fused.size(); ++i) REQUIRE(fused.data()[i] == Approx(apart.data()[i]).margin(1e-6));
 }
 
 TEST_CASE("layer_norm and group_norm have the same bits with any number of threads") {
-  const Tensor<float> values = sample_tensor<float>({13, 21, 17, 24}, 1);
+  const Tensor<float> values = random_tensor<float>({13, 21, 17, 24}, 1);
   const int before = num_threads();
   std::vector<Tensor<float>> reference;
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);
     std::vector<Tensor<float>> result;
     for (const bool layer : {true, false}) {
-      const Variable<float> x(values, true), gamma(sample_tensor<float>({24}, 2), true),
-          beta(sample_tensor<float>({24}, 3), true);
+      const Variable<float> x(values, true), gamma(random_tensor<float>({24}, 2), true),
+          beta(random_tensor<float>({24}, 3), true);
       const Variable<float> y = layer ? layer_norm(x, gamma, beta) : group_norm(x, gamma, beta, {.groups = 6});
-      y.backward(sample_tensor<float>(values.shape(), 4));
+      y.backward(random_tensor<float>(values.shape(), 4));
       for (const Tensor<float>& t : {y.value(), x.grad(), gamma.grad(), beta.grad()}) result.push_back(t);
     }
     if (threads == 1) reference = result;
@@ -158,7 +152,7 @@ TEST_CASE("gelu in float is that of double, at every length and far out") {
   on_every_isa([] {
     for (const std::size_t n : {1U, 3U, 8U, 15U, 16U, 17U, 40U, 20001U}) {
       CAPTURE(n);
-      Tensor<float> x = sample_tensor<float>({n}, n);
+      Tensor<float> x = random_tensor<float>({n}, n);
       for (float& v : x.storage()) v *= 4.0F;
       x.data()[0] = n % 2 == 0 ? -100.0F : 30.0F;
       const Variable<float> in(x, true);

@@ -5,21 +5,16 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
+using tensors::random_tensor;
 
 namespace {
 Variable<float> leaf(std::initializer_list<float> values) {
   Tensor<float> t = empty<float>({values.size()});
   std::copy(values.begin(), values.end(), t.data());
   return Variable<float>(std::move(t), true);
-}
-template <class T>
-Tensor<T> random_tensor(const Shape& shape, std::uint64_t seed) {
-  Rng rng(seed);
-  Tensor<T> t = empty<T>(shape);
-  for (T& x : t.storage()) x = static_cast<T>(rng.normal());
-  return t;
 }
 }  // namespace
 

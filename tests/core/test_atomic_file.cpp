@@ -2,35 +2,23 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
 
 #include "contexture/core/atomic_file.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 #include "support/full_disk.hpp"
 
 using namespace contexture;
+using files::bytes_of, files::Folder;
 namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() / message("contexture-atomic-", ::getpid());
-  Folder() { fs::create_directories(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path); }
-
-  [[nodiscard]] std::ptrdiff_t entries() const {
-    return std::distance(fs::directory_iterator(path), fs::directory_iterator());
-  }
-};
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+std::ptrdiff_t entries(const Folder& folder) {
+  return std::distance(fs::directory_iterator(folder.path), fs::directory_iterator());
 }
 
 void write(const fs::path& path, const std::string& text) {
@@ -44,7 +32,7 @@ TEST_CASE("write_atomically: the old file or the new one, and nothing else") {
   const fs::path path = folder.path / "a.txt";
   write(path, "old");
   write(path, "new");
-  CHECK(text_of(path) == "new");
+  CHECK(bytes_of(path) == "new");
   {
     std::string what;
     try {
@@ -57,8 +45,8 @@ TEST_CASE("write_atomically: the old file or the new one, and nothing else") {
   }
   CHECK_THROWS_AS(detail::write_atomically(path, [](std::ostream&) { throw std::runtime_error("of the caller's"); }),
                   std::runtime_error);
-  CHECK(text_of(path) == "new");
-  CHECK(folder.entries() == 1);
+  CHECK(bytes_of(path) == "new");
+  CHECK(entries(folder) == 1);
 }
 
 TEST_CASE("write_atomically: places that cannot be written are named with the reason") {
@@ -68,5 +56,5 @@ TEST_CASE("write_atomically: places that cannot be written are named with the re
   fs::create_directories(folder.path / "folder" / "in the way");
   CHECK_THROWS_WITH(write(folder.path / "folder", "x"),
                     Catch::Matchers::ContainsSubstring("folder: cannot write here: Is a directory"));
-  CHECK(folder.entries() == 1);
+  CHECK(entries(folder) == 1);
 }

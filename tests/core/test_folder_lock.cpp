@@ -10,19 +10,12 @@
 
 #include "contexture/core/folder_lock.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct LockedFolder {
-  fs::path path = fs::temp_directory_path() / message("contexture-lock-", ::getpid());
-  LockedFolder() { fs::create_directories(path); }
-  LockedFolder(const LockedFolder&) = delete;
-  LockedFolder& operator=(const LockedFolder&) = delete;
-  ~LockedFolder() { fs::remove_all(path); }
-};
 
 std::string answer(const fs::path& folder) {
   try {
@@ -36,7 +29,7 @@ std::string answer(const fs::path& folder) {
 }  // namespace
 
 TEST_CASE("a folder that is held is refused with its owner's name, and free afterwards") {
-  const LockedFolder folder;
+  const files::Folder folder;
   {
     FolderLock lock(folder.path);
     const std::string refusal = answer(folder.path);
@@ -52,7 +45,7 @@ TEST_CASE("a folder that is held is refused with its owner's name, and free afte
 }
 
 TEST_CASE("an owner that was killed leaves a folder that can be had, without its half-written files") {
-  const LockedFolder folder;
+  const files::Folder folder;
   int ready[2];
   REQUIRE(::pipe(ready) == 0);
   const pid_t child = ::fork();

@@ -5,14 +5,14 @@
 #include <zlib.h>
 
 #include <array>
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
+
+#include "support/files.hpp"
 
 namespace files {
 
@@ -21,26 +21,12 @@ using Bytes = std::vector<std::uint8_t>;
 // A new folder that disappears with its contents at the end of the scope.
 class TempFolder {
  public:
-  TempFolder() {
-    static std::atomic<int> counter{0};
-    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-    path_ = std::filesystem::temp_directory_path() /
-            ("contexture-data-" + std::to_string(now) + "-" + std::to_string(counter++));
-    std::filesystem::create_directories(path_);
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::string string() const { return path_.string(); }
-  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  [[nodiscard]] const std::filesystem::path& path() const { return folder_.path; }
+  [[nodiscard]] std::string string() const { return path().string(); }
+  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path() / name; }
 
  private:
-  std::filesystem::path path_;
+  Folder folder_{"data"};
 };
 
 inline void write(const std::filesystem::path& path, const Bytes& bytes) {

@@ -3,6 +3,7 @@
 #include "contexture/autograd/gradcheck.hpp"
 #include "models/example_network.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
 
@@ -16,10 +17,7 @@ std::unique_ptr<Backbone<T>> made(const BackboneDescription& description) {
 
 template <class T>
 Variable<T> some_images(const Shape& shape) {
-  Rng rng(2);
-  Tensor<T> t = empty<T>(shape);
-  for (T& x : t.storage()) x = static_cast<T>(rng.normal());
-  return Variable<T>(std::move(t));
+  return Variable<T>(tensors::random_tensor<T>(shape, 2));
 }
 }  // namespace
 

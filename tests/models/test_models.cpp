@@ -7,18 +7,12 @@
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
+using tensors::random_tensor;
 
-namespace {
-template <class T>
-Tensor<T> random_tensor(const Shape& shape, std::uint64_t seed) {
-  Rng rng(seed);
-  Tensor<T> t = empty<T>(shape);
-  for (T& x : t.storage()) x = static_cast<T>(rng.normal());
-  return t;
-}
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("patches and whole images share the encoder's weights") {
   ResNet<float> encoder({.in_channels = 3, .width = 4}, Rng(1));

@@ -14,22 +14,18 @@
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/files.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
+using tensors::random_tensor;
 namespace fs = std::filesystem;
 
 static_assert(!std::is_copy_constructible_v<ResNet<float>> && !std::is_copy_constructible_v<ImageClassifier>);
 static_assert(!std::is_copy_constructible_v<ConvNext<float>> && !std::is_copy_constructible_v<ResNet18<float>>);
 
 namespace {
-
-template <class T>
-Tensor<T> normal_tensor(const Shape& shape, std::uint64_t seed) {
-  Rng rng(seed);
-  Tensor<T> t = empty<T>(shape);
-  for (T& x : t.storage()) x = static_cast<T>(rng.normal());
-  return t;
-}
 
 // Small ones of every network, with every option.
 std::vector<BackboneDescription> small_descriptions() {
@@ -65,18 +61,8 @@ bool all_numbers(const Tensor<float>& t) {
   return true;
 }
 
-struct TemporaryFile {
-  fs::path path = fs::temp_directory_path() / ("contexture-networks-" + std::to_string(::getpid()) + ".safetensors");
-  ~TemporaryFile() { fs::remove(path); }
-};
-
 std::string refusal(const TensorFile& file) {
-  try {
-    (void)backbone_description(file, "file");
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "accepted";
+  return errors::refusal_of([&] { return backbone_description(file, "file"); });
 }
 
 using Catch::Matchers::ContainsSubstring;
@@ -90,7 +76,7 @@ TEST_CASE("every network says what it is: weights, maps, extents, stages") {
     CHECK(encoder->description() == d);
     CHECK(static_cast<double>(encoder->parameter_count()) == weight_count(d));
     for (const std::size_t extent : {1U, 7U, 8U}) {
-      const auto maps = encoder->forward_stages(Variable<float>(normal_tensor<float>({2, extent, 8, 2}, 1)));
+      const auto maps = encoder->forward_stages(Variable<float>(random_tensor<float>({2, extent, 8, 2}, 1)));
       const std::vector<Index> channels = encoder->stage_channels();
       REQUIRE(maps.size() == channels.size());
       REQUIRE(maps.size() == static_cast<std::size_t>(d.stages) + 1);
@@ -105,7 +91,7 @@ TEST_CASE("every network says what it is: weights, maps, extents, stages") {
     CHECK(parameters_of.rbegin()->first == d.stages);
     REQUIRE(encoder->first_filters() != nullptr);
     CHECK(encoder->first_filters()->shape()[2] == 2);
-    const Variable<float> x(normal_tensor<float>({2, 9, 9, 2}, 1));
+    const Variable<float> x(random_tensor<float>({2, 9, 9, 2}, 1));
     encoder->set_training(false);
     CHECK((encoder->forward_stages(x).back().value() == (*encoder)(x).value()));
   }
@@ -119,7 +105,7 @@ TEST_CASE("every network has the right gradients, of weights and input") {
       const auto encoder = make_backbone<double>(d, Rng(1));
       ClassifierHead<double> head(encoder->feature_channels(), 3, {}, Rng(2));
       const std::vector<std::int32_t> labels{0, 2, 1};
-      std::vector<Variable<double>> inputs{Variable<double>(normal_tensor<double>({3, 6, 5, 2}, 3), true)};
+      std::vector<Variable<double>> inputs{Variable<double>(random_tensor<double>({3, 6, 5, 2}, 3), true)};
       for (const auto& p : encoder->parameters()) inputs.push_back(p.variable);
       for (const auto& p : head.parameters()) inputs.push_back(p.variable);
       const auto f = [&](std::span<const Variable<double>> in) {
@@ -131,7 +117,7 @@ TEST_CASE("every network has the right gradients, of weights and input") {
 }
 
 TEST_CASE("every network's clone has its state and its own weights, statistics and modes") {
-  const Variable<float> x(normal_tensor<float>({4, 8, 8, 2}, 1));
+  const Variable<float> x(random_tensor<float>({4, 8, 8, 2}, 1));
   for (const BackboneDescription& d : small_descriptions()) {
     if (d.stages == 1) continue;
     CAPTURE(d.network, d.blocks_per_stage, d.affine, to_string(d.norm));
@@ -150,7 +136,8 @@ TEST_CASE("every network's clone has its state and its own weights, statistics a
 }
 
 TEST_CASE("every network goes into a file and comes back through its description") {
-  const TemporaryFile file;
+  const files::Folder folder;
+  const fs::path file = folder.path / "network.safetensors";
   for (const std::string_view name : network_names()) {
     CAPTURE(name);
     BackboneDescription d = default_description(name);
@@ -159,16 +146,16 @@ TEST_CASE("every network goes into a file and comes back through its description
     d.width = 4;
     d.norm = Norm::group;
     const auto encoder = make_backbone<float>(d, Rng(1));
-    save(*encoder, file.path, backbone_metadata(d));
-    const TensorFile read = read_safetensors(file.path);
+    save(*encoder, file, backbone_metadata(d));
+    const TensorFile read = read_safetensors(file);
     const auto again = make_backbone<float>(backbone_description(read, "file"), Rng(2));
     load(*again, read, "file");
     CHECK(again->description() == d);
     CHECK((state_of(*again) == state_of(*encoder)));
 
     ImageClassifier classifier({8, 8, d, {"a", "b"}, {{0, 0, 0}, {1, 1, 1}}}, Rng(3));
-    classifier.save(file.path);
-    ImageClassifier loaded = ImageClassifier::load(file.path);
+    classifier.save(file);
+    ImageClassifier loaded = ImageClassifier::load(file);
     CHECK((state_of<float>(loaded) == state_of<float>(classifier)));
     ImageClassifier clone = classifier.clone();
     CHECK((state_of<float>(clone) == state_of<float>(classifier)));
@@ -240,7 +227,7 @@ TEST_CASE("the small depthwise network costs 10 to 45 million multiply-adds at 3
 
 TEST_CASE("in the depthwise network no image depends on the others of its batch") {
   const auto encoder = make_backbone<float>({.network = "convnext", .width = 8, .stages = 2}, Rng(1));
-  const Tensor<float> images = normal_tensor<float>({3, 9, 7, 3}, 1);
+  const Tensor<float> images = random_tensor<float>({3, 9, 7, 3}, 1);
   Tensor<float> one = empty<float>({1, 9, 7, 3});
   std::copy_n(images.data() + one.size(), one.size(), one.data());
   const Tensor<float> together = (*encoder)(Variable<float>(images)).value();

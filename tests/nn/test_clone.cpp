@@ -5,8 +5,10 @@
 #include "contexture/nn/layers.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
+using tensors::random_tensor;
 
 static_assert(!std::is_copy_constructible_v<Linear<float>> && !std::is_copy_assignable_v<Linear<float>>);
 static_assert(!std::is_copy_constructible_v<BatchNorm<float>> && !std::is_copy_assignable_v<BatchNorm<float>>);
@@ -16,13 +18,6 @@ static_assert(std::is_move_constructible_v<Linear<float>> && std::is_move_assign
 static_assert(std::is_move_constructible_v<Sequential<float>> && std::is_move_constructible_v<ResidualBlock<float>>);
 
 namespace {
-
-Tensor<float> random_tensor(const Shape& shape, std::uint64_t seed) {
-  Rng rng(seed);
-  Tensor<float> t = empty<float>(shape);
-  for (float& x : t.storage()) x = rng.normal();
-  return t;
-}
 
 std::vector<Tensor<float>> state_of(Module<float>& module) {
   std::vector<Tensor<float>> state;
@@ -66,10 +61,10 @@ void check_clone(M original, const Tensor<float>& input) {
 }  // namespace
 
 TEST_CASE("a clone of any layer has the same state, and none of its own changes reach the original") {
-  const Tensor<float> map = random_tensor({3, 6, 5, 8}, 1);
+  const Tensor<float> map = random_tensor<float>({3, 6, 5, 8}, 1);
   check_clone(Conv2d<float>(8, 4, {.kernel = 3, .stride = 2, .dilation = 2, .groups = 2, .bias = true}, Rng(1)), map);
-  check_clone(Linear<float>(8, 3, Rng(1)), random_tensor({5, 8}, 1));
-  check_clone(Linear<float>(8, 3, Rng(1), false), random_tensor({5, 8}, 1));
+  check_clone(Linear<float>(8, 3, Rng(1)), random_tensor<float>({5, 8}, 1));
+  check_clone(Linear<float>(8, 3, Rng(1), false), random_tensor<float>({5, 8}, 1));
   check_clone(BatchNorm<float>(8, {.epsilon = 0.5, .relu = true}), map);
   check_clone(LayerNorm<float>(8, {.epsilon = 0.5, .relu = true}), map);
   check_clone(GroupNorm<float>(8, {.groups = 4, .epsilon = 0.5, .relu = true}), map);
@@ -85,7 +80,7 @@ TEST_CASE("a clone of any layer has the same state, and none of its own changes 
 TEST_CASE("a clone draws the same dropout, has the same momentum, and children keep their own modes") {
   Sequential<float> net;
   net.add(Dropout<float>(0.5F, Rng(1))).add(BatchNorm<float>(4)).add(Dropout<float>(0.5F, Rng(2)));
-  const Variable<float> x(random_tensor({30, 4}, 1));
+  const Variable<float> x(random_tensor<float>({30, 4}, 1));
   (void)net(x);  // the streams are somewhere
   dynamic_cast<BatchNorm<float>&>(*net.modules()[2]).set_momentum(0.75);
   net.modules()[3]->set_training(false);
@@ -133,7 +128,7 @@ TEST_CASE("a teacher made by clone() follows its student as a moving average") {
   student.add(Linear<float>(4, 8, Rng(1))).add(BatchNorm<float>(8)).add(Relu<float>()).add(Linear<float>(8, 2, Rng(2)));
   Sequential<float> teacher = student.clone();
   teacher.set_requires_grad(false);
-  const Variable<float> x(random_tensor({16, 4}, 3));
+  const Variable<float> x(random_tensor<float>({16, 4}, 3));
   const std::vector<Tensor<float>> start = state_of(student);
   std::vector<Tensor<float>> expected = start;
   for (int step = 0; step < 5; ++step) {

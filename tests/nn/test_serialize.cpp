@@ -8,22 +8,14 @@
 #include "contexture/nn/layers.hpp"
 #include "contexture/nn/serialize.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
+#include "support/files.hpp"
 
 using namespace contexture;
+using files::bytes_of, files::Folder;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct TemporaryFolder {
-  fs::path path = fs::temp_directory_path() / ("contexture-serialize-" + std::to_string(::getpid()));
-  TemporaryFolder() { fs::create_directories(path); }
-  ~TemporaryFolder() { fs::remove_all(path); }
-};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 void write_raw(const fs::path& path, const std::string& header, const std::string& data) {
   std::ofstream out(path, std::ios::binary);
@@ -33,12 +25,7 @@ void write_raw(const fs::path& path, const std::string& header, const std::strin
 }
 
 std::string refusal(const fs::path& path) {
-  try {
-    (void)read_safetensors(path);
-  } catch (const InputError& e) {
-    return e.what();
-  }
-  return "accepted";
+  return errors::refusal_of([&] { return read_safetensors(path); });
 }
 
 using Catch::Matchers::ContainsSubstring;
@@ -46,7 +33,7 @@ using Catch::Matchers::ContainsSubstring;
 }  // namespace
 
 TEST_CASE("weights and metadata survive a round trip, buffers included") {
-  const TemporaryFolder folder;
+  const Folder folder;
   ResidualBlock<float> a(4, 8, {.stride = 2}, Rng(1));
   (void)a(Variable<float>(full<float>({2, 4, 4, 4}, 1.0F)));  // moves the running statistics
   save(a, folder.path / "w.safetensors", {{"classes", "cat\ndog"}});
@@ -62,7 +49,7 @@ TEST_CASE("weights and metadata survive a round trip, buffers included") {
 }
 
 TEST_CASE("strict loading lists every difference and changes nothing; otherwise it reports") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path file = folder.path / "w.safetensors";
   Sequential<float> a;
   a.add(Linear<float>(3, 4, Rng(1))).add(Linear<float>(4, 2, Rng(2))).add(BatchNorm<float>(2));
@@ -105,7 +92,7 @@ TEST_CASE("weights in another format are refused by its name") {
 }
 
 TEST_CASE("damaged files are refused with the reason") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path f = folder.path / "bad.safetensors";
   const std::string eight(8, '\0');
   CHECK_THAT(refusal(folder.path / "absent"), ContainsSubstring("no such file"));
@@ -154,7 +141,7 @@ TEST_CASE("damaged files are refused with the reason") {
 }
 
 TEST_CASE("every truncation of a good file is refused") {
-  const TemporaryFolder folder;
+  const Folder folder;
   Linear<float> layer(2, 3, Rng(1));
   save(layer, folder.path / "good.safetensors");
   const std::string good = bytes_of(folder.path / "good.safetensors");
@@ -166,7 +153,7 @@ TEST_CASE("every truncation of a good file is refused") {
 }
 
 TEST_CASE("any flipped bit of a file is refused, and the file's name is said") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path path = folder.path / "flipped.safetensors";
   ResidualBlock<float> block(4, 8, {.stride = 2}, Rng(1));
   save(block, path, {{"classes", "cat\ndog"}});
@@ -193,7 +180,7 @@ TEST_CASE("any flipped bit of a file is refused, and the file's name is said") {
 
 TEST_CASE(
     "files of earlier versions, without a checksum, are read; one that another program wrote anew is told apart") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path path = folder.path / "old.safetensors";
   const std::string tensor = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
   write_raw(path, R"({"__metadata__":{"format":"contexture"},)" + tensor, std::string(8, '\0'));
@@ -205,7 +192,7 @@ TEST_CASE(
 }
 
 TEST_CASE("weights that are not numbers are refused, and the module is left as it was") {
-  const TemporaryFolder folder;
+  const Folder folder;
   Linear<float> good(2, 3, Rng(1));
   const Tensor<float> before = good.parameters()[0].variable.value();
   for (const float value : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
@@ -220,7 +207,7 @@ TEST_CASE("weights that are not numbers are refused, and the module is left as i
 }
 
 TEST_CASE("a former file is kept under the name that is asked for") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path path = folder.path / "a.safetensors", former = folder.path / "former.safetensors";
   for (const float value : {1.0F, 2.0F, 3.0F}) {
     const Tensor<float> tensor = full<float>({2}, value);
@@ -239,7 +226,7 @@ TEST_CASE("a former file is kept under the name that is asked for") {
 }
 
 TEST_CASE("a failed write leaves nothing half-written") {
-  const TemporaryFolder folder;
+  const Folder folder;
   Linear<float> layer(2, 3, Rng(1));
   std::ofstream(folder.path / "file") << "x";
   CHECK_THROWS_AS(save(layer, folder.path / "file" / "w.safetensors"), InputError);
@@ -250,7 +237,7 @@ TEST_CASE("a failed write leaves nothing half-written") {
 }
 
 TEST_CASE("threads that save under one name leave one of the files whole") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path path = folder.path / "shared.safetensors";
   std::vector<std::thread> writers;
   for (const std::size_t n : {std::size_t{10}, std::size_t{200'000}})

@@ -20,18 +20,12 @@
 #include "contexture/ssl/recalibrate.hpp"
 #include "made_up_images.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 namespace {
 
 using namespace contexture;
-
-template <class T>
-Tensor<T> random_tensor(const Shape& shape, std::uint64_t seed) {
-  Rng rng(seed);
-  Tensor<T> t = empty<T>(shape);
-  for (T& x : t.storage()) x = static_cast<T>(rng.normal());
-  return t;
-}
+using tensors::random_tensor;
 
 // 2 x 2 patches of 6 px, without dropout: small enough to differentiate numerically.
 ContextPredictionOptions small_task(PatchReadout readout) {

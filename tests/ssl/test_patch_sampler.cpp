@@ -12,6 +12,7 @@
 #include "contexture/ssl/patch_sampler.hpp"
 #include "made_up_images.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 namespace {
 
@@ -63,7 +64,7 @@ std::pair<double, double> middle(const PretextBatch& batch, std::int32_t row) {
 
 bool same_bits(const PretextBatch& a, const PretextBatch& b) {
   return a.inputs.shape() == b.inputs.shape() && a.first == b.first && a.second == b.second && a.targets == b.targets &&
-         std::memcmp(a.inputs.data(), b.inputs.data(), a.inputs.size() * sizeof(float)) == 0;
+         tensors::same_bits(a.inputs, b.inputs);
 }
 
 }  // namespace

@@ -7,19 +7,14 @@
 #include "support/catch.hpp"
 #include "support/full_disk.hpp"
 #include "support/runs.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
 namespace fs = std::filesystem;
 using runs::bytes_of, runs::Folder, runs::same_bits;
+using tensors::random_tensor;
 
 namespace {
-
-Tensor<float> numbers(const Shape& shape, std::uint64_t seed) {
-  Tensor<float> t = empty<float>(shape);
-  Rng rng(seed);
-  for (std::size_t i = 0; i < t.size(); ++i) t.data()[i] = rng.normal();
-  return t;
-}
 
 RunState example() {
   RunState state;
@@ -40,7 +35,7 @@ RunState example() {
   arm.answers = {{1, 0, 2}, {0.5F, 0.1F, 1.0F / 3}};
   arm.confusion = {2, {1, 2, 3, 4}};
   state.arms[{1.0 / 3, Arm::scratch, 1}] = arm;
-  state.encoder["stem.weight"] = numbers({3, 3, 1, 2}, 1);
+  state.encoder["stem.weight"] = random_tensor<float>({3, 3, 1, 2}, 1);
   state.scratch_from = "elsewhere";
   state.machine = "this one";
   state.scratch_machine = "that one";
@@ -56,10 +51,10 @@ RunState example() {
   state.fit.best_accuracy = 0.7;
   state.fit.best_step = 40;
   state.fit.rows = {{40, 2.5, 9.75, "train", 0.5, 0.6, 0.7}};
-  state.fit.best["head.bias"] = numbers({4}, 2);
-  state.fit.average["head.bias"] = numbers({4}, 5);
-  state.model["head.bias"] = numbers({4}, 3);
-  state.optimizer["velocity.head.bias"] = numbers({4}, 4);
+  state.fit.best["head.bias"] = random_tensor<float>({4}, 2);
+  state.fit.average["head.bias"] = random_tensor<float>({4}, 5);
+  state.model["head.bias"] = random_tensor<float>({4}, 3);
+  state.optimizer["velocity.head.bias"] = random_tensor<float>({4}, 4);
   return state;
 }
 
@@ -199,7 +194,7 @@ TEST_CASE("a missing file, other weights and an unwritable place are told apart"
   CHECK_THROWS_WITH(read_checkpoint(folder.path / "nothing.safetensors"),
                     Catch::Matchers::ContainsSubstring("no checkpoint"));
   const fs::path weights = folder.path / "weights.safetensors";
-  const Tensor<float> tensor = numbers({2}, 1);
+  const Tensor<float> tensor = random_tensor<float>({2}, 1);
   write_safetensors(weights, {{"a", &tensor}});
   CHECK_THROWS_WITH(read_checkpoint(weights), Catch::Matchers::ContainsSubstring("not a checkpoint"));
   write_safetensors(weights, {{"stray", &tensor}}, {{"state", "{}"}});

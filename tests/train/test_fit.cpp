@@ -140,11 +140,11 @@ TEST_CASE("fit stopped anywhere and resumed gives the same bits as in one go") {
     TensorMap saved, saved_optimizer;
     FitState saved_state;
     int saves = 0;
-    FitHooks hooks{&progress, &stop, [&](const FitState& now) {
+    FitHooks hooks{.progress = &progress, .stop = &stop, .save = [&](const FitRun& now) {
                      ++saves;
-                     saved_state = now;
-                     copy_tensors(state_tensors(task.model), saved);
-                     copy_tensors(state_tensors(optimizer), saved_optimizer);
+                     saved_state = now.state;
+                     copy_tensors(state_tensors(now.module), saved);
+                     copy_tensors(state_tensors(now.optimizer), saved_optimizer);
                    }};
     CHECK(fit(task, optimizer, toy_options(30, averaging), state, hooks) == FitStatus::stopped);
     CHECK(state.step == stop_at);
@@ -153,15 +153,19 @@ TEST_CASE("fit stopped anywhere and resumed gives the same bits as in one go") {
     ToyTask again;
     again.model = ToyModel(Rng(77));  // other weights: all must come from what was saved
     Sgd<float> optimizer_again(again.model.parameters());
-    restore_tensors(saved, state_tensors(again.model), "test");
-    restore_tensors(saved_optimizer, state_tensors(optimizer_again), "test");
-    CHECK(fit(again, optimizer_again, toy_options(30, averaging), saved_state) == FitStatus::finished);
+    FitState resumed;
+    const FitHooks put_back{.begin = [&](const FitRun& run) {
+      restore_tensors(saved, state_tensors(run.module), "test");
+      restore_tensors(saved_optimizer, state_tensors(run.optimizer), "test");
+      run.state = saved_state;
+    }};
+    CHECK(fit(again, optimizer_again, toy_options(30, averaging), resumed, put_back) == FitStatus::finished);
     CHECK(same_bits(weights(whole.model), weights(again.model)));
-    CHECK(same_rows(whole_state.rows, saved_state.rows));
-    CHECK(same_bits(whole_state.best, saved_state.best));
-    CHECK(same_bits(whole_state.average, saved_state.average));
+    CHECK(same_rows(whole_state.rows, resumed.rows));
+    CHECK(same_bits(whole_state.best, resumed.best));
+    CHECK(same_bits(whole_state.average, resumed.average));
     CHECK(whole_state.average.empty() == (averaging == 0));
-    CHECK(saved_state.best_step == whole_state.best_step);
+    CHECK(resumed.best_step == whole_state.best_step);
   }
 }
 
@@ -275,7 +279,7 @@ TEST_CASE("a loss that is not finite stops the run, names the step, and nothing 
     std::int64_t last_saved = -1;
     FitState state;
     try {
-      fit(task, optimizer, options, state, {nullptr, nullptr, [&](const FitState& now) { last_saved = now.step; }});
+      fit(task, optimizer, options, state, {.save = [&](const FitRun& now) { last_saved = now.state.step; }});
       FAIL("expected Diverged");
     } catch (const Diverged& error) {
       CHECK(error.step() == 5);
@@ -303,7 +307,7 @@ TEST_CASE("weights that are not finite are not saved") {
   std::int64_t last_saved = -1;
   FitState state;
   CHECK_THROWS_AS(
-      fit(task, optimizer, options, state, {nullptr, nullptr, [&](const FitState& now) { last_saved = now.step; }}),
+      fit(task, optimizer, options, state, {.save = [&](const FitRun& now) { last_saved = now.state.step; }}),
       Diverged);
   CHECK(last_saved == 3);
 }

@@ -16,13 +16,14 @@
 #include "contexture/evaluate/linear_probe.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/optim/muon.hpp"
-#include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/pretext_settings.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/pretraining.hpp"
+#include "contexture/train/progress.hpp"
+#include "contexture/train/training.hpp"
 
 namespace contexture {
 
@@ -121,26 +122,23 @@ inline double position_accuracy(Backbone<float>& encoder, const PatchSampler& sa
           detail::position_accuracy(encoder, pretext.sampler(), images, train, validation, rng.split("position"));
     }
     TamperedTask<float> tampered(pretext, check.tampering);
-    const ImageSet no_more;
-    detail::PretrainTask task(encoder, tampered, images, train, no_more, validation, batch, rng.split("training"));
-    Muon<float> optimizer(task.module().parameters(), {.weight_decay = 5e-4});
-    FitOptions fit_options;
-    fit_options.steps = options.steps;
-    fit_options.evaluate_at = {options.steps};
-    fit_options.learning_rate =
-        Schedule{.peak = options.learning_rate * static_cast<double>(batch) / 128, .total_steps = options.steps};
-    fit_options.steps_per_epoch = static_cast<double>(train.size()) / static_cast<double>(batch);
-    fit_options.phase = message("diagnose, ", check.name, ", seed ", options.seed);
-    fit_options.rng = rng.split("dropout");
+    const TrainingOptions training{.steps = options.steps,
+                                   .batch = batch,
+                                   .learning_rate = options.learning_rate * static_cast<double>(batch) / 128,
+                                   .optimizer = optimizer_factory<Muon>(MuonOptions{.weight_decay = 5e-4}),
+                                   .evaluate_at = {options.steps},
+                                   .phase = message("diagnose, ", check.name, ", seed ", options.seed),
+                                   .dropout = rng.split("dropout")};
     const PhaseInfo info{.title = message(check.name, ": ", check.question, ", seed ", options.seed),
                          .number = static_cast<int>(i) + 1,
                          .of = static_cast<int>(checks.size()),
                          .steps = options.steps,
                          .images_per_step = batch};
     progress.begin(info);
-    FitState state;
-    if (fit(task, optimizer, fit_options, state, FitHooks{&progress, stop, {}}) == FitStatus::stopped)
-      throw Stopped(message("stopped in the check '", check.name, "'"));
+    const FitState state =
+        pretrain(encoder, tampered, {.set = images, .indices = train, .validation = validation, .recalibrate = false},
+                 training, rng.split("training"), {.progress = &progress, .stop = stop});
+    if (state.step < options.steps) throw Stopped(message("stopped in the check '", check.name, "'"));
     progress.end(info);
     out.names.push_back(check.name);
     out.accuracy.push_back(state.best_accuracy);

@@ -22,16 +22,15 @@
 #include "contexture/nn/serialize.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
-#include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
-#include "contexture/ssl/recalibrate.hpp"
 #include "contexture/study/checkpoint.hpp"
-#include "contexture/study/classifier_task.hpp"
 #include "contexture/study/config.hpp"
 #include "contexture/study/plan.hpp"
 #include "contexture/study/run_files.hpp"
+#include "contexture/train/classifier.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/pretraining.hpp"
+#include "contexture/train/training.hpp"
 
 namespace contexture {
 
@@ -65,52 +64,51 @@ inline std::string phase_name(const PhaseId& phase) {
   return message(text.experiment, ", ", text.arm, ", seed ", text.seed);
 }
 
-inline std::function<double(std::int64_t)> schedule(double peak, std::int64_t steps, double warmup) {
-  return Schedule{.peak = peak, .total_steps = std::max<std::int64_t>(steps, 1), .warmup_fraction = warmup};
+inline OptimizerFactory optimizer_of(const ExperimentConfig& config) {
+  if (config.optimizer == "muon") return optimizer_factory<Muon>(MuonOptions{.weight_decay = config.weight_decay});
+  return optimizer_factory<Sgd>(SgdOptions{.weight_decay = config.weight_decay});
 }
 
-inline std::unique_ptr<Optimizer<float>> make_optimizer(const ExperimentConfig& config, Module<float>& module) {
-  if (config.optimizer == "muon")
-    return std::make_unique<Muon<float>>(module.parameters(), MuonOptions{.weight_decay = config.weight_decay});
-  return std::make_unique<Sgd<float>>(module.parameters(), SgdOptions{.weight_decay = config.weight_decay});
-}
-
-// Trains (or goes on training) one phase. Throws Stopped after a stop request, with the state kept.
-template <class B>
-FitState run_phase(PhaseContext& context, const PhaseId& phase, const std::string& title, FitTask<B>& task,
-                   Optimizer<float>& optimizer, FitOptions options) {
+// Trains (or goes on training) one phase: `train` calls fit() by way of pretrain() or train_classifier(). Throws
+// Stopped after a stop request, with the state kept.
+template <class Train>
+FitState run_phase(PhaseContext& context, const PhaseId& phase, const std::string& title, TrainingOptions options,
+                   const Train& train) {
   RunState& state = context.state;
   const std::string checkpoint = checkpoint_path(context.files.out).string();
-  FitState fit_state;
-  if (state.phase == phase) {
-    restore_tensors(state.model, state_tensors(task.module()), checkpoint);
-    restore_tensors(state.optimizer, state_tensors(optimizer), checkpoint);
-    fit_state = std::move(state.fit);
-  }
-  clear_phase(state);
-  const PhaseInfo info{.title = message(title, ", seed ", phase.seed),
-                       .number = context.number,
-                       .of = context.of,
-                       .first_step = fit_state.step,
-                       .steps = options.steps,
-                       .images_per_step = task.images_per_step()};
+  PhaseInfo info{.title = message(title, ", seed ", phase.seed),
+                 .number = context.number,
+                 .of = context.of,
+                 .steps = options.steps,
+                 .images_per_step = options.batch};
   options.phase = phase_name(phase);
   options.save_seconds = context.files.save_seconds;
-  const FitHooks hooks{&context.progress, context.stop, [&](const FitState& now) {
-                         state.phase = phase;
-                         state.fit = now;
-                         copy_tensors(state_tensors(task.module()), state.model);
-                         copy_tensors(state_tensors(optimizer), state.optimizer);
-                         context.save();
-                       }};
-  context.progress.begin(info);
-  if (fit(task, optimizer, options, fit_state, hooks) == FitStatus::stopped) {
-    const std::string where = message("stopped at step ", fit_state.step, " of ", options.steps, " of ", info.title);
+  FitHooks hooks{.progress = &context.progress, .stop = context.stop};
+  hooks.begin = [&](const FitRun& run) {
+    if (state.phase == phase) {
+      restore_tensors(state.model, state_tensors(run.module), checkpoint);
+      restore_tensors(state.optimizer, state_tensors(run.optimizer), checkpoint);
+      run.state = std::move(state.fit);
+    }
+    clear_phase(state);
+    info.first_step = run.state.step;
+    context.progress.begin(info);
+  };
+  hooks.save = [&](const FitRun& run) {
+    state.phase = phase;
+    state.fit = run.state;
+    copy_tensors(state_tensors(run.module), state.model);
+    copy_tensors(state_tensors(run.optimizer), state.optimizer);
+    context.save();
+  };
+  FitState fitted = train(options, hooks);
+  if (fitted.step < options.steps) {
+    const std::string where = message("stopped at step ", fitted.step, " of ", options.steps, " of ", info.title);
     throw Stopped(context.files.out.empty() ? where : message(where, ", kept in ", checkpoint));
   }
   context.progress.end(info);
   clear_phase(state);
-  return fit_state;
+  return fitted;
 }
 
 inline void add_history(RunState& state, const PhaseId& phase, const std::vector<HistoryRow>& rows) {
@@ -150,31 +148,35 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
   const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
       config.pretext, context.plan.pretext_images, config.pretext_options, encoder, rng.split("pretext head"));
   // The images held out for validation are among those it learns from: only their patches are new.
-  detail::PretrainTask task(encoder, *pretext, data.train, numbered(data.train.count), data.unlabeled, split.validation,
-                            config.pretrain_batch_size, rng.split("pretext"));
-  const std::unique_ptr<Optimizer<float>> optimizer = detail::make_optimizer(config, task.module());
-  const auto batch = static_cast<double>(task.images_per_step());
-  FitOptions options;
-  options.steps_per_epoch = static_cast<double>(task.images()) / batch;
-  options.steps = std::llround(config.pretrain_epochs * options.steps_per_epoch);
+  const PretrainImages images{.set = data.train,
+                              .validation = split.validation,
+                              .more = &data.unlabeled,
+                              .normalization = classifier.normalization};
+  TrainingOptions options{.batch = std::min(config.pretrain_batch_size, data.train.count),
+                          .warmup = kPretrainWarmup,
+                          .optimizer = detail::optimizer_of(config),
+                          .dropout = rng.split("pretext dropout")};
+  const auto batch = static_cast<double>(options.batch);
+  options.steps = std::llround(config.pretrain_epochs * (static_cast<double>(images.count()) / batch));
+  options.learning_rate = config.pretrain_learning_rate * batch / 128;
   options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config.evaluations));
-  options.learning_rate = detail::schedule(config.pretrain_learning_rate * batch / 128, options.steps, kPretrainWarmup);
-  options.rng = rng.split("pretext dropout");
-  const FitState fitted = detail::run_phase(context, phase, "pre-training by " + pretext->name() + ", no labels", task,
-                                            *optimizer, options);
+  const FitState fitted =
+      detail::run_phase(context, phase, "pre-training by " + pretext->name() + ", no labels", options,
+                        [&](const TrainingOptions& how, const FitHooks& hooks) {
+                          return pretrain(encoder, *pretext, images, how, rng.split("pretext"), hooks);
+                        });
 
-  recalibrate_batch_norm(encoder, data.train, numbered(data.train.count), classifier.normalization);
   RunState& state = context.state;
   state.encoder.clear();
   copy_tensors(state_tensors(encoder), state.encoder);
   PretrainResult result;
   result.task = pretext->name();
   result.seconds = fitted.seconds;
-  result.chance = task.chance();
+  result.chance = validation_chance(*pretext, static_cast<Index>(split.validation.size()));
   result.suspicious_accuracy = pretext->suspicious_accuracy();
   result.steps = options.steps;
   result.images_per_second =
-      static_cast<double>(options.steps * task.images_per_step()) / std::max(fitted.training_seconds, 1e-9);
+      static_cast<double>(options.steps * options.batch) / std::max(fitted.training_seconds, 1e-9);
   for (const HistoryRow& row : fitted.rows) {
     if (row.split != "validation") continue;
     result.loss = row.loss;
@@ -209,27 +211,33 @@ inline void run_arm(PhaseContext& context, const PhaseId& phase) {
   const bool pretrained = phase.arm == Arm::pretrained;
   if (pretrained) detail::transfer(config, context.state.encoder, model.encoder());
 
-  detail::ClassifierTask task(model, data.train, subset, split.validation, how.batch,
-                              {.crop_padding = how.padding, .flip = classifier.mirror}, config.label_smoothing,
-                              rng.split("batches").split(experiment));
-  const std::unique_ptr<Optimizer<float>> optimizer = detail::make_optimizer(config, model);
-  if (pretrained && config.encoder_rate != 1)
-    for (const NamedParameter<float>& parameter : model.encoder().parameters())
-      if (detail::transferred(config, model.encoder(), parameter.name))
-        optimizer->scale_rate("encoder." + parameter.name, config.encoder_rate);
-  FitOptions options;
-  options.steps = how.steps;
-  options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config.evaluations));
-  options.learning_rate =
-      detail::schedule(how.learning_rate * static_cast<double>(how.batch) / 128, options.steps, config.warmup);
-  options.averaging = config.averaging;
-  options.steps_per_epoch = static_cast<double>(images) / static_cast<double>(how.batch);
-  options.rng = rng.split("dropout").split(experiment);
-  const FitState fitted =
-      detail::run_phase(context, phase, experiment + " % of labels, " + (pretrained ? "pre-trained" : "from scratch"),
-                        task, *optimizer, options);
+  const LabelledImages labelled{.set = data.train,
+                                .indices = subset,
+                                .augmentation = {.crop_padding = how.padding, .flip = classifier.mirror},
+                                .label_smoothing = config.label_smoothing,
+                                .evaluate = [&] { return score(model, data.train, split.validation).evaluation; }};
+  const OptimizerFactory make_optimizer = [&](std::vector<NamedParameter<float>> parameters) {
+    std::unique_ptr<Optimizer<float>> optimizer = detail::optimizer_of(config)(std::move(parameters));
+    if (pretrained && config.encoder_rate != 1)
+      for (const NamedParameter<float>& parameter : model.encoder().parameters())
+        if (detail::transferred(config, model.encoder(), parameter.name))
+          optimizer->scale_rate("encoder." + parameter.name, config.encoder_rate);
+    return optimizer;
+  };
+  const TrainingOptions options{.steps = how.steps,
+                                .batch = how.batch,
+                                .learning_rate = how.learning_rate * static_cast<double>(how.batch) / 128,
+                                .warmup = config.warmup,
+                                .optimizer = make_optimizer,
+                                .evaluate_at = evaluation_steps(how.steps, static_cast<int>(config.evaluations)),
+                                .averaging = config.averaging,
+                                .dropout = rng.split("dropout").split(experiment)};
+  const FitState fitted = detail::run_phase(
+      context, phase, experiment + " % of labels, " + (pretrained ? "pre-trained" : "from scratch"), options,
+      [&](const TrainingOptions& training, const FitHooks& hooks) {
+        return train_classifier(model, labelled, training, rng.split("batches").split(experiment), hooks);
+      });
 
-  restore_tensors(fitted.best, state_tensors(model), "best weights");
   Score tested = score(model, data.test, numbered(data.test.count));
   ArmResult result;
   result.best_val_accuracy = fitted.best_accuracy;
@@ -246,13 +254,14 @@ inline void run_arm(PhaseContext& context, const PhaseId& phase) {
   result.confusion = std::move(tested.confusion);
   RunState& state = context.state;
   detail::add_history(state, phase, fitted.rows);
-  const HistoryRow row{fitted.best_step,
-                       static_cast<double>(fitted.best_step) / options.steps_per_epoch,
-                       fitted.seconds,
-                       "test",
-                       tested.evaluation.loss,
-                       tested.evaluation.accuracy,
-                       tested.evaluation.macro_f1};
+  const HistoryRow row{
+      fitted.best_step,
+      static_cast<double>(fitted.best_step) / (static_cast<double>(images) / static_cast<double>(how.batch)),
+      fitted.seconds,
+      "test",
+      tested.evaluation.loss,
+      tested.evaluation.accuracy,
+      tested.evaluation.macro_f1};
   detail::add_history(state, phase, {row});
   context.progress.row(row);
   if (!context.files.out.empty()) model.save(weights_path(context.files.out, phase, config.seed));

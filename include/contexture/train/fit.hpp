@@ -104,10 +104,18 @@ struct FitState {
   TensorMap average;  ///< of parameters and buffers, where FitOptions::averaging is above 0
 };
 
+/// A training as hooks see it: what a run is continued from, besides its options.
+struct FitRun {
+  FitState& state;
+  Module<float>& module;
+  Optimizer<float>& optimizer;
+};
+
 struct FitHooks {
   Progress* progress = nullptr;
   const StopToken* stop = nullptr;
-  std::function<void(const FitState&)> save;  ///< between two steps: now and then, and when stopped
+  std::function<void(const FitRun&)> begin = {};  ///< before anything else: may put back what `save` kept
+  std::function<void(const FitRun&)> save = {};   ///< between two steps: now and then, and when stopped
 };
 
 enum class FitStatus { finished, stopped };
@@ -191,17 +199,19 @@ void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, 
 template <class B>
 FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& options, FitState& state,
               const FitHooks& hooks = {}) {
+  Module<float>& module = task.module();
+  const FitRun run{state, module, optimizer};
+  if (hooks.begin) hooks.begin(run);
   require(options.steps >= 0 && state.step >= 0 && state.step <= options.steps, "fit: step ", state.step, " of ",
           options.steps);
   require(static_cast<bool>(options.learning_rate), "fit: no learning rate");
   require(options.averaging >= 0 && options.averaging <= kMostAveraging, "fit: averaging ", options.averaging,
           ", expected 0 to ", kMostAveraging);
-  Module<float>& module = task.module();
   std::vector<NamedParameter<float>> parameters = module.parameters();
   const auto save = [&] {
     if (!hooks.save) return;
     detail::require_finite(module, state.step);
-    hooks.save(state);
+    hooks.save(run);
   };
 
   detail::WeightAverage average(module, state.average, options.averaging * static_cast<double>(options.steps));

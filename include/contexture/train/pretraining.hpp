@@ -1,4 +1,4 @@
-// What fit() trains without labels: an encoder and a pretext task.
+// Pre-training: an encoder learns from images without labels, by a pretext task.
 #pragma once
 
 #include <algorithm>
@@ -9,13 +9,34 @@
 
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/normalisation.hpp"
 #include "contexture/data/sampler.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext.hpp"
+#include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/fit.hpp"
+#include "contexture/train/training.hpp"
 
-namespace contexture::detail {
+namespace contexture {
+
+/// What an encoder is pre-trained on. Labels are not looked at.
+struct PretrainImages {
+  const ImageSet& set;
+  std::vector<Index> indices = {};     ///< those of the set to learn from; none: all
+  std::vector<Index> validation = {};  ///< those of the set to be asked about at TrainingOptions::evaluate_at
+  const ImageSet* more = nullptr;      ///< all of these are learnt from as well, in their share of the steps
+  Normalization normalization = {};    ///< of whole images, as a classifier gets them; none: that of `indices`
+  /// The encoder ends with the batch-norm statistics of whole images; else with those of what the task shows it.
+  bool recalibrate = true;
+
+  /// Images of the set that are learnt from.
+  [[nodiscard]] Index of_set() const { return indices.empty() ? set.count : static_cast<Index>(indices.size()); }
+  /// All that are learnt from.
+  [[nodiscard]] Index count() const { return of_set() + (more == nullptr ? 0 : more->count); }
+};
+
+namespace detail {
 
 // Encoder and pretext task as one module to train.
 class PretrainModel final : public Module<float> {
@@ -41,22 +62,22 @@ inline constexpr Index kPretextEvaluationBatch = 256;
 // of the first set.
 class PretrainTask final : public FitTask<PretextBatch> {
  public:
-  PretrainTask(Backbone<float>& encoder, PretextTask<float>& pretext, const ImageSet& set, std::vector<Index> indices,
-               const ImageSet& more, std::vector<Index> validation, Index batch, const Rng& rng)
+  PretrainTask(Backbone<float>& encoder, PretextTask<float>& pretext, const PretrainImages& images, Index batch,
+               const Rng& rng)
       : encoder_(encoder),
         pretext_(pretext),
         model_(encoder, pretext),
-        set_(set),
-        more_(more),
-        validation_(std::move(validation)),
-        images_(static_cast<Index>(indices.size()) + more.count),
-        batch_(std::min(batch, static_cast<Index>(indices.size()))),
-        sampler_(std::move(indices), batch_, rng.split("order")),
+        set_(images.set),
+        more_(images.more),
+        validation_(images.validation),
+        images_(images.count()),
+        batch_(std::min(batch, images.of_set())),
+        sampler_(images.indices.empty() ? numbered(set_.count) : images.indices, batch_, rng.split("order")),
         rng_(rng.split("patches")),
         validation_rng_(rng.split("validation patches")) {
     // Of few, no image twice in a batch: contrastive tasks would have to tell it from itself.
-    if (more.count > 0)
-      more_sampler_.emplace(numbered(more.count), std::min(batch_, more.count), rng.split("order of unlabelled"));
+    if (more_count() > 0)
+      more_sampler_.emplace(numbered(more_count()), std::min(batch_, more_count()), rng.split("order of unlabelled"));
   }
 
   Module<float>& module() override { return model_; }
@@ -64,7 +85,7 @@ class PretrainTask final : public FitTask<PretextBatch> {
   PretextBatch make_batch(std::int64_t step) const override {
     const Rng rng = rng_.split(static_cast<std::uint64_t>(step));
     const std::int64_t before = more_before(step);
-    if (more_before(step + 1) > before) return pretext_.make_batch(more_, more_sampler_->batch(before), rng);
+    if (more_before(step + 1) > before) return pretext_.make_batch(*more_, more_sampler_->batch(before), rng);
     return pretext_.make_batch(set_, sampler_.batch(step - before), rng);
   }
 
@@ -80,19 +101,13 @@ class PretrainTask final : public FitTask<PretextBatch> {
   }
 
   [[nodiscard]] std::int64_t images_per_step() const override { return batch_; }
-  [[nodiscard]] Index images() const { return images_; }
-
-  // Of the validation's accuracy: in batches as evaluate() makes them, of the smaller size where there are two.
-  [[nodiscard]] double chance() const {
-    const auto held_out = static_cast<Index>(validation_.size());
-    return pretext_.chance(
-        std::max<Index>(2, held_out / pretext_evaluation_batches(held_out, kPretextEvaluationBatch)));
-  }
 
  private:
+  [[nodiscard]] Index more_count() const { return more_ == nullptr ? 0 : more_->count; }
+
   // Steps on `more` before this one.
   [[nodiscard]] std::int64_t more_before(std::int64_t step) const {
-    return static_cast<std::int64_t>(static_cast<double>(step) * static_cast<double>(more_.count) /
+    return static_cast<std::int64_t>(static_cast<double>(step) * static_cast<double>(more_count()) /
                                      static_cast<double>(images_));
   }
 
@@ -100,7 +115,7 @@ class PretrainTask final : public FitTask<PretextBatch> {
   PretextTask<float>& pretext_;
   PretrainModel model_;
   const ImageSet& set_;
-  const ImageSet& more_;
+  const ImageSet* more_;
   std::vector<Index> validation_;
   Index images_;
   Index batch_;
@@ -110,4 +125,32 @@ class PretrainTask final : public FitTask<PretextBatch> {
   Rng validation_rng_;
 };
 
-}  // namespace contexture::detail
+}  // namespace detail
+
+/// Trains an encoder and the task's head, for options.steps steps or until a stop is requested; the head is of no use
+/// afterwards. Returns what was measured: fewer steps than asked for where it was stopped. The same arguments give the
+/// same bits. Throws std::invalid_argument for options that make no sense, Diverged when the loss is not finite.
+inline FitState pretrain(Backbone<float>& encoder, PretextTask<float>& task, const PretrainImages& images,
+                         const TrainingOptions& options, const Rng& rng, const FitHooks& hooks = {}) {
+  detail::check_image_set("pretrain", images.set);
+  detail::check_training("pretrain", options, images.of_set());
+  require(options.evaluate_at.empty() || !images.validation.empty(),
+          "pretrain: to be evaluated, but PretrainImages::validation has no images");
+  detail::PretrainTask training(encoder, task, images, options.batch, rng);
+  FitState state = detail::train(training, options, images.count(), rng, hooks);
+  if (!images.recalibrate || state.step < options.steps) return state;
+  const std::vector<Index> whole = images.indices.empty() ? numbered(images.set.count) : images.indices;
+  recalibrate_batch_norm(
+      encoder, images.set, whole,
+      images.normalization.mean.empty() ? channel_statistics(images.set, whole) : images.normalization);
+  return state;
+}
+
+/// Accuracy in pretrain()'s validation on so many images that can be had without looking at them: that of its batches,
+/// of the smaller size where there are two.
+[[nodiscard]] inline double validation_chance(const PretextTask<float>& task, Index held_out) {
+  return task.chance(
+      std::max<Index>(2, held_out / pretext_evaluation_batches(held_out, detail::kPretextEvaluationBatch)));
+}
+
+}  // namespace contexture

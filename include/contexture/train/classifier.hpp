@@ -1,0 +1,109 @@
+// A classifier learns from labelled images. How good it is on others is the caller's to say, by score() of
+// evaluate/score.hpp or otherwise.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/augmentation.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/dataset.hpp"
+#include "contexture/data/sampler.hpp"
+#include "contexture/models/image_classifier.hpp"
+#include "contexture/nn/module.hpp"
+#include "contexture/optim/state_tensors.hpp"
+#include "contexture/train/fit.hpp"
+#include "contexture/train/training.hpp"
+
+namespace contexture {
+
+/// What a classifier is trained on.
+struct LabelledImages {
+  const ImageSet& set;
+  std::vector<Index> indices;                 ///< those of the set whose labels it learns from
+  Augmentation augmentation = {};             ///< of those
+  double label_smoothing = 0;                 ///< in [0, 1)
+  std::function<Evaluation()> evaluate = {};  ///< asked at TrainingOptions::evaluate_at; may leave the mode changed
+};
+
+namespace detail {
+
+class ClassifierTask final : public FitTask<Batch> {
+ public:
+  ClassifierTask(ImageClassifier& model, const LabelledImages& images, Index batch, const Rng& rng)
+      : model_(model),
+        images_(images),
+        sampler_(images.indices, batch, rng.split("order")),
+        rng_(rng.split("augmentation")) {}
+
+  Module<float>& module() override { return model_; }
+
+  Batch make_batch(std::int64_t step) const override {
+    Batch batch;
+    contexture::make_batch(images_.set, sampler_.batch(step), model_.options().normalization, &images_.augmentation,
+                           rng_.split(static_cast<std::uint64_t>(step)), batch);
+    return batch;
+  }
+
+  BatchLoss loss(Batch& batch) override {
+    const Variable<float> logits = model_(Variable<float>(std::move(batch.images)));
+    return {softmax_cross_entropy<float>(logits, batch.labels, {.label_smoothing = images_.label_smoothing}),
+            count_correct(logits.value(), batch.labels), static_cast<std::int64_t>(batch.labels.size())};
+  }
+
+  Evaluation evaluate() override { return images_.evaluate(); }
+
+  [[nodiscard]] std::int64_t images_per_step() const override { return sampler_.batch_size(); }
+
+ private:
+  ImageClassifier& model_;
+  const LabelledImages& images_;
+  EpochSampler sampler_;
+  Rng rng_;
+};
+
+// Throws std::invalid_argument where the images are not what the classifier is for.
+inline void check_labelled_images(const ImageClassifierOptions& classifier, const LabelledImages& images) {
+  const ImageSet& set = images.set;
+  check_image_set("train_classifier", set);
+  require(set.height == classifier.height && set.width == classifier.width &&
+              set.channels == classifier.encoder.in_channels,
+          "train_classifier: images of ", set.height, " x ", set.width, " x ", set.channels, ", the classifier is for ",
+          classifier.height, " x ", classifier.width, " x ", classifier.encoder.in_channels);
+  require(!set.labels.empty(), "train_classifier: images without labels");
+  for (const Index i : images.indices) {
+    require(i >= 0 && i < set.count, "train_classifier: image ", i, " of ", set.count);
+    const std::int32_t label = set.labels[static_cast<std::size_t>(i)];
+    require(label >= 0 && static_cast<std::size_t>(label) < classifier.class_names.size(), "train_classifier: image ",
+            i, " has label ", label, ", expected 0 to ", classifier.class_names.size() - 1);
+  }
+}
+
+}  // namespace detail
+
+/// Trains all weights of a classifier, for options.steps steps or until a stop is requested. Where it was evaluated, it
+/// ends with the weights that were best then, else with the last. Returns what was measured: fewer steps than asked for
+/// where it was stopped. The same arguments give the same bits. Throws std::invalid_argument for options that make no
+/// sense and images that the classifier is not for, Diverged when the loss is not finite.
+inline FitState train_classifier(ImageClassifier& model, const LabelledImages& images, const TrainingOptions& options,
+                                 const Rng& rng, const FitHooks& hooks = {}) {
+  detail::check_labelled_images(model.options(), images);
+  const auto count = static_cast<Index>(images.indices.size());
+  detail::check_training("train_classifier", options, count);
+  require(options.evaluate_at.empty() || images.evaluate,
+          "train_classifier: to be evaluated, but LabelledImages::evaluate is not given");
+  require(options.averaging == 0 || !options.evaluate_at.empty(),
+          "train_classifier: averaged weights are for evaluation, but TrainingOptions::evaluate_at is empty");
+  detail::ClassifierTask task(model, images, std::min(options.batch, count), rng);
+  FitState state = detail::train(task, options, count, rng, hooks);
+  if (state.step == options.steps && state.best_step >= 0)
+    restore_tensors(state.best, state_tensors(model), "best weights");
+  return state;
+}
+
+}  // namespace contexture
