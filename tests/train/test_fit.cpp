@@ -396,7 +396,7 @@ TEST_CASE("fit counts the time of evaluations apart, and saves no more often tha
   options.save_seconds = 0.1;
   int saves = 0;
   FitState state;
-  fit(task, optimizer, options, state, {nullptr, nullptr, [&](const FitState&) { ++saves; }});
+  fit(task, optimizer, options, state, {.save = [&](const FitRun&) { ++saves; }});
   CHECK(state.training_seconds >= 0.16);
   CHECK(state.seconds - state.training_seconds >= 0.09);
   CHECK(saves >= 1);

@@ -41,14 +41,9 @@ TEST_CASE("pre-training trains the encoder and the head, and knows by how many i
   const auto images = pretext_images(data.train, channel_statistics(data.train, numbered(240)), false);
   ResNet<float> encoder({.in_channels = 3, .width = 2}, Rng(1));
   const auto simclr = make_pretext_task<float>("simclr", images, {}, encoder, Rng(2));
-  const auto chance_of = [&](Index held_out) {
-    return detail::PretrainTask(encoder, *simclr, data.train, numbered(240), data.unlabeled, numbered(held_out), 32,
-                                Rng(3))
-        .chance();
-  };
-  CHECK(chance_of(24) == Approx(1.0 / 47));
-  CHECK(chance_of(1) == Approx(1.0 / 3));  // a view of one image has no other to be told from
-  detail::PretrainTask task(encoder, *simclr, data.train, numbered(240), data.unlabeled, numbered(24), 32, Rng(3));
+  CHECK(validation_chance(*simclr, 24) == Approx(1.0 / 47));
+  CHECK(validation_chance(*simclr, 1) == Approx(1.0 / 3));  // a view of one image has no other to be told from
+  detail::PretrainTask task(encoder, *simclr, {.set = data.train, .validation = numbered(24)}, 32, Rng(3));
   std::size_t of_encoder = 0, of_head = 0;
   for (const auto& parameter : task.module().parameters()) {
     of_encoder += parameter.name.starts_with("encoder.") ? 1U : 0U;
