@@ -1,4 +1,5 @@
 // safetensors: round trip, strictness, and damaged files, each refused with a line that says why.
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -204,6 +205,81 @@ TEST_CASE("weights that are not numbers are refused, and the module is left as i
                           ContainsSubstring(" at index 4, expected finite numbers"));
     CHECK(good.parameters()[0].variable.value() == before);
   }
+}
+
+TEST_CASE("numbers of 16 bits are read as float, every one exactly") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "half.safetensors";
+  std::string all;  // 0x0000 to 0xffff
+  for (unsigned i = 0; i < 65536; ++i) all += {static_cast<char>(i & 0xff), static_cast<char>(i >> 8)};
+  for (const bool brain : {false, true}) {
+    CAPTURE(brain);
+    const int fraction = brain ? 7 : 10, bias = brain ? 127 : 15;
+    write_raw(
+        path,
+        message(R"({"a":{"dtype":")", brain ? "BF16" : "F16", R"(","shape":[256,256],"data_offsets":[0,131072]}})"),
+        all);
+    const Tensor<float> a = read_safetensors(path).tensors.at("a");
+    REQUIRE(a.shape() == Shape{256, 256});
+    std::size_t wrong = 0;
+    for (int i = 0; i < 65536; ++i) {
+      const float got = a.data()[i];
+      const int exponent = (i & 0x7fff) >> fraction, mantissa = i & ((1 << fraction) - 1);
+      if (exponent == 2 * bias + 1)
+        wrong += mantissa == 0 ? !std::isinf(got) : !std::isnan(got);
+      else
+        wrong += static_cast<double>(std::abs(got)) !=
+                 std::ldexp(mantissa + (exponent > 0 ? 1 << fraction : 0), std::max(exponent, 1) - bias - fraction);
+      wrong += std::signbit(got) != (i >= 0x8000);
+    }
+    CHECK(wrong == 0);
+  }
+  // By hand: 1, -2, 65504, 2^-24 and the nearest to a third; 1, -2, 3.389e38, 2^-133 and 0.33398.
+  write_raw(path,
+            R"({"f":{"dtype":"F16","shape":[5],"data_offsets":[0,10]},"b":{"dtype":"BF16","shape":[5],)"
+            R"("data_offsets":[10,20]}})",
+            std::string("\x00\x3c\x00\xc0\xff\x7b\x01\x00\x55\x35\x80\x3f\x00\xc0\x7f\x7f\x01\x00\xab\x3e", 20));
+  const TensorFile two = read_safetensors(path);
+  const auto values = [&](const char* name) {
+    const Tensor<float>& t = two.tensors.at(name);
+    return std::vector<float>(t.data(), t.data() + t.size());
+  };
+  CHECK(values("f") == std::vector<float>{1, -2, 65504, 0x1p-24F, 0.333251953125F});
+  CHECK(values("b") == std::vector<float>{1, -2, 0x1.fep127F, 0x1p-133F, 0.333984375F});
+}
+
+TEST_CASE("weights of 16 bits go into a module of float; their NaN, infinities and sizes are refused as float's are") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "half.safetensors";
+  const auto write = [&](const std::string& dtype, const std::string& weight, int bytes = 4) {
+    write_raw(path,
+              message(R"({"bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"weight":{"dtype":")", dtype,
+                      R"(","shape":[2,1],"data_offsets":[4,)", 4 + bytes, "]}}"),
+              std::string(4, '\0') + weight);
+  };
+  Linear<float> layer(2, 1, Rng(1));
+  write("BF16", std::string("\x80\x3f\x00\xc0", 4));
+  CHECK(load(layer, path).complete());
+  CHECK(layer.parameters()[0].variable.value().data()[1] == -2);
+  write("F16", std::string("\x00\x3c\x00\x42", 4));
+  CHECK(load(layer, path).complete());
+  CHECK(layer.parameters()[0].variable.value().data()[1] == 3);
+  for (const auto& [dtype, bad] : {std::pair<const char*, const char*>{"BF16", "\x80\x7f"},
+                                   {"BF16", "\xc1\xff"},
+                                   {"F16", "\x01\xfc"},
+                                   {"F16", "\x01\x7c"}}) {
+    write(dtype, std::string("\0\0", 2) + bad);
+    CHECK_THROWS_WITH(load(layer, path), ContainsSubstring("tensor 'weight' has ") &&
+                                             ContainsSubstring(" at index 1, expected finite numbers"));
+  }
+  CHECK(layer.parameters()[0].variable.value().data()[1] == 3);
+  write("F16", std::string(8, '\0'), 8);
+  CHECK_THAT(refusal(path), ContainsSubstring("has 8 bytes, its shape (2,1) needs 4"));
+  write("F8_E4M3", std::string(2, '\0'), 2);
+  CHECK_THAT(refusal(path), ContainsSubstring("dtype F8_E4M3, expected F32, F64, F16 or BF16"));
+  // Written is float.
+  save(layer, path);
+  CHECK_THAT(bytes_of(path), ContainsSubstring(R"("dtype":"F32")") && !ContainsSubstring("F16"));
 }
 
 TEST_CASE("a former file is kept under the name that is asked for") {

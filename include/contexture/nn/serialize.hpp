@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "contexture/core/atomic_file.hpp"
+#include "contexture/core/bfloat16.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/fingerprint.hpp"
 #include "contexture/core/finite.hpp"
@@ -31,7 +32,7 @@ namespace contexture {
 
 using Metadata = std::map<std::string, std::string>;
 
-/// What a safetensors file holds. float and double tensors are kept; names are unique.
+/// What a safetensors file holds, all as float; names are unique.
 struct TensorFile {
   std::map<std::string, Tensor<float>> tensors;
   Metadata metadata;
@@ -77,9 +78,38 @@ inline std::string list_some(const char* what, const std::vector<std::string>& n
 
 namespace detail {
 
+// A number of IEEE 754's 16 bits (5 of exponent), exactly; infinities and NaN stay what they are.
+inline float from_half(std::uint16_t half) {
+  const std::uint32_t sign = (half & 0x8000u) << 16, rest = half & 0x7fffu;
+  std::uint32_t bits = (rest << 13) + ((127u - 15u) << 23);
+  if (rest >= 0x7c00u) bits = rest << 13 | 0x7f800000u;
+  if (rest < 0x400u) bits = std::bit_cast<std::uint32_t>(static_cast<float>(rest) * 0x1p-24F);  // subnormal
+  return std::bit_cast<float>(sign | bits);
+}
+
+// Numbers as they lie in a file -> float.
+inline void to_float(std::string_view dtype, const char* bytes, float* out, std::size_t count) {
+  const auto each = [&](auto stored, const auto& convert) {
+    for (std::size_t i = 0; i < count; ++i) {
+      std::memcpy(&stored, bytes + i * sizeof(stored), sizeof(stored));
+      out[i] = convert(stored);
+    }
+  };
+  if (dtype == "F64") each(double{}, [](double x) { return static_cast<float>(x); });
+  if (dtype == "F16") each(std::uint16_t{}, from_half);
+  if (dtype == "BF16") each(bfloat16{}, [](bfloat16 x) { return static_cast<float>(x); });
+}
+
+// Bytes of a number; 0 for what is not read.
+inline std::uint64_t bytes_of_dtype(std::string_view dtype) {
+  if (dtype == "F64") return 8;
+  if (dtype == "F32") return 4;
+  return dtype == "F16" || dtype == "BF16" ? 2 : 0;
+}
+
 // What a safetensors header says of a tensor.
 struct TensorEntry {
-  bool wide = false;  // F64, else F32
+  std::string dtype;
   Shape shape{};
   std::uint64_t begin = 0, end = 0;  // in the data
   [[nodiscard]] std::uint64_t bytes() const { return end - begin; }
@@ -93,10 +123,9 @@ struct TensorEntry {
                     entry["data_offsets"].size() == 2,
                 file, ": tensor '", name, "' lacks dtype, shape or data_offsets");
   const std::string dtype = entry["dtype"].get<std::string>();
-  require_input(dtype == "F32" || dtype == "F64", file, ": tensor '", name, "' has dtype ", dtype,
-                ", expected F32 or F64");
-  TensorEntry found{.wide = dtype == "F64"};
-  std::uint64_t bytes = found.wide ? 8 : 4;
+  std::uint64_t bytes = bytes_of_dtype(dtype);
+  require_input(bytes > 0, file, ": tensor '", name, "' has dtype ", dtype, ", expected F32, F64, F16 or BF16");
+  TensorEntry found{.dtype = dtype};
   for (const auto& extent : entry["shape"]) {
     require_input(extent.is_number_unsigned(), file, ": tensor '", name, "' has a shape that is not whole numbers");
     const auto e = extent.get<std::uint64_t>();
@@ -297,21 +326,21 @@ inline void write_safetensors(const std::filesystem::path& path,
   });
 }
 
-/// Reads a safetensors file; F64 is narrowed to float. Throws InputError with the file's name and what
-/// is wrong: no such file, a header longer than the file, JSON that does not parse, unknown dtype,
-/// offsets that overlap, leave gaps or do not match the shape, bytes that are not those that were written.
+/// Reads a safetensors file; F64 is narrowed to float, F16 and BF16 are widened. Throws InputError with the file's name
+/// and what is wrong: no such file, a header longer than the file, JSON that does not parse, unknown dtype, offsets
+/// that overlap, leave gaps or do not match the shape, bytes that are not those that were written.
 [[nodiscard]] inline TensorFile read_safetensors(const std::filesystem::path& path) {
   detail::SafetensorsReader reader(path);
   TensorFile result;
   result.metadata = reader.metadata();
   for (const auto& [name, stored] : reader.entries()) {
     Tensor<float> tensor = empty<float>(stored.shape);
-    if (stored.wide) {
-      std::vector<double> wide(tensor.size());
-      reader.next(wide.data());
-      std::transform(wide.begin(), wide.end(), tensor.data(), [](double x) { return static_cast<float>(x); });
-    } else {
+    if (stored.dtype == "F32") {
       reader.next(tensor.data());
+    } else {
+      std::vector<char> bytes(stored.bytes());
+      reader.next(bytes.data());
+      detail::to_float(stored.dtype, bytes.data(), tensor.data(), tensor.size());
     }
     result.tensors.emplace(name, std::move(tensor));
   }
