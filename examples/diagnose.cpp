@@ -75,18 +75,20 @@ int diagnose(int argc, char** argv) {
   add_task_options(app, given);
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
   keep_given(app, given);
+  const contexture::PrecisionGuard precision(programs::precision_of(common.precision));
   options.seed = common.seed;
   const contexture::Dataset data = programs::prepare(common);
   const contexture::ImageSet& images = data.train;
   const contexture::PretextImages kind = contexture::pretext_images(images, {}, false);
   const contexture::PretextValues task = contexture::pretext_values(kTask, kind, given);
+  const std::string machine = contexture::cpu_report().line();
   if (!common.quiet) {
     std::printf("data     %s: %lld images of %lld x %lld x %lld\n", data.name.c_str(),
                 static_cast<long long>(images.count), static_cast<long long>(images.height),
                 static_cast<long long>(images.width), static_cast<long long>(images.channels));
     std::printf("patches  grid %s, patch %s, gap %s, jitter %s, colour %s\n", task.at("grid").c_str(),
                 task.at("patch").c_str(), task.at("gap").c_str(), task.at("jitter").c_str(), task.at("colour").c_str());
-    std::printf("machine  %s\n", contexture::cpu_report().line().c_str());
+    std::printf("machine  %s\n", machine.c_str());
     std::fflush(stdout);
   }
 
@@ -107,6 +109,8 @@ int diagnose(int argc, char** argv) {
   json["batch_size"] = options.batch_size;
   json["width"] = options.width;
   json["seed"] = options.seed;
+  json["precision"] = contexture::to_string(contexture::active_precision());
+  json["machine"] = machine;
   json["checks"] = Json::array();
   std::vector<std::vector<std::string>> table{{"check", "verdict", "accuracy", "chance", "reason"}};
   std::size_t suspects = 0;

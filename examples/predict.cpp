@@ -34,8 +34,11 @@ int predict(int argc, char** argv) {
   contexture::ImageLimits limits;
   programs::add_max_pixels(app, limits);
   app.add_option("IMAGE", paths, "PNG or JPEG files")->required();
+  std::string precision = "auto";
+  programs::add_precision_option(app, precision);
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;
 
+  const contexture::PrecisionGuard guard(programs::precision_of(precision));
   const contexture::ImageClassifier classifier = contexture::ImageClassifier::load(weights);
   const contexture::ImageClassifierOptions& options = classifier.options();
   int status = 0;

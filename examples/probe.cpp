@@ -151,6 +151,7 @@ int probe(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv);
   if (!options) return 0;
   const Options& o = *options;
+  const contexture::PrecisionGuard precision(programs::precision_of(o.precision));
   const contexture::Dataset data = programs::prepare(o);
   contexture::require_input(o.no_test || data.test.count > 0, "data set ", data.name,
                             ": no test images; --no-test does without");
@@ -173,6 +174,7 @@ int probe(int argc, char** argv) {
                     {"test", images.test.size()}};
   json["classes"] = data.class_names.size();
   json["knn"] = {{"k", contexture::KnnOptions{}.k}, {"temperature", contexture::KnnOptions{}.temperature}};
+  json["precision"] = contexture::to_string(contexture::active_precision());
   json["machine"] = machine;
   json["encoders"] = Json::array();
   std::vector<Probed> measured;

@@ -106,7 +106,8 @@ if [[ -z $from ]]; then
     shift 2
     if [[ $resume == yes && -e $out/report.md ]]; then return; fi
     if [[ $resume == yes && -e $out/checkpoint.safetensors ]]; then set -- "$@" --resume; fi
-    "$root/build/release/examples/$program" "${data[@]}" "$@" --out "$out"
+    # What the pages quote was computed in float, whatever the processor.
+    "$root/build/release/examples/$program" "${data[@]}" --precision float32 "$@" --out "$out"
   }
   if ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
     encoder=$from/pretraining/encoder.safetensors

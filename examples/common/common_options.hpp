@@ -28,6 +28,7 @@ struct CommonOptions {
   DataChoice choice;
   std::uint64_t seed = 1;
   int threads = 0;
+  std::string precision = "auto";
   std::string out;
   bool quiet = false;
 };
@@ -59,6 +60,7 @@ inline void add_common_options(CLI::App& app, CommonOptions& o, const std::strin
   app.add_option("--threads", o.threads, "threads of the library; 0: all processors")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
+  add_precision_option(app, o.precision);
   app.add_option("--out", o.out, "folder for " + file + ", created when missing")->capture_default_str();
   app.add_flag("--quiet", o.quiet, "print the last line only");
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/data.hpp"
 #include "common/options.hpp"
@@ -18,10 +19,13 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/folder_lock.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/report/report.hpp"
 #include "contexture/study/checkpoint.hpp"
+#include "contexture/study/config.hpp"
 #include "contexture/study/embedding_of_run.hpp"
+#include "contexture/study/identity.hpp"
 #include "contexture/study/pretext_of_run.hpp"
 #include "contexture/study/run.hpp"
 
@@ -85,6 +89,14 @@ void keep_stopped_run(const std::filesystem::path& out) {
                             checkpoint.string());
 }
 
+// The option, if it is one, with which the run goes on that was to be resumed; else nothing.
+std::string how_to_resume(const contexture::AnotherRun& other) {
+  const std::vector<contexture::ExperimentSetting> settings = contexture::experiment_settings();
+  const bool known = std::any_of(settings.begin(), settings.end(),
+                                 [&](const contexture::ExperimentSetting& s) { return s.name == other.name; });
+  return known ? contexture::message("; --", other.name, " ", other.stored, " goes on with it") : std::string();
+}
+
 // Once a run that begins anew is accepted, its folder stops telling of the run before.
 class ExperimentProgress final : public TerminalProgress {
  public:
@@ -107,6 +119,7 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
       ExperimentCommandLine(program.name, program.purpose, program.out, program.fractions).parse(argc, argv);
   if (!options) return 0;
   contexture::ExperimentConfig& config = options->config;
+  const contexture::PrecisionGuard precision(config.precision);
   // More threads than processors only get into each other's way; the results are the same but for last bits.
   const Index processors = contexture::detail::available_processors();
   if (config.threads > 0) contexture::set_num_threads(static_cast<int>(std::min(config.threads, processors)));
@@ -144,6 +157,8 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
                                          progress, &stop_token());
     } catch (const contexture::Stopped& stopped) {
       throw contexture::Stopped(std::string(stopped.what()) + "; the same command with --resume goes on");
+    } catch (const contexture::AnotherRun& other) {
+      throw contexture::InputError(other.what() + how_to_resume(other));
     }
   }();
   contexture::write_report(summary,

@@ -100,6 +100,7 @@ class ExperimentCommandLine {
       const std::string data = given("data") ? text_of("data") : config.data;
       const std::string network = given("network") ? text_of("network") : config.network;
       config = contexture::preset_config(preset, data, network);
+      config.precision = contexture::fastest_precision();
       config.fractions = fractions_;
       for (const auto& setting : settings_)
         if (given(setting.name)) {
@@ -128,7 +129,7 @@ class ExperimentCommandLine {
     const contexture::ExperimentConfig& config = options_.config;
     for (const auto& [name, option] : added_) option->group("");  // hidden
     for (const auto& setting : settings_) {
-      const std::string text = setting.get(config);
+      const std::string text = setting.name == "precision" && !given("precision") ? "auto" : setting.get(config);
       added_.at(setting.name)->group("Options")->default_str(text.empty() ? "none" : text);
     }
     for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(config.pretext)) {

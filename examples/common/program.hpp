@@ -20,6 +20,7 @@
 #include <string>
 
 #include "contexture/core/limits.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/train/progress.hpp"
 
@@ -52,6 +53,23 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv, const std:
     throw UsageError(std::string(error.what()) + " (--help lists the options)");
   }
   return std::nullopt;
+}
+
+/// An option for what networks compute in; the program then makes a guard with precision_of().
+inline void add_precision_option(CLI::App& app, std::string& name) {
+  app.add_option("--precision", name,
+                 "what networks compute in, auto meaning bfloat16 where that is faster: auto, float32 or bfloat16")
+      ->type_name("NAME")
+      ->capture_default_str();
+}
+
+/// Throws UsageError for any other name.
+inline contexture::Precision precision_of(const std::string& name) {
+  try {
+    return contexture::precision_named(name);
+  } catch (const contexture::SettingError& error) {
+    throw UsageError(error);
+  }
 }
 
 inline contexture::StopToken& stop_token() {

@@ -106,5 +106,12 @@ TEST_CASE("cpu_report names instruction set, threads and BLAS in one line") {
   const std::string line = report.line();
   CHECK(line.find(std::string(to_string(active_isa()))) != std::string::npos);
   CHECK(line.find('\n') == std::string::npos);
+  CHECK(line.find(" kernels, float32, ") != std::string::npos);
+  {
+    const PrecisionGuard guard(Precision::bfloat16);
+    const std::string unit(to_string(active_bfloat16_unit()));
+    CHECK(cpu_report().line().find(" kernels, bfloat16 (" + unit + "), ") != std::string::npos);
+  }
+  CHECK(cpu_report().line() == line);
   CHECK(report.warning.find('\n') == std::string::npos);
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "contexture/core/cpu.hpp"
+#include "contexture/core/precision.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
@@ -39,4 +40,17 @@ TEST_CASE("CONTEXTURE_ISA is read strictly") {
     ::unsetenv("CONTEXTURE_ISA");
   else
     ::setenv("CONTEXTURE_ISA", restore.c_str(), 1);
+}
+
+TEST_CASE("a precision has a name; auto is the fastest, which without a unit for bfloat16 is float32") {
+  for (const Precision precision : {Precision::float32, Precision::bfloat16})
+    CHECK(precision_named(to_string(precision)) == precision);
+  for (const char* bad : {"", "AUTO", "float16", "bf16"})
+    CHECK_THROWS_WITH(precision_named(bad),
+                      Catch::Matchers::Equals(message("precision: '", bad, "', expected auto, float32 or bfloat16")));
+  const Bfloat16Unit before = active_bfloat16_unit();
+  set_bfloat16_unit(Bfloat16Unit::emulated);
+  CHECK(precision_named("auto") == Precision::float32);
+  set_bfloat16_unit(before);
+  CHECK(precision_named("auto") == fastest_precision());
 }

@@ -1,5 +1,7 @@
 // The encoder and its heads: shapes at any input size, counted work, gradients end to end, learning.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "contexture/autograd/gradcheck.hpp"
 #include "contexture/models/heads.hpp"
@@ -45,6 +47,50 @@ TEST_CASE("the default encoder costs 10 to 45 million multiply-adds at 32x32") {
   ResNet<float> encoder({}, Rng(1));
   CHECK(encoder.multiply_adds(32, 32) >= 10'000'000);
   CHECK(encoder.multiply_adds(32, 32) <= 45'000'000);
+}
+
+namespace {
+// Gradients of a classifier's loss times `scale`, all in one row.
+std::vector<double> loss_gradients(Precision precision, float scale) {
+  const PrecisionGuard guard(precision);
+  ImageClassifier model({12, 12, {.width = 8}, {"a", "b", "c", "d"}, {}}, Rng(1));
+  const std::vector<std::int32_t> labels{0, 1, 2, 3, 0, 1, 2, 3};
+  const Variable<float> loss =
+      softmax_cross_entropy<float>(model(Variable<float>(random_tensor<float>({8, 12, 12, 3}, 2))), labels);
+  loss.backward(full<float>(loss.shape(), scale));
+  std::vector<double> all;
+  for (const NamedParameter<float>& p : model.parameters())
+    for (const float g : p.variable.grad().storage()) all.push_back(static_cast<double>(g));
+  return all;
+}
+
+double inner_product(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+}  // namespace
+
+TEST_CASE("gradients in bfloat16 point where float's do, and need no scaled loss: those of 1e-20 keep their digits") {
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+    if (isa > supported_isa()) continue;
+    set_isa(isa);
+    CAPTURE(to_string(isa));
+    const std::vector<double> exact = loss_gradients(Precision::float32, 1),
+                              plain = loss_gradients(Precision::bfloat16, 1);
+    CHECK(plain != exact);
+    CHECK(inner_product(plain, exact) > 0.99 * std::sqrt(inner_product(plain, plain) * inner_product(exact, exact)));
+    // bfloat16 has float's range: a power of two before the loss is the same power before every gradient.
+    constexpr double scale = 0x1p-66;
+    const std::vector<double> tiny = loss_gradients(Precision::bfloat16, static_cast<float>(scale));
+    const double largest = std::abs(
+        *std::max_element(plain.begin(), plain.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+    double off = 0;
+    for (std::size_t i = 0; i < plain.size(); ++i) off = std::max(off, std::abs(tiny[i] / scale - plain[i]));
+    CAPTURE(largest, off);
+    CHECK(scale * largest < 1e-20);
+    CHECK(off <= 1e-7 * largest);
+  }
+  set_isa(before);
 }
 
 TEST_CASE("a classifier fits a handful of random images; a steady step takes no memory from the system") {

@@ -164,6 +164,30 @@ TEST_CASE("every network goes into a file and comes back through its description
   }
 }
 
+TEST_CASE("a weight file tells the precision that it was trained in, and holds float") {
+  const TemporaryFile file;
+  const BackboneDescription d{.width = 2, .stages = 1};
+  const auto write = [&](Precision precision) {
+    const PrecisionGuard guard(precision);
+    ImageClassifier({8, 8, d, {"a", "b"}, {{0, 0, 0}, {1, 1, 1}}}, Rng(3)).save(file.path);
+  };
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    write(precision);
+    CHECK(read_safetensors(file.path).metadata.at("precision") == to_string(precision));
+    ImageClassifier loaded = ImageClassifier::load(file.path);  // under another guard: it keeps what it was trained in
+    CHECK(loaded.options().precision == precision);
+    CHECK(loaded.clone().options().precision == precision);
+    loaded.save(file.path);
+    TensorFile again = read_safetensors(file.path);
+    CHECK(trained_precision(again, "file") == precision);
+    again.metadata["precision"] = "float8";
+    CHECK_THROWS_WITH(trained_precision(again, "file"),
+                      Catch::Matchers::Equals("file: metadata 'precision': 'float8', expected float32 or bfloat16"));
+    again.metadata.erase("precision");
+    CHECK(trained_precision(again, "file") == Precision::float32);  // of earlier versions
+  }
+}
+
 TEST_CASE("a file of earlier versions holds a resnet; a damaged description is one line") {
   TensorFile file;
   file.tensors.emplace("weights", zeros<float>({2000}));

@@ -322,8 +322,13 @@ void check_weights(const fs::path& out, const std::vector<double>& fractions, st
     for (const char* arm : {"scratch", "pretrained"})
       expect(fs::exists(out / ("classifier_" + percent(fraction) + "_" + arm + ".safetensors")), "classifier_",
              percent(fraction), "_", arm, ".safetensors: missing");
+  const json config = json::parse(read(out / "summary.json"), nullptr, false).value("config", json::object());
+  const std::string precision = config.value("precision", "");
+  expect(precision == "float32" || precision == "bfloat16", "summary.config.precision '", precision, "'");
   for (const std::string& name : names) {
     const contexture::TensorFile file = contexture::read_safetensors(out / name);
+    const auto told = file.metadata.find("precision");
+    expect(told != file.metadata.end() && told->second == precision, name, ": does not tell the run's precision");
     expect(file.tensors.size() >= 10, name, ": ", file.tensors.size(), " tensors");
     bool finite = true;
     bool varied = false;

@@ -607,6 +607,61 @@ case_diagnose() {
   fails 1 'no-such-folder' "$programs/diagnose" --data no-such-folder --out bad
 }
 
+# --precision in every program: what it is goes into all that a run leaves, and a run keeps to it.
+case_precision() {
+  local run=("$programs/experiment1_all_labels" "${tiny[@]}" --train-images 600 --epochs 4) auto name status=0 pid
+  for name in "${experiment_programs[@]}" predict probe diagnose; do
+    succeeds "$programs/$name" --help
+    grep -qE -- '--precision NAME +\[auto\]' stdout || complain "$name --help: no --precision with its default"
+  done
+  succeeds "${run[@]}" --out automatic --quiet || return
+  auto=$(sed -n 's/^precision=//p' automatic/config.ini)
+  [[ $auto == float32 || $auto == bfloat16 ]] || complain "config.ini: precision '$auto', expected what auto means here"
+  succeeds "${run[@]}" --precision "$auto" --out asked --quiet && check automatic --equal asked
+  succeeds "${run[@]}" --precision float32 --out exact || return
+  grep -q '^machine .* kernels, float32, ' stdout || complain "the header does not say float32: $(cat stdout)"
+  succeeds "${run[@]}" --precision bfloat16 --out out || return
+  grep -qE '^machine .* kernels, bfloat16 \([a-z0-9-]+\), ' stdout || complain "the header does not say what multiplies bfloat16"
+  check out --fractions 1
+  grep -q '"precision": "bfloat16"' out/summary.json || complain "summary.json does not have the precision"
+  for name in summary.json report.md report.html; do
+    grep -qE 'kernels, bfloat16 \([a-z0-9-]+\), ' "out/$name" || complain "$name does not say what multiplies bfloat16"
+  done
+  if cmp -s out/encoder.safetensors exact/encoder.safetensors; then complain "--precision changes nothing"; fi
+  # From its config.ini it is the same run, whatever auto would be there; but that amx sums in another order.
+  CONTEXTURE_BFLOAT16=emulated succeeds "$programs/experiment1_all_labels" --config out/config.ini --out again --quiet
+  grep -qx 'precision=bfloat16' again/config.ini || complain "config.ini does not keep the precision"
+  grep -qF '(amx)' out/summary.json || check out --equal again
+  # Stopped in one precision and resumed in the other: refused, with the option that goes on.
+  begin_run "${run[@]}" --precision bfloat16 --out parts
+  kill -INT "$pid"
+  wait "$pid" || status=$?
+  ((status == 130)) || complain "was not stopped: exit status $status"
+  fails 1 'made with precision bfloat16, this run has float32; --precision bfloat16 goes on with it' \
+    "${run[@]}" --precision float32 --out parts --resume
+  succeeds "${run[@]}" --precision bfloat16 --out parts --resume --quiet && check out --equal parts
+  # What else runs networks. In another precision the answers are the same to a few percent, and other digits.
+  for name in float32 bfloat16; do
+    succeeds "$programs/predict" --precision "$name" --weights out/classifier_100_scratch.safetensors out/*.png
+    mv stdout "$name.txt"
+    succeeds "$programs/probe" --train-images 240 --test-images 48 --image-size 24 --encoder out/encoder.safetensors \
+      --precision "$name" --out "probe-$name"
+    succeeds "$programs/diagnose" --train-images 120 --image-size 24 --width 4 --steps 4 --batch-size 16 \
+      --precision "$name" --out "diagnose-$name"
+    grep -q "^machine .* kernels, $name" stdout || complain "diagnose: the header does not say $name"
+    grep -q "\"precision\": \"$name\"" "probe-$name/probe.json" "diagnose-$name/diagnostics.json" ||
+      complain "probe.json and diagnostics.json do not say $name"
+  done
+  (($(wc -l <float32.txt) > 0 && $(wc -l <float32.txt) == $(wc -l <bfloat16.txt))) || complain "predict does not answer every image"
+  if cmp -s float32.txt bfloat16.txt; then complain "predict: --precision changes nothing"; fi
+  local bad="--precision: 'half', expected auto, float32 or bfloat16"
+  fails 2 "^experiments: $bad" "$programs/experiments" --precision half --out bad
+  fails 2 "^predict: $bad" "$programs/predict" --precision half image.png
+  fails 2 "^probe: $bad" "$programs/probe" --precision half --encoder none --out bad
+  fails 2 "^diagnose: $bad" "$programs/diagnose" --precision half --out bad
+  [[ ! -e bad ]] || complain "wrong use creates the --out folder"
+}
+
 # Four label fractions make a curve.
 case_label_efficiency() {
   succeeds "$programs/experiments" "${tiny[@]}" --train-images 600 --epochs 1 --fractions 1,0.5,0.2,0.1 --seeds 2 --out out ||

@@ -1,4 +1,5 @@
 // Settings and presets.
+#include <algorithm>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -32,6 +33,21 @@ TEST_CASE("settings: every value is read back exactly, nonsense is refused in on
       }
     }
   }
+}
+
+TEST_CASE("settings: a precision is written as what was computed in, so that it is the same elsewhere") {
+  const std::vector<ExperimentSetting> settings = experiment_settings();
+  const auto found =
+      std::find_if(settings.begin(), settings.end(), [](const auto& s) { return s.name == "precision"; });
+  REQUIRE(found != settings.end());
+  ExperimentConfig config;
+  CHECK(found->get(config) == "float32");
+  found->set(config, "bfloat16");
+  CHECK(found->get(config) == "bfloat16");
+  found->set(config, "auto");
+  CHECK(found->get(config) == to_string(fastest_precision()));
+  CHECK_THROWS_WITH(found->set(config, "half"),
+                    Catch::Matchers::Equals("precision: 'half', expected auto, float32 or bfloat16"));
 }
 
 TEST_CASE("settings: label fractions as a list") {

@@ -132,6 +132,12 @@ TEST_CASE("embedding_of_run: from the files of a run", "[train]") {
   REQUIRE(three->encoders.size() == 3);
   CHECK(three->encoders[1].name == "trained with 100 % of the labels");
   CHECK(three->encoders[1].filter_values[0] == classifier.encoder().parameters().front().variable.value()(0, 0, 0, 0));
+  // In the precision of the run.
+  config.precision = Precision::bfloat16;
+  const auto reduced = embedding_of_run(config, data, folder.path());
+  REQUIRE(reduced->encoders.size() == 3);
+  CHECK(reduced->encoders[1].x != three->encoders[1].x);
+  CHECK(active_precision() == Precision::float32);
   // Either kind of file gives its encoder, and says what it is.
   CHECK(read_encoder(folder.path() / "encoder.safetensors").kind == "encoder");
   const EncoderFile labelled = read_encoder(folder.path() / "classifier_100_scratch.safetensors");

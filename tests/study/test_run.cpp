@@ -11,20 +11,6 @@ using namespace tiny;
 namespace fs = std::filesystem;
 using runs::Folder, runs::same_rows;
 
-namespace {
-
-// Requests a stop after so many steps of the whole run.
-struct StopAfter : Progress {
-  StopAfter(StopToken& token, int steps) : token_(token), left_(steps) {}
-  void step(std::int64_t, double, double, double) override {
-    if (--left_ == 0) token_.request();
-  }
-  StopToken& token_;
-  int left_;
-};
-
-}  // namespace
-
 TEST_CASE("experiments: the same seed twice gives the same files and rows, another seed does not") {
   const Folder first("first"), second("second"), third("third");
   const RunSummary a = run(tiny_config(), first.path);

@@ -39,6 +39,16 @@ inline RunSummary run(const ExperimentConfig& config, const std::filesystem::pat
   return run_experiments(config, data, {.out = out}, silent);
 }
 
+// Requests a stop after so many steps of the whole run.
+struct StopAfter : Progress {
+  StopAfter(StopToken& token, int steps) : token_(token), left_(steps) {}
+  void step(std::int64_t, double, double, double) override {
+    if (--left_ == 0) token_.request();
+  }
+  StopToken& token_;
+  int left_;
+};
+
 // Files of weights of a run, by name.
 inline std::map<std::string, std::string> weights_in(const std::filesystem::path& folder) {
   std::map<std::string, std::string> files;

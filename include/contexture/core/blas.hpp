@@ -26,6 +26,7 @@
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/limits.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/tensor.hpp"
 
 namespace contexture {
@@ -198,6 +199,8 @@ void gemm(Transpose trans_a, Transpose trans_b, Index m, Index n, Index k, T alp
 /// What the library runs on; see cpu_report().
 struct CpuReport {
   Isa isa;                    ///< instruction set of our own kernels
+  Precision precision;        ///< of this thread's networks
+  Bfloat16Unit unit;          ///< what multiplies bfloat16
   std::string blas;           ///< OpenBLAS's build line, or "unknown BLAS"
   std::string blas_core;      ///< the kernels OpenBLAS runs; empty for another BLAS
   std::string blas_replaced;  ///< the slow kernels the repair replaced; empty: nothing to repair
@@ -206,19 +209,27 @@ struct CpuReport {
 
   /// One line for a program's header, without the warning.
   [[nodiscard]] std::string line() const {
-    std::string text = std::string(to_string(isa)) + " kernels, " + std::to_string(threads) +
-                       (threads == 1 ? " thread, " : " threads, ") +
+    std::string text = std::string(to_string(isa)) + " kernels, " + std::string(to_string(precision)) +
+                       (precision == Precision::bfloat16 ? " (" + std::string(to_string(unit)) + "), " : ", ") +
+                       std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") +
                        (blas_core.empty() ? blas : "OpenBLAS " + blas_core);
     if (!blas_replaced.empty()) text += " (repaired from " + blas_replaced + ")";
     return text;
   }
 };
 
-/// Instruction set, BLAS build and core, threads, and a warning where BLAS stays slow
+/// Instruction set, precision, BLAS build and core, threads, and a warning where BLAS stays slow
 /// (empty when CONTEXTURE_QUIET is set).
 [[nodiscard]] inline CpuReport cpu_report() {
   const detail::BlasState& state = detail::blas_state();
-  CpuReport report{active_isa(), "unknown BLAS", state.core, state.replaced, num_threads(), state.warning};
+  CpuReport report{.isa = active_isa(),
+                   .precision = active_precision(),
+                   .unit = active_bfloat16_unit(),
+                   .blas = "unknown BLAS",
+                   .blas_core = state.core,
+                   .blas_replaced = state.replaced,
+                   .threads = num_threads(),
+                   .warning = state.warning};
   if (detail::contexture_openblas_config != nullptr) report.blas = detail::contexture_openblas_config();
   if (std::getenv("CONTEXTURE_QUIET") != nullptr) report.warning.clear();
   return report;

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "contexture/core/cpu.hpp"
-#include "contexture/core/error.hpp"
+#include "contexture/core/settings.hpp"
 
 namespace contexture {
 
@@ -30,13 +30,10 @@ inline constexpr std::array<std::string_view, 2> kPrecisionNames{"float32", "bfl
   return unit == Bfloat16Unit::avx512 || unit == Bfloat16Unit::amx ? Precision::bfloat16 : Precision::float32;
 }
 
-/// The precision of that name; "auto": the fastest one. Throws std::invalid_argument for any other.
+/// The precision of that name; "auto": the fastest one. Throws SettingError for any other.
 [[nodiscard]] inline Precision precision_named(std::string_view name) {
-  if (name == "auto") return fastest_precision();
-  for (const Precision precision : {Precision::float32, Precision::bfloat16})
-    if (to_string(precision) == name) return precision;
-  require(false, "precision '", name, "', expected auto, float32 or bfloat16");
-  return Precision::float32;
+  const std::size_t choice = parse_choice("precision", name, {"auto", "float32", "bfloat16"});
+  return choice == 0 ? fastest_precision() : static_cast<Precision>(choice - 1);
 }
 
 namespace detail {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
@@ -26,6 +27,7 @@ struct EncoderFile {
   std::unique_ptr<Backbone<float>> encoder;
   std::string kind;                            ///< "encoder", or "classifier": trained with labels
   std::optional<Normalization> normalization;  ///< of a classifier's images; an encoder's file does not tell
+  Precision precision;                         ///< that the weights were trained in
 };
 
 /// Reads the encoder of a weight file of this library. Throws InputError naming the file where it is anything else.
@@ -34,9 +36,11 @@ struct EncoderFile {
   const auto kind = file.metadata.find("kind");
   if (kind != file.metadata.end() && kind->second == "classifier") {
     ImageClassifier classifier = ImageClassifier::load(path);
-    return {classifier.take_encoder(), "classifier", classifier.options().normalization};
+    return {classifier.take_encoder(), "classifier", classifier.options().normalization,
+            classifier.options().precision};
   }
-  EncoderFile out{make_backbone<float>(backbone_description(file, path.string()), Rng(0)), "encoder", std::nullopt};
+  EncoderFile out{make_backbone<float>(backbone_description(file, path.string()), Rng(0)), "encoder", std::nullopt,
+                  trained_precision(file, path.string())};
   load(*out.encoder, file, path.string());
   return out;
 }

@@ -7,14 +7,17 @@
 #include <string>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
 
 namespace contexture {
 
-/// Metadata of a file with the weights of such a network.
-[[nodiscard]] inline Metadata backbone_metadata(const BackboneDescription& o) {
+/// Metadata of a file with the weights of such a network, trained in `precision`; the weights are float in any.
+[[nodiscard]] inline Metadata backbone_metadata(const BackboneDescription& o,
+                                                Precision precision = active_precision()) {
   return {{"kind", "encoder"},
+          {"precision", std::string(to_string(precision))},
           {"encoder", nlohmann::json{{"network", o.network},
                                      {"in_channels", o.in_channels},
                                      {"width", o.width},
@@ -54,6 +57,16 @@ namespace contexture {
   require_input(static_cast<double>(stored) >= weight_count(o), origin, ": ", stored,
                 " weights, too few for its metadata 'encoder': ", found->second);
   return o;
+}
+
+/// What a file's weights were trained in; those of earlier versions in float. Throws InputError naming `origin` for
+/// another name than the library's.
+[[nodiscard]] inline Precision trained_precision(const TensorFile& file, const std::string& origin) {
+  const auto found = file.metadata.find("precision");
+  if (found == file.metadata.end()) return Precision::float32;
+  for (const Precision precision : {Precision::float32, Precision::bfloat16})
+    if (found->second == to_string(precision)) return precision;
+  throw InputError(message(origin, ": metadata 'precision': '", found->second, "', expected float32 or bfloat16"));
 }
 
 }  // namespace contexture

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone_file.hpp"
 #include "contexture/models/heads.hpp"
@@ -25,6 +26,8 @@ struct ImageClassifierOptions {
   Normalization normalization;
   bool mirror = false;  ///< score() (evaluate/score.hpp) asks about an image and its mirror image: where training
                         ///< mirrors them too
+  Precision precision = active_precision();  ///< that the weights are trained in, for their file; what forward()
+                                             ///< computes in is its thread's
 };
 
 /// Encoder and linear classifier: images (N,H,W,C), normalised -> logits (N,classes).
@@ -57,7 +60,7 @@ class ImageClassifier final : public UnaryModule<float> {
 
   /// Writes weights, statistics and options into one file. Throws InputError where it can't be written.
   void save(const std::filesystem::path& path) {
-    Metadata metadata = backbone_metadata(options_.encoder);
+    Metadata metadata = backbone_metadata(options_.encoder, options_.precision);
     metadata["kind"] = "classifier";
     metadata["classifier"] = nlohmann::json{
         {"height", options_.height},
@@ -78,6 +81,7 @@ class ImageClassifier final : public UnaryModule<float> {
                   ": its metadata lacks 'classifier', expected a classifier_*.safetensors of an experiment");
     ImageClassifierOptions options;
     options.encoder = backbone_description(file, path.string());
+    options.precision = trained_precision(file, path.string());
     try {
       const nlohmann::json json = nlohmann::json::parse(found->second);
       json.at("height").get_to(options.height);

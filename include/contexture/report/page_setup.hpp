@@ -44,7 +44,7 @@ namespace contexture::report::detail {
                         ? "The given encoder's pre-training " + unlabelled
                         : "The given encoder was pre-trained on another data set, or another part of this one.";
   if (run.origin && run.origin->machine != run.machine)
-    out += " It was made on another machine or with other threads (" + run.origin->machine +
+    out += " It was made on another machine, with other threads or in another precision (" + run.origin->machine +
            "): its time does not compare with that of the arms.";
   return out + " It is one for all seeds, so that intervals over seeds do not tell how much pre-training varies.";
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
@@ -46,9 +47,10 @@ struct ExperimentConfig {
   std::int64_t seeds = 1;                        ///< repetitions
 
   // Network.
-  std::string network = "resnet";  ///< a name of network_names()
-  Index width = 16;                ///< channels behind the stem
-  std::int64_t blocks = 2;         ///< residual blocks a stage
+  std::string network = "resnet";            ///< a name of network_names()
+  Index width = 16;                          ///< channels behind the stem
+  std::int64_t blocks = 2;                   ///< residual blocks a stage
+  Precision precision = Precision::float32;  ///< of all networks
   std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
 
   // Pre-training.
@@ -220,6 +222,11 @@ inline std::vector<ExperimentSetting> common_settings() {
       choice("network", "kind of network", &C::network, names_of(network_names())),
       number("width", "channels of the network's first stage", &C::width, 1, 1024),
       number("blocks", "blocks in a stage of the network", &C::blocks, 1, 64),
+      {"precision", "what networks compute in, auto meaning bfloat16 where that is faster: auto, float32 or bfloat16",
+       "NAME", [](C& c, const std::string& value) { c.precision = precision_named(value); },
+       [](const C& c) {
+         return std::string(to_string(c.precision));
+       }},  // never auto, so that another machine repeats it
   };
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/precision.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/evaluate/embedding.hpp"
@@ -29,6 +30,7 @@ namespace contexture {
                                                ? weights_path(folder, pretraining_phase(config.seed), config.seed)
                                                : std::filesystem::path(config.encoder);
   if (data.test.count < 2 || data.train.count < 1 || !std::filesystem::exists(pretrained)) return std::nullopt;
+  const PrecisionGuard precision(config.precision);
   const Normalization normalization = channel_statistics(data.train, numbered(data.train.count));
   std::vector<NamedEncoder> encoders;
   EncoderFile file = read_encoder(pretrained);

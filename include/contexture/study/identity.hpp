@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/fingerprint.hpp"
@@ -71,15 +72,25 @@ inline constexpr std::array<const char*, 6> kNotOfIdentity{"threads",    "scratc
   return identity;
 }
 
-/// Throws InputError naming the first entry whose value differs from that in the checkpoint `path`. Checkpoints of
-/// earlier versions have some of kNotOfIdentity.
+/// A run is not that of the checkpoint it was to go on from: `name` has another value than `stored`.
+class AnotherRun : public InputError {
+ public:
+  AnotherRun(const std::string& text, std::string entry, std::string value)
+      : InputError(text), name(std::move(entry)), stored(std::move(value)) {}
+  std::string name, stored;
+};
+
+/// Throws InputError, or AnotherRun, naming the first entry whose value differs from that in the checkpoint `path`.
+/// Checkpoints of earlier versions have some of kNotOfIdentity.
 inline void require_same_identity(const std::filesystem::path& path, const RunIdentity& stored,
                                   const RunIdentity& now) {
   for (const auto& [name, value] : now) {
     const auto found = stored.find(name);
     require_input(found != stored.end(), path.string(), ": the checkpoint knows no ", name, ", this run has ", value);
-    require_input(found->second == value, path.string(), ": cannot resume, the checkpoint was made with ", name, " ",
-                  found->second, ", this run has ", value);
+    if (found->second != value)
+      throw AnotherRun(message(path.string(), ": cannot resume, the checkpoint was made with ", name, " ",
+                               found->second, ", this run has ", value),
+                       name, found->second);
   }
   for (const auto& [name, value] : stored)
     require_input(now.contains(name) || std::count(kNotOfIdentity.begin(), kNotOfIdentity.end(), name) > 0,

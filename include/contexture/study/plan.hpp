@@ -198,6 +198,7 @@ inline void check_fractions(const std::vector<double>& fractions) {
   options.class_names = data.class_names;
   options.normalization = channel_statistics(data.train, numbered(data.train.count));
   options.encoder = backbone_of(config, data.train.channels);
+  options.precision = config.precision;
   plan.pretext_images = pretext_images_of(config, data.train, options.normalization);
   plan.pretext = pretext_values(config.pretext, plan.pretext_images, config.pretext_options);
   for (const std::uint64_t seed : plan.seeds()) {

@@ -35,6 +35,9 @@ namespace contexture {
                 made.in_channels, " channels", ", this run has ", architecture_text(wanted), ", for ",
                 wanted.in_channels, " channels");
   if (file.kind == "classifier") progress.note(message(path, ": the encoder of a classifier, trained with labels"));
+  if (file.precision != plan.config.precision)
+    progress.note(message(path, ": an encoder trained in ", to_string(file.precision), ", this run computes in ",
+                          to_string(plan.config.precision)));
   copy_tensors(state_tensors(*file.encoder), tensors);
   return tensors;
 }

@@ -18,6 +18,7 @@
 #include "contexture/core/blas.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/folder_lock.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/config.hpp"
@@ -38,7 +39,7 @@ class ExperimentRun {
  public:
   ExperimentRun(const ExperimentConfig& config, const Dataset& data, const RunFiles& files, Progress& progress,
                 const StopToken* stop)
-      : plan_(plan_run(config, data)), files_(files), progress_(progress), stop_(stop) {
+      : plan_(plan_run(config, data)), precision_(config.precision), files_(files), progress_(progress), stop_(stop) {
     if (!files.out.empty() && files.lock == nullptr) lock_ = FolderLock(files.out);
     const TensorMap given = given_encoder(plan_, progress);
     const RunIdentity identity = identity_of(plan_, given);
@@ -128,6 +129,7 @@ class ExperimentRun {
   }
 
   const RunPlan plan_;
+  const PrecisionGuard precision_;
   const RunFiles& files_;
   FolderLock lock_;
   Progress& progress_;
@@ -139,10 +141,10 @@ class ExperimentRun {
 
 }  // namespace detail
 
-/// Runs all of it. The summary's history is in the order in which the phases ran. Throws InputError for
-/// data, weights or a checkpoint that cannot be used and for a folder that another run writes to, Diverged when losses
-/// stopped being finite and no arm was finished (else RunSummary::diverged says which), Stopped after a stop request,
-/// std::invalid_argument for a configuration that makes no sense.
+/// Runs all of it, in the configuration's precision. The summary's history is in the order in which the phases ran.
+/// Throws InputError for data, weights or a checkpoint that cannot be used and for a folder that another run writes to,
+/// Diverged when losses stopped being finite and no arm was finished (else RunSummary::diverged says which), Stopped
+/// after a stop request, std::invalid_argument for a configuration that makes no sense.
 [[nodiscard]] inline RunSummary run_experiments(const ExperimentConfig& config, const Dataset& data,
                                                 const RunFiles& files, Progress& progress,
                                                 const StopToken* stop = nullptr) {
