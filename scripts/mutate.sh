@@ -15,6 +15,7 @@ Plants mutants in the headers of rooms and runs the rooms' tests on each.
   --tests NAME   tests of this room as well, where a room's own did not notice
   --count N      mutants a room (default 60)
   --seed S       which ones (default 1)
+  --longest S    leave out tests of more than S seconds
   --piece I/N    only every N-th mutant, from the I-th on: to share the work out, or to do it bit by bit
   --report       run nothing, tell what is known
 Results of a room are in build/mutation/ROOM-SEED-COUNT; the report is build/mutation/report.txt.
@@ -26,18 +27,19 @@ refuse() {
   exit 2
 }
 
-rooms=() more_tests=() count=60 seed=1 piece=1 pieces=1 report_only=
+rooms=() more_tests=() count=60 seed=1 piece=1 pieces=1 longest=600 report_only=
 while (($# > 0)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
     --report) report_only=1; shift; continue ;;
-    --room | --tests | --count | --seed | --piece) (($# > 1)) || refuse "$1 wants a value" ;;
+    --room | --tests | --count | --seed | --longest | --piece) (($# > 1)) || refuse "$1 wants a value" ;;
     *) refuse "'$1' is not an option" ;;
   esac
   case $1 in
     --room) [[ " core $all_rooms " == *" $2 "* ]] || refuse "--room $2: expected one of core $all_rooms"; rooms+=("$2") ;;
     --tests) [[ " core models $all_rooms " == *" $2 "* ]] || refuse "--tests $2: no such room"; more_tests+=("$2") ;;
     --count) [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || refuse "--count $2: expected a number of 1 to 99999"; count=$2 ;;
+    --longest) [[ $2 =~ ^[1-9][0-9]{0,3}$ ]] || refuse "--longest $2: expected seconds"; longest=$2 ;;
     --seed) [[ $2 =~ ^[0-9]{1,9}$ ]] || refuse "--seed $2: expected a number"; seed=$2 ;;
     --piece)
       [[ $2 =~ ^([1-9][0-9]{0,4})/([1-9][0-9]{0,4})$ ]] || refuse "--piece $2: expected I/N"
@@ -151,6 +153,7 @@ time_tests() {
 judge() {  # judge MUTANT
   local filters=() programs=() milliseconds=() number ms program name i status quick=() quick_ms=0
   while IFS=$'\t' read -r number ms program name; do
+    ((ms <= 1000 * longest)) || continue
     milliseconds+=("$ms") programs+=("$program") filters+=("$name")
   done < <(awk -F'\t' -v m="$1" 'NR == FNR { if ($1 == m) tests[$2] = 1; next } ($1 in tests)' "$folder/reached.tsv" "$folder/tests.tsv" | sort -t$'\t' -k2,2n)
   ((${#filters[@]})) || { echo unreached; return; }

@@ -153,6 +153,8 @@ class Regions {
 
   void find() {
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
+      if (tokens_[i].text == "{") scopes_.push_back(opens_class(i));
+      if (tokens_[i].text == "}" && !scopes_.empty()) scopes_.pop_back();
       const bool begins = i == 0 || one_of(tokens_[i - 1].text, {";", "{", "}", "else", "do"}) ||
                           header_ends_.contains(i - 1) || label_ends_before(i);
       if (begins) statement(i);
@@ -175,6 +177,12 @@ class Regions {
     if (tokens_[i - 1].text != ":") return false;
     for (std::size_t k = i - 1; k > 0 && !one_of(tokens_[k].text, {";", "{", "}", "?"}); --k)
       if (one_of(tokens_[k - 1].text, {"case", "default"})) return true;
+    return false;
+  }
+
+  bool opens_class(std::size_t brace) const {
+    for (std::size_t i = brace; i > 0 && !one_of(tokens_[i - 1].text, {";", "{", "}", ")", "="}); --i)
+      if (one_of(tokens_[i - 1].text, {"struct", "class", "union"})) return true;
     return false;
   }
 
@@ -224,7 +232,10 @@ class Regions {
     if (is_expression(first)) return add(Region::Kind::statement, first, end + 1);
     if (equals == end) return;
     if (one_of(tokens_[equals + 1].text, {"default", "delete"})) return;
-    add(Region::Kind::value, equals + 1, at_depth_0(equals + 1, end, {","}));
+    const std::size_t last = at_depth_0(equals + 1, end, {","});
+    // A default of an option is a choice that no test has to hold.
+    if (last <= equals + 3 && !scopes_.empty() && scopes_.back()) return;
+    add(Region::Kind::value, equals + 1, last);
   }
 
   // Not a declaration: a name, perhaps of a member or an element, and then a call or an assignment.
@@ -267,6 +278,7 @@ class Regions {
   Source& source_;
   const std::vector<Token>& tokens_;
   std::set<std::size_t> header_ends_;
+  std::vector<bool> scopes_;  // of the braces that are open: a class's?
 };
 
 // Tokens that say what went wrong, not what is done.
