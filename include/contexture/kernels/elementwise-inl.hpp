@@ -72,7 +72,7 @@ CONTEXTURE_KERNEL void scale(T alpha, const T* x, T* y, Index n) {
 template <class T>
 CONTEXTURE_KERNEL double sum_of_squares(const T* x, Index n) {
   double total = 0;
-  constexpr Index kBlock = 4096;  // a lane of floats holds at most 4096 / lanes addends before they go to double
+  constexpr Index kBlock = 32 * kLanes<T>;  // a lane of floats holds at most 32 addends before they go to double
   for (Index begin = 0; begin < n; begin += kBlock) {
     const Index end = begin + kBlock < n ? begin + kBlock : n;
     Vec<T> acc{};
