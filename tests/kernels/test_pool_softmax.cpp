@@ -1,6 +1,7 @@
 // Pooling, softmax and cross-entropy against naive loops in double, written from the definitions; GELU
 // against the error function.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -123,6 +124,18 @@ TEST_CASE("global average pooling is the mean of each channel") {
   }
 }
 
+TEST_CASE("global average pooling of floats is the mean, rounded once") {
+  Tensor<float> x = empty<float>({1, 64, 64, 2});
+  const std::vector<double> values = random_values(static_cast<Index>(x.size()), 5);
+  std::array<double, 2> sum{};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x.data()[i] = static_cast<float>(1000 + values[i]);
+    sum[i % 2] += static_cast<double>(x.data()[i]);
+  }
+  const Variable<float> y = global_avg_pool(Variable<float>(x));
+  for (std::size_t c = 0; c < 2; ++c) CHECK(y.value()(0, c) == static_cast<float>(sum[c] / 4096));
+}
+
 TEST_CASE("softmax and weighted, smoothed cross-entropy agree with naive loops") {
   for (const Index classes : {1, 2, 3, 8, 101})
     for (const Index rows : {1, 7, 500})
@@ -147,16 +160,22 @@ TEST_CASE("softmax and weighted, smoothed cross-entropy agree with naive loops")
           for (const std::int32_t label : labels) weight_sum += weighted ? weights[static_cast<std::size_t>(label)] : 1;
           for (Index r = 0; r < rows; ++r) {
             const std::int32_t label = labels[static_cast<std::size_t>(r)];
-            const double weight = (weighted ? weights[static_cast<std::size_t>(label)] : 1) / weight_sum;
+            const auto target = [&](Index c) {  // what a class weighs in the row, over the weights of all rows
+              const double share = (c == label ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
+              return share * (weighted ? weights[static_cast<std::size_t>(c)] : 1) / weight_sum;
+            };
             double total = 0;
-            for (Index c = 0; c < classes; ++c) total += std::exp(logits[static_cast<std::size_t>(r * classes + c)]);
+            double targets = 0;
+            for (Index c = 0; c < classes; ++c) {
+              total += std::exp(logits[static_cast<std::size_t>(r * classes + c)]);
+              targets += target(c);
+            }
             for (Index c = 0; c < classes; ++c) {
               const auto i = static_cast<std::size_t>(r * classes + c);
               const double probability = std::exp(logits[i]) / total;
-              const double target = (c == label ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
-              expected_loss -= weight * target * std::log(probability);
+              expected_loss -= target(c) * std::log(probability);
               REQUIRE(p[i] == Approx(probability).epsilon(1e-12));
-              REQUIRE(gradient[i] == Approx(weight * (probability - target)).margin(1e-14));
+              REQUIRE(gradient[i] == Approx(targets * probability - target(c)).margin(1e-14));
             }
           }
           REQUIRE(loss == Approx(expected_loss).epsilon(1e-11).margin(1e-12));

@@ -211,6 +211,17 @@ TEST_CASE("AdamW: ten steps equal the paper's algorithm") {
     CHECK(problem.parameters[0].variable.value().data()[i] == Approx(w.data()[i]).epsilon(1e-10));
 }
 
+TEST_CASE("AdamW in float takes 1 - beta from double") {
+  Variable<float> w(full<float>({1}, 1.0F), true);
+  AdamW<float> optimizer({{"w", w}});
+  w.backward(full<float>({1}, 3.0F));
+  optimizer.step(0.1);
+  for (const NamedState<float>& state : optimizer.state()) {
+    if (state.name == "m.w") CHECK(state.tensor->data()[0] == Approx(0.1 * 3).epsilon(2e-7));
+    if (state.name == "v.w") CHECK(state.tensor->data()[0] == Approx(0.001 * 9).epsilon(2e-7));
+  }
+}
+
 TEST_CASE("float steps on every ISA follow the double recurrence, tails included") {
   const Isa before = active_isa();
   for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {

@@ -14,13 +14,14 @@ namespace contexture {
 
 template <class T>
 struct CrossEntropyOptions {
-  std::span<const T> class_weights = {};  ///< one a class, >= 0; empty: all 1
+  std::span<const T> class_weights = {};  ///< one a class, >= 0, for every class of a (smoothed) target; empty: all 1
   double label_smoothing = 0;             ///< in [0, 1)
 };
 
 /// Weighted mean cross-entropy, in nats, of softmax(logits) (N,C) against labels (N) in [0,C):
-/// sum_i w[t_i] H_i / sum_i w[t_i]; 0 when all weights are. Throws std::invalid_argument on shapes that
-/// do not fit, on labels out of range and on class weights that are negative or not finite.
+/// sum_i sum_c w[c] q_i[c] (-log p_i[c]) / sum_i w[t_i], where q_i is the label's one, smoothed; 0 where all w[t_i]
+/// are. Throws std::invalid_argument on shapes that do not fit, on labels out of range and on class weights that are
+/// negative or not finite.
 template <class T>
 [[nodiscard]] Variable<T> softmax_cross_entropy(const Variable<T>& logits, std::span<const std::int32_t> labels,
                                                 const CrossEntropyOptions<T>& options = {}) {

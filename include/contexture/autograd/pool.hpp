@@ -76,13 +76,19 @@ Variable<T> global_avg_pool_as(const Variable<T>& x) {
   const std::shared_ptr<const Tensor<P>> value = stored_as<P>(x);
   const Index n = dim(x.shape(), 0), pixels = dim(x.shape(), 1) * dim(x.shape(), 2), c = dim(x.shape(), 3);
   const T inverse = T(1) / static_cast<T>(pixels);
-  Tensor<T> y = zeros<T>({x.shape()[0], x.shape()[3]});
+  Tensor<T> y = empty<T>({x.shape()[0], x.shape()[3]});
   const P* const in = value->data();
   T* const out = y.data();
   parallel_for(n, std::max<Index>(1, 16384 / std::max<Index>(1, pixels * c)), [=](Index begin, Index end) {
+    Workspace<double> sums(static_cast<std::size_t>(c));
     for (Index i = begin; i < end; ++i) {
-      for (Index p = 0; p < pixels; ++p) kernels::dispatch::add_to(in + (i * pixels + p) * c, out + i * c, c);
-      for (Index k = 0; k < c; ++k) out[i * c + k] *= inverse;
+      double* const sum = sums.data();
+      std::fill_n(sum, c, 0.0);
+      for (Index p = 0; p < pixels; ++p) {
+        const P* const row = in + (i * pixels + p) * c;
+        for (Index k = 0; k < c; ++k) sum[k] += static_cast<double>(static_cast<T>(row[k]));
+      }
+      for (Index k = 0; k < c; ++k) out[i * c + k] = static_cast<T>(sum[k] / static_cast<double>(pixels));
     }
   });
   return record<T>(

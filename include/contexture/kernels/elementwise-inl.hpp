@@ -59,12 +59,6 @@ CONTEXTURE_KERNEL void round_to_pairs(const T* first, const T* second, std::uint
   })
 }
 
-// y += x.
-template <class From, class T>
-CONTEXTURE_KERNEL void add_to(const From* x, T* y, Index n) {
-  CONTEXTURE_FLAT_LOOP({ store<T, N>(y + i, load<T, N>(y + i) + load_as<T, From, N>(x + i)); })
-}
-
 template <class T>
 CONTEXTURE_KERNEL void multiply(const T* a, const T* b, T* y, Index n) {
   CONTEXTURE_FLAT_LOOP({
@@ -94,7 +88,7 @@ CONTEXTURE_KERNEL void scale(T alpha, const T* x, T* y, Index n) {
 template <class T>
 CONTEXTURE_KERNEL double sum_of_squares(const T* x, Index n) {
   double total = 0;
-  constexpr Index kBlock = 4096;  // a lane of floats holds at most 4096 / lanes addends before they go to double
+  constexpr Index kBlock = 32 * kLanes<T>;  // a lane of floats holds at most 32 addends before they go to double
   for (Index begin = 0; begin < n; begin += kBlock) {
     const Index end = begin + kBlock < n ? begin + kBlock : n;
     Vec<T> acc{};

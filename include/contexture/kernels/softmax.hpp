@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 #include "contexture/core/memory.hpp"
@@ -29,11 +30,12 @@ void softmax(Index rows, Index classes, const T* logits, T* p) {
 }
 
 /// Weighted mean cross-entropy of softmax(logits) against smoothed labels, and its gradient:
-///   loss = sum_r w[t_r] * H(q_r, p_r) / sum_r w[t_r],
+///   loss = sum_r sum_c w[c] q_r[c] (-log p_r[c]) / sum_r w[t_r],
 ///   q_r = (1 - smoothing) * onehot(t_r) + smoothing / classes
-/// (label smoothing: Szegedy et al., arXiv 1512.00567). logits, dlogits: (rows, classes); labels in
-/// [0, classes); weights (classes) or null for ones. Returns 0 where the weights of all rows are 0. A logit of -inf
-/// masks its class, without smoothing; with it, every class has a share of the target, and the loss is infinite.
+/// (label smoothing: Szegedy et al., arXiv 1512.00567; a weight goes with a class of the target, as in PyTorch).
+/// logits, dlogits: (rows, classes); labels in [0, classes); weights (classes) or null for ones. Returns 0 where the
+/// weights of all rows' labels are 0. A logit of -inf masks its class, without smoothing; with it, every class of a
+/// weight has a share of the target, and the loss is infinite.
 template <class T>
 T softmax_cross_entropy(Index rows, Index classes, const T* logits, const std::int32_t* labels, const T* weights,
                         T smoothing, T* dlogits) {
@@ -44,7 +46,11 @@ T softmax_cross_entropy(Index rows, Index classes, const T* logits, const std::i
     return T(0);
   }
   const T off = smoothing / static_cast<T>(classes);
-  const T on = T(1) - smoothing + off;
+  const T on = T(1) - smoothing;  // and `off` beside, as every class has
+  const bool spread = off > T(0);
+  T off_sum = smoothing;  // of what a row's target gives to all classes
+  if (spread && weights != nullptr) off_sum = off * std::accumulate(weights, weights + classes, T(0));
+  const T scale = T(1) / static_cast<T>(weight_sum);
   const Index chunks = std::clamp<Index>(rows * classes / 4096, 1, 16);
   std::vector<double> partial(static_cast<std::size_t>(chunks), 0.0);
   parallel_chunks(rows, chunks, [&](Index chunk, Index begin, Index end) {
@@ -53,19 +59,22 @@ T softmax_cross_entropy(Index rows, Index classes, const T* logits, const std::i
       const T* const in = logits + r * classes;
       T* const out = dlogits + r * classes;
       const Index label = labels[r];
-      const T weight = (weights != nullptr ? weights[label] : T(1)) / static_cast<T>(weight_sum);
+      const T mine = weights != nullptr ? on * weights[label] : on;
       const T highest = *std::max_element(in, in + classes);
       T total = T(0);
-      T mean_logit = T(0);
-      for (Index c = 0; c < classes; ++c) {
-        total += out[c] = std::exp(in[c] - highest);
-        mean_logit += in[c] - highest;
+      for (Index c = 0; c < classes; ++c) total += out[c] = std::exp(in[c] - highest);
+      // With a_c = w_c q_c and their sum a: -sum_c a_c (z_c - log total) = a * log total - sum_c a_c z_c.
+      const T all = mine + off_sum;
+      T cost = all * std::log(total) - (mine > T(0) ? mine * (in[label] - highest) : T(0));  // never 0 * -inf
+      for (Index c = 0; c < classes; ++c) out[c] = all * (out[c] / total);
+      out[label] -= mine;
+      for (Index c = 0; spread && c < classes; ++c) {
+        const T share = weights != nullptr ? off * weights[c] : off;
+        if (share > T(0)) cost -= share * (in[c] - highest);
+        out[c] -= share;
       }
-      const T log_total = std::log(total);
-      // H = -sum_c q_c (z_c - log total) = log total - off * sum_c z_c - (on - off) * z_label
-      const T spread = off > T(0) ? off * mean_logit : T(0);  // never 0 * -inf
-      loss += static_cast<double>(weight * (log_total - spread - (on - off) * (in[label] - highest)));
-      for (Index c = 0; c < classes; ++c) out[c] = weight * (out[c] / total - (c == label ? on : off));
+      for (Index c = 0; c < classes; ++c) out[c] *= scale;
+      loss += static_cast<double>(scale * cost);
     }
     partial[static_cast<std::size_t>(chunk)] = loss;
   });

@@ -180,6 +180,8 @@ class AdamW : public Optimizer<T> {
                              .beta1 = static_cast<T>(options_.beta1),
                              .beta2 = static_cast<T>(options_.beta2),
                              .epsilon = static_cast<T>(options_.epsilon),
+                             .rest1 = static_cast<T>(1 - options_.beta1),
+                             .rest2 = static_cast<T>(1 - options_.beta2),
                              .weight_decay = static_cast<T>(decay),
                              .correction1 = static_cast<T>(1 - std::pow(options_.beta1, t)),
                              .correction2 = static_cast<T>(1 - std::pow(options_.beta2, t))});
