@@ -1,37 +1,38 @@
-// Ours beside others, on the same machine in the same process: convolutions, kernel by kernel, beside
-// oneDNN, and whole training steps beside LibTorch. Both sides must first compute the same numbers.
+// Ours beside others, on the same machine in the same process: convolutions, kernel by kernel, beside oneDNN, and
+// whole steps beside LibTorch, each in float and in bfloat16. Both sides must first compute the same numbers.
 // They take turns, when every thread has a core and the other's threads are asleep, and as many calls again that
 // wake the own ones and warm the caches; a side's time is the median of the rounds. oneDNN gets its own best layouts,
-// reorders into them are not timed, and of its algorithm choices auto and direct the faster counts; LibTorch gets the
-// better of NCHW and channels-last. All get as many threads. Last line: geometric means of the other's time over ours.
-// Built when asked for (CONTEXTURE_BUILD_PEERS, scripts/bench.sh --peers), with oneDNN 2 or 3; steps where LibTorch is
-// installed as well.
-//   bench_peers [--threads=N] [--only=conv|step] [--json=FILE]
-// CONTEXTURE_ISA=avx2 ONEDNN_MAX_CPU_ISA=AVX2 bench_peers --only=conv holds both to AVX2.
-#include <sched.h>
-#include <unistd.h>
-
+// reorders into them are not timed, and of its algorithm choices auto and direct the faster counts; where it has no
+// kernel for this processor, its column has a dash and the mean leaves the shape out. LibTorch gets the better of NCHW
+// and channels-last, in bfloat16 with autocast. All get as many threads. Last lines: geometric means of the other's
+// time over ours, a line a precision. Built when asked for (CONTEXTURE_BUILD_PEERS, scripts/bench.sh --peers), with
+// oneDNN 2 or 3; steps where LibTorch is installed as well.
+//   bench_peers [--threads N] [--only conv|step] [--precision float32|bfloat16] [--json FILE]
+// Without --precision: float32, and bfloat16 where it is the faster one.
+// CONTEXTURE_ISA=avx2 ONEDNN_MAX_CPU_ISA=AVX2 bench_peers --only conv holds both to AVX2.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <ctime>
-#include <dnnl.hpp>
 #include <fstream>
 #include <functional>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "contexture/contexture.hpp"
-#include "fma_peak.hpp"
+#include "conv_problem.hpp"
+#include "onednn_peer.hpp"
+#include "options.hpp"
+#include "peak.hpp"
 #if defined(CONTEXTURE_BENCH_TORCH)
 #include "torch_peer.hpp"
 #include "workloads.hpp"
@@ -41,10 +42,11 @@ namespace {
 
 using namespace contexture;
 using namespace contexture::kernels;
+using benchmarks::ConvProblem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kRounds = 7;
-int turns_on_shared_cores = 0;  // see await_cores()
+constexpr int kRounds = 7, kRoundsOfSlow = 3;  // slow: a call takes more than a second
+int turns_on_shared_cores = 0;                 // see await_cores()
 
 // One thread is timed by the process's CPU clock, so that other work on the machine does not count.
 double seconds(bool one_thread) {
@@ -58,13 +60,16 @@ double seconds(bool one_thread) {
 std::vector<double> race(bool one_thread, double turn, const std::vector<std::function<void()>>& sides) {
   std::vector<std::vector<double>> times(sides.size());
   std::vector<int> calls;
+  int rounds = kRounds;
   for (const auto& side : sides) {
     side();
     const double start = seconds(one_thread);
     side();
-    calls.push_back(std::clamp(static_cast<int>(turn / (seconds(one_thread) - start)), 1, 100));
+    const double taken = seconds(one_thread) - start;
+    calls.push_back(std::clamp(static_cast<int>(turn / taken), 1, 100));
+    if (taken > 1) rounds = kRoundsOfSlow;
   }
-  for (int round = 0; round < kRounds; ++round)
+  for (int round = 0; round < rounds; ++round)
     for (std::size_t i = 0; i < sides.size(); ++i) {
       if (!one_thread) {
         turns_on_shared_cores += benchmarks::await_cores() ? 0 : 1;
@@ -78,16 +83,17 @@ std::vector<double> race(bool one_thread, double turn, const std::vector<std::fu
     }
   std::vector<double> medians;
   for (std::vector<double>& list : times) {
-    std::nth_element(list.begin(), list.begin() + kRounds / 2, list.end());
-    medians.push_back(list[kRounds / 2]);
+    std::nth_element(list.begin(), list.begin() + rounds / 2, list.end());
+    medians.push_back(list[static_cast<std::size_t>(rounds / 2)]);
   }
   return medians;
 }
 
-Tensor<float> random_tensor(Index size, Rng rng) {
-  Tensor<float> t = empty<float>({static_cast<std::size_t>(size)});
-  for (float& v : t) v = rng.uniform(-0.5f, 0.5f);
-  return t;
+Tensor<float> as_float(const Tensor<float>& t) { return t; }
+Tensor<float> as_float(const Tensor<bfloat16>& t) {
+  Tensor<float> out = empty<float>(t.shape());
+  convert(t.data(), out.data(), static_cast<Index>(t.size()));
+  return out;
 }
 
 // Of `count` numbers, root mean square against root mean square.
@@ -107,210 +113,182 @@ class GeometricMean {
     sum_ += std::log(ratio);
     ++count_;
   }
-  [[nodiscard]] double value() const { return std::exp(sum_ / std::max(count_, 1)); }
+  /// Null and a dash of nothing.
+  [[nodiscard]] Json json() const { return count_ == 0 ? Json() : Json(std::exp(sum_ / count_)); }
+  [[nodiscard]] std::string text() const {
+    char digits[16];
+    std::snprintf(digits, sizeof digits, "%.2f", std::exp(sum_ / std::max(count_, 1)));
+    return count_ == 0 ? "-" : digits;
+  }
 
  private:
   double sum_ = 0;
   int count_ = 0;
 };
 
-// An operation's primitive_desc, to be called with its hint if it has one. oneDNN 2 wants the parts as an object of
-// their own, a type that 3 does not have.
-template <class Operation, class... Parts>
-auto described(const dnnl::engine& engine, const Parts&... parts) {
-  return [&](const auto&... hint) -> typename Operation::primitive_desc {
-    if constexpr (requires { typename Operation::desc; })
-      return {typename Operation::desc(parts...), engine, hint...};
-    else
-      return {engine, parts..., hint...};
-  };
+constexpr benchmarks::ConvCase kCases[] = {
+    {128, 32, 32, 3, 32, 3, 1},   {128, 32, 32, 32, 64, 3, 2}, {128, 16, 16, 64, 64, 3, 1},
+    {128, 16, 16, 64, 128, 3, 2}, {128, 8, 8, 128, 128, 3, 1}, {128, 8, 8, 128, 256, 3, 2},
+    {128, 4, 4, 256, 256, 3, 1},  {128, 32, 32, 64, 64, 3, 1}, {128, 32, 32, 32, 64, 1, 2},
+    {128, 16, 16, 64, 128, 1, 2}, {128, 32, 32, 24, 48, 3, 2}, {128, 16, 16, 48, 48, 3, 1},
+    {128, 8, 8, 96, 96, 3, 1},    {512, 12, 12, 24, 48, 3, 2}, {512, 6, 6, 48, 48, 3, 1},
+    {512, 3, 3, 96, 96, 3, 1}};
+
+struct PassResult {
+  double ours = 0, theirs = 0;  // seconds; theirs is 0 where they have no kernel
+  double difference = 0;
+};
+
+// Races a pass.
+template <class T>
+PassResult compare_pass(ConvProblem<T>& problem, ConvPass pass, int threads, Json& row) {
+  const auto automatic = benchmarks::onednn(dnnl::algorithm::convolution_auto, problem, pass);
+  const auto direct = benchmarks::onednn(dnnl::algorithm::convolution_direct, problem, pass);
+  std::vector<std::function<void()>> sides{[&] { problem.run(pass); }};
+  for (benchmarks::OneDnn<T>* const peer : {automatic.get(), direct.get()})
+    if (peer != nullptr) sides.emplace_back([peer] { peer->run(); });
+  const std::vector<double> times = race(threads == 1, 0.02, sides);
+  PassResult result{.ours = times[0]};
+  if (times.size() > 1) {
+    result.theirs = *std::min_element(times.begin() + 1, times.end());
+    const Tensor<float> theirs = (direct ? direct : automatic)->result();
+    const Tensor<float> mine = pass == ConvPass::forward         ? as_float(problem.y)
+                               : pass == ConvPass::backward_data ? as_float(problem.dx)
+                                                                 : problem.dw;
+    result.difference = relative_difference(mine.data(), theirs.data(), mine.size());
+  }
+  const double gflop = 2e-9 * static_cast<double>(problem.shape.multiply_adds());
+  row["ours"] = to_string(choose_algorithm<T>(problem.shape, pass));
+  row["ours_gflops"] = gflop / result.ours;
+  std::size_t next = 1;
+  for (const auto& [name, peer] : {std::pair("auto", automatic.get()), std::pair("direct", direct.get())}) {
+    if (peer == nullptr) continue;
+    row[message("onednn_", name)] = peer->name();
+    row[message("onednn_", name, "_gflops")] = gflop / times[next++];
+  }
+  return result;
 }
 
-// oneDNN's side of one shape.
-class OneDnn {
- public:
-  using memory = dnnl::memory;
-
-  OneDnn(dnnl::algorithm choose, const ConvShape& s, const Tensor<float>& x, const Tensor<float>& w,
-         const Tensor<float>& dy)
-      : x_dims_{s.n, s.c, s.h, s.w}, w_dims_{s.k, s.c, s.r, s.s}, y_dims_{s.n, s.k, s.out_h(), s.out_w()} {
-    const auto any = [](const memory::dims& dims) {
-      return memory::desc(dims, memory::data_type::f32, memory::format_tag::any);
-    };
-    const memory::dims stride{s.stride_h, s.stride_w}, before{s.pad_h, s.pad_w};
-    const memory::dims after{(s.out_h() - 1) * s.stride_h + s.r - s.h - s.pad_h,
-                             (s.out_w() - 1) * s.stride_w + s.s - s.w - s.pad_w};
-    const auto forward =
-        described<dnnl::convolution_forward>(engine_, dnnl::prop_kind::forward_training, choose, any(x_dims_),
-                                             any(w_dims_), any(y_dims_), stride, before, after)();
-    const auto data = described<dnnl::convolution_backward_data>(engine_, choose, any(x_dims_), any(w_dims_),
-                                                                 any(y_dims_), stride, before, after)(forward);
-    const auto weights = described<dnnl::convolution_backward_weights>(engine_, choose, any(x_dims_), any(w_dims_),
-                                                                       any(y_dims_), stride, before, after)(forward);
-    name[0] = forward.impl_info_str();
-    name[1] = data.impl_info_str();
-    name[2] = weights.impl_info_str();
-    const auto output = [&](const memory::desc& desc) { return memory(desc, engine_); };
-    passes_[0] = {dnnl::convolution_forward(forward),
-                  {{DNNL_ARG_SRC, from_nhwc(x, x_dims_, forward.src_desc())},
-                   {DNNL_ARG_WEIGHTS, from_hwio(w, forward.weights_desc())},
-                   {DNNL_ARG_DST, output(forward.dst_desc())}}};
-    passes_[1] = {dnnl::convolution_backward_data(data),
-                  {{DNNL_ARG_DIFF_DST, from_nhwc(dy, y_dims_, data.diff_dst_desc())},
-                   {DNNL_ARG_WEIGHTS, from_hwio(w, data.weights_desc())},
-                   {DNNL_ARG_DIFF_SRC, output(data.diff_src_desc())}}};
-    passes_[2] = {dnnl::convolution_backward_weights(weights),
-                  {{DNNL_ARG_SRC, from_nhwc(x, x_dims_, weights.src_desc())},
-                   {DNNL_ARG_DIFF_DST, from_nhwc(dy, y_dims_, weights.diff_dst_desc())},
-                   {DNNL_ARG_DIFF_WEIGHTS, output(weights.diff_weights_desc())}}};
-  }
-
-  void run(int pass) {
-    passes_[pass].primitive.execute(stream_, passes_[pass].arguments);
-    stream_.wait();
-  }
-
-  // The result of a pass, in our layout.
-  Tensor<float> result(int pass) {
-    const int what = pass == 0 ? DNNL_ARG_DST : pass == 1 ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DIFF_WEIGHTS;
-    const memory::dims& dims = pass == 0 ? y_dims_ : pass == 1 ? x_dims_ : w_dims_;
-    memory::dim size = 1;
-    for (const memory::dim extent : dims) size *= extent;
-    Tensor<float> out = empty<float>({static_cast<std::size_t>(size)});
-    const auto tag = pass == 2 ? memory::format_tag::hwio : memory::format_tag::nhwc;
-    memory plain({dims, memory::data_type::f32, tag}, engine_, out.data());
-    dnnl::reorder(passes_[pass].arguments.at(what), plain).execute(stream_, passes_[pass].arguments.at(what), plain);
-    stream_.wait();
-    return out;
-  }
-
-  std::string name[3];  // of the implementation it chose
-
- private:
-  struct Pass {
-    dnnl::primitive primitive;
-    std::unordered_map<int, memory> arguments;
-  };
-
-  memory from_nhwc(const Tensor<float>& t, const memory::dims& dims, const memory::desc& desc) {
-    return reordered({dims, memory::data_type::f32, memory::format_tag::nhwc}, t, desc);
-  }
-  memory from_hwio(const Tensor<float>& t, const memory::desc& desc) {
-    return reordered({w_dims_, memory::data_type::f32, memory::format_tag::hwio}, t, desc);
-  }
-  memory reordered(const memory::desc& plain, const Tensor<float>& t, const memory::desc& desc) {
-    memory from(plain, engine_, const_cast<float*>(t.data())), to(desc, engine_);
-    dnnl::reorder(from, to).execute(stream_, from, to);
-    stream_.wait();
-    return to;
-  }
-
-  memory::dims x_dims_, w_dims_, y_dims_;
-  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream_{engine_};
-  Pass passes_[3];
-};
-
-struct Case {
-  Index batch, size, c, k, kernel, stride;
-};
-
-constexpr Case kCases[] = {
-    {128, 32, 3, 32, 3, 1},   {128, 32, 32, 64, 3, 2},  {128, 16, 64, 64, 3, 1},  {128, 16, 64, 128, 3, 2},
-    {128, 8, 128, 128, 3, 1}, {128, 8, 128, 256, 3, 2}, {128, 4, 256, 256, 3, 1}, {128, 32, 64, 64, 3, 1},
-    {128, 32, 32, 64, 1, 2},  {128, 16, 64, 128, 1, 2}, {128, 32, 24, 48, 3, 2},  {128, 16, 48, 48, 3, 1},
-    {128, 8, 96, 96, 3, 1},   {512, 12, 24, 48, 3, 2},  {512, 6, 48, 48, 3, 1},   {512, 3, 96, 96, 3, 1}};
-
 // Races all shapes; false where the two sides differ.
+template <class T>
 bool compare_convolutions(int threads, Json& json, std::string& summary) {
-  std::printf("GFLOP/s of ours and of oneDNN, and how many times as fast ours is, in the three passes\n");
+  constexpr Precision precision = ConvProblem<T>::kPrecision;
+  // Winograd's rounding; the rounding of what is stored as bfloat16, once on each side.
+  constexpr double most_different = precision == Precision::float32 ? 1e-4 : 5e-3;
+  std::printf("%s: GFLOP/s of ours and of oneDNN, and how many times as fast ours is, in the three passes\n",
+              std::string(to_string(precision)).c_str());
   GeometricMean means[3];
   bool all_equal = true;
-  for (const Case& c : kCases) {
-    ConvShape s;
-    s.n = c.batch;
-    s.h = s.w = c.size;
-    s.c = c.c;
-    s.k = c.k;
-    s.r = s.s = c.kernel;
-    s.stride_h = s.stride_w = c.stride;
-    s.pad_h = s.pad_w = c.kernel / 2;
-    const Rng rng(1);
-    const Tensor<float> x = random_tensor(s.input_size(), rng.split(0));
-    const Tensor<float> w = random_tensor(s.weight_size(), rng.split(1));
-    const Tensor<float> dy = random_tensor(s.output_size(), rng.split(2));
-    Tensor<float> y = dy, dx = x, dw = w;
-    OneDnn automatic(dnnl::algorithm::convolution_auto, s, x, w, dy);
-    OneDnn direct(dnnl::algorithm::convolution_direct, s, x, w, dy);
-    const std::string shape = message(s.c, "->", s.k, "@", s.h, ' ', s.r, 'x', s.s, " s", s.stride_h, " n", s.n);
-    std::printf("%-24s", shape.c_str());
-    for (int pass = 0; pass < 3; ++pass) {
-      if (pass == 1 && s.c == 3) {  // nobody wants the gradient of an image
-        std::printf(" |                ");
+  for (const benchmarks::ConvCase& c : kCases) {
+    ConvProblem<T> problem(c.shape());
+    std::printf("%-18s", c.name().c_str());
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
+      if (pass == ConvPass::backward_data && c.c == 3) {  // nobody wants the gradient of an image
+        std::printf(" |                  ");
         continue;
       }
-      const auto ours = [&] {
-        if (pass == 0) conv2d_forward<float>(s, x.data(), w.data(), nullptr, y.data());
-        if (pass == 1) conv2d_backward_data<float>(s, dy.data(), w.data(), dx.data());
-        if (pass == 2) conv2d_backward_weights<float>(s, x.data(), dy.data(), dw.data(), nullptr);
-      };
-      const std::vector<double> times =
-          race(threads == 1, 0.02, {ours, [&] { automatic.run(pass); }, [&] { direct.run(pass); }});
-      const double theirs = std::min(times[1], times[2]), ratio = theirs / times[0];
-      const Tensor<float>& mine = pass == 0 ? y : pass == 1 ? dx : dw;
-      const double difference = relative_difference(mine.data(), direct.result(pass).data(), mine.size());
-      const double flops = 2e-9 * static_cast<double>(s.multiply_adds());
-      std::printf(" | %3.0f %3.0f %5.2f", flops / times[0], flops / theirs, ratio);
-      if (!(difference <= 1e-4)) {
-        std::printf(" DIFFERENT by %.1e", difference);
-        all_equal = false;
+      Json row{{"shape", c.name()}, {"pass", to_string(pass)}, {"precision", to_string(precision)}};
+      const PassResult result = compare_pass(problem, pass, threads, row);
+      const double gflop = 2e-9 * static_cast<double>(problem.shape.multiply_adds());
+      if (result.theirs == 0) {
+        std::printf(" | %4.0f    -     - ", gflop / result.ours);
+      } else {
+        const double ratio = result.theirs / result.ours;
+        std::printf(" | %4.0f %4.0f %6.2f ", gflop / result.ours, gflop / result.theirs, ratio);
+        means[static_cast<int>(pass)].add(ratio);
+        row["ratio"] = ratio;
+        row["difference"] = result.difference;
+        if (!(result.difference <= most_different)) {
+          std::printf("DIFFERENT by %.1e ", result.difference);
+          all_equal = false;
+        }
       }
-      means[pass].add(ratio);
-      const auto passes = static_cast<ConvPass>(pass);
-      json["conv"].push_back({{"shape", shape},
-                              {"pass", to_string(passes)},
-                              {"ours", to_string(choose_algorithm(s, passes))},
-                              {"onednn_auto", automatic.name[pass]},
-                              {"onednn_direct", direct.name[pass]},
-                              {"ours_gflops", flops / times[0]},
-                              {"onednn_auto_gflops", flops / times[1]},
-                              {"onednn_direct_gflops", flops / times[2]},
-                              {"ratio", ratio},
-                              {"difference", difference}});
+      std::fflush(stdout);
+      json["conv"].push_back(std::move(row));
     }
-    std::printf(" | %s\n", automatic.name[0].c_str());
-    std::fflush(stdout);
+    std::printf("\n");
   }
-  for (int pass = 0; pass < 3; ++pass)
-    json["geomean"]["onednn"][to_string(static_cast<ConvPass>(pass))] = means[pass].value();
-  char line[160];
-  std::snprintf(line, sizeof line, "ours/onednn forward=%.2f backward_data=%.2f backward_weights=%.2f",
-                means[0].value(), means[1].value(), means[2].value());
-  summary = line;
+  summary = "ours/onednn precision=" + std::string(to_string(precision));
+  for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
+    const GeometricMean& mean = means[static_cast<int>(pass)];
+    json["geomean"][to_string(precision)]["onednn"][to_string(pass)] = mean.json();
+    summary += message(' ', to_string(pass), '=', mean.text());
+  }
   return all_equal;
 }
 
 #if defined(CONTEXTURE_BENCH_TORCH)
 
-using benchmarks::ClassificationWorkload;
-using benchmarks::ContextWorkload;
+using benchmarks::Setup;
 using benchmarks::TensorView;
 using benchmarks::TorchPeer;
 using benchmarks::TorchProblem;
 using benchmarks::Workload;
 
+// A step that is compared, and by the name of which mean.
+struct StepCase {
+  const char* mean;  ///< step, patch, simclr or inference
+  Setup setup;
+
+  [[nodiscard]] bool is(std::string_view what) const { return mean == what; }
+  [[nodiscard]] std::string name() const {
+    return message(mean, ' ', setup.network == ResNet<float>::kName ? message("width ", setup.width) : setup.network,
+                   setup.images == benchmarks::kBatch ? "" : ", 1 image");
+  }
+};
+
+std::vector<StepCase> step_cases() {
+  std::vector<StepCase> all;
+  for (const Index width : {16, 32, 64}) all.push_back({"step", {.width = width}});
+  all.push_back({"step", benchmarks::resnet18_setup()});
+  for (const char* task : {"patch", "simclr"})
+    for (const Index width : {16, 32}) all.push_back({task, {.width = width}});
+  for (const Index width : {16, 32, 64}) all.push_back({"inference", {.width = width}});
+  for (const Index width : {16, 32}) all.push_back({"inference", {.width = width, .images = 1}});
+  return all;
+}
+
 TensorView view(const Tensor<float>& t) { return {{t.shape().begin(), t.shape().end()}, t.data()}; }
 
-TorchProblem problem(const ClassificationWorkload& workload) {
-  return {.inputs = view(workload.inputs()), .targets = workload.labels()};
+std::vector<benchmarks::TorchBlock> torch_blocks(const Setup& setup) {
+  const BackboneDescription its = setup.description();
+  const bool small =
+      its.network == ResNet<float>::kName;  // every stage halves the image; in ResNet-18 all but the first
+  std::vector<benchmarks::TorchBlock> blocks;
+  for (Index stage = 0; stage < its.stages; ++stage)
+    for (Index block = 0; block < its.blocks_per_stage; ++block) {
+      const bool halves = block == 0 && (small || stage > 0);
+      blocks.push_back({halves ? 2 : 1, halves});
+    }
+  return blocks;
 }
-TorchProblem problem(const ContextWorkload& workload, float dropout) {
-  return {.inputs = view(workload.inputs()),
-          .targets = workload.pairs().targets,
-          .first = workload.pairs().first,
-          .second = workload.pairs().second,
-          .class_weights = workload.class_weights(),
-          .dropout = dropout};
+
+// A step's workload, and what LibTorch is told about it.
+std::pair<std::unique_ptr<Workload>, TorchProblem> make(const StepCase& what, Precision precision, float dropout) {
+  TorchProblem problem;
+  problem.blocks = torch_blocks(what.setup);
+  problem.bfloat16 = precision == Precision::bfloat16;
+  std::unique_ptr<Workload> workload;
+  if (what.is("patch")) {
+    auto context = std::make_unique<benchmarks::ContextWorkload>(what.setup, dropout);
+    problem.targets = context->pairs().targets;
+    problem.first = context->pairs().first;
+    problem.second = context->pairs().second;
+    problem.class_weights = context->class_weights();
+    problem.dropout = dropout;
+    workload = std::move(context);
+  } else if (what.is("simclr")) {
+    auto simclr = std::make_unique<benchmarks::SimclrWorkload>(what.setup);
+    problem.targets = simclr->partners();
+    problem.temperature = simclr->temperature();
+    workload = std::move(simclr);
+  } else {
+    auto classification = std::make_unique<benchmarks::ClassificationWorkload>(what.setup);
+    problem.targets = classification->labels();
+    workload = std::move(classification);
+  }
+  problem.inputs = view(workload->inputs());
+  return {std::move(workload), std::move(problem)};
 }
 
 std::unique_ptr<TorchPeer> torch_peer(const Workload& workload, TorchProblem problem, bool channels_last) {
@@ -320,15 +298,19 @@ std::unique_ptr<TorchPeer> torch_peer(const Workload& workload, TorchProblem pro
   return std::make_unique<TorchPeer>(problem, parameters);
 }
 
-// How far both sides are apart after one step from the same parameters, relatively: logits, gradients
+// How far both sides are apart after one step from the same parameters, relatively: output, gradients
 // and the step's change of the parameters (each of all parameters as one vector).
 struct StepDifference {
-  double logits = 0, gradients = 0, changes = 0;
+  double output = 0, gradients = 0, changes = 0;
 
-  // Winograd's rounding in the logits; in the gradients, rounding that turns a ReLU on or off.
-  [[nodiscard]] bool small() const { return logits <= 1e-4 && gradients <= 1e-2 && changes <= 1e-2; }
+  // Winograd's rounding in the output; in the gradients, rounding that turns a ReLU on or off. In bfloat16 both are
+  // larger, since every map between layers is rounded, not by both sides at the same places.
+  [[nodiscard]] bool small(Precision precision) const {
+    const bool is_float = precision == Precision::float32;
+    return output <= (is_float ? 1e-4 : 3e-2) && std::max(gradients, changes) <= (is_float ? 1e-2 : 0.2);
+  }
   void raise_to(const StepDifference& other) {
-    logits = std::max(logits, other.logits);
+    output = std::max(output, other.output);
     gradients = std::max(gradients, other.gradients);
     changes = std::max(changes, other.changes);
   }
@@ -339,7 +321,7 @@ StepDifference step_difference(Workload& workload, const TorchProblem& problem, 
   std::vector<Tensor<float>> before;
   for (const auto& p : workload.parameters()) before.push_back(p.variable.value());
   constexpr double kRate = 0.1;
-  const Tensor<float> logits = workload.train(kRate);
+  const Tensor<float> output = workload.train(kRate);
   peer->train(kRate);
   std::vector<float> gradients[2], changes[2];
   for (std::size_t i = 0; i < before.size(); ++i) {
@@ -352,163 +334,166 @@ StepDifference step_difference(Workload& workload, const TorchProblem& problem, 
       changes[1].push_back(theirs[at] - before[i].data()[at]);
     }
   }
-  return {relative_difference(logits.data(), peer->logits().data(), logits.size()),
+  return {relative_difference(output.data(), peer->output().data(), output.size()),
           relative_difference(gradients[0].data(), gradients[1].data(), gradients[0].size()),
           relative_difference(changes[0].data(), changes[1].data(), changes[0].size())};
 }
 
-// Races all steps; false where the two sides differ.
-bool compare_steps(int threads, Json& json, std::string& summary) {
-  std::printf(
-      "Differences of logits, gradients and changes; images/s of ours, of LibTorch in NCHW and in channels-last,\n"
-      "and how many times as fast ours is\n");
-  TorchPeer::set_threads(threads);
-  GeometricMean mean;
-  bool all_equal = true;
-  for (const std::string_view kind : {"train", "context_prediction", "inference"})
-    for (const Index width : {16, 32}) {
-      // A workload, and what LibTorch is told about it.
-      const auto make = [&](float dropout) -> std::pair<std::unique_ptr<Workload>, TorchProblem> {
-        if (kind == "context_prediction") {
-          auto workload = std::make_unique<ContextWorkload>(benchmarks::Setup{.width = width}, dropout);
-          TorchProblem described = problem(*workload, dropout);
-          return {std::move(workload), std::move(described)};
-        }
-        auto workload = std::make_unique<ClassificationWorkload>(benchmarks::Setup{.width = width});
-        TorchProblem described = problem(*workload);
-        return {std::move(workload), std::move(described)};
-      };
-      StepDifference difference;
-      for (const bool channels_last : {false, true}) {
-        const auto [workload, described] = make(0.0F);
-        difference.raise_to(step_difference(*workload, described, channels_last));
-      }
-      std::printf("%-18s width %2d | differ by %.0e %.0e %.0e%s", std::string(kind).c_str(), static_cast<int>(width),
-                  difference.logits, difference.gradients, difference.changes, difference.small() ? "" : " TOO MUCH");
-      std::fflush(stdout);
-      all_equal = all_equal && difference.small();
-
-      const auto [ours, described] = make(ContextHeadOptions{}.dropout);
-      const auto nchw = torch_peer(*ours, described, false), nhwc = torch_peer(*ours, described, true);
-      const bool inference = kind == "inference";
-      Workload* const mine = ours.get();  // structured bindings cannot be captured
-      mine->set_training(!inference);
-      const auto step = [&] {
-        if (!inference) {
-          mine->train(1e-4);
-        } else {
-          const NoGrad no_grad;
-          const auto answer = mine->forward();
-        }
-      };
-      // Its BLAS may have all threads; ours multiplies on the calling thread, inside its own loops.
-      const auto set_blas_threads = contexture::detail::contexture_openblas_set_threads;
-      const auto theirs = [&](TorchPeer& peer) {
-        if (set_blas_threads != nullptr) set_blas_threads(threads);
-        inference ? peer.infer() : peer.train(1e-4);
-        if (set_blas_threads != nullptr) set_blas_threads(1);
-      };
-      const std::vector<double> times =
-          race(threads == 1, 0.15, {step, [&] { theirs(*nchw); }, [&] { theirs(*nhwc); }});
-      const double images = benchmarks::kBatch, ratio = std::min(times[1], times[2]) / times[0];
-      std::printf(" | %6.0f %6.0f %6.0f %5.2f\n", images / times[0], images / times[1], images / times[2], ratio);
-      std::fflush(stdout);
-      if (!inference) mean.add(ratio);
-      json["step"].push_back({{"step", kind},
-                              {"width", width},
-                              {"ours_images_per_second", images / times[0]},
-                              {"libtorch_nchw_images_per_second", images / times[1]},
-                              {"libtorch_channels_last_images_per_second", images / times[2]},
-                              {"ratio", ratio},
-                              {"difference_of_logits", difference.logits},
-                              {"difference_of_gradients", difference.gradients},
-                              {"difference_of_changes", difference.changes}});
+// Median seconds of ours, and of LibTorch in NCHW and in channels-last.
+std::vector<double> race_step(const StepCase& what, Precision precision, int threads) {
+  const auto [ours, problem] = make(what, precision, ContextHeadOptions{}.dropout);
+  const auto nchw = torch_peer(*ours, problem, false), nhwc = torch_peer(*ours, problem, true);
+  const bool inference = what.is("inference");
+  Workload* const mine = ours.get();  // structured bindings cannot be captured
+  mine->set_training(!inference);
+  const auto step = [&] {
+    if (!inference) {
+      mine->train(1e-4);
+    } else {
+      const NoGrad no_grad;
+      const auto answer = mine->forward();
     }
-  json["geomean"]["libtorch"]["step"] = mean.value();
-  char line[80];
-  std::snprintf(line, sizeof line, "ours/libtorch step=%.2f", mean.value());
-  summary = line;
+  };
+  // Its BLAS may have all threads; ours multiplies on the calling thread, inside its own loops.
+  const auto set_blas_threads = contexture::detail::contexture_openblas_set_threads;
+  const auto theirs = [&](TorchPeer& peer) {
+    if (set_blas_threads != nullptr) set_blas_threads(threads);
+    inference ? peer.infer() : peer.train(1e-4);
+    if (set_blas_threads != nullptr) set_blas_threads(1);
+  };
+  return race(threads == 1, 0.15, {step, [&] { theirs(*nchw); }, [&] { theirs(*nhwc); }});
+}
+
+// Races all steps; false where the two sides differ.
+bool compare_steps(Precision precision, int threads, Json& json, std::string& summary) {
+  std::printf(
+      "%s: differences of output, gradients and changes; images/s of ours, of LibTorch in NCHW and in channels-last,\n"
+      "and how many times as fast ours is\n",
+      std::string(to_string(precision)).c_str());
+  const PrecisionGuard guard(precision);
+  TorchPeer::set_threads(threads);
+  std::map<std::string, GeometricMean> means;
+  bool all_equal = true;
+  for (const StepCase& what : step_cases()) {
+    StepDifference difference;
+    for (const bool channels_last : {false, true}) {
+      const auto [workload, problem] = make(what, precision, 0.0F);
+      difference.raise_to(step_difference(*workload, problem, channels_last));
+    }
+    const bool equal = difference.small(precision);
+    std::printf("%-26s | differ by %.0e %.0e %.0e%s", what.name().c_str(), difference.output, difference.gradients,
+                difference.changes, equal ? "" : " TOO MUCH");
+    std::fflush(stdout);
+    all_equal = all_equal && equal;
+    const std::vector<double> times = race_step(what, precision, threads);
+    const auto images = static_cast<double>(what.setup.images);
+    const double ratio = std::min(times[1], times[2]) / times[0];
+    std::printf(" | %6.0f %6.0f %6.0f %5.2f\n", images / times[0], images / times[1], images / times[2], ratio);
+    std::fflush(stdout);
+    means[what.mean].add(ratio);
+    json["step"].push_back({{"step", what.name()},
+                            {"precision", to_string(precision)},
+                            {"ours_images_per_second", images / times[0]},
+                            {"libtorch_nchw_images_per_second", images / times[1]},
+                            {"libtorch_channels_last_images_per_second", images / times[2]},
+                            {"ratio", ratio},
+                            {"difference_of_output", difference.output},
+                            {"difference_of_gradients", difference.gradients},
+                            {"difference_of_changes", difference.changes}});
+  }
+  summary = "ours/libtorch";
+  for (const char* mean : {"step", "patch", "inference", "simclr"}) {
+    json["geomean"][to_string(precision)]["libtorch"][mean] = means[mean].json();
+    summary += message(' ', mean, '=', means[mean].text());
+  }
   return all_equal;
 }
 
 #else
 
-bool compare_steps(int, Json&, std::string&) {
+bool compare_steps(Precision, int, Json&, std::string&) {
   std::printf("Built without LibTorch: no steps (Debian: libtorch-dev)\n");
   return true;
 }
 
 #endif
 
+struct Options {
+  int threads = num_threads();
+  std::string only, json_path;
+  std::vector<Precision> precisions;
+};
+
+// Throws std::invalid_argument.
+Options parse(int argc, char** argv) {
+  Options options;
+  options.precisions = benchmarks::take_precisions(argc, argv);
+  for (const std::string& text : benchmarks::take_option(argc, argv, "--threads", "a number")) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), options.threads);
+    require(error == std::errc() && end == text.data() + text.size() && options.threads >= 1 && options.threads <= 1024,
+            "--threads ", text, ": expected a number from 1 to 1024");
+  }
+  for (const std::string& text : benchmarks::take_option(argc, argv, "--only", "conv or step")) {
+    require(text == "conv" || text == "step", "--only ", text, ": expected conv or step");
+    options.only = text;
+  }
+  for (const std::string& path : benchmarks::take_option(argc, argv, "--json", "a file")) options.json_path = path;
+  require(argc == 1, argc > 1 ? argv[1] : "",
+          ": expected --threads N, --only conv|step, --precision NAME or --json FILE");
+  return options;
+}
+
+// Line by line at the end; false where the sides differ.
+bool compare(const Options& options, Json& json, std::vector<std::string>& lines) {
+  bool equal = true;
+  for (const Precision precision : options.precisions) {
+    std::string convolutions, steps;
+    if (options.only != "step")
+      equal = (precision == Precision::float32 ? compare_convolutions<float>(options.threads, json, convolutions)
+                                               : compare_convolutions<bfloat16>(options.threads, json, convolutions)) &&
+              equal;
+    if (options.only != "conv") equal = compare_steps(precision, options.threads, json, steps) && equal;
+    if (convolutions.empty()) steps = message("precision=", to_string(precision), ' ', steps);
+    lines.push_back("geomean " + convolutions + (convolutions.empty() || steps.empty() ? "" : " | ") + steps);
+  }
+  return equal;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Debian's OpenBLAS does not know newer processors and would give LibTorch SSE3 kernels; and OpenMP's threads need a
-  // processor each, or they crowd on one (await_cores() says why). Both read this before main.
-  if (std::getenv("OMP_PLACES") == nullptr) {
-    if (active_isa() != Isa::baseline)
-      setenv("OPENBLAS_CORETYPE", active_isa() == Isa::avx512 ? "SkylakeX" : "Haswell", 0);
-    setenv("OMP_PROC_BIND", "close", 1);
-    setenv("OMP_PLACES", "threads", 1);
-    execv("/proc/self/exe", argv);
+  Options options;
+  try {
+    options = parse(argc, std::vector<char*>(argv, argv + argc + 1).data());
+  } catch (const std::invalid_argument& error) {
+    std::fprintf(stderr, "bench_peers: %s\n", error.what());
+    return 2;
   }
-  // OpenMP has tied this thread to its first place. Our workers, which it starts, are to be free.
-  cpu_set_t first_place;
-  sched_getaffinity(0, sizeof(first_place), &first_place);
-  cpu_set_t all;
-  std::memset(&all, 0xff, sizeof(all));
-  sched_setaffinity(0, sizeof(all), &all);
-  int threads = num_threads();
-  std::string only, json_path;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    bool understood = false;
-    if (argument.starts_with("--threads=")) {
-      const std::string_view text = argument.substr(10);
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
-      understood = error == std::errc() && end == text.data() + text.size() && threads >= 1 && threads <= 1024;
-    } else if (argument == "--only=conv" || argument == "--only=step") {
-      only = argument.substr(7);
-      understood = true;
-    } else if (argument.starts_with("--json=")) {
-      json_path = argument.substr(7);
-      understood = true;
-    }
-    if (!understood) {
-      std::fprintf(stderr, "bench_peers: %s, expected --threads=N, --only=conv|step or --json=FILE\n", argv[i]);
-      return 2;
-    }
-  }
-  set_num_threads(threads);
-  parallel_chunks(threads, threads, [](Index, Index, Index) {});  // starts the workers
-  sched_setaffinity(0, sizeof(first_place), &first_place);
-  // oneDNN's threads are OpenMP's; the environment has been read already.
-  if (contexture::detail::contexture_omp_set_num_threads != nullptr)
-    contexture::detail::contexture_omp_set_num_threads(threads);
-  std::printf("%s\n", cpu_report().line().c_str());
+  set_num_threads(options.threads);
+  benchmarks::place_openmp_threads(argv);
+  benchmarks::set_openmp_threads(options.threads);
+  std::printf("%s, bfloat16 by %s\n", cpu_report().line().c_str(),
+              std::string(to_string(active_bfloat16_unit())).c_str());
   Json json;
+  for (const auto& [name, value] : benchmarks::machine_context(options.precisions, {options.threads}))
+    json["context"][name] = value;
   const dnnl::version_t& version = *dnnl_version();
-  json["context"] = {{"running_on", cpu_report().line()},
-                     {"threads", threads},
-                     {"fma_peak_gflops", benchmarks::fma_peak_gflops()},
-                     {"onednn", message(version.major, '.', version.minor, '.', version.patch)},
-                     {"rounds", kRounds}};
-  std::string convolutions, steps;
-  bool equal = true;
-  if (only != "step") equal = compare_convolutions(threads, json, convolutions) && equal;
-  if (only != "conv") equal = compare_steps(threads, json, steps) && equal;
+  json["context"]["threads"] = options.threads;
+  json["context"]["onednn"] = message(version.major, '.', version.minor, '.', version.patch);
+  json["context"]["rounds"] = kRounds;
+  std::vector<std::string> lines;
+  const bool equal = compare(options, json, lines);
   json["context"]["turns_on_shared_cores"] = turns_on_shared_cores;
   if (turns_on_shared_cores > 0)
     std::printf("%d turns were timed while threads shared a core\n", turns_on_shared_cores);
-  if (!json_path.empty()) {
-    std::ofstream file(json_path);
+  if (!options.json_path.empty()) {
+    std::ofstream file(options.json_path);
     file << json.dump(1) << '\n';
     if (!file.flush()) {
-      std::fprintf(stderr, "bench_peers: cannot write %s\n", json_path.c_str());
+      std::fprintf(stderr, "bench_peers: cannot write %s\n", options.json_path.c_str());
       return 1;
     }
   }
-  std::printf("geomean %s%s%s\n", convolutions.c_str(), convolutions.empty() || steps.empty() ? "" : " | ",
-              steps.c_str());
+  for (const std::string& line : lines) std::printf("%s\n", line.c_str());
   return equal ? 0 : 1;
 }

@@ -1,9 +1,40 @@
 #include "torch_peer.hpp"
 
+#include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
 namespace contexture::benchmarks {
 namespace {
+
+// torch.autocast("cpu", torch.bfloat16), whose C++ names changed.
+class Autocast {
+ public:
+  explicit Autocast(bool on) : on_(on) {
+    if (!on_) return;
+    enable(true);
+    at::autocast::increment_nesting();
+  }
+  ~Autocast() {
+    if (!on_) return;
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    enable(false);
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  static void enable(bool on) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+    at::autocast::set_autocast_enabled(at::kCPU, on);
+#else
+    at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    at::autocast::set_cpu_enabled(on);
+#endif
+  }
+
+  bool on_;
+};
 
 torch::Tensor clone(const TensorView& view) {
   return torch::from_blob(const_cast<float*>(view.data), view.shape, torch::kFloat32).clone();
@@ -30,12 +61,13 @@ struct TorchPeer::Network {
     torch::Tensor mean, variance;
   };
 
-  torch::Tensor x, targets, first, second, class_weights, logits;
+  std::vector<TorchBlock> blocks;
+  torch::Tensor x, targets, first, second, class_weights, output;
   std::vector<torch::Tensor> parameters;
   std::vector<RunningStatistics> statistics;
   std::unique_ptr<torch::optim::SGD> optimizer;
-  double dropout;
-  bool training = true;
+  double dropout, temperature;
+  bool bfloat16, training = true;
   std::size_t next_parameter = 0, next_statistics = 0;  // while a forward pass goes on
 
   torch::Tensor next() { return parameters[next_parameter++]; }
@@ -49,31 +81,53 @@ struct TorchPeer::Network {
     return torch::batch_norm(input, gamma, beta, running.mean, running.variance, training, 0.1, 1e-5, true);
   }
 
-  torch::Tensor block(const torch::Tensor& input) {
-    torch::Tensor inner = batch_norm(torch::conv2d(input, next(), {}, 2, 1)).relu_();
+  torch::Tensor block(const torch::Tensor& input, const TorchBlock& its) {
+    torch::Tensor inner = batch_norm(torch::conv2d(input, next(), {}, its.stride, 1)).relu_();
     inner = batch_norm(torch::conv2d(inner, next(), {}, 1, 1));
-    const torch::Tensor shortcut = torch::conv2d(input, next(), {}, 2);
+    if (!its.shortcut) return inner.add_(input).relu_();
+    const torch::Tensor shortcut = torch::conv2d(input, next(), {}, its.stride);
     return inner.add_(batch_norm(shortcut)).relu_();
+  }
+
+  torch::Tensor linear(const torch::Tensor& input) {
+    const torch::Tensor w = next(), b = next();
+    return torch::linear(input, w, b);
+  }
+
+  torch::Tensor context_logits(const torch::Tensor& features) {
+    const torch::Tensor w_first = next(), w_second = next();
+    const torch::Tensor sums = torch::linear(features, w_first).index_select(0, first) +
+                               torch::linear(features, w_second).index_select(0, second);
+    torch::Tensor hidden = batch_norm(sums, false).relu_();
+    if (dropout > 0) hidden = torch::dropout(hidden, dropout, training);
+    return linear(hidden);
   }
 
   void forward() {
     next_parameter = next_statistics = 0;
     const torch::Tensor stem = torch::conv2d(x, next(), {}, 1, 1);
     torch::Tensor map = batch_norm(stem).relu_();
-    for (int stage = 0; stage < 3; ++stage) map = block(map);
+    for (const TorchBlock& its : blocks) map = block(map, its);
     const torch::Tensor features = map.mean({2, 3});
-    if (!first.defined()) {
-      const torch::Tensor w = next(), b = next();
-      logits = torch::linear(features, w, b);
-      return;
+    if (first.defined()) {
+      output = context_logits(features);
+    } else if (temperature > 0) {
+      const torch::Tensor hidden = batch_norm(torch::linear(features, next())).relu_();
+      output = torch::nn::functional::normalize(linear(hidden));
+    } else {
+      output = linear(features);
     }
-    const torch::Tensor w_first = next(), w_second = next();
-    const torch::Tensor sums = torch::linear(features, w_first).index_select(0, first) +
-                               torch::linear(features, w_second).index_select(0, second);
-    torch::Tensor hidden = batch_norm(sums, false).relu_();
-    if (dropout > 0) hidden = torch::dropout(hidden, dropout, training);
-    const torch::Tensor w = next(), b = next();
-    logits = torch::linear(hidden, w, b);
+  }
+
+  torch::Tensor loss() {
+    torch::Tensor logits = output;
+    if (temperature > 0) {
+      const torch::Tensor same = torch::eye(output.size(0), torch::kBool);
+      logits = (torch::mm(output, output.t()) / temperature).masked_fill(same, -1e30);
+    }
+    torch::nn::functional::CrossEntropyFuncOptions options;
+    if (class_weights.defined()) options.weight(class_weights);
+    return torch::nn::functional::cross_entropy(logits, targets, options);
   }
 };
 
@@ -83,7 +137,10 @@ TorchPeer::TorchPeer(const TorchProblem& problem, const std::vector<TensorView>&
   const auto format = problem.channels_last ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous;
   net.x = clone(problem.inputs).permute({0, 3, 1, 2}).contiguous(format);
   net.targets = indices(problem.targets);
+  net.blocks = problem.blocks;
   net.dropout = static_cast<double>(problem.dropout);
+  net.temperature = static_cast<double>(problem.temperature);
+  net.bfloat16 = problem.bfloat16;
   if (!problem.first.empty()) {
     net.first = indices(problem.first);
     net.second = indices(problem.second);
@@ -113,21 +170,25 @@ void TorchPeer::train(double lr) {
   net.training = true;
   for (torch::Tensor& p : net.parameters) p.mutable_grad() = torch::Tensor();
   for (auto& group : net.optimizer->param_groups()) static_cast<torch::optim::SGDOptions&>(group.options()).lr(lr);
-  net.forward();
-  torch::nn::functional::CrossEntropyFuncOptions options;
-  if (net.class_weights.defined()) options.weight(net.class_weights);
-  torch::nn::functional::cross_entropy(net.logits, net.targets, options).backward();
+  torch::Tensor loss;
+  {
+    const Autocast autocast(net.bfloat16);
+    net.forward();
+    loss = net.loss();
+  }
+  loss.backward();
   net.optimizer->step();
 }
 
 void TorchPeer::infer() {
   const torch::NoGradGuard no_grad;
+  const Autocast autocast(network_->bfloat16);
   network_->training = false;
   network_->forward();
 }
 
-std::vector<float> TorchPeer::logits() const {
-  const torch::Tensor t = network_->logits.detach().contiguous();
+std::vector<float> TorchPeer::output() const {
+  const torch::Tensor t = network_->output.detach().to(torch::kFloat32).contiguous();
   return {t.data_ptr<float>(), t.data_ptr<float>() + t.numel()};
 }
 

@@ -1,10 +1,11 @@
-// The training steps that are measured: the default encoder with the classifier, and context
-// prediction on 2x2 patches of 12 px, on a batch of 128 built-in images of 32x32x3. Batches are made
+// The training steps that are measured: an encoder with the classifier, context prediction on 2x2 patches of 12 px,
+// and SimCLR on two views of 20 px, on a batch of 128 built-in images of 32x32x3. Batches are made
 // beforehand: what is timed is forward, backward and the optimiser.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,12 +22,24 @@ inline const ImageSet& batch_images() {
   return images;
 }
 
-/// What is trained: the encoder's width and blocks a stage, and by which optimiser.
+/// What is trained: an encoder, on how many images, and by which optimiser.
 struct Setup {
+  std::string_view network = ResNet<float>::kName;
   Index width = 24;
-  Index blocks = 1;
-  bool muon = false;  ///< else SGD with Nesterov momentum
+  Index blocks = 1;       ///< a stage
+  bool muon = false;      ///< else SGD with Nesterov momentum
+  Index images = kBatch;  ///< of the classifier: kBatch or fewer
+
+  [[nodiscard]] BackboneDescription description() const {
+    BackboneDescription its = default_description(network);
+    its.width = width;
+    its.blocks_per_stage = blocks;
+    return its;
+  }
 };
+
+/// ResNet-18, as it is.
+inline Setup resnet18_setup() { return {.network = ResNet18<float>::kName, .width = 64, .blocks = 2}; }
 
 /// A model, a batch that does not change, and an optimiser.
 class Workload {
@@ -34,24 +47,24 @@ class Workload {
   virtual ~Workload() = default;
 
   struct Answer {
-    Variable<float> logits;
+    Variable<float> output;  ///< logits, or SimCLR's embeddings
     Variable<float> loss;
   };
   [[nodiscard]] virtual Answer forward() = 0;
   virtual void set_training(bool training) = 0;
 
-  /// One step; returns the logits of its forward pass.
+  /// One step; returns the output of its forward pass.
   Tensor<float> train(double lr) {
     optimizer_->zero_grad();
     const Answer answer = forward();
     answer.loss.backward();
     optimizer_->step(lr);
-    return answer.logits.value();
+    return answer.output.value();
   }
 
   /// In the order in which modules list them, the encoder's first.
   [[nodiscard]] const std::vector<NamedParameter<float>>& parameters() const { return parameters_; }
-  /// (N,H,W,3): images or patches.
+  /// (N,H,W,3): images, patches or views.
   [[nodiscard]] const Tensor<float>& inputs() const { return inputs_.value(); }
 
   /// Multiply-adds of the encoder's convolutions in a forward pass.
@@ -87,10 +100,11 @@ class Workload {
 class ClassificationWorkload final : public Workload {
  public:
   explicit ClassificationWorkload(const Setup& setup)
-      : encoder_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1))),
-        head_(encoder_->feature_channels(), kClasses, {}, Rng(2)) {
+      : encoder_(make_backbone<float>(setup.description(), Rng(1))),
+        head_(encoder_->feature_channels(), kClasses, {}, Rng(2)),
+        labels_(batch_images().labels.begin(), batch_images().labels.begin() + setup.images) {
     const ImageSet& images = batch_images();
-    Tensor<float> x = empty<float>({static_cast<std::size_t>(images.count), static_cast<std::size_t>(images.height),
+    Tensor<float> x = empty<float>({static_cast<std::size_t>(setup.images), static_cast<std::size_t>(images.height),
                                     static_cast<std::size_t>(images.width), static_cast<std::size_t>(images.channels)});
     for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(images.pixels[i]) / 64.0F - 2.0F;
     std::vector<NamedParameter<float>> parameters = encoder_->parameters();
@@ -100,24 +114,25 @@ class ClassificationWorkload final : public Workload {
 
   [[nodiscard]] Answer forward() override {
     const Variable<float> logits = head_((*encoder_)(inputs_));
-    return {logits, softmax_cross_entropy<float>(logits, labels())};
+    return {logits, softmax_cross_entropy<float>(logits, labels_)};
   }
   void set_training(bool training) override {
     encoder_->set_training(training);
     head_.set_training(training);
   }
-  [[nodiscard]] const std::vector<std::int32_t>& labels() const { return batch_images().labels; }
+  [[nodiscard]] const std::vector<std::int32_t>& labels() const { return labels_; }
 
  private:
   std::unique_ptr<Backbone<float>> encoder_;
   ClassifierHead<float> head_;
+  std::vector<std::int32_t> labels_;
 };
 
 /// Encoder and context head on 512 patches, 12 ordered pairs an image (less those with blank patches).
 class ContextWorkload final : public Workload {
  public:
   explicit ContextWorkload(const Setup& setup, float dropout = ContextHeadOptions{}.dropout)
-      : encoder_(make_backbone<float>({.width = setup.width, .blocks_per_stage = setup.blocks}, Rng(1))),
+      : encoder_(make_backbone<float>(setup.description(), Rng(1))),
         task_({.head = {.dropout = dropout}}, pretext_images(batch_images(), {}, false), *encoder_, Rng(2)) {
     pairs_ = task_.make_batch(batch_images(), numbered(kBatch), Rng(3));
     std::vector<NamedParameter<float>> parameters = encoder_->parameters();
@@ -144,6 +159,43 @@ class ContextWorkload final : public Workload {
   ContextPrediction<float> task_;
   PretextBatch pairs_;
   std::vector<float> weights_;
+};
+
+/// Encoder and projection head on two views of every image.
+class SimclrWorkload final : public Workload {
+ public:
+  explicit SimclrWorkload(const Setup& setup)
+      : encoder_(make_backbone<float>(setup.description(), Rng(1))),
+        task_(SimclrSpec::defaults(seen()), seen(), *encoder_, Rng(2)),
+        views_(task_.make_batch(batch_images(), numbered(kBatch), Rng(3))),
+        partners_(view_partners(views_)) {
+    std::vector<NamedParameter<float>> parameters = encoder_->parameters();
+    for (const NamedParameter<float>& p : task_.parameters()) parameters.push_back(p);
+    prepare(*encoder_, std::move(parameters), views_.inputs, setup.muon);
+  }
+
+  /// Simclr::loss(), save that nobody counts the right answers.
+  [[nodiscard]] Answer forward() override {
+    const Variable<float> embeddings = normalize_rows(task_.embed(*encoder_, views_));
+    return {embeddings, softmax_cross_entropy<float>(self_similarity(embeddings, 1 / temperature()), partners_)};
+  }
+  void set_training(bool training) override {
+    encoder_->set_training(training);
+    task_.set_training(training);
+  }
+  /// Of every view, the row of the other one.
+  [[nodiscard]] const std::vector<std::int32_t>& partners() const { return partners_; }
+  [[nodiscard]] float temperature() const { return static_cast<float>(task_.options().temperature); }
+
+ private:
+  static PretextImages seen() {
+    return pretext_images(batch_images(), channel_statistics(batch_images(), numbered(kBatch)), true);
+  }
+
+  std::unique_ptr<Backbone<float>> encoder_;
+  Simclr<float> task_;
+  PretextBatch views_;
+  std::vector<std::int32_t> partners_;
 };
 
 }  // namespace contexture::benchmarks

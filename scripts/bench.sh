@@ -7,17 +7,23 @@ results=$root/benchmarks/results
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/bench.sh [--peers | WORD] [options of the programs]
+Usage: scripts/bench.sh [--peers | --peers=latest [--tree DIR] | WORD] [options of the programs]
 Builds the micro-benchmarks and runs them. A run without options is a whole one: what it measured
 replaces benchmarks/results/<program>.json and the figure docs/roofline.svg.
-  WORD         only programs whose name contains it: batches, compile, conv, step
-  --peers      beside oneDNN and LibTorch, which are installed first (Debian: libdnnl-dev, libtorch-dev)
-  -h, --help   this text
-Options: Google Benchmark's, as in `scripts/bench.sh conv --benchmark_filter=winograd`; those of
-bench_peers and bench_compile stand in the heads of their sources.
+  WORD             only programs whose name contains it: batches, compile, conv, step
+  --peers          beside oneDNN and LibTorch, which are installed first (Debian: libdnnl-dev, libtorch-dev)
+  --peers=latest   the same beside those of Debian 13 (oneDNN 3.7, LibTorch 2.6), in a folder with Debian 13:
+                   needs root, debootstrap, 6 GB of disk and Debian's mirror; of the last commit
+  --tree DIR       where that folder is, or is put (default: build/debian13)
+  -h, --help       this text
+Options: Google Benchmark's, as in `scripts/bench.sh conv --benchmark_filter=winograd`, and
+  conv, step       --precision float32|bfloat16 (without it float32, and bfloat16 where it is faster)
+  conv             --shape n,h,w,c,k,kernel,stride[,groups]   --peer onednn
+  --peers          --threads N   --only conv|step   --precision float32|bfloat16   --json FILE
 TEXT
 }
 
+arguments=("$@")
 name='' preset=bench
 for argument in "$@"; do
   if [[ $argument == --help || $argument == -h ]]; then
@@ -25,13 +31,47 @@ for argument in "$@"; do
     exit 0
   fi
 done
-if [[ ${1:-} == --peers ]]; then
-  name=bench_peers preset=peers
-  shift
-  "$root/scripts/setup.sh" libdnnl-dev libtorch-dev
-elif (($# > 0)) && [[ $1 != -* ]]; then
-  name=$1
-  shift
+
+# Everything again on Debian 13; the results come back as peers_latest*.json.
+peers_latest() {
+  local folder=$root/build/debian13 file
+  # shellcheck source=scripts/debian13.sh disable=SC1091
+  source "$root/scripts/debian13.sh"
+  if [[ ${1:-} == --tree ]]; then
+    (($# >= 2)) || fail '--tree needs a folder (see --help)' 2
+    folder=$2
+    shift 2
+  fi
+  debian13_tree "$folder" "${arguments[@]}"
+  debian13_copy contexture-peers
+  inside /contexture-peers scripts/setup.sh ccache
+  inside /contexture-peers scripts/bench.sh --peers "$@"
+  (($# == 0)) || return 0
+  for file in "$tree"/contexture-peers/benchmarks/results/peers*.json; do
+    cp -- "$file" "$results/peers_latest${file##*/peers}"
+  done
+}
+
+case ${1:-} in
+  --peers=latest)
+    shift
+    peers_latest "$@"
+    exit
+    ;;
+  --peers)
+    name=bench_peers preset=peers
+    shift
+    "$root/scripts/setup.sh" libdnnl-dev libtorch-dev
+    ;;
+  -* | '') ;;
+  *)
+    name=$1
+    shift
+    ;;
+esac
+if [[ " $* " == *' --peer '* || " $* " == *' --peer='* ]]; then
+  preset=peers
+  "$root/scripts/setup.sh" libdnnl-dev
 fi
 
 # shellcheck source=scripts/build.sh disable=SC1091

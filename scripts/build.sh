@@ -1,12 +1,18 @@
-# Shared by the scripts, which source it with $root set: `build PRESET [-DNAME=VALUE...]` makes sure
-# that the requirements are there, configures the preset and builds it.
+# Shared by the scripts, which source it with $root set: `build PRESET [-DNAME=VALUE...] [--target NAME...]` makes
+# sure that the requirements are there, configures the preset and builds it, or only those targets.
 # shellcheck shell=bash
 : "${root:?set it before sourcing build.sh}"
 
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
 
 build() {
-  local preset=$1 options=("${@:2}")
+  local preset=$1 options=() targets=()
+  shift
+  while (($#)) && [[ $1 != --target ]]; do
+    options+=("$1")
+    shift
+  done
+  targets=("$@")
   "$root/scripts/setup.sh" || return
   if command -v ccache >/dev/null; then
     options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
@@ -16,6 +22,6 @@ build() {
   (
     cd "$root" || exit
     cmake --preset "$preset" ${options[@]+"${options[@]}"} &&
-      cmake --build --preset "$preset" --parallel "$(processors)"
+      cmake --build --preset "$preset" --parallel "$(processors)" ${targets[@]+"${targets[@]}"}
   )
 }
