@@ -17,7 +17,7 @@
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/precision.hpp"
-#include "contexture/kernels/conv/amx.hpp"
+#include "contexture/kernels/conv/amx_tiles.hpp"
 #include "contexture/kernels/elementwise.hpp"
 
 #define CONTEXTURE_KERNEL_SOURCE "peak-inl.hpp"

@@ -148,7 +148,7 @@ TEST_CASE("mixed precision: the guard is one thread's and one scope's, and doubl
   CHECK(precision_named("bfloat16") == Precision::bfloat16);
   CHECK(precision_named("float32") == Precision::float32);
   CHECK(precision_named("auto") == fastest_precision());
-  CHECK_THROWS_WITH(precision_named("half"), "precision 'half', expected auto, float32 or bfloat16");
+  CHECK_THROWS_WITH(precision_named("half"), "precision: 'half', expected auto, float32 or bfloat16");
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ TEST_CASE("an owner that was killed leaves a folder that can be had, without its
 }
 
 TEST_CASE("a child of fork() that ends leaves the lock to its owner") {
-  const LockedFolder folder;
+  const files::Folder folder;
   FolderLock lock(folder.path);
   const pid_t child = ::fork();
   REQUIRE(child >= 0);

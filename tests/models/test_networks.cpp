@@ -165,20 +165,21 @@ TEST_CASE("every network goes into a file and comes back through its description
 }
 
 TEST_CASE("a weight file tells the precision that it was trained in, and holds float") {
-  const TemporaryFile file;
+  const files::Folder folder;
+  const fs::path path = folder.path / "weights.safetensors";
   const BackboneDescription d{.width = 2, .stages = 1};
   const auto write = [&](Precision precision) {
     const PrecisionGuard guard(precision);
-    ImageClassifier({8, 8, d, {"a", "b"}, {{0, 0, 0}, {1, 1, 1}}}, Rng(3)).save(file.path);
+    ImageClassifier({8, 8, d, {"a", "b"}, {{0, 0, 0}, {1, 1, 1}}}, Rng(3)).save(path);
   };
   for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
     write(precision);
-    CHECK(read_safetensors(file.path).metadata.at("precision") == to_string(precision));
-    ImageClassifier loaded = ImageClassifier::load(file.path);  // under another guard: it keeps what it was trained in
+    CHECK(read_safetensors(path).metadata.at("precision") == to_string(precision));
+    ImageClassifier loaded = ImageClassifier::load(path);  // under another guard: it keeps what it was trained in
     CHECK(loaded.options().precision == precision);
     CHECK(loaded.clone().options().precision == precision);
-    loaded.save(file.path);
-    TensorFile again = read_safetensors(file.path);
+    loaded.save(path);
+    TensorFile again = read_safetensors(path);
     CHECK(trained_precision(again, "file") == precision);
     again.metadata["precision"] = "float8";
     CHECK_THROWS_WITH(trained_precision(again, "file"),

@@ -74,7 +74,7 @@ TEST_CASE("strict loading lists every difference and changes nothing; otherwise 
 }
 
 TEST_CASE("weights in another format are refused by its name") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path f = folder.path / "model.pth";
   const std::string rest(700, '\1');
   for (const auto& [begin, name] :
@@ -208,7 +208,7 @@ TEST_CASE("weights that are not numbers are refused, and the module is left as i
 }
 
 TEST_CASE("numbers of 16 bits are read as float, every one exactly") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path path = folder.path / "half.safetensors";
   std::string all;  // 0x0000 to 0xffff
   for (unsigned i = 0; i < 65536; ++i) all += {static_cast<char>(i & 0xff), static_cast<char>(i >> 8)};
@@ -249,7 +249,7 @@ TEST_CASE("numbers of 16 bits are read as float, every one exactly") {
 }
 
 TEST_CASE("weights of 16 bits go into a module of float; their NaN, infinities and sizes are refused as float's are") {
-  const TemporaryFolder folder;
+  const Folder folder;
   const fs::path path = folder.path / "half.safetensors";
   const auto write = [&](const std::string& dtype, const std::string& weight, int bytes = 4) {
     write_raw(path,

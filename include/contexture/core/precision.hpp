@@ -32,8 +32,10 @@ inline constexpr std::array<std::string_view, 2> kPrecisionNames{"float32", "bfl
 
 /// The precision of that name; "auto": the fastest one. Throws SettingError for any other.
 [[nodiscard]] inline Precision precision_named(std::string_view name) {
-  const std::size_t choice = parse_choice("precision", name, {"auto", "float32", "bfloat16"});
-  return choice == 0 ? fastest_precision() : static_cast<Precision>(choice - 1);
+  if (name == "auto") return fastest_precision();
+  for (const Precision precision : {Precision::float32, Precision::bfloat16})
+    if (to_string(precision) == name) return precision;
+  throw SettingError("precision", message("'", name, "', expected auto, float32 or bfloat16"));
 }
 
 namespace detail {
