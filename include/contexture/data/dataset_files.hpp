@@ -77,7 +77,9 @@ inline void interleave(const std::uint8_t* planes, Index side, bool column_major
 inline Index record_count(const std::filesystem::path& path, Index record_bytes, const char* what) {
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(path, error);
-  require_input(!error, path.string(), ": cannot be read (", error.message(), "), expected ", what);
+  const bool missing = error == std::errc::no_such_file_or_directory;
+  require_input(!error, path.string(), ": ", missing ? "missing" : "cannot be read: " + error.message(), ", expected ",
+                what);
   const auto record = static_cast<std::uintmax_t>(record_bytes);
   require_input(size > 0 && size % record == 0, path.string(), ": ", size, " bytes, expected a multiple of ", record,
                 " (", what, "); the file is truncated or oversized");
