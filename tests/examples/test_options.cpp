@@ -125,6 +125,14 @@ TEST_CASE("every setting of every pretext task survives config.ini, all of a tas
   }
 }
 
+TEST_CASE("config.ini has the precision that auto stands for", "[examples]") {
+  const std::string fastest(to_string(fastest_precision()));
+  for (const std::vector<std::string>& words : {std::vector<std::string>{}, {"--precision", "auto"}})
+    CHECK_THAT(programs::config_file(parsed(words), "a machine"),
+               Catch::Matchers::ContainsSubstring("\nprecision=" + fastest + "\n"));
+  CHECK(refusal({"--precision", "half"}) == "--precision: 'half', expected auto, float32 or bfloat16");
+}
+
 TEST_CASE("texts survive config.ini whatever is in them", "[examples]") {
   for (const char* text : {"a b", " blank before", "blank behind ", "#hash", "a;b", "x=y", "\"quoted\"", "'single'",
                            "\"", "'", "\"a\" and 'b'", "[section]", "a,b", "tab\tinside", "\xc3\xbc \xe4\xb9\xa6",

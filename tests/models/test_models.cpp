@@ -78,7 +78,7 @@ TEST_CASE("gradients in bfloat16 point where float's do, and need no scaled loss
     const std::vector<double> exact = loss_gradients(Precision::float32, 1),
                               plain = loss_gradients(Precision::bfloat16, 1);
     CHECK(plain != exact);
-    CHECK(inner_product(plain, exact) > 0.99 * std::sqrt(inner_product(plain, plain) * inner_product(exact, exact)));
+    CHECK(inner_product(plain, exact) > 0.95 * std::sqrt(inner_product(plain, plain) * inner_product(exact, exact)));
     // bfloat16 has float's range: a power of two before the loss is the same power before every gradient.
     constexpr double scale = 0x1p-66;
     const std::vector<double> tiny = loss_gradients(Precision::bfloat16, static_cast<float>(scale));

@@ -306,7 +306,7 @@ case_limits() {
     echo "ulimit -v $limit: $(cat stderr)"
   done
   ((status == 0)) || complain "800 MB of addresses are not enough: $(cat stderr)"
-  for limit in 4 5 7; do
+  for limit in 5 7; do  # with 4 the libraries cannot be loaded
     rm -rf out
     # shellcheck disable=SC2016
     timeout -s KILL 300 bash -c 'ulimit -n "$1"; shift; exec "$@"' _ "$limit" \
@@ -612,7 +612,7 @@ case_precision() {
   local run=("$programs/experiment1_all_labels" "${tiny[@]}" --train-images 600 --epochs 4) auto name status=0 pid
   for name in "${experiment_programs[@]}" predict probe diagnose; do
     succeeds "$programs/$name" --help
-    grep -qE -- '--precision NAME +\[auto\]' stdout || complain "$name --help: no --precision with its default"
+    grep -qE -- '--precision NAME( +\[|=)auto' stdout || complain "$name --help: no --precision with its default"
   done
   succeeds "${run[@]}" --out automatic --quiet || return
   auto=$(sed -n 's/^precision=//p' automatic/config.ini)
