@@ -226,7 +226,8 @@ class ThreadPool {
   }
 
   static inline ThreadPool* current_ = nullptr;
-  ThreadPool* const former_;  // of the process that this one was forked from: nothing of it may be touched
+  [[maybe_unused]] ThreadPool* const
+      former_;  // of the process that this one was forked from: nothing of it may be touched
   std::atomic<int> threads_;
   std::vector<std::thread> workers_;
   std::mutex busy_;   // held for the length of one loop
