@@ -6,37 +6,25 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/split.hpp"
-#include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/evaluate/score.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
-#include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
-#include "contexture/optim/schedule.hpp"
-#include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/ssl/recalibrate.hpp"
 #include "contexture/study/checkpoint.hpp"
-#include "contexture/study/classifier_task.hpp"
-#include "contexture/study/config.hpp"
 #include "contexture/study/plan.hpp"
 #include "contexture/study/run_files.hpp"
+#include "contexture/study/trainings.hpp"
 #include "contexture/train/fit.hpp"
-#include "contexture/train/pretraining.hpp"
 
 namespace contexture {
-
-/// Share of the steps of pre-training in which its learning rate rises to the peak.
-inline constexpr double kPretrainWarmup = 0.2;
 
 /// What a phase works with.
 struct PhaseContext {
@@ -63,16 +51,6 @@ namespace detail {
 inline std::string phase_name(const PhaseId& phase) {
   const PhaseText text = text_of(phase);
   return message(text.experiment, ", ", text.arm, ", seed ", text.seed);
-}
-
-inline std::function<double(std::int64_t)> schedule(double peak, std::int64_t steps, double warmup) {
-  return Schedule{.peak = peak, .total_steps = std::max<std::int64_t>(steps, 1), .warmup_fraction = warmup};
-}
-
-inline std::unique_ptr<Optimizer<float>> make_optimizer(const ExperimentConfig& config, Module<float>& module) {
-  if (config.optimizer == "muon")
-    return std::make_unique<Muon<float>>(module.parameters(), MuonOptions{.weight_decay = config.weight_decay});
-  return std::make_unique<Sgd<float>>(module.parameters(), SgdOptions{.weight_decay = config.weight_decay});
 }
 
 // Trains (or goes on training) one phase. Throws Stopped after a stop request, with the state kept.
@@ -117,64 +95,30 @@ inline void add_history(RunState& state, const PhaseId& phase, const std::vector
   for (const HistoryRow& row : rows) state.history.push_back({row, phase});
 }
 
-// Is this tensor of the encoder taken from the pre-trained one? Those of the stem are, and of the stages up to
-// config.transfer.
-inline bool transferred(const ExperimentConfig& config, const Backbone<float>& encoder, const std::string& name) {
-  return encoder.stage_of(name) <= config.transfer;
-}
-
-// Replaces the weights that pre-training is to give by those that it gave.
-inline void transfer(const ExperimentConfig& config, const TensorMap& pretrained, Backbone<float>& encoder) {
-  for (const auto& [name, tensor] : state_tensors(encoder)) {
-    if (!transferred(config, encoder, name)) continue;
-    const auto found = pretrained.find(name);
-    require_state(found != pretrained.end() && found->second.shape() == tensor->shape(),
-                  "run_experiments: no pre-trained tensor '", name, "' ", tensor->shape());
-    std::copy(found->second.data(), found->second.data() + found->second.size(), tensor->data());
-  }
-}
-
 }  // namespace detail
 
 /// Pre-trains an encoder by the configuration's task on all training and unlabelled images, and leaves its weights and
 /// what was measured in the state, and the weights in a file.
 inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
-  const ExperimentConfig& config = context.plan.config;
-  const Dataset& data = context.plan.data;
+  const ImageSet& train = context.plan.data.train;
   const ImageClassifierOptions& classifier = context.plan.classifier;
   const PhaseId phase = pretraining_phase(seed);
-  const Rng rng(seed);
-  const std::unique_ptr<Backbone<float>> network = make_backbone<float>(classifier.encoder, encoder_stream(rng));
-  Backbone<float>& encoder = *network;
-  const Split split = context.plan.split(seed);
-  const std::unique_ptr<PretextTask<float>> pretext = make_pretext_task<float>(
-      config.pretext, context.plan.pretext_images, config.pretext_options, encoder, rng.split("pretext head"));
-  // The images held out for validation are among those it learns from: only their patches are new.
-  detail::PretrainTask task(encoder, *pretext, data.train, numbered(data.train.count), data.unlabeled, split.validation,
-                            config.pretrain_batch_size, rng.split("pretext"));
-  const std::unique_ptr<Optimizer<float>> optimizer = detail::make_optimizer(config, task.module());
-  const auto batch = static_cast<double>(task.images_per_step());
-  FitOptions options;
-  options.steps_per_epoch = static_cast<double>(task.images()) / batch;
-  options.steps = std::llround(config.pretrain_epochs * options.steps_per_epoch);
-  options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config.evaluations));
-  options.learning_rate = detail::schedule(config.pretrain_learning_rate * batch / 128, options.steps, kPretrainWarmup);
-  options.rng = rng.split("pretext dropout");
-  const FitState fitted = detail::run_phase(context, phase, "pre-training by " + pretext->name() + ", no labels", task,
-                                            *optimizer, options);
+  detail::PretrainingSetup setup(context.plan, seed);
+  const FitState fitted = detail::run_phase(context, phase, "pre-training by " + setup.pretext->name() + ", no labels",
+                                            setup.task, *setup.optimizer, setup.options);
 
-  recalibrate_batch_norm(encoder, data.train, numbered(data.train.count), classifier.normalization);
+  recalibrate_batch_norm(*setup.encoder, train, numbered(train.count), classifier.normalization);
   RunState& state = context.state;
   state.encoder.clear();
-  copy_tensors(state_tensors(encoder), state.encoder);
+  copy_tensors(state_tensors(*setup.encoder), state.encoder);
   PretrainResult result;
-  result.task = pretext->name();
+  result.task = setup.pretext->name();
   result.seconds = fitted.seconds;
-  result.chance = task.chance();
-  result.suspicious_accuracy = pretext->suspicious_accuracy();
-  result.steps = options.steps;
+  result.chance = setup.task.chance();
+  result.suspicious_accuracy = setup.pretext->suspicious_accuracy();
+  result.steps = setup.options.steps;
   result.images_per_second =
-      static_cast<double>(options.steps * task.images_per_step()) / std::max(fitted.training_seconds, 1e-9);
+      static_cast<double>(result.steps * setup.task.images_per_step()) / std::max(fitted.training_seconds, 1e-9);
   for (const HistoryRow& row : fitted.rows) {
     if (row.split != "validation") continue;
     result.loss = row.loss;
@@ -183,8 +127,13 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
   if (result.accuracy > result.suspicious_accuracy)
     context.progress.note(message("pretext accuracy ", std::lround(100 * result.accuracy), " % is more than natural ",
                                   "images give: look for what gives the answer away (docs/context-prediction.md)"));
+  if (result.no_better_than_chance())
+    context.progress.note(
+        "pretext accuracy is no better than chance: the encoder has learned nothing; train it longer, or on more "
+        "images");
   if (!context.files.out.empty())
-    save(encoder, weights_path(context.files.out, phase, config.seed), backbone_metadata(classifier.encoder));
+    save(*setup.encoder, weights_path(context.files.out, phase, context.plan.config.seed),
+         backbone_metadata(classifier.encoder));
   detail::add_history(state, phase, fitted.rows);
   state.pretraining[phase] = result;
   context.save();
@@ -194,40 +143,15 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
 /// that were best on validation, and leaves the result in the state and the weights in a file. The arm that is
 /// pre-trained starts from the state's encoder.
 inline void run_arm(PhaseContext& context, const PhaseId& phase) {
-  const ExperimentConfig& config = context.plan.config;
   const Dataset& data = context.plan.data;
-  const ImageClassifierOptions& classifier = context.plan.classifier;
-  const std::string experiment = text_of(phase).experiment;
-  const Rng rng(phase.seed);
-  const Split split = context.plan.split(phase.seed);
-  const std::vector<Index> subset = context.plan.labels(phase.seed, split, phase.label_fraction);
-  const auto images = static_cast<std::int64_t>(subset.size());
-  const ArmPlan how = context.plan.arm(phase, static_cast<std::int64_t>(split.train.size()), images);
-
-  // Scratch and pre-trained begin from the same numbers; the pre-trained ones then replace some.
-  ImageClassifier model(classifier, rng.split("initialisation"));
   const bool pretrained = phase.arm == Arm::pretrained;
-  if (pretrained) detail::transfer(config, context.state.encoder, model.encoder());
-
-  detail::ClassifierTask task(model, data.train, subset, split.validation, how.batch,
-                              {.crop_padding = how.padding, .flip = classifier.mirror}, config.label_smoothing,
-                              rng.split("batches").split(experiment));
-  const std::unique_ptr<Optimizer<float>> optimizer = detail::make_optimizer(config, model);
-  if (pretrained && config.encoder_rate != 1)
-    for (const NamedParameter<float>& parameter : model.encoder().parameters())
-      if (detail::transferred(config, model.encoder(), parameter.name))
-        optimizer->scale_rate("encoder." + parameter.name, config.encoder_rate);
-  FitOptions options;
-  options.steps = how.steps;
-  options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config.evaluations));
-  options.learning_rate =
-      detail::schedule(how.learning_rate * static_cast<double>(how.batch) / 128, options.steps, config.warmup);
-  options.averaging = config.averaging;
-  options.steps_per_epoch = static_cast<double>(images) / static_cast<double>(how.batch);
-  options.rng = rng.split("dropout").split(experiment);
-  const FitState fitted =
-      detail::run_phase(context, phase, experiment + " % of labels, " + (pretrained ? "pre-trained" : "from scratch"),
-                        task, *optimizer, options);
+  detail::ArmSetup setup(context.plan, phase, context.plan.split(phase.seed),
+                         pretrained ? &context.state.encoder : nullptr);
+  const FitOptions& options = setup.options;
+  ImageClassifier& model = setup.model;
+  const FitState fitted = detail::run_phase(
+      context, phase, setup.experiment + " % of labels, " + (pretrained ? "pre-trained" : "from scratch"), setup.task,
+      *setup.optimizer, options);
 
   restore_tensors(fitted.best, state_tensors(model), "best weights");
   Score tested = score(model, data.test, numbered(data.test.count));
@@ -240,8 +164,8 @@ inline void run_arm(PhaseContext& context, const PhaseId& phase) {
   result.seconds = fitted.seconds;
   result.training_seconds = fitted.training_seconds;
   result.steps = options.steps;
-  result.images = options.steps * how.batch;
-  result.learning_rate = how.learning_rate;
+  result.images = options.steps * setup.how.batch;
+  result.learning_rate = setup.how.learning_rate;
   result.answers = std::move(tested.answers);
   result.confusion = std::move(tested.confusion);
   RunState& state = context.state;
@@ -255,7 +179,7 @@ inline void run_arm(PhaseContext& context, const PhaseId& phase) {
                        tested.evaluation.macro_f1};
   detail::add_history(state, phase, {row});
   context.progress.row(row);
-  if (!context.files.out.empty()) model.save(weights_path(context.files.out, phase, config.seed));
+  if (!context.files.out.empty()) model.save(weights_path(context.files.out, phase, context.plan.config.seed));
   state.arms[phase] = std::move(result);
   context.save();
 }
