@@ -9,8 +9,8 @@
 int main(int argc, char** argv) {
   return programs::run_experiment_program(
       {.name = "experiment1_all_labels",
-       .purpose = "Trains a classifier with all labels, from scratch and from an encoder that was pre-trained by "
-                  "context prediction, and reports the difference.",
+       .purpose = "Trains a classifier with all labels, from scratch and from an encoder that was pre-trained "
+                  "without labels, and reports the difference.",
        .out = "results-all-labels",
        .fractions = {1.0}},
       argc, argv);

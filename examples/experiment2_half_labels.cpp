@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   return programs::run_experiment_program(
       {.name = "experiment2_half_labels",
        .purpose = "Trains a classifier with half of the labels, from scratch and from an encoder that was pre-trained "
-                  "by context prediction on all images, and reports the difference.",
+                  "without labels on all images, and reports the difference.",
        .out = "results-half-labels",
        .fractions = {0.5}},
       argc, argv);

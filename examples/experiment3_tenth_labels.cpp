@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   return programs::run_experiment_program(
       {.name = "experiment3_tenth_labels",
        .purpose = "Trains a classifier with a tenth of the labels, from scratch and from an encoder that was "
-                  "pre-trained by context prediction on all images, and reports the difference.",
+                  "pre-trained without labels on all images, and reports the difference.",
        .out = "results-tenth-labels",
        .fractions = {0.1}},
       argc, argv);

@@ -2,6 +2,7 @@
 // classifier then gets all, half or a tenth of the labels?
 //
 //   experiments                                        built-in images, preset quick
+//   experiments --data ~/my-images --time 30m --out results-mine
 //   experiments --data ~/fashion-mnist --preset standard --out results-fashion
 //
 // Expected with the defaults (4 to 7 minutes on 2 cores; test accuracy, one seed, to about a point):
@@ -14,7 +15,7 @@
 int main(int argc, char** argv) {
   return programs::run_experiment_program(
       {.name = "experiments",
-       .purpose = "Pre-trains an encoder by context prediction, then trains classifiers with 100 %, 50 % and 10 % of "
+       .purpose = "Pre-trains an encoder without labels, then trains classifiers with 100 %, 50 % and 10 % of "
                   "the labels, from scratch and from the pre-trained encoder, and reports the difference.",
        .out = "results-experiments",
        .fractions = {1.0, 0.5, 0.1}},

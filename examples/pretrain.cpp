@@ -1,4 +1,4 @@
-// Pre-training alone: trains an encoder by context prediction and writes encoder.safetensors, which the
+// Pre-training alone: trains an encoder without labels and writes encoder.safetensors, which the
 // experiments take with --encoder.
 //
 //   pretrain --data ~/my-images --preset standard --out results-encoder
@@ -10,7 +10,7 @@
 int main(int argc, char** argv) {
   return programs::run_experiment_program(
       {.name = "pretrain",
-       .purpose = "Pre-trains an encoder by context prediction, without labels, and writes encoder.safetensors.",
+       .purpose = "Pre-trains an encoder without labels and writes encoder.safetensors.",
        .out = "results-pretrain",
        .fractions = {}},
       argc, argv);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Command 1: builds the programs and runs the three experiments (all, half and a tenth of the
-# labels; from scratch against pre-trained), by default on the built-in data set. All options
-# are passed on to the program, paths in them are relative to the caller's folder.
+# labels; from scratch against pre-trained), by default on the built-in data set; with
+# --data on other images, for ten minutes or as long as --time says. All options are passed on to the program, paths in
+# them are relative to the caller's folder.
 #   scripts/experiments.sh --help
 set -euo pipefail
 

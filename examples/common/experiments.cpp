@@ -2,10 +2,13 @@
 #include "common/experiments.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,12 +23,17 @@
 #include "contexture/core/folder_lock.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/precision.hpp"
+#include "contexture/core/settings.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/report/report.hpp"
+#include "contexture/report/text.hpp"
+#include "contexture/study/budget.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/config.hpp"
+#include "contexture/study/costs.hpp"
 #include "contexture/study/embedding_of_run.hpp"
 #include "contexture/study/identity.hpp"
+#include "contexture/study/plan.hpp"
 #include "contexture/study/pretext_of_run.hpp"
 #include "contexture/study/run.hpp"
 
@@ -33,6 +41,7 @@ namespace programs {
 namespace {
 
 using contexture::Index;
+using Clock = std::chrono::steady_clock;
 
 void print_header(const Options& options, const contexture::Dataset& data, const contexture::CpuReport& machine) {
   const contexture::ExperimentConfig& c = options.config;
@@ -51,7 +60,6 @@ void print_header(const Options& options, const contexture::Dataset& data, const
       static_cast<double>(encoder->parameter_count()) / 1e6,
       static_cast<double>(encoder->multiply_adds(train.height, train.width)) / 1e6);
   std::printf("machine  %s\n", machine.line().c_str());
-  std::fflush(stdout);
 }
 
 // What the run's encoders make of test images; without it, should that fail, the report still has all numbers.
@@ -65,6 +73,55 @@ std::optional<contexture::EmbeddingView> embedding_pictures(const std::string& p
     std::fprintf(stderr, "%s: warning: no pictures of the encoders: %s\n", program.c_str(), error.what());
     return std::nullopt;
   }
+}
+
+// What is done in the time, for people.
+std::string plan_text(const contexture::TimePlan& plan, const Options& options) {
+  using contexture::message, contexture::report::duration, contexture::report::grouped;
+  const contexture::ExperimentConfig& c = plan.config;
+  std::string text =
+      message("plan     ", contexture::time_text(*options.seconds),
+              options.time_given ? " (--time)" : ", the default with images of your own (--time changes it)",
+              ": about ", duration(plan.seconds()),
+              plan.enough                                ? ", longer would gain nothing"
+              : plan.seconds() > 1.02 * *options.seconds ? ", the shortest that trains"
+                                                         : "",
+              "\n");
+  const std::string indent(9, ' ');
+  if (c.encoder.empty())
+    text += message(indent, "pre-training by ", c.pretext, ", ", contexture::number_text(c.pretrain_epochs),
+                    " passes over the images, ", grouped(plan.pretrain_steps), " steps: ", duration(plan.pretraining),
+                    "\n");
+  if (!c.fractions.empty())
+    text +=
+        message(indent, 2 * c.fractions.size() * static_cast<std::size_t>(c.seeds), " classifiers of ",
+                grouped(plan.fewest_steps), " to ", grouped(plan.most_steps), " steps: ", duration(plan.arms), "\n");
+  return text + message(indent, "start, pictures and report: ", duration(plan.rest), "\n");
+}
+
+// Fits the configuration to the time that the run is to take, counted from `began`. Returns the plan in words.
+std::string fit_options_to_time(Options& options, const contexture::Dataset& data, Clock::time_point began) {
+  const double seconds = *options.seconds;
+  const contexture::TimeRequest request{
+      .config = options.config,
+      .given = options.given,
+      .seconds = seconds,
+      .firm = options.time_given,
+      .train_images = data.train.count,
+      .learnt_images = std::ssize(contexture::RunPlan{options.config, data}.split(options.config.seed).train),
+      .unlabeled_images = data.unlabeled.count};
+  contexture::TimePlan plan;
+  try {
+    plan = contexture::fit_to_time(request, [&](const contexture::ExperimentConfig& config) {
+      contexture::RunCosts costs = contexture::measure_costs(config, data, std::clamp(seconds / 100, 0.5, 5.0));
+      costs.spent = std::chrono::duration<double>(Clock::now() - began).count();
+      return costs;
+    });
+  } catch (const contexture::SettingError& error) {
+    throw UsageError(error);
+  }
+  options.config = plan.config;
+  return plan_text(plan, options);
 }
 
 bool has_checkpoint(const std::filesystem::path& checkpoint) {
@@ -115,6 +172,7 @@ class ExperimentProgress final : public TerminalProgress {
 };
 
 int run(const ExperimentProgram& program, int argc, char** argv) {
+  const Clock::time_point began = Clock::now();
   std::optional<Options> options =
       ExperimentCommandLine(program.name, program.purpose, program.out, program.fractions).parse(argc, argv);
   if (!options) return 0;
@@ -140,12 +198,17 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
                                                             .limits = {config.max_pixels},
                                                             .labels = !config.fractions.empty(),
                                                             .out = options->out});
+  const std::string plan = options->seconds ? fit_options_to_time(*options, data, began) : std::string();
   prepare_folder(options->out);  // not before: it may lie in the data
   if (!lock.held()) lock = contexture::FolderLock(options->out);
   const contexture::CpuReport machine = contexture::cpu_report();
   if (!machine.warning.empty())
     std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
-  if (!options->quiet) print_header(*options, data, machine);
+  if (!options->quiet) {
+    print_header(*options, data, machine);
+    std::printf("%s", plan.c_str());
+    std::fflush(stdout);
+  }
 
   // Before the run: options of the task that do not fit the images are refused here.
   const std::vector<contexture::PretextPicture> pictures = contexture::pretext_pictures(config, data);

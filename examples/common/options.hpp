@@ -1,6 +1,6 @@
 // The programs' command line: the settings of contexture::ExperimentConfig and of its pretext task by their names, the
-// preset they start from, and what only concerns this run (--out, --resume, --quiet). A value comes from the command
-// line, else from the file of --config, else from the preset.
+// preset they start from or the time they are to take, and what only concerns this run (--out, --resume, --quiet). A
+// value comes from the command line, else from the file of --config, else from the time, else from the preset.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,8 @@
 
 #include "common/program.hpp"
 #include "common/settings_file.hpp"
+#include "contexture/core/settings.hpp"
+#include "contexture/study/budget.hpp"
 #include "contexture/study/config.hpp"
 
 namespace programs {
@@ -25,7 +28,13 @@ struct Options {
   std::filesystem::path out;
   bool resume = false;
   bool quiet = false;
+  std::optional<double> seconds = {};  ///< that the run is to take; the configuration is to be fitted to it
+  bool time_given = false;             ///< or else it is the default
+  std::set<std::string> given = {};    ///< settings that keep their value
 };
+
+/// Of a run on images of one's own for which nothing says how much is computed.
+inline constexpr const char* kDefaultTime = "10m";
 
 /// The command line of an experiment program.
 class ExperimentCommandLine {
@@ -38,6 +47,11 @@ class ExperimentCommandLine {
                                      "file to read options from, for instance a former run's OUT/config.ini");
     preset_option_ = app_.add_option("--preset", options_.preset, "how much is computed: quick, standard or thorough")
                          ->capture_default_str();
+    time_option_ = app_.add_option("--time", time_,
+                                   "time the run takes, such as 90s, 5m or 1h: passes, task and width are "
+                                   "chosen for it; default with images of your own: 10m, unless "
+                                   "--preset or passes are given")
+                       ->type_name("TIME");
     app_.add_option("--out", out_, "folder for results, created when missing")->capture_default_str();
     app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out");
     app_.add_flag("--quiet", options_.quiet, "print the last line only");
@@ -62,7 +76,7 @@ class ExperimentCommandLine {
   }
 
   [[nodiscard]] const CLI::Option* option_of(const std::string& name) const {
-    return name == "preset" ? preset_option_ : added_.at(name);
+    return name == "preset" ? preset_option_ : name == "time" ? time_option_ : added_.at(name);
   }
   [[nodiscard]] bool on_command_line(const std::string& name) const { return option_of(name)->count() > 0; }
   [[nodiscard]] bool given(const std::string& name) const {
@@ -73,21 +87,55 @@ class ExperimentCommandLine {
     return on_command_line(name) ? option_of(name)->results().back() : file_.settings.at(name).value;
   }
 
+  [[nodiscard]] bool is_setting(const std::string& name) const {
+    return name == "preset" || name == "time" || added_.contains(name);
+  }
+
   // The file of --config has settings only, each of which there is.
   void read_file() {
     if (config_option_->count() == 0) return;
     file_ = read_settings_file(config_option_->results().back());
     for (const auto& [name, setting] : file_.settings)
-      if (name != "preset" && !added_.contains(name))
+      if (!is_setting(name))
         throw UsageError(file_.place(setting.line) + name + ": no such setting (--help lists them)");
   }
 
   // Where a setting's wrong value came from, said in front.
   [[nodiscard]] UsageError usage_error(const contexture::SettingError& error) const {
     const auto found = file_.settings.find(error.name());
-    const bool known = error.name() == "preset" || added_.contains(error.name());
-    if (found == file_.settings.end() || !known || on_command_line(error.name())) return UsageError(error);
+    if (found == file_.settings.end() || !is_setting(error.name()) || on_command_line(error.name()))
+      return UsageError(error);
     return UsageError(file_.place(found->second.line) + error.what());
+  }
+
+  // The time that the run is to take, and what is not to be fitted to it. Presets fix the network, passes do not.
+  void configure_time() {
+    options_.time_given = given("time");
+    const bool length_given = given("preset") || given("epochs") || given("pretrain-epochs") || given("scratch-from");
+    if (options_.time_given)
+      options_.seconds = contexture::parse_time("time", text_of("time"));
+    else if (options_.config.data != "builtin" && !length_given)
+      options_.seconds = contexture::parse_time("time", kDefaultTime);
+    for (const std::string_view name : contexture::kSettingsByTime)
+      if (given(std::string(name)) || (name == "width" && given("preset"))) options_.given.emplace(name);
+  }
+
+  [[nodiscard]] bool chosen_by_time(const std::string& name) const {
+    const auto& all = contexture::kSettingsByTime;
+    return options_.seconds && !options_.given.contains(name) && std::count(all.begin(), all.end(), name) > 0;
+  }
+
+  // A run that is resumed goes on with what was chosen when it began.
+  void configure_resumed() {
+    const std::filesystem::path former = std::filesystem::path(out_) / "config.ini";
+    if (!options_.resume || !options_.seconds || !std::filesystem::exists(former)) return;
+    const SettingsFile began = read_settings_file(former.string());
+    for (const auto& setting : settings_) {
+      const auto found = began.settings.find(setting.name);
+      if (chosen_by_time(setting.name) && found != began.settings.end())
+        setting.set(options_.config, found->second.value);
+    }
+    options_.seconds.reset();
   }
 
   // What was given becomes the configuration.
@@ -116,6 +164,8 @@ class ExperimentCommandLine {
       for (const auto& [name, option] : added_)
         if (given(name)) config.pretext_options[name] = text_of(name);
       for (const auto& setting : settings_) config.pretext_options.erase(setting.name);
+      configure_time();
+      configure_resumed();
       // Names and values are good or not whatever the images.
       (void)contexture::pretext_values(config.pretext, {.height = 32, .width = 32}, config.pretext_options);
     } catch (const contexture::SettingError& error) {
@@ -129,7 +179,9 @@ class ExperimentCommandLine {
     const contexture::ExperimentConfig& config = options_.config;
     for (const auto& [name, option] : added_) option->group("");  // hidden
     for (const auto& setting : settings_) {
-      const std::string text = setting.name == "precision" && !given("precision") ? "auto" : setting.get(config);
+      std::string text = setting.get(config);
+      if (setting.name == "precision" && !given("precision")) text = "auto";
+      if (chosen_by_time(setting.name)) text = "by --time";
       added_.at(setting.name)->group("Options")->default_str(text.empty() ? "none" : text);
     }
     for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(config.pretext)) {
@@ -143,6 +195,8 @@ class ExperimentCommandLine {
   CLI::App app_;
   CLI::Option* config_option_ = nullptr;
   CLI::Option* preset_option_ = nullptr;
+  CLI::Option* time_option_ = nullptr;
+  std::string time_;
   std::string config_path_;
   SettingsFile file_;
   Options options_;

@@ -108,3 +108,21 @@ TEST_CASE("settings refuse rubbish with their name, what came and what was expec
   CHECK_THROWS_AS(setting("way").set(options, "THERE"), SettingError);
   CHECK(options.way == Way::there);
 }
+
+TEST_CASE("times are read with their unit, and written so that they read back as no less") {
+  CHECK(parse_time("time", "90s") == 90);
+  CHECK(parse_time("time", "5m") == 300);
+  CHECK(parse_time("time", "1.5h") == 5400);
+  CHECK(parse_time("time", "1000h") == 3.6e6);
+  for (const char* text : {"", "s", "5", "5 m", "m5", "-5m", "0m", "nanh", "infh", "5m30", "5d", "1001h", "1e9h"}) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH(parse_time("time", text),
+                      "time: '" + std::string(text) + "', expected a number and s, m or h, such as 90s, 5m or 1h");
+  }
+  CHECK(time_text(95.2) == "96s");
+  CHECK(time_text(120) == "120s");
+  CHECK(time_text(600) == "10m");
+  CHECK(time_text(601) == "11m");
+  CHECK(time_text(9000) == "2.5h");
+  for (double seconds = 0.5; seconds < 1e6; seconds *= 1.37) CHECK(parse_time("time", time_text(seconds)) >= seconds);
+}

@@ -170,3 +170,51 @@ TEST_CASE("files of settings are refused with file, line and key", "[examples]")
   CHECK(parsed({"--config", file.path()}).config.fractions == std::vector<double>{1, 0.5, 0.1});
   CHECK(refusal({"--config", "nowhere.ini"}) == "--config nowhere.ini: No such file or directory");
 }
+
+TEST_CASE("a run has a time where one is given, or where nothing else says how long it is to be", "[examples]") {
+  const auto seconds = [](const std::vector<std::string>& words) { return parsed(words).seconds.value_or(0); };
+  CHECK(seconds({}) == 0);  // the built-in images have their preset
+  CHECK(seconds({"--time", "5m"}) == 300);
+  CHECK(parsed({"--time", "5m"}).time_given);
+  CHECK(seconds({"--data", "mine"}) == 600);
+  CHECK_FALSE(parsed({"--data", "mine"}).time_given);
+  for (const char* name : {"--epochs", "--pretrain-epochs"}) CHECK(seconds({"--data", "mine", name, "3"}) == 0);
+  CHECK(seconds({"--data", "mine", "--preset", "standard"}) == 0);
+  CHECK(seconds({"--data", "mine", "--scratch-from", "run"}) == 0);
+  CHECK(seconds({"--data", "mine", "--width", "8"}) == 600);
+  CHECK(seconds({"--data", "mine", "--preset", "standard", "--time", "1h"}) == 3600);
+  CHECK(refusal({"--time", "soon"}) == "--time: 'soon', expected a number and s, m or h, such as 90s, 5m or 1h");
+
+  const Options options = parsed({"--time", "5m", "--epochs", "3", "--width", "8", "--seeds", "2"});
+  CHECK(options.given == std::set<std::string>{"epochs", "width"});  // of what a time chooses
+  CHECK(parsed({"--time", "5m", "--preset", "standard"}).given == std::set<std::string>{"width"});
+
+  // config.ini has what was chosen, and no time: it is the same run however fast the machine.
+  const IniFile file(programs::config_file(options, "a machine"));
+  CHECK(seconds({"--config", file.path()}) == 0);
+  file.write("time=90s\ndata=mine\n");
+  CHECK(seconds({"--config", file.path()}) == 90);
+  file.write("time=90\n");
+  CHECK(refusal({"--config", file.path()}).starts_with(file.path() + ": line 1: time: '90', expected"));
+}
+
+TEST_CASE("a run that is resumed keeps what its time chose, whatever it was started with", "[examples]") {
+  const fs::path out = fs::temp_directory_path() / message("contexture-resumed-", ::getpid());
+  fs::create_directories(out);
+  Options began = parsed({"--data", "mine", "--width", "8"});
+  began.config.epochs = 123;
+  began.config.pretrain_epochs = 45.6;
+  began.config.pretext = "simclr";
+  began.config.finetune_learning_rate = 0.1;
+  began.config.weight_decay = 0.25;  // nothing that a time chooses
+  std::ofstream(out / "config.ini") << programs::config_file(began, "a machine");
+  const Options resumed = parsed({"--data", "mine", "--width", "4", "--out", out.string(), "--resume"});
+  CHECK_FALSE(resumed.seconds);
+  CHECK(resumed.config.epochs == 123);
+  CHECK(resumed.config.pretrain_epochs == 45.6);
+  CHECK(resumed.config.pretext == "simclr");
+  CHECK(resumed.config.finetune_learning_rate == 0.1);
+  CHECK(resumed.config.width == 4);  // given: the run will refuse it
+  CHECK(resumed.config.weight_decay == ExperimentConfig{}.weight_decay);
+  fs::remove_all(out);
+}

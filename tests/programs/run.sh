@@ -80,7 +80,7 @@ case_help() {
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
   succeeds "$programs/experiments" --help
-  for option in data out preset seeds seed network width image-size pretrain-epochs epochs encoder threads resume quiet \
+  for option in data out preset time seeds seed network width image-size pretrain-epochs epochs encoder threads resume quiet \
     help config patch gap; do
     grep -q -- "--$option" stdout || complain "--help does not tell about --$option"
   done
@@ -158,6 +158,40 @@ case_pretext_options() {
   fails 2 '^pretrain: --temperature: .*simclr.* context' "$programs/pretrain" "${tiny[@]}" --temperature 0.2 --out bad
   fails 2 '^pretrain: --temperature: ' "$programs/pretrain" "${tiny[@]}" --pretext simclr --temperature warm --out bad
   [[ ! -e bad ]] || complain "wrong use creates the --out folder"
+}
+
+# A time instead of passes: the plan is told, kept as settings, done in about that time, and gone on with.
+case_time() {
+  local small=(--train-images 240 --test-images 48 --image-size 16 --batch-size 32 --pretrain-batch-size 32 --evaluations 4)
+  local plan seconds pid status=0
+  fails 2 '^experiments: --time: 1s is too short: the shortest run here, .* takes [0-9.]+[smh]$' \
+    "$programs/experiments" "${small[@]}" --time 1s --out short
+  [[ ! -e short ]] || complain "a time that is too short creates the --out folder"
+  # What it says would do is enough, with room for a machine that others use as well.
+  plan=$(sed 's/.* takes //' stderr)
+  [[ $plan != *m ]] || plan=$((60 * ${plan%m}))s
+  plan=$((3 * ${plan%s}))s
+  seconds=$SECONDS
+  succeeds "$programs/experiments" "${small[@]}" --time "$plan" --out out || return
+  ((SECONDS - seconds < 2 * ${plan%s})) || complain "--time $plan took $((SECONDS - seconds)) s"
+  grep -qE "^plan +$plan \(--time\): about " stdout || complain "does not tell the plan: $(cat stdout)"
+  grep -qE '^ +pre-training by simclr, [0-9.]+ passes over the images, [0-9,]{3,} steps: ' stdout || complain "no plan of pre-training"
+  grep -qE '^ +6 classifiers of [0-9,]{3,} to [0-9,]{3,} steps: ' stdout || complain "no plan of the classifiers"
+  if grep -q '^time' out/config.ini; then complain "config.ini has a time"; fi
+  check out
+  succeeds "$programs/pretrain" --config out/config.ini --fractions none --out again || return
+  cmp -s out/encoder.safetensors again/encoder.safetensors || complain "config.ini gives another encoder"
+  # Images of one's own, and nothing that says how long: ten minutes, and the same run when it goes on.
+  "$samples" . || complain "sample_files"
+  begin_run "$programs/pretrain" --data data/smallest --out default
+  grep -q '^plan  *10m, the default with images of your own' stdout || complain "no default time: $(cat stdout stderr)"
+  kill -TERM "$pid"
+  wait "$pid" || status=$?
+  ((status == 130)) || complain "stopped: exit status $status"
+  begin_run "$programs/pretrain" --data data/smallest --out default --resume
+  grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
+  kill -TERM "$pid"
+  wait "$pid"
 }
 
 # Other seeds give other weights: otherwise "the same bits" above would say nothing.

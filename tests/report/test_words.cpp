@@ -108,6 +108,10 @@ TEST_CASE("pretext accuracy at chance and beyond belief is called out", "[report
   CHECK_FALSE(contains(pretext_sentence(p), "alarm"));
   p.accuracy = 0.17;
   CHECK(contains(pretext_sentence(p), "no better than chance"));
+  CHECK(contains(pretext_sentence(p), "Train it longer, or on more images"));
+  CHECK(p.no_better_than_chance());
+  p.accuracy = 0.19;
+  CHECK_FALSE(p.no_better_than_chance());
 }
 
 TEST_CASE("the summary table has a line per arm and fits a terminal", "[report]") {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <stdexcept>
@@ -62,6 +63,30 @@ template <class V>
     throw SettingError(name, message("'", text, "', expected a ", std::is_integral_v<V> ? "whole " : "", "number from ",
                                      number_text(low), " to ", number_text(high)));
   return value;
+}
+
+/// A time from text such as 90s, 5m or 1.5h, in seconds. Throws SettingError for anything else, and beyond 1,000 hours.
+[[nodiscard]] inline double parse_time(std::string_view name, std::string_view text) {
+  const auto wrong = [&] {
+    return SettingError(name, message("'", text, "', expected a number and s, m or h, such as 90s, 5m or 1h"));
+  };
+  if (text.empty()) throw wrong();
+  const char unit = text.back();
+  const double seconds = unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 0;
+  if (seconds == 0) throw wrong();
+  try {
+    return seconds * parse_number<double>(name, text.substr(0, text.size() - 1), 1e-3, 3.6e6 / seconds);
+  } catch (const SettingError&) {
+    throw wrong();
+  }
+}
+
+/// The shortest text for parse_time() that is no less: in whole seconds to 2 minutes, in whole minutes to 2 hours, then
+/// in half hours. time_text(95.2) is "96s", time_text(640) "11m".
+[[nodiscard]] inline std::string time_text(double seconds) {
+  if (seconds <= 120) return number_text(std::ceil(seconds)) + "s";
+  if (seconds <= 7200) return number_text(std::ceil(seconds / 60)) + "m";
+  return number_text(std::ceil(seconds / 1800) / 2) + "h";
 }
 
 /// "a, b or c"

@@ -110,8 +110,10 @@ namespace contexture::report::detail {
                     " for " + grouped(p.steps) + " steps (" + duration(p.seconds) +
                     "). It ended at a validation loss of " + fixed(p.loss, 3) + " and answered " + percent(p.accuracy) +
                     " of the pretext questions rightly; who knows nothing is right in " + percent(p.chance) + ".";
-  if (is_finite(p.accuracy) && p.accuracy <= p.chance + 0.02)
-    out += " That is no better than chance: the encoder has learned nothing from the task.";
+  if (p.no_better_than_chance())
+    out +=
+        " That is no better than chance: the encoder has learned nothing from the task. Train it longer, or on more "
+        "images: what the pre-trained arms show here says nothing of pre-training.";
   else if (p.accuracy > p.suspicious_accuracy)
     out += " Pretext accuracy is an alarm rather than a score: above " + percent(p.suspicious_accuracy, 0) +
            " on photographs it often means that the encoder found a shortcut, such as edges that continue across the "

@@ -185,6 +185,10 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
   if (result.accuracy > result.suspicious_accuracy)
     context.progress.note(message("pretext accuracy ", std::lround(100 * result.accuracy), " % is more than natural ",
                                   "images give: look for what gives the answer away (docs/context-prediction.md)"));
+  if (result.no_better_than_chance())
+    context.progress.note(
+        "pretext accuracy is no better than chance: the encoder has learned nothing; train it longer, or on more "
+        "images");
   if (!context.files.out.empty())
     save(encoder, weights_path(context.files.out, phase, config.seed), backbone_metadata(classifier.encoder));
   detail::add_history(state, phase, fitted.rows);

@@ -25,6 +25,9 @@
 
 namespace contexture {
 
+/// Steps of a classifier with a fraction of the labels, as a share of those with all labels.
+[[nodiscard]] inline double classifier_share(double fraction) { return std::max(std::pow(fraction, 0.75), 0.5); }
+
 /// Optimiser steps of a classifier trained on `fraction` of `images` labelled images:
 ///   epochs * images / min(batch, images) * max(fraction^(3/4), 1/2),
 /// so fewer labels are passed over more often: 1.2 times as many epochs with half of them, 5 times with a
@@ -34,7 +37,7 @@ namespace contexture {
                                                    double fraction) {
   const double steps =
       config.epochs * std::max(1.0, static_cast<double>(images) / static_cast<double>(config.batch_size));
-  return std::max<std::int64_t>(1, std::llround(steps * std::max(std::pow(fraction, 0.75), 0.5)));
+  return std::max<std::int64_t>(1, std::llround(steps * classifier_share(fraction)));
 }
 
 /// Pixels by which training images are shifted at most, for their side and the passes over them: a sixteenth of the

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/account.hpp"
 #include "contexture/evaluate/metrics.hpp"
@@ -69,6 +70,9 @@ struct PretrainResult {
   std::int64_t steps = 0;
   double images_per_second = 0;
   double suspicious_accuracy = 1;  ///< above it, look for a shortcut; 1: never
+
+  /// The encoder has learned nothing from the task, or too little to be told from it.
+  [[nodiscard]] bool no_better_than_chance() const { return is_finite(accuracy) && accuracy <= chance + 0.02; }
 };
 
 /// What is known of the run that made the encoder of another.
