@@ -175,7 +175,7 @@ case_time() {
   succeeds "$programs/experiments" "${small[@]}" --time "$plan" --out out || return
   ((SECONDS - seconds < 2 * ${plan%s})) || complain "--time $plan took $((SECONDS - seconds)) s"
   grep -qE "^plan +$plan \(--time\): about " stdout || complain "does not tell the plan: $(cat stdout)"
-  grep -qE '^ +pre-training by simclr, [0-9.]+ passes over the images, [0-9,]{3,} steps: ' stdout || complain "no plan of pre-training"
+  grep -qE '^ +pre-training by simclr, [0-9.]+ passes over the images, [0-9,]{5,} steps: ' stdout || complain "no plan of pre-training"
   grep -qE '^ +6 classifiers of [0-9,]{3,} to [0-9,]{3,} steps: ' stdout || complain "no plan of the classifiers"
   if grep -q '^time' out/config.ini; then complain "config.ini has a time"; fi
   check out

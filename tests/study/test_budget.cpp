@@ -63,7 +63,7 @@ TEST_CASE("budget: of 60 to 60,000 images every training has enough steps to mov
       request.firm = false;
       const TimePlan plan = plan_for(request);
       CAPTURE(images, seconds, plan.pretrain_steps, plan.fewest_steps, plan.most_steps, plan.config.width);
-      CHECK(plan.pretrain_steps >= 300);
+      CHECK(plan.pretrain_steps >= 1000);
       CHECK(plan.fewest_steps >= 300);
       CHECK((plan.pretrain_steps <= 6000 || passes_of(plan, request) <= 100.1));
       CHECK(passes_of(plan, request) <= 2001);
@@ -174,14 +174,14 @@ TEST_CASE("budget: a time that is too short is refused with one that would do, o
   }
   CAPTURE(said);
   CHECK(said.starts_with(
-      "time: 3s is too short: the shortest run here, of 300 steps of pre-training and at least 302 of"));
+      "time: 3s is too short: the shortest run here, of 1005 steps of pre-training and at least 302 of"));
   const std::string would_do = said.substr(said.rfind(' ') + 1);
   request.seconds = parse_time("time", would_do);
   CHECK(request.seconds < 120);
   CHECK(plan_for(request).config.width == 8);
   request.seconds = 3;
   request.firm = false;
-  CHECK(plan_for(request).pretrain_steps == 300);
+  CHECK(plan_for(request).pretrain_steps == 1005);  // three digits of passes, upward
   CHECK(plan_for(request).seconds() > 3);
 
   request = request_for(600, 60, {"epochs"});
