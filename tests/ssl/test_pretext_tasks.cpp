@@ -580,7 +580,7 @@ TEST_CASE("SimCLR and VICReg learn to find an image's other view", "[ssl]") {
     const Learning result = learn(*task, encoder, images, 100, 64);
     CAPTURE(untrained, result.before, result.after, result.accuracy);
     CHECK(result.accuracy > 30 * task->chance(64));
-    CHECK(result.accuracy > 1.5 * untrained);
+    CHECK(result.accuracy > 1.25 * untrained);
     CHECK(result.after < result.before);
   }
 }
