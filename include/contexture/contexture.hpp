@@ -25,7 +25,6 @@
 #include "contexture/models/heads.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/layers.hpp"
-#include "contexture/nn/serialize.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"

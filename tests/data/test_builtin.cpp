@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "contexture/data/builtin.hpp"
+#include "contexture/data/builtin_scene.hpp"
+#include "contexture/data/draw.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;

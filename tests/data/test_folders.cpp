@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/data/folder_layout.hpp"
 #include "contexture/data/load.hpp"
 #include "data/errors.hpp"
 #include "data/files.hpp"

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "contexture/data/image_io.hpp"
 #include "contexture/data/load.hpp"
 #include "data/errors.hpp"
 #include "data/files.hpp"

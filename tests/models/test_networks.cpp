@@ -12,6 +12,7 @@
 #include "contexture/models/heads.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
+#include "contexture/nn/serialize.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"

@@ -9,6 +9,7 @@
 
 #include "contexture/contexture.hpp"
 #include "contexture/core/settings.hpp"
+#include "contexture/nn/serialize.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/train/fit.hpp"
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/kernels/conv.hpp"
 
@@ -112,5 +113,14 @@ template <class T>
                      }
                    });
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                                              \
+  CONTEXTURE_EXTERN template Variable<T> conv2d<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
+                                                   const Conv2dOptions&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/kernels/matmul.hpp"
 
 namespace contexture {
@@ -79,5 +80,13 @@ template <class T>
                      in.add(0, std::move(dz));
                    });
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T) \
+  CONTEXTURE_EXTERN template Variable<T> decorrelation_loss<T>(const Variable<T>&, const DecorrelationOptions&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "contexture/kernels/gelu.hpp"
 
@@ -129,5 +130,19 @@ template <class T>
     in.add(0, std::move(g));
   });
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                               \
+  CONTEXTURE_EXTERN template Variable<T> relu<T>(const Variable<T>&);                           \
+  CONTEXTURE_EXTERN template Variable<T> gelu<T>(const Variable<T>&);                           \
+  CONTEXTURE_EXTERN template Variable<T> add<T>(const Variable<T>&, const Variable<T>&);        \
+  CONTEXTURE_EXTERN template Variable<T> mul<T>(const Variable<T>&, const Variable<T>&);        \
+  CONTEXTURE_EXTERN template Variable<T> scale<T>(const Variable<T>&, std::type_identity_t<T>); \
+  CONTEXTURE_EXTERN template Variable<T> sum<T>(const Variable<T>&);                            \
+  CONTEXTURE_EXTERN template Variable<T> dropout<T>(const Variable<T>&, float, const Rng&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

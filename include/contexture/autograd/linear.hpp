@@ -2,6 +2,7 @@
 #pragma once
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/kernels/matmul.hpp"
 
 namespace contexture {
@@ -44,5 +45,13 @@ template <class T>
         }
       });
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T) \
+  CONTEXTURE_EXTERN template Variable<T> linear<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

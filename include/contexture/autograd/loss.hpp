@@ -7,6 +7,7 @@
 
 #include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/finite.hpp"
 #include "contexture/kernels/softmax.hpp"
 
@@ -73,5 +74,14 @@ template <class T>
   const Variable<T> difference = subtract(a, b);
   return mean(mul(difference, difference));
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                                                    \
+  CONTEXTURE_EXTERN template Variable<T> softmax_cross_entropy<T>(const Variable<T>&, std::span<const std::int32_t>, \
+                                                                  const CrossEntropyOptions<T>&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/kernels/norm.hpp"
 
@@ -166,5 +167,15 @@ template <class T>
       return detail::batch_norm_as<bfloat16>(inputs, running_mean, running_variance, options);
   return detail::batch_norm_as<T>(inputs, running_mean, running_variance, options);
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                                                  \
+  CONTEXTURE_EXTERN template Variable<T> batch_norm<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
+                                                       Tensor<T>&, Tensor<T>&, const BatchNormOptions&,            \
+                                                       const Variable<T>&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

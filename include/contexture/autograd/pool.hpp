@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/kernels/pool.hpp"
 
 namespace contexture {
@@ -116,5 +117,15 @@ template <class T>
     if (x.saved_reduced() != nullptr) return detail::global_avg_pool_as<bfloat16>(x);
   return detail::global_avg_pool_as<T>(x);
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                                 \
+  CONTEXTURE_EXTERN template Variable<T> max_pool2d<T>(const Variable<T>&, const Pool2dOptions&); \
+  CONTEXTURE_EXTERN template Variable<T> avg_pool2d<T>(const Variable<T>&, const Pool2dOptions&); \
+  CONTEXTURE_EXTERN template Variable<T> global_avg_pool<T>(const Variable<T>&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

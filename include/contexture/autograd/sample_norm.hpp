@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/kernels/group_norm.hpp"
 #include "contexture/kernels/layer_norm.hpp"
@@ -123,5 +124,16 @@ template <class T>
                      in.add(2, std::move(dbeta));
                    });
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                                                  \
+  CONTEXTURE_EXTERN template Variable<T> layer_norm<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
+                                                       double);                                                    \
+  CONTEXTURE_EXTERN template Variable<T> group_norm<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
+                                                       const GroupNormOptions&, const Variable<T>&);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

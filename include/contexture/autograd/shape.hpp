@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/parallel.hpp"
 
 namespace contexture {
@@ -110,5 +111,14 @@ template <class T>
                      in.add(0, std::move(dx));
                    });
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                      \
+  CONTEXTURE_EXTERN template Variable<T> concat<T>(std::span<const Variable<T>>, int); \
+  CONTEXTURE_EXTERN template Variable<T> gather_rows<T>(const Variable<T>&, std::span<const std::int32_t>);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/kernels/matmul.hpp"
 
 namespace contexture {
@@ -77,5 +78,14 @@ template <class T>
                      in.add(0, std::move(dx));
                    });
 }
+
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                       \
+  CONTEXTURE_EXTERN template Variable<T> normalize_rows<T>(const Variable<T>&, double); \
+  CONTEXTURE_EXTERN template Variable<T> self_similarity<T>(const Variable<T>&, std::type_identity_t<T>);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+#undef CONTEXTURE_INSTANTIATE
+#endif
 
 }  // namespace contexture

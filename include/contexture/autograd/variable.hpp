@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/kernels/elementwise.hpp"
@@ -183,6 +184,11 @@ void run_backward(const std::shared_ptr<Node<T>>& root, Tensor<T> cotangent) {
     node->release();  // saved activations go back to the pool now
   }
 }
+
+#if defined(CONTEXTURE_COMPILED)
+CONTEXTURE_EXTERN template void run_backward<float>(const std::shared_ptr<Node<float>>&, Tensor<float>);
+CONTEXTURE_EXTERN template void run_backward<double>(const std::shared_ptr<Node<double>>&, Tensor<double>);
+#endif
 
 }  // namespace detail
 

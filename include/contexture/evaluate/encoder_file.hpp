@@ -10,6 +10,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/precision.hpp"
+#include "contexture/models/backbone_file.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "contexture/core/bfloat16.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/kernels/conv/choose.hpp"
 #include "contexture/kernels/conv/direct.hpp"
@@ -99,17 +100,17 @@ void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, Ac
     }
 }
 
-#if defined(CONTEXTURE_COMPILED)  // set by the CMake target contexture::compiled; src/compiled.cpp has the code
-#define CONTEXTURE_COMPILED_ELSEWHERE(T)                                                                           \
-  extern template void conv2d_forward<T>(const ConvShape&, const T*, const Accumulator<T>*, const Accumulator<T>*, \
-                                         T*);                                                                      \
-  extern template void conv2d_backward_data<T>(const ConvShape&, const T*, const Accumulator<T>*, T*);             \
-  extern template void conv2d_backward_weights<T>(const ConvShape&, const T*, const T*, Accumulator<T>*,           \
-                                                  Accumulator<T>*);
-CONTEXTURE_COMPILED_ELSEWHERE(float)
-CONTEXTURE_COMPILED_ELSEWHERE(double)
-CONTEXTURE_COMPILED_ELSEWHERE(bfloat16)
-#undef CONTEXTURE_COMPILED_ELSEWHERE
+#if defined(CONTEXTURE_COMPILED)
+#define CONTEXTURE_INSTANTIATE(T)                                                                                   \
+  CONTEXTURE_EXTERN template void conv2d_forward<T>(const ConvShape&, const T*, const Accumulator<T>*,              \
+                                                    const Accumulator<T>*, T*);                                     \
+  CONTEXTURE_EXTERN template void conv2d_backward_data<T>(const ConvShape&, const T*, const Accumulator<T>*, T*);   \
+  CONTEXTURE_EXTERN template void conv2d_backward_weights<T>(const ConvShape&, const T*, const T*, Accumulator<T>*, \
+                                                             Accumulator<T>*);
+CONTEXTURE_INSTANTIATE(float)
+CONTEXTURE_INSTANTIATE(double)
+CONTEXTURE_INSTANTIATE(bfloat16)
+#undef CONTEXTURE_INSTANTIATE
 #endif
 
 }  // namespace contexture::kernels

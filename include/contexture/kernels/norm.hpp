@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
@@ -177,14 +178,15 @@ void batch_norm_backward(const NormRows<T, P>& s, const T* inv_std, bool batch_s
 }
 
 #if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_COMPILED_ELSEWHERE(T, P)                                          \
-  extern template void channel_moments<P>(Index, Index, const P*, double*, double*); \
-  extern template void channel_affine<T, P>(const NormRows<T, P>&, P*);              \
-  extern template void batch_norm_backward<T, P>(const NormRows<T, P>&, const T*, bool, const NormGradients<T, P>&);
-CONTEXTURE_COMPILED_ELSEWHERE(float, float)
-CONTEXTURE_COMPILED_ELSEWHERE(double, double)
-CONTEXTURE_COMPILED_ELSEWHERE(float, bfloat16)
-#undef CONTEXTURE_COMPILED_ELSEWHERE
+#define CONTEXTURE_INSTANTIATE(T, P)                                                               \
+  CONTEXTURE_EXTERN template void channel_moments<P>(Index, Index, const P*, double*, double*);    \
+  CONTEXTURE_EXTERN template void channel_affine<T, P>(const NormRows<T, P>&, P*);                 \
+  CONTEXTURE_EXTERN template void batch_norm_backward<T, P>(const NormRows<T, P>&, const T*, bool, \
+                                                            const NormGradients<T, P>&);
+CONTEXTURE_INSTANTIATE(float, float)
+CONTEXTURE_INSTANTIATE(double, double)
+CONTEXTURE_INSTANTIATE(float, bfloat16)
+#undef CONTEXTURE_INSTANTIATE
 #endif
 
 }  // namespace contexture::kernels

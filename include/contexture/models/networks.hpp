@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "contexture/core/compiled.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/convnext.hpp"
 #include "contexture/models/resnet.hpp"
@@ -100,5 +101,12 @@ template <class T>
 [[nodiscard]] std::unique_ptr<Backbone<T>> make_backbone(const BackboneDescription& description, const Rng& rng) {
   return detail::make_network<T>(detail::network_index(description.network), description, rng, Networks());
 }
+
+#if defined(CONTEXTURE_COMPILED)
+CONTEXTURE_EXTERN template std::unique_ptr<Backbone<float>> make_backbone<float>(const BackboneDescription&,
+                                                                                 const Rng&);
+CONTEXTURE_EXTERN template std::unique_ptr<Backbone<double>> make_backbone<double>(const BackboneDescription&,
+                                                                                   const Rng&);
+#endif
 
 }  // namespace contexture

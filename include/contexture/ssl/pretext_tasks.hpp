@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/ssl/context_prediction.hpp"
@@ -54,5 +55,10 @@ template <class T>
                                                                 const Rng& rng) {
   return PretextTasks::make<T>(task, images, given, encoder, rng);
 }
+
+#if defined(CONTEXTURE_COMPILED)
+CONTEXTURE_EXTERN template std::unique_ptr<PretextTask<float>> make_pretext_task<float>(
+    std::string_view, const PretextImages&, const PretextValues&, const Backbone<float>&, const Rng&);
+#endif
 
 }  // namespace contexture

@@ -17,6 +17,7 @@
 #include "contexture/data/split.hpp"
 #include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/evaluate/score.hpp"
+#include "contexture/models/backbone_file.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"

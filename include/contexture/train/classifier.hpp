@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/augmentation.hpp"
@@ -83,6 +84,11 @@ inline void check_labelled_images(const ImageClassifierOptions& classifier, cons
             i, " has label ", label, ", expected 0 to ", classifier.class_names.size() - 1);
   }
 }
+
+#if defined(CONTEXTURE_COMPILED)
+CONTEXTURE_EXTERN template FitState train<Batch>(FitTask<Batch>&, const TrainingOptions&, Index, const Rng&,
+                                                 const FitHooks&);
+#endif
 
 }  // namespace detail
 

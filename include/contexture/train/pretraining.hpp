@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
@@ -124,6 +125,11 @@ class PretrainTask final : public FitTask<PretextBatch> {
   Rng rng_;
   Rng validation_rng_;
 };
+
+#if defined(CONTEXTURE_COMPILED)
+CONTEXTURE_EXTERN template FitState train<PretextBatch>(FitTask<PretextBatch>&, const TrainingOptions&, Index,
+                                                        const Rng&, const FitHooks&);
+#endif
 
 }  // namespace detail
 

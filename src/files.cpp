@@ -1,0 +1,6 @@
+// Compiled mode, part 3: what reads and writes files, and the built-in images.
+#include "contexture/data/builtin-inl.hpp"
+#include "contexture/data/load-inl.hpp"
+#include "contexture/models/backbone_file-inl.hpp"
+#include "contexture/models/image_classifier-inl.hpp"
+#include "contexture/nn/safetensors-inl.hpp"
