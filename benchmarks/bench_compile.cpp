@@ -1,6 +1,6 @@
 // What including the library costs: processor seconds and peak MiB of the compiler, at -O2, for a
 // source that includes the umbrella header, or each room, and nothing else, and for the two sources of
-// tests/consumers/program, header-only and with contexture::compiled (convolutions only declared).
+// tests/consumers/program, header-only and with contexture::compiled.
 //   bench_compile [--rounds=N] [--json=FILE]
 #include <sys/resource.h>
 #include <sys/wait.h>

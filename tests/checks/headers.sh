@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every header compiles alone, under the options given. Kernel sources (*-inl.hpp) and
-# for_each_isa.hpp are made to be included by other headers, and are covered through them.
+# Every header compiles alone, under the options given. Sources of kernels and bodies of functions
+# (*-inl.hpp), and for_each_isa.hpp, are included by other headers, and are covered through them.
 #
 # Most of the time would go into what nearly all of them include. A header that includes one of
 # `bases`, itself or by way of others and whatever the macros, is therefore compiled on top of that
