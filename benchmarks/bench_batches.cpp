@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How fast the prefetch thread makes the batches of each pretext task, in one thread: it has to keep ahead of
 // training. items_per_second counts images of the data set; SimCLR and VICReg make two views of each.
 //   scripts/bench.sh batches

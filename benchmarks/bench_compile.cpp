@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What including the library costs: processor seconds and peak MiB of the compiler, at -O2, for a
 // source that includes the umbrella header, or each room, and nothing else, and for the two sources of
 // tests/consumers/program, header-only and with contexture::compiled.

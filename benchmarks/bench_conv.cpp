@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The convolution kernels: algorithm x pass x shape x precision x threads, in GFLOP/s and as a share of the
 // multiply-add peak of that precision, measured in the same run. GFLOP/s count every multiply-add of the textbook
 // loop, those with the zeros of the padding too, as other libraries count them; the direct algorithm leaves these

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ours beside others, on the same machine in the same process: convolutions, kernel by kernel, beside oneDNN, and
 // whole steps beside LibTorch, each in float and in bfloat16. Both sides must first compute the same numbers.
 // They take turns, when every thread has a core and the other's threads are asleep, and as many calls again that

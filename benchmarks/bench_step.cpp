@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole steps: training (forward, backward, optimiser) of the default encoder and of ResNet-18 with a classifier,
 // steps of context prediction and of SimCLR, and inference, in images a second; last, the network and optimiser of
 // the programs' preset `standard` (two blocks a stage, Muon). In both precisions, where bfloat16 is the faster one.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A convolution that is timed: its shape, and numbers to compute with.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // oneDNN's side of a convolution, 2 or 3 of its versions, and what OpenMP wants before it.
 #pragma once
 

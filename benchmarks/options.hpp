@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Options of the benchmark programs that Google Benchmark does not know.
 #pragma once
 

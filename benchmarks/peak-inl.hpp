@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The multiply-add peak of one core, per instruction set: independent chains that live in registers, nothing else in
 // the loop. Each runs so often, and returns how many additions and multiplications those were.
 

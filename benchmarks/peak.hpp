@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What this machine can do at most, measured in the same run as what is compared with it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "torch_peer.hpp"
 
 #include <ATen/autocast_mode.h>

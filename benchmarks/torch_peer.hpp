@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // LibTorch's side of a training step, behind an interface that mentions neither library, since their
 // headers do not go together.
 #pragma once

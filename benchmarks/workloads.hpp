@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The training steps that are measured: an encoder with the classifier, context prediction on 2x2 patches of 12 px,
 // and SimCLR on two views of 20 px, on a batch of 128 built-in images of 32x32x3. Batches are made
 // beforehand: what is timed is forward, backward and the optimiser.

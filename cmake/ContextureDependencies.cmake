@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Finds what the headers need. Shared by the build and by the installed package's config file.
 # A parent project may bring its own copies: a target that exists is not looked for.
 # contexture_found_targets lists the imported targets that were created here.

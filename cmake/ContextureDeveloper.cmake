@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Flags of this project's own programs, tests and benchmarks, on the target contexture_developer.
 add_library(contexture_flags INTERFACE)
 target_compile_options(contexture_flags INTERFACE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Install rules: headers, the exported target contexture::contexture and its package files.
 include(CMakePackageConfigHelpers)
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Is context prediction solved by looking at what images show, or by a shortcut? Short trainings with other gaps and
 // with batches that leave only a shortcut, judged line by line.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Experiment 1: from scratch against pre-trained, with all labels.
 //
 //   experiment1_all_labels                              built-in images, preset quick

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Experiment 2: from scratch against pre-trained, with half of the labels.
 //
 //   experiment2_half_labels                             built-in images, preset quick

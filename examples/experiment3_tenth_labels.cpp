@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Experiment 3: from scratch against pre-trained, with a tenth of the labels.
 //
 //   experiment3_tenth_labels                            built-in images, preset quick

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // All three experiments with one pre-training: what does pre-training without labels buy when a
 // classifier then gets all, half or a tenth of the labels?
 //

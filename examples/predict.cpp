@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a trained classifier says about image files: label and confidence of each.
 //
 //   predict --weights results-experiments/classifier_100_pretrained.safetensors cat.png dog.jpg

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pre-training alone: trains an encoder without labels and writes encoder.safetensors, which the
 // experiments take with --encoder.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What frozen features are worth: linear probe and k nearest neighbours on every stage of one or more encoders, and
 // of the encoder with random weights that pre-training began from.
 //

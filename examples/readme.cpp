@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The README's program, from its first #include on: tests/checks/doc_snippet.sh holds the two
 // together, and case_readme of tests/programs/run.sh runs it.
 //

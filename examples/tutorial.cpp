@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The program of docs/tutorial.md, from its first #include on: tests/checks/doc_snippet.sh holds the two together, and
 // case_tutorial of tests/programs/run.sh runs it.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Shared by the scripts, which source it with $root set: `build PRESET [-DNAME=VALUE...] [--target NAME...]` makes
 # sure that the requirements are there, configures the preset and builds it, or only those targets.
 # shellcheck shell=bash

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Everything that only a processor with AMX can show; usage() says what.
 set -euo pipefail
 

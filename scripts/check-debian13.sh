@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Runs the README's two commands on Debian 13, in a folder of its own (a chroot), with g++ and with clang,
 # and writes the outcome to docs/compatibility.md. Every run takes a clean copy of the last commit.
 #   scripts/check-debian13.sh [--peers] [--tree DIR]

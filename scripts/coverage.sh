@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Which lines and branches of include/ do the rooms' tests run? With clang's source-based coverage: a branch is each way
 # that a condition can go, whatever the compiler makes of it, and templates count once, however often they are made.
 # Works in build/coverage; an hour of two cores for all rooms. Needs clang, llvm and jq (Debian: clang llvm jq).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Shared by the scripts that run something on Debian 13, which source it with $root set: a folder with Debian 13 in it
 # (a chroot), made by debootstrap. No container engine is needed.
 # shellcheck shell=bash

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Command 1: builds the programs and runs the three experiments (all, half and a tenth of the
 # labels; from scratch against pre-trained), by default on the built-in data set; with
 # --data on other images, for ten minutes or as long as --time says. All options are passed on to the program, paths in

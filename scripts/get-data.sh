@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Downloads a public image data set from its home, resumes what was interrupted, checks every file
 # against its SHA-256 and unpacks archives. A file appears under its name only when it is whole
 # and checked, so the script can be interrupted and run again at any time; what is there is checked again.

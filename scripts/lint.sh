@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # clang-tidy with .clang-tidy over the headers, all in one translation unit, and the sources named, or all of them.
 # A minute of one core for the headers, half an hour for all sources: not part of the tests.
 #   scripts/lint.sh [--headers | FILE.cpp...]

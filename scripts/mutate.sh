@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Can the tests fail? Plants small faults (a sign, a bound, a swapped index, a dropped term or statement, a constant, a
 # negated condition) in a copy of the library, and tells which of them no test of the room notices. All mutants of a room
 # are compiled at once and sleep until one is woken (tests/mutation/plant_mutants.cpp), so that a mutant costs the run of

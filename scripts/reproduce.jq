@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Numbers of summary.json and diagnostics.json as Markdown, in the words of a report (report/text.hpp). For jq 1.6.
 
 # With so many decimals, rounded as C rounds: by the exact value, to even where that is halfway. The product's rounding

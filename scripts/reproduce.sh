@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Makes again what docs/results.md and README.md quote: runs what one name stands for, then puts its
 # tables between that name's markers in those pages that have them, its curves below docs/images/ and
 # its numbers into results/. Whatever stands between the markers is overwritten; nothing else is touched.

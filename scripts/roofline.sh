@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Draws what bench_conv measured on one thread against the machine's limits, in both precisions where it measured
 # both: GFLOP/s over the multiply-adds a byte that a shape allows, one point a pass and shape.
 #   scripts/roofline.sh benchmarks/results/conv.json docs/roofline.svg

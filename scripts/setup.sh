@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Makes sure that what requirements.txt lists is installed: installs what is missing or too old
 # through apt-get (with sudo when not root), and does nothing, without network, when all is there.
 # Where there is no apt it says what to install by hand, and lets CMake check for it.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Command 2: builds and runs every test: all of them optimised (preset test), then the rooms'
 # tests under AddressSanitizer and UBSan (preset sanitize), then, where clang++ is installed, with
 # clang (preset clang). clang is not among the requirements: it costs half a gigabyte, and nobody

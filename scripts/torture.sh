@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Usage: scripts/torture.sh [KILLS [SEED]]      KILLS: 200 unless given
 #
 # Disturbs runs and goes on with them. Every run that finishes has to have the bits of the undisturbed one.
@@ -11,7 +12,7 @@ set -uo pipefail
 kills=${1:-200}
 seed=${2:-$RANDOM}
 if [[ ! $kills =~ ^[1-9][0-9]*$ || ! $seed =~ ^[0-9]+$ ]]; then
-  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+  sed -n '3,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
   [[ $kills == --help || $kills == -h ]] && exit 0
   exit 2
 fi

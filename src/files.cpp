@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiled mode, part 3: what reads and writes files, and the built-in images.
 #include "contexture/data/builtin-inl.hpp"
 #include "contexture/data/load-inl.hpp"

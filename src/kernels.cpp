@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiled mode, part 1: convolutions and batch normalisation.
 #include "contexture/core/compiled.hpp"
 #undef CONTEXTURE_EXTERN

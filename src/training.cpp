@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiled mode, part 2: ops, networks, pretext tasks and the training of both kinds.
 #include "contexture/kernels/conv.hpp"
 #include "contexture/kernels/norm.hpp"

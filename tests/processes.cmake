@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Tests that are processes of their own: the OpenBLAS repair, checks on the sources, projects that
 # use the library. The last two say the same under any flags, so the sanitizers' build skips them.
 add_executable(test_blas_repair programs/blas_repair.cpp)

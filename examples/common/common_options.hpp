@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Options that the programs around the experiments (probe, diagnose) have in common.
 #pragma once
 

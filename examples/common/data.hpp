@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the programs do before and after they compute: load the images, make sure that results can be written, write
 // them. Light to include: image decoders are compiled once, in data.cpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One translation unit for all experiment programs: what they share is compiled once.
 #include "common/experiments.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the experiment programs share: options, loading the data, the header of a run, the run itself,
 // its report. Light to include: the library is compiled once, in experiments.cpp.
 #pragma once

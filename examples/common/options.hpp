@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The programs' command line: the settings of contexture::ExperimentConfig and of its pretext task by their names, the
 // preset they start from or the time they are to take, and what only concerns this run (--out, --resume, --quiet). A
 // value comes from the command line, else from the file of --config, else from the time, else from the preset.

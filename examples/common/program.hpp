@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What every program does around its own work: exceptions become one line on stderr and an exit
 // status (1 failure, 2 wrong use, 130 stopped), Ctrl-C becomes a stop request.
 #pragma once

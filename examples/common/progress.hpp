@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a person sees while a program computes: on a terminal one line that is rewritten, with a bar,
 // loss, accuracy, images/s and the time left; elsewhere a plain line per evaluation, for log files.
 #pragma once

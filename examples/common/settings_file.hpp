@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A file of settings, one a line: name=value. A value is all that follows, blanks around it left out, and so is one
 // pair of quotes around it; nothing is split, so that a list is one value. Lines that begin with # or ; are comments.
 #pragma once

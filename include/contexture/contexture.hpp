@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The umbrella header: the library without what costs compile time and is included on its own: image
 // files (contexture/data/load.hpp), the training loop, classifiers that know their classes and the
 // experiments (contexture/train/...), and reports (contexture/report/report.hpp).

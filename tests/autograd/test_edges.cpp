@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The edges of what numbers can be: logits of 10,000, channels without variance, a single image and none, zeros, and
 // numbers too small to have all their digits. Values against what they are by hand, gradients against differences.
 #include <cmath>

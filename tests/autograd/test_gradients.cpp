@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every op's backward against finite differences in double, over all its options.
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"

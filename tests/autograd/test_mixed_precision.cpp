@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Mixed precision on the tape: values and gradients in bfloat16 between convolutions, float for everybody else.
 #include <cmath>
 #include <vector>

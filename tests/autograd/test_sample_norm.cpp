@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Layer and group normalisation, and GELU: gradients over all options, values against plain loops in double on every
 // instruction set, the same bits with any number of threads.
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The tape itself: accumulation, freeing, depth, misuse; and the fused batch-norm against its parts.
 #include <cmath>
 #include <cstring>

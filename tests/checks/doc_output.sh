@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # A program prints what its page says: the page's first ```text block equals what PROGRAM prints.
 #   tests/checks/doc_output.sh PAGE PROGRAM      PAGE from the project's folder
 set -euo pipefail

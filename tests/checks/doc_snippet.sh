@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # A program that a page shows is the one that is compiled: a ```cpp block of the page equals the source file, byte for
 # byte, from that file's first #include on (what stands above is the file's own comment). Which block: the one below
 # the line `<!-- snippet: SOURCE -->`, or, in a page without such a line, the first.

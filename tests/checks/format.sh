@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The C++ files are as clang-format 14 writes them under .clang-format. Other versions write a few places otherwise, so
 # that only this one judges; skipped (77) without it.
 #   tests/checks/format.sh           says what is off

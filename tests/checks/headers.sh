@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Every header compiles alone, under the options given. Sources of kernels and bodies of functions
 # (*-inl.hpp), and for_each_isa.hpp, are included by other headers, and are covered through them.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # What the history says of itself:
 #   - subjects of commits have at most 72 characters (those since the rule began)
 #   - CHANGELOG.md, the header and the pages agree on the version

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The check of the history has to accept a good one and to notice each kind of bad one. Needs git; skipped (77) without.
 set -euo pipefail
 command -v git >/dev/null || exit 77

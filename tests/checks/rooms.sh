@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Each header includes its own room and rooms above it only, in the order of docs/HACKING.md, by
 # paths from the include root. The umbrella header may include anything; nothing includes it.
 # In kernels/conv, an algorithm knows no other one, nor those that choose among them.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # scripts/setup.sh against stand-ins of dpkg-query, apt-get and sudo that write down what they are
 # asked: nothing to do means nothing is asked of apt; what is missing or too old is installed;
 # lists are fetched only when needed; failure is said plainly. Needs dpkg; skipped (77) without.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Nothing too long to be read in one go:
 #   - no header has more than 400 lines
 #   - no function has more than 80, from its first line to its closing brace, except a table: a function that only lists

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Rules that a compiler does not check, on the text of the sources:
 #   - macros of headers begin with CONTEXTURE_, or are undefined again in the same file
 #   - every header begins with #pragma once, kernel sources aside
@@ -7,6 +8,7 @@
 #   - no lazy xtensor reducer as an operand, no `auto` that holds an xtensor expression
 #   - the library names no flag of a program (`--resume`): programs own the spelling
 #   - no absolute machine paths, no unfinished business (the usual four letters)
+#   - the first line of a source or script (the second, after a #! line) names the licence, as SPDX writes it
 #   - shell scripts parse, and pass shellcheck where it is installed
 #   tests/checks/sources.sh [folder]        checks a folder; sources.sh --self-test checks the checks
 set -euo pipefail
@@ -86,8 +88,19 @@ named_flags() {
     }' "$@"
 }
 
+# Files that do not begin with the licence.
+unlicensed() {
+  awk '
+    FNR == 1 && /^#!/ { next }
+    !(FILENAME in seen) {
+      seen[FILENAME] = 1
+      wanted = (FILENAME ~ /\.(hpp|cpp)$/ ? "//" : "#") " SPDX-License-Identifier: MIT"
+      if ($0 != wanted) printf "%s:%d: expected \"%s\"\n", FILENAME, FNR, wanted
+    }' "$@"
+}
+
 check() {
-  local root=$1 files headers cpp scripts
+  local root=$1 files headers cpp scripts licensed
   cd "$root"
   if git -C "$root" rev-parse --show-toplevel >/dev/null 2>&1 &&
     [[ $(git -C "$root" rev-parse --show-toplevel) == "$(pwd -P)" ]]; then
@@ -98,6 +111,7 @@ check() {
   mapfile -t headers < <(printf '%s\n' "${files[@]}" | grep '^include/.*\.hpp$' || true)
   mapfile -t cpp < <(printf '%s\n' "${files[@]}" | grep -E '\.(hpp|cpp)$' || true)
   mapfile -t scripts < <(printf '%s\n' "${files[@]}" | grep -E '\.sh$|^\.ci/run$' || true)
+  mapfile -t licensed < <(printf '%s\n' "${cpp[@]}" "${scripts[@]}" "${files[@]}" | grep -E '\.(hpp|cpp|sh|jq|cmake)$|(^|/)CMakeLists\.txt$|^\.ci/run$' | sort -u)
   if ((${#headers[@]} == 0)); then report "no headers" <<<"$root/include"; return; fi
 
   for header in "${headers[@]}"; do
@@ -118,6 +132,7 @@ check() {
   report "using namespace std" < <(grep -nE 'using namespace std\b' "${cpp[@]}" /dev/null || true)
   report "lazy xtensor expression" < <(lazy_xtensor "${cpp[@]}")
   report "flag of a program" < <(named_flags "${headers[@]}")
+  report "no licence" < <(unlicensed "${licensed[@]}")
   report "absolute path" < <(printf '%s\0' "${files[@]}" | xargs -0 grep -InE '(^|[^A-Za-z0-9_.~}/])/(home|root|work|Users|mnt|tmp)/[A-Za-z0-9]' || true)
   local unfinished='\b(TO''DO|FIX''ME|XX''X|HA''CK)\b'
   report "unfinished" < <(printf '%s\0' "${files[@]}" | xargs -0 grep -InE "$unfinished" || true)
@@ -132,11 +147,11 @@ check() {
   echo "sources: ${#files[@]} files, $bad complaints"
 }
 
-# judge RULE < lines `good|code` or `bad|code`: whether the rule says so.
+# judge RULE < lines `good|code` or `bad|code`, \n for a new line: whether the rule says so.
 judge() {
   local verdict code found
   while IFS='|' read -r verdict code; do
-    printf '%s\n' "$code" >"$file"
+    printf '%s\n' "${code//'\n'/$'\n'}" >"$file"
     found=$("$1" "$file")
     if [[ ($verdict == bad && -z $found) || ($verdict == good && -n $found) ]]; then
       echo "self-test: $1: expected $verdict: $code"
@@ -176,6 +191,15 @@ good|for (int i = n; --i >= 0;) --count;
 good|if (--size == 0) f("a - b", "a--b");  // a -- b
 good|{"--paper", "#ffffff", "#171c23"},
 good|return "--page:#f4f6f8}" + R"(html{background:var(--page)})";
+CASES
+  judge unlicensed <<'CASES'
+good|# SPDX-License-Identifier: MIT
+good|#!/usr/bin/env bash\n# SPDX-License-Identifier: MIT
+bad|#!/usr/bin/env bash\n# What this does.
+bad|# What this does.\n# SPDX-License-Identifier: MIT
+bad|#  SPDX-License-Identifier: MIT
+bad|# SPDX-License-Identifier: GPL-2.0-only
+bad|// SPDX-License-Identifier: MIT
 CASES
   echo "self-test: $wrong wrong"
   ((wrong == 0))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The same program for both ways of getting the library: two translation units with warnings, and one that shows
 # that none of the library's own flags comes along. With CONTEXTURE_WERROR, warnings of the first two are errors.
 add_executable(consumer

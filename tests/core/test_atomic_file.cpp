@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole files or none: what is there after a write that worked, and after each way it can fail.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm against a naive loop, and the report of what runs. The OpenBLAS repair has a process of
 // its own (programs/blas_repair.cpp), since it acts before main.
 #include <cmath>

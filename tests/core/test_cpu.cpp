@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The choice of the instruction set, and that every one that this processor has computes.
 #include <cstdlib>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The three checks: what they throw, how messages read, and that nothing is formatted on success.
 #include <ostream>
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Numbers and what is none, by their bits. With -ffast-math: tests/programs/fast_math.cpp.
 #include <limits>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Folders with one owner: who comes second is told whose it is, and what a killed owner leaves is in nobody's way.
 #include <sys/wait.h>
 #include <unistd.h>

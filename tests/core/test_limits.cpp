@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the system grants, from made-up files of its own, and that what is not to be had is refused beforehand.
 #include <unistd.h>
 

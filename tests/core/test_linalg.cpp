@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Moments, eigenvectors and principal components against values known by construction.
 #include <cmath>
 #include <random>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Texts for machines are those of the classic locale, whatever an application has set.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The memory pool: alignment, reuse, statistics, steady state, impossible requests, threads.
 #include <cstdint>
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Parallel loops: every item once, same chunks whatever the threads, exceptions, nesting, several
 // callers, resizing. Run it under ThreadSanitizer after touching the pool (preset thread).
 #include <atomic>

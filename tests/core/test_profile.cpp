@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // OpProfiler: counts and adds up what ops report while it lives, and only then.
 #include <chrono>
 #include <ctime>

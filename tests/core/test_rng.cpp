@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Random numbers: the published known answers of Philox-4x32-10, independence of streams from
 // what was drawn, ranges, and coarse statistics (bounds of at least 5 standard errors, fixed seeds).
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Options as text: what is read, what is refused and how, and that what is written reads back.
 #include <cmath>
 #include <cstdint>

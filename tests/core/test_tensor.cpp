@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tensors, and a smoke test of the xtensor underneath: expressions, views, reducers, the rank-4
 // temporaries that xtensor <= 0.25 breaks in C++20 without our shim. Meant for ASan as well.
 #include <algorithm>

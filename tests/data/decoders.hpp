@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The decoders of images that this build has, each as a function from a file's bytes; and JPEGs as cameras write them.
 #pragma once
 

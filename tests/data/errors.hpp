@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one line that a file which cannot be read is refused with.
 #pragma once
 

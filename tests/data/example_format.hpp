@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A file format of one's own, as docs/HACKING.md shows it from the first #include on.
 #pragma once
 

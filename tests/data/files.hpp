@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the data tests write to disk: temporary folders, IDX, CIFAR and STL-10 files, PNGs of any
 // kind and JPEGs of flat 8 x 8 blocks (with 1, 3 or 4 components), so that no test needs a download.
 #pragma once

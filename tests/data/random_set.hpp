@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Images of random bytes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Batches: normalisation, and augmentation against a plain definition.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The built-in data set: the same images for the same seed with any number of threads, image by image;
 // balanced; and its classes not to be told by colour. The painter against areas known in closed form.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The file format that docs/HACKING.md walks through: what it reads, and what it refuses.
 #include "data/errors.hpp"
 #include "data/example_format.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What becomes of the files below a data folder: layouts of every spelling, files that cannot be used, results of runs
 // among the images, trees without classes. Nothing is dropped without being counted.
 #include <filesystem>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // IDX, CIFAR and STL-10: what was written is what is read, and every damaged copy gives one clear line.
 #include <array>
 #include <filesystem>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Files that were made to break a decoder: each is refused by name of its fault, before a decoder or memory is asked.
 #include <algorithm>
 #include <array>

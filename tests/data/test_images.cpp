@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PNG and JPEG files, sound and damaged; resizing; folders of images.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whether images may be mirrored: on sets for which it is known.
 #include <cstdint>
 #include <stdexcept>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Statistics of the channels, against plain sums.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An application's own stb, in the source file that also includes ours: it compiles, links, and is its own.
 // Built without optimisation (tests/CMakeLists.txt), since the assembler then sees every function of both.
 #include <cstdint>

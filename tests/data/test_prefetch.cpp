@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The background thread: order, depth, exceptions, an early end.
 #include <algorithm>
 #include <atomic>

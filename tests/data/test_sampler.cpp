@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The order of the images: permutations, a function of seed and step, uniform.
 #include <algorithm>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // JPEGs that are going to be shrunk are decoded at a half, a quarter or an eighth of their size.
 #include <algorithm>
 #include <cstdlib>

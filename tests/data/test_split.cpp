@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Splits: disjoint, complete, stratified, nested, and a function of the seed alone.
 #include <algorithm>
 #include <limits>

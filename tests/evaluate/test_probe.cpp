@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Probes on features whose classes are known by construction.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a classifier answers, against the same computed by hand.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The shortcut checks as they are run: complete, reproducible, on images without labels.
 #include <stdexcept>
 #include <vector>

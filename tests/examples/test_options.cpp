@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The programs' options: every setting there is goes from the command line into a run's config.ini and back, exactly.
 #include <unistd.h>
 

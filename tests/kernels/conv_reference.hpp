@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the convolution's tests share: random shapes and values, the naive loop in double, and the three passes as
 // the library computes them.
 #pragma once

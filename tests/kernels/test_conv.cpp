@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Convolution: every algorithm, pass and instruction set against a naive loop in double.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which algorithm the library chooses, by shape, pass, element type and instruction set, and how a choice is forced.
 #include <optional>
 #include <string>

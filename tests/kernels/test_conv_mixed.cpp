@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Convolution in mixed precision: every unit that multiplies bfloat16, and its emulation, against the naive loop over
 // the numbers as they are rounded, and against each other bit for bit.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Convolution: the promises that a random comparison cannot see (bits, NaN, memory, empty and impossible shapes).
 #if defined(__linux__)
 #include <sys/mman.h>

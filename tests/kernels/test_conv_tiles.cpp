@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Register tiles whose storage and accumulator differ, as those of a short storage type will: float sums in double.
 #include <cmath>
 #include <cstdint>

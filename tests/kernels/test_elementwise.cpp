@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Flat loops and batch normalisation against naive loops in double: every instruction set this
 // processor has, lengths around the vector widths, misaligned pointers, and nothing written outside.
 #include <algorithm>

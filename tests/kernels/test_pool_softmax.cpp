@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pooling, softmax and cross-entropy against naive loops in double, written from the definitions; GELU
 // against the error function.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The network that docs/HACKING.md walks through, through the list that offers networks by name.
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The encoder and its heads: shapes at any input size, counted work, gradients end to end, learning.
 #include <algorithm>
 #include <cmath>

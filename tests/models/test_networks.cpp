@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every network of the list: sizes, names, counted weights and work, gradients, clones, files; and what is special to
 // each.
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Included before everything else when mutants are tested: which of the mutants that the sources carry is awake.
 // CONTEXTURE_MUTANT=N wakes mutant N. CONTEXTURE_MUTANT_REACHED=FILE wakes none and writes down which ones were asked.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Plants mutants in a copy of the library's headers: small faults that sleep until the program is told to wake one
 // (mutants.hpp). So the tests of a room are compiled once for all of its mutants, not once for each.
 //   plant_mutants --tree DIR --list FILE [--count N] [--seed S] [--drop FILE] HEADER...

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An op and a layer of one's own, as docs/HACKING.md shows them from the first #include on.
 #pragma once
 

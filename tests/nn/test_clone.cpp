@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Modules are not copied; clone() shares nothing with its original. Modes, and what gives them back.
 #include <thread>
 #include <type_traits>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The op and the layer that docs/HACKING.md walks through: values, gradients, names, learning.
 #include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/gradcheck.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Modules: path names, modes, freezing, reseeding; layers against hand-computed values.
 #include <cmath>
 

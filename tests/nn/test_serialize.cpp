@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // safetensors: round trip, strictness, and damaged files, each refused with a line that says why.
 #include <cmath>
 #include <cstring>

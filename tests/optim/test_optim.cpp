@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Optimisers: ten steps against recurrences written out in double; schedules at their corners.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The OpenBLAS repair, in a process started with OPENBLAS_CORETYPE=Prescott: before main the
 // library must respect that choice and warn; with the variable gone it must replace the SSE3
 // kernels, and what they compute must be right. Exit status 77: cannot be tested here.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Looks into everything an experiment program leaves in its --out folder, by content:
 //   check_outputs OUT [--fractions 1,0.5,0.1] [--seeds 1] [--encoder-given known|unknown] [--equal OTHER_OUT]
 //   check_outputs --probe probe.json [--encoders 2] [--labels 1,0.5] [--no-test] [--equal OTHER.json]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A program that is built with -ffast-math, where a compiler takes every number for finite: a training that diverges is
 // told to have done so all the same, weights that are no numbers are refused, and a report calls nothing "nan".
 #include <unistd.h>

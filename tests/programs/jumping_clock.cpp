@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // To be preloaded into a program: the wall clock jumps, by hours and days, forward and back, at every look. The
 // monotonic clock goes on as it is: no system lets that one jump.
 #include <dlfcn.h>

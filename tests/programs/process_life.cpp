@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The library around a process's own turning points: a child of fork() that only exits, one that computes, one that was
 // forked while another thread trained; a global object whose destructor computes after main(). Exit status 0 where all
 // went well; what hangs is ended by the alarm.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The programs as a user starts them: run.sh PROGRAMS CHECKER CASE, where PROGRAMS is the folder of the built
 # programs, CHECKER is check_outputs (sample_files is beside it), and CASE one of the functions below named case_*. Works in a folder of
 # its own, removed at the end. Bad input has to give one line on stderr and exit status 1 or 2.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Writes the files that the tests of the programs need into a folder: sample_files FOLDER. Images of every kind
 // that is to be read, images and data sets with one fault each; run.sh says what each has to give.
 #include <cstdio>

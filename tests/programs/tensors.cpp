@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The program of docs/tensors.md: tests/checks/doc_snippet.sh holds the two together, and doc_output.sh what it prints.
 #include <iostream>
 #include <tuple>

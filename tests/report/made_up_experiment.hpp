@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One experiment with given test accuracies, for the tests of words and statistics.
 #pragma once
 

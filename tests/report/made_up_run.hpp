@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A run that nobody ran: curves that rise and fall as real ones do, with known numbers, for the
 // tests of the report.
 #pragma once

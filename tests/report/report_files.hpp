@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A written report as the tests look at it: its files, its page, what was said on stderr, and a PATH without gnuplot.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One document, written as Markdown and as a page.
 #include <string>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Temporary folders: a killed process's is removed by the next one, and nobody else's.
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the page and summary.json say of tests, rates and given encoders.
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pictures and figures before they are drawn: which images, what is left out, which axes.
 #include <cstddef>
 #include <limits>

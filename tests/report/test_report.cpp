@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // write_report as a whole: every file is there, reads back and says what the run measured; names from
 // outside stay text; a missing or failing gnuplot costs the figures only; a failing disk costs no
 // half-written file.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Statistics of a report: intervals, moments, curves over seeds, how fast a loss fell, exact tests, labels saved.
 #include <array>
 #include <cmath>

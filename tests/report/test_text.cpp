@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Numbers and names as people read them, and made safe for the formats that hold them.
 #include <string>
 

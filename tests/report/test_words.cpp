@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Words of a report: sentences that say gain, loss, tie and never as the numbers have it.
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # scripts/get-data.sh against a local server: complete downloads, resuming (from a server that can and
 # one that cannot), damaged and missing files, archives, and what it says about misuse.
 set -euo pipefail

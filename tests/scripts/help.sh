@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Every script's --help answers at once: it builds nothing, and installs nothing. experiments.sh is not among them: its
 # help is the program's.
 set -euo pipefail

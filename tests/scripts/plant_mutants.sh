@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # What scripts/mutate.sh rests on: mutants are planted where they should be, sleep until they are woken, and tell whether
 # they were reached; lines stay where they are.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # scripts/reproduce.sh on stored results of small runs, in a copy of the repository that has two pages; and on the
 # numbers in results/, which have to give what docs/results.md says. Needs jq: without it exit status 77.
 # shellcheck disable=SC2016  # Markdown's quotes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The worked example of docs/HACKING.md: a pretext task in one header, with an option of its own. Has the image been
 // mirrored? Of no great use, but complete. tests/checks/doc_snippet.sh holds the two together.
 #pragma once

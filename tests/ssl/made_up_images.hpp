@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Small sets of images for the tests of pretext tasks.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The context-prediction task as training uses it: loss against a calculation pair by pair, gradients,
 // validation, tampered batches, batch-norm re-estimation, and (slow) that it learns from pictures
 // and from nothing else.

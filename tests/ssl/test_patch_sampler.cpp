@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Geometry, labels, colours and statistics of the context-prediction patches. Labels are checked
 // from the patches' own pixels, in images whose pixel values are their coordinates.
 #include <algorithm>

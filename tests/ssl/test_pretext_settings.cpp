@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The pretext tasks as programs see them: every setting of every task by its name, effective values that make the same
 // task again, refusals that name the setting, the names of the parameters, chance and pictures.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The pretext tasks beside context prediction: their targets, recovered from the pixels; their losses,
 // against formulas written out in double; their gradients; that they can be had by name; and that each
 // of them learns.

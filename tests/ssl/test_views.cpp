@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Views: which part of the image they show, pixel by pixel, what is done to colours, and from what
 // they are drawn.
 #include <algorithm>

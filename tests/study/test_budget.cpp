@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How much is computed in a given time: a pure function of costs that are made up here, and the costs as measured.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checkpoints: what goes in comes out, bit by bit; damaged, foreign and mismatching files are refused.
 #include <filesystem>
 #include <fstream>

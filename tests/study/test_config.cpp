@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Settings and presets.
 #include <algorithm>
 #include <set>

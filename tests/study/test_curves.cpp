@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Metrics on hand-made counts and curves.
 #include <cmath>
 #include <limits>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the report shows of encoders, against values computed independently, and from the files of a run.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What has to be the same for a run to go on.
 #include <map>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Phases as values, and the names made of them.
 #include <limits>
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What settings do to a phase: pre-training and the training of the arms.
 #include <cmath>
 #include <string>

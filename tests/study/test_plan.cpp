@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is decided before anything is computed: steps, rates, phases, and what is refused.
 #include <stdexcept>
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Results as a checkpoint keeps them: every field of every struct, so that one that is added and not kept is found.
 #include <cstddef>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Given encoders, their origin, and arms from scratch of another run.
 #include <algorithm>
 #include <filesystem>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Determinism, resuming, what a diverging phase costs, and that the two arms differ in nothing but the encoder's
 // weights.
 #include <cmath>

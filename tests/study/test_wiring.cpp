@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a run does with what it computes: which weights are tested, whose statistics a saved encoder has, how large the
 // steps are. Each on a run of seconds, from its files alone.
 #include <algorithm>

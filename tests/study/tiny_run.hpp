@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole experiments in seconds: tiny images, a tiny network.
 #pragma once
 

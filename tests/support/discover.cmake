@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Run by ctest itself (TEST_INCLUDE_FILES) with `room` and `program` set: asks the program for its
 # test cases and adds each as <room>.<test case>. Catch2's own catch_discover_tests treats the names as a
 # CMake list and so loses test cases after a name with an unbalanced bracket, such as "in [0,1)".

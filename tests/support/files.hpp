@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Folders for what a test writes, and what is in files.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A disk that is full after so many bytes of a file, for the length of a scope.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An application that speaks German: decimal commas, dots in large numbers, in C++ and, where a locale can be had, in
 // C.
 #pragma once

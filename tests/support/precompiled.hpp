@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Precompiled for the test programs: what nearly all of them include and this project did not
 // write.
 #pragma once

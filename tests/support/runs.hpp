@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What runs leave, and what of two runs has to be the same.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tensors to try things on, and to compare bit by bit.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A classifier learns from labelled images: it learns, from those it is given, and keeps what was best.
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The training loop on a toy: a linear classifier on random points.
 #include <chrono>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pre-training: what it takes its batches from, what it leaves, what it refuses.
 #include <cmath>
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Everything in the autograd room: the tape and the ops, without gradcheck.
 #pragma once
 

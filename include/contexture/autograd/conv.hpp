@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Two-dimensional convolution (cross-correlation, as every framework has it) over (N,H,W,C).
 #pragma once
 

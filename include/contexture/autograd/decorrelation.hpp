@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What keeps embeddings from collapsing where no negative examples do: every column of a batch is to vary,
 // and no two columns are to vary together (VICReg: Bardes, Ponce and LeCun, arXiv 2105.04906).
 #pragma once

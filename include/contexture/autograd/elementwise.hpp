@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Element-by-element ops, sums, and dropout. No broadcasting: operands have the same shape.
 #pragma once
 

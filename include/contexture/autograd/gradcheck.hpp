@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Checks an op's backward against finite differences, in double. A random direction v and a
 // random cotangent u test the whole Jacobian J at once: u . J v from two forwards, against
 // (J^T u) . v from one backward. Several directions are drawn; small inputs can be checked

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Fully connected layer: y = x W + b.
 #pragma once
 

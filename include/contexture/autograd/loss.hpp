@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Losses: means over a batch, as scalars to call backward() on; and how many answers were right.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Batch normalisation over the last axis, alone or with what usually follows it: the addition of
 // a residual and ReLU. The 1-d and the 2-d form are one op, since channels are the last axis.
 #pragma once

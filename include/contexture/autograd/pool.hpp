@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Spatial pooling over (N,H,W,C).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Normalisations that look at one sample alone, the same in training and evaluation: layer and group normalisation.
 #pragma once
 

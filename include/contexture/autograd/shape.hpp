@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ops that move elements and change none: reshape, concat, row gather.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Similarity of the rows of a matrix to each other, as contrastive losses compare embeddings: rows
 // scaled to unit length, and all their scalar products at once, as one matrix product.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Variable: a value on the tape. The engine is define-by-run: each op makes a result and, when an
 // input wants a gradient, a graph node that knows its inputs' nodes and how to turn the result's
 // gradient into theirs. Nodes hold the *values* backward needs, never the node of their own

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Kinds of characters, of ASCII's alone: <cctype> asks the application's locale, in some of which bytes of a UTF-8 name
 // are letters or blanks.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Files that appear complete under their name or not at all: a reader never sees a half-written one, and a failure
 // leaves what was there before.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bfloat16: the upper half of a float, 8 bits of exponent and 8 of precision. A type to store in, not to compute
 // with: sums are float. What is stored so in mixed precision, and what is not, says precision.hpp.
 #pragma once

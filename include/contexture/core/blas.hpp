@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Matrix multiplication through whatever BLAS the program links, and the report of what the
 // library runs on. Prototypes are private (asm labels), since xtensor-blas and OpenBLAS's
 // <cblas.h> declare the same names differently and cannot share a translation unit.

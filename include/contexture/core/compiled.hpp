@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiled mode, which the CMake target contexture::compiled switches on: what costs every translation unit that uses
 // it seconds is compiled once, in src/, and the headers only declare it. Without it everything is in the headers.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which instruction set the kernels run, chosen once at run time. CONTEXTURE_ISA
 // (baseline, avx2, avx512) lowers the choice; asking for more than the machine has is an error.
 // CONTEXTURE_BFLOAT16 (emulated, avx512, emulated-amx, amx) does the same for what multiplies bfloat16.

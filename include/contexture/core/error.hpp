@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Error reporting: three checks that format their message only when they fail, in every
 // build type. They differ in whose fault a failure is, and so in what is thrown:
 //   require        the caller's mistake (shapes, options)        std::invalid_argument

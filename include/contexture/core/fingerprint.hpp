@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A number that tells bytes from other bytes: damage on a disk, other images, other weights. No protection against
 // somebody who wants two of the same.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whether a number is one, told from its bits: it holds in programs that are built with -ffast-math too, where
 // compilers take std::isfinite() for true and std::isnan() for false.
 #pragma once

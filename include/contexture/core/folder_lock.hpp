@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A folder that one process at a time writes its results to. The lock is the kernel's, on a file in the folder that
 // says whose it is, so that it ends with its process however that ends; the file of a killed one is taken over.
 #pragma once

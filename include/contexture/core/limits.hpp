@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the system grants this process: processors and memory, by affinity, by its control groups (containers, systemd),
 // by limits of the shell (ulimit). Where it does not say, there is no limit.
 #pragma once

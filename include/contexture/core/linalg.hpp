@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Linear algebra beyond the matrix product, by LAPACK: brings xt::linalg (solve, lstsq, svd, eigh, ...) and adds what
 // it lacks, moments and principal components of the rows of a matrix, and eigenvectors in a fixed order with fixed
 // signs. For probes and pictures, not for training. Not part of the umbrella header: xtensor-blas costs a second of

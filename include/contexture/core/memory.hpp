@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Aligned, pooled memory for tensors and kernel workspaces. Training asks for the same few
 // dozen sizes at every step; the pool hands freed blocks out again, so a steady-state step
 // takes nothing from the operating system (and pays no page faults). Under AddressSanitizer

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The library's threads: one pool, started on first use, of num_threads() - 1 workers; the
 // caller works too. Loops are cut into chunks whose bounds never depend on timing, so a loop
 // that reduces per chunk and combines in chunk order gives the same bits every time.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Precision: what a network's activations are stored in, and its convolutions multiply. One choice a thread, made by a
 // guard; a run writes it beside its results.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Where a training step's time goes: while an OpProfiler lives, the ops that are worth naming add
 // their wall-clock time to it. Without one, a timer costs the load of a pointer. For whole ops, in
 // milliseconds, not for what happens inside a kernel: that is a sampling profiler's business.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Counter-based random numbers: Philox-4x32-10 (Salmon et al., "Parallel random numbers: as
 // easy as 1, 2, 3", SC 2011). The state is a key and a counter, so a stream can be split by
 // name or number without drawing from it: every consumer of a run derives its own stream from

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Options as text: a setting is one member of an options struct under a name, with help and bounds, that is read from
 // text and written as text. Programs' options, files of settings and lists of them in results all come from such
 // lists. What a program puts in front of a name (dashes) is its own business.

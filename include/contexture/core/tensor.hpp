@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tensor<T>: a dense row-major array of any rank. It is an xtensor container (every xtensor
 // function and view works on it) whose memory is 64-byte aligned, pooled and not zeroed.
 // It has value semantics: a copy copies the elements.

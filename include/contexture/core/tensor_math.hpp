@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // For programs that calculate with tensors: xtensor's arithmetic, functions, views, sums and maxima, and printing by
 // operator<<, under one include whatever xtensor's version. docs/tensors.md shows them. The library's own headers do
 // without: instantiated expressions cost compile time. For matrix algebra (xt::linalg) include core/linalg.hpp.

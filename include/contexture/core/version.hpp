@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The library's version. CMake reads it from here; CHANGELOG.md says what came with it.
 #pragma once
 

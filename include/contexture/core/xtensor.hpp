@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The only place that includes xtensor. It copes with the header moves of xtensor 0.26 and
 // cures a bug of xtensor <= 0.25 in C++20 that turns every dynamic-shape temporary into a
 // rank-4 tensor. Include it before any xtensor header of your own.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The account of a data folder: how many files were used, and what was left out, by reason and with names. What lies
 // below the folder is in one of the two, so that nobody learns from half of their images without knowing.
 #pragma once

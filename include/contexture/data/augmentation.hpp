@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How training images are varied: a random crop of the padded image, mirrored or not.
 #pragma once
 

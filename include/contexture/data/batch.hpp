@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From 8-bit images to a batch of normalised floats, augmented on demand. What is random in it is a pure function of
 // the stream that is given, so a run that was stopped and resumed sees the same batches.
 #pragma once

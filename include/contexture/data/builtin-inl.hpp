@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The function of data/builtin.hpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The built-in data set: coloured drawings of twelve things, made on the spot, so that everything
 // runs without a download. A thing is an arrangement of parts, and the parts are shared: a wheel, a
 // face, a clock and a flower's heart are all discs; roofs, ears, fins and sails are triangles. What

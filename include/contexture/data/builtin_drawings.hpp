@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The twelve things of the built-in data set: which parts sit where. One function a class, and the table of all.
 // No call has two arguments that draw random numbers: compilers evaluate arguments in different orders. Draws within
 // braces come from left to right.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One image of the built-in data set: a background, clutter, the object in a pose, sometimes something in front of it,
 // and the noise of a sensor. Of draws that share a call all but one have names, so that all compilers draw the same.
 #pragma once

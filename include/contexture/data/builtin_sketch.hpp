@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One object of the built-in data set while it is drawn: its parts, and the paints that all classes share.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A file read front to back, plain or gzipped.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The binary files of CIFAR-10 and CIFAR-100.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A data set in memory: 8-bit images, their class numbers and the classes' names. Plain structs:
 // loaders fill them, splits and batches read them, nothing else is promised.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the readers of data sets share: finding a set's files in its folder, lists of names, files of records. Every
 // size a file claims is held against the bytes it has before memory is asked for; every error names the file, the
 // place, and what was expected.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one seam between files that are not trusted and what decodes them: libjpeg-turbo and libpng or, with
 // CONTEXTURE_WITH_STB_IMAGE (a CMake option of the same name), stb_image. Either sees a file only after its structure
 // was checked. Costs a second or two of compile time with stb_image.

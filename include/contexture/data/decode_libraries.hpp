@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PNG and JPEG by libpng and libjpeg-turbo. Both report errors by a jump: the functions below that they jump out of and
 // into own nothing that would have to be destroyed; memory belongs to their callers.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PNG and JPEG by stb_image, for programs that want no other library. What the check of a file's structure lets
 // through, it decodes; memory that it takes is zeroed.
 #pragma once

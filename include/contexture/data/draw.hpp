@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A small painter for the built-in data set: simple shapes given by their signed distance, filled
 // with flat or patterned paint and blended onto an RGB canvas. Coverage is computed from the
 // distance in pixels, so edges are anti-aliased without supersampling. It works row by row on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The files of an image folder by what they are for, and the rules that stop a run which would learn from half of its
 // images: too many broken, a class that loses too much, a class with too few.
 #pragma once

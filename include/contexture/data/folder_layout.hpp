@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How a folder of images is laid out: which sub-folders are parts of a data set (train/, Testing/, seg_test/, val/) and
 // which are classes. What looks like a part is never a class without a warning; what belongs to nothing is listed, so
 // that it is counted.

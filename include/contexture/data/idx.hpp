@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // IDX files, plain or gzipped: MNIST, Fashion-MNIST, and whatever else comes in them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Folders of PNG and JPEG files: train/<class>/..., test/<class>/... and, if there, unlabeled/...; or
 // just <class>/..., from which a fifth of every class is kept for testing; or, where no labels are needed, any tree.
 // Two passes: the first reads headers only and settles the image size and whether the set is grey, the second decodes

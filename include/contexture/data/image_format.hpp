@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What PNG and JPEG files say of themselves. Files are not trusted: a header that asks for more pixels than allowed is
 // refused here, before memory is asked for. Whether a file is whole and sound is in data/png_check.hpp and
 // data/jpeg_check.hpp. Errors are the reason alone: the caller knows the file's name.

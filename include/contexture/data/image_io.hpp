@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reads PNG and JPEG files. Include it where files are read: the decoders cost compile time.
 #pragma once
 

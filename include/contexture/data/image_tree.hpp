@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What lies below a folder of images: every file is found, and what cannot be an image of the set (links, hidden files,
 // what a run of ours left there) is listed with its reason, so that it is counted.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whether a JPEG is whole and sound, segment by segment and also between its scans, before a decoder sees it: the
 // tables that a scan names were defined, no Huffman table holds more codes than there are, scans and sampling are those
 // that the format knows. (A Huffman table of more than 256 codes overwrites stb_image 2.27's memory.) What is left

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The function of data/load.hpp.
 #pragma once
 

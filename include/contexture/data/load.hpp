@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One call for every data set: finds out what a path holds and loads it. docs/data.md describes the
 // formats. Not part of the umbrella header: decoding images costs compile time.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whether training images may be mirrored left-right. A mirrored cat is a cat; a mirrored 2 is
 // nothing. The rule looks at the images, not at the name of the data set, so that it holds for
 // images nobody has seen.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Mean and deviation of the channels of a set, which batches are normalised by.
 #pragma once
 

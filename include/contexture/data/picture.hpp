@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One image as plain 8-bit data, for people to look at.
 #pragma once
 

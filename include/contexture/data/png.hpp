@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Writes PNG files (stb_image_write, kept private to each translation unit; zlib packs them), so that a program which
 // only draws pictures does not compile a decoder. Reading is in data/image_io.hpp.
 #pragma once

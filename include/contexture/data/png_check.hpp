@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whether a PNG is whole and sound, chunk by chunk, before a decoder sees it: damage is reported instead of shown as a
 // grey half of a picture, and a decoder never meets a combination that the format does not know. Errors are the
 // reason alone: the caller knows the file's name.

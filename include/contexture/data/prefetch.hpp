@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A background thread that makes batches ahead of the training loop.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Separable image resizing, window by window: the weights of an axis are computed once, and any
 // window of the resized image can then be had without making the rest. The filter is a triangle
 // (bilinear); when an axis shrinks it widens with the factor, so that every source pixel counts

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Images of a set brought to another size or number of channels.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The order of the images in training.
 #pragma once
 

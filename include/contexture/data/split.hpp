@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which images are for what: a stratified validation split, stratified label subsets that are nested (the 10 % are
 // among the 50 %), and images to show. Splits and subsets rest on one idea: every image draws its own rank from (seed,
 // index), and a class gives away its lowest ranks. So a subset depends neither on the order of the indices nor on how

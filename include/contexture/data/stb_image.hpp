@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stb_image, its PNG and JPEG decoders, in a namespace of its own and with internal linkage, so that it neither clashes
 // with nor replaces the application's own copy; every macro it leaves behind is taken away again. Public functions are
 // in data/image_io.hpp, through data/decode_stb.hpp. Costs a second or two of compile time.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stb_image_write in a namespace of its own and with internal linkage, so that it neither clashes with nor replaces the
 // application's own copy. Public functions are in data/png.hpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The binary files of STL-10.
 #pragma once
 

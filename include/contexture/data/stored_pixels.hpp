@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From pixels as an image file stores them to grey or RGB: what the decoders share.
 #pragma once
 

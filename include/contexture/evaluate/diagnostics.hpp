@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Is the task solved by looking at what images show, or by a shortcut? Training runs that answer
 // it: other gaps, and tasks whose batches were tampered with in a way that leaves only the shortcut, or takes it away;
 // and the rules by which their accuracies are judged. evaluate/shortcuts.hpp runs them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Computes what the report shows of encoders: nearest neighbours of some test images, a 2-D map of test images by
 // principal components, and the filters of the first layer.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What encoders make of images, as plain data for pictures: filled by embedding_view(), drawn by report.
 #pragma once
 

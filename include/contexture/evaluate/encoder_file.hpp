@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Encoders on disk, whoever wrote them: encoder*.safetensors of pre-training, or the encoder inside a
 // classifier_*.safetensors.
 #pragma once

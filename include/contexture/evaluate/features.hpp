@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Frozen features of an encoder: the globally averaged feature map of every stage, for images with classes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A linear classifier on frozen features: multinomial logistic regression, whose L2 penalty is chosen on validation
 // features. Not part of the umbrella header: it brings xtensor-blas.
 #pragma once

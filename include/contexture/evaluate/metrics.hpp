@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How good a classifier is: confusion counts, accuracy, macro-F1. Pure functions on answers.
 #pragma once
 

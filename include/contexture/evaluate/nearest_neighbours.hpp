@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The nearest of some vectors by cosine, and the class of an image by the vote of its nearest neighbours.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What frozen features are worth: a linear probe and k nearest neighbours on the globally averaged feature map of
 // every stage of an encoder, with one or more shares of the labels. The protocols are those of the literature, so that
 // numbers compare; docs/evaluation.md tells them. Not part of the umbrella header: it brings xtensor-blas.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What encoders are compared with: one of the same architecture with random weights.
 #pragma once
 

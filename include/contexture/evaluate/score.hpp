@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a classifier answers to images, and how good its answers are.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Runs the shortcut checks of evaluate/diagnostics.hpp: for each a short training of context prediction from the same
 // random weights, on the same images in the same order, validated on images that were held out.
 #pragma once

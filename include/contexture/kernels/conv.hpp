@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // 2-D convolution: the three passes behind one entry point each, with the algorithm chosen by
 // shape. Plain functions on pointers; shapes are checked, pointers are not.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Bodies of kernels/elementwise.hpp; see there. Compiled once per instruction set.
 
 namespace contexture::kernels::CONTEXTURE_ISA {

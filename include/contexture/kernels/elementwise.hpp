@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Flat loops over contiguous memory: activations, sums and the optimiser's update. Vectorised
 // per instruction set, and threaded where there is enough to share. Pointers may alias exactly
 // (in place) but not overlap partly.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiles one kernel source once per instruction set. Usage, in a kernel's public header and
 // after all its includes:
 //   #define CONTEXTURE_KERNEL_SOURCE "contexture/kernels/relu-inl.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Bodies of kernels/gelu.hpp for float; see there. Compiled once per instruction set. Whole vectors only: the caller's
 // last elements go through a vector of their own, so that every element is computed the same way wherever it lies.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The Gaussian error linear unit x * Phi(x) (Hendrycks and Gimpel, arXiv 1606.08415), not its tanh approximation.
 // In double by the C library's erf; in float vectorised, to within a few units in the last place of 1 + |x|.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Group normalisation (Wu and He, arXiv 1803.08494) over tensors seen as (samples, rows, channels): a mean and a
 // variance for each sample and each group of neighbouring channels. Built of batch-norm's loops over the rows of one
 // sample (kernels/norm.hpp): like them, it can add a residual and apply ReLU in the same sweep. One thread computes a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Bodies of kernels/layer_norm.hpp; see there. x and its like are (rows, width), rows contiguous; vectors run along a
 // row. A block of rows stays in the first-level cache, so that walking it twice costs little.
 

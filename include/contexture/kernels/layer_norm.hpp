@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Layer normalisation (Ba, Kiros and Hinton, arXiv 1607.06450) over tensors seen as (rows, width): every row has a mean
 // and a variance of its own. Rows do not depend on each other, and sums over rows are combined in a fixed order: the
 // same bits with any number of threads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Matrix product over all threads: the rows of the result are shared out, and each share is one
 // single-threaded BLAS call.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Bodies of kernels/norm.hpp; see there. x and its like are (rows, channels), rows contiguous.
 // Each helper treats W times N neighbouring channels over all its rows, so that the channels' constants
 // and sums stay in registers; rows are walked with stride `channels`. All rows are read once, from memory:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Batch normalisation (Ioffe and Szegedy, arXiv 1502.03167) over tensors seen as (rows, channels):
 // (N,C) for the 1-d form, (N*H*W,C) for images. The forward pass can add a residual and apply ReLU
 // in the same sweep, and the backward pass undoes both: activations are the largest thing in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Spatial pooling over (N,H,W,C). Windows may overlap and may reach into the padding; padding
 // never wins a maximum and is not counted in an average.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Zeros, and sums whose bits depend on the shape alone: partial sums are made in chunks whose
 // number is fixed by the shape, and added up in the order of the chunks.
 #pragma once

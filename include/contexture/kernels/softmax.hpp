@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Softmax cross-entropy in one pass over the logits: loss and gradient together, since both need
 // the same exponentials. Rows are few and short (classes), so this is plain code.
 #pragma once

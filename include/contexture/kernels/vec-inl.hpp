@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Vec<T>: the widest vector of the instruction set being compiled, as a GCC/clang vector type;
 // VecN<T, N>: one of N lanes (N = 1 is plain T), for the tails. Arithmetic operators and
 // comparisons come with the types, and `mask ? a : b` selects lane by lane. Included by

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Backbone: the interface of every encoder. All that is above models/ sees a network through it alone: how many
 // channels and pixels come out, where its stages are, what it costs, and a description that files carry and
 // make_backbone() (networks.hpp) turns into a network again.

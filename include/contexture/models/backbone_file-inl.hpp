@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The functions of models/backbone_file.hpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A backbone's description in the metadata of a weight file: written beside the weights, read back to make the network
 // that they fit.
 #pragma once

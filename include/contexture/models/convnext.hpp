@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A small depthwise network in the manner of ConvNeXt (Liu et al., arXiv 2201.03545), sized for 32-px images: blocks
 // of a depthwise 7x7 convolution, layer normalisation and two 1x1 convolutions with GELU between, around which the
 // input is added; layer normalisation and a stride-2 2x2 convolution between stages. Without the paper's layer scale

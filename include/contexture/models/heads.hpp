@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Heads: what turns an encoder's features into answers.
 #pragma once
 

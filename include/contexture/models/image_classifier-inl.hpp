@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The files of models/image_classifier.hpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // An image classifier as people use it: the network together with what is needed to ask it about an
 // image, namely image size, normalisation and the classes' names. Its file needs nothing beside it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The networks there are. To add one: write its header (backbone.hpp says what it has to have) and list it in
 // Networks; programs then offer it by name, and files can hold it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What residual networks for small images (He et al., arXiv 1512.03385, section 4.2) have in common: a stride-1 3x3
 // stem without pooling, then stages of residual blocks. Fully convolutional: an 8-px patch and a 96-px image go through
 // the same weights, and the size of the feature map follows the size of the input.

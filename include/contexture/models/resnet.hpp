@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The default encoder: a small residual network whose every stage halves the image.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ResNet-18 in the form that is usual for 32-px images (He et al., arXiv 1512.03385, section 4.2, with the widths of
 // their network for ImageNet), so that results can be held against published ones: a stem of 64 channels, four stages
 // of 64, 128, 256 and 512 channels with two residual blocks each, the first stage at full extent. 11.17 million

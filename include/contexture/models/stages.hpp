@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What networks made of stages have in common: their book-keeping, which is names, channels, extents and the maps of
 // every stage. A network of this kind says what its stem and its blocks are.
 #pragma once

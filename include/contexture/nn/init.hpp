@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Initialisers for weights. fan_in and fan_out count the scalars that feed one output and that one
 // input feeds: I and O for linear (I,O); R*S*C/groups and R*S*K/groups for convolution.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Layers: named state around the ops of autograd. Options come by name:
 //   Conv2d<float> conv(3, 64, {.kernel = 3, .stride = 2, .padding = 1}, rng);
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Module: named state. A module lists its parameters, buffers, random streams and children once,
 // in visit(); names, (de)serialisation, train/eval mode, freezing, re-seeding and copying of state all
 // follow from that list. Modules move, and are not copied: a Variable is a handle, so that a copy would

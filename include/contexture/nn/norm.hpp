@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Normalisation layers. Each can be alone, with a ReLU behind it, or with a residual added before the ReLU, which
 // batch and group normalisation do in one sweep over memory; a network that leaves the kind open holds a NormLayer.
 #pragma once

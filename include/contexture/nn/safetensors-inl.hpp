@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The functions of nn/safetensors.hpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tensors on disk, in the safetensors format: a little-endian u64 header length, a JSON header
 // {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, then the raw data. Tensors
 // keep this library's layouts ((R,S,C,K) for convolutions); the metadata key "layout" says so. The key

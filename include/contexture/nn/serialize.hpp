@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A module's weights in a file: its parameters and buffers under their paths (nn/safetensors.hpp has the format).
 #pragma once
 

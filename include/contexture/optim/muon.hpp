@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Muon: momentum whose direction is orthogonalised for the weights of convolutions, plain SGD for
 // everything else. Small residual nets need fewer passes over the images with it than with SGD
 // (docs/research.md).

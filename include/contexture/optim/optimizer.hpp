@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Optimisers: they update parameters in place from their gradients. The learning rate is an
 // argument of each step, since a schedule decides it. Parameters without a gradient (frozen, or
 // unused in this step) stay as they are.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Learning-rate schedules: pure functions of the step, which counts from 0. Each starts with an
 // optional linear warm-up.
 #pragma once

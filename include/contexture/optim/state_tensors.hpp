@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Everything that a module or an optimiser remembers, as named tensors: to be copied, restored and put into files.
 #pragma once
 

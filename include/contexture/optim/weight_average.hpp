@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A moving average of a module's weights, for evaluation while the weights themselves still jump about.
 #pragma once
 

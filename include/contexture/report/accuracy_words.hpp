@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sentences on how good the arms are and how sure that is, generated from the numbers. Gains, losses and ties are
 // worded alike soberly.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Figures of curves by gnuplot. One script draws the SVG and the PNG, so the two show the same.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A figure of curves as data: panels in rows, what is on them, the legend, the axes. curve_drawing.hpp draws it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A document as a list of blocks. What the blocks say is page.hpp's business; markdown.hpp and html.hpp write them.
 #pragma once
 

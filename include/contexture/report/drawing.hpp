@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Draws the figures of a report into its folder, and keeps account of what could not be drawn: figures are worth less
 // than the numbers they show.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What encoders make of images, as scenes: nearest neighbours side by side, a map of the embeddings, and the filters
 // of the first layer.
 #pragma once

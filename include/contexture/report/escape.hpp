@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Text as the formats of a report want it: HTML, Markdown, gnuplot, base64.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a report says of one experiment, worked out from RunSummary: both arms over their seeds, how fast they were, the
 // difference and how sure it is. Pure functions; no text, no drawing.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which curves go on which figure: loss and accuracy of the experiments, and the curves of
 // pre-training. The drawing is in curve_drawing.hpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Writing result files: each appears complete under its name or not at all, and a failure names
 // the file and the reason. Also a temporary folder that cleans up after itself.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Runs gnuplot as a process on a script file. A missing or failing gnuplot is an answer, not an
 // error: figures are worth less than the numbers they show.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The history of a run: as history.csv, and as curves, one a seed, averaged over seeds, and where they cross a level.
 // Nothing else in this room knows how a row says whose it is. Pure functions.
 #pragma once

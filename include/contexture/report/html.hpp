@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A document as one HTML page that needs nothing beside it: no scripts, no fonts, no links.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a report needs beyond the numbers: pictures. Plain 8-bit data, so that whoever trains can
 // fill it without knowing how it will be drawn.
 #pragma once

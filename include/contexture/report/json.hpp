@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // summary.json: the run's numbers for programs, unrounded, with the lists per seed beside the means. Every field is
 // written in one place, in the order of the file.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Label efficiency: accuracy against the number of labels for both arms, and how many labels the scratch arm needs to
 // reach what pre-training reaches with fewer. Pure functions on the experiments' views.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a report says, and in which order: question and answer, results, what they mean, pictures, how it was measured.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the sections of a report share: the run they are about, its figures, and values as their tables show them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The half of a report that is looked at: examples and errors, pre-training, and what the encoders see.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The first half of a report: question and answer, the results in tables and curves, and what they mean in words.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The last part of a report: what was run on what, what is compared with what, and how the words are meant.
 #pragma once
 

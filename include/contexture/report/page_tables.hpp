@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The tables of a report, as rows of cells.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The colours of the report, once: on paper (pictures, light page) and in the dark page, where a
 // style variable of the same meaning takes over. Arms differ in hue and lightness, so they stay
 // apart for colour-blind readers and in grey print (Okabe and Ito's vermilion and blue).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The picture pages of a report as scenes: test images with both arms' answers, what the pretext
 // task sees, and the confusion matrices.
 #pragma once

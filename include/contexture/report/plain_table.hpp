@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tables for terminals and log files.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Everything a run leaves for people and programs to read: history.csv, summary.json, curves,
 // pictures, report.md and report.html. Not part of the umbrella header: include it where a
 // report is written.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A picture made of boxes, images and lines of text, laid out once and written twice: as SVG (for the
 // page: sharp, follows its colours) and as PNG (boxes and pixels drawn here, lettering by gnuplot).
 // Coordinates are in layout pixels, y down. It is no general graphics library.

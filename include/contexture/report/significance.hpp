@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Exact tests on paired results: the sign test over seeds, and McNemar's test on the answers that two classifiers give
 // to the same test images. No approximation, no distribution assumed. docs/evaluation.md says what each can and cannot
 // tell.

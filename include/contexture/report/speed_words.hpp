@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sentences on how fast the arms got there, in steps and in time with pre-training counted, and on pre-training itself.
 #pragma once
 

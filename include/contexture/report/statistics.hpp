@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Means and intervals over seeds, and moments that a seed may never reach. Pure functions on numbers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The summary table that programs print at the end of a run: plain text, at most 80 columns.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Numbers and names as people read them: percentages, durations, counts, lists, and names from outside made safe for
 // one line. What a file format wants of them is in escape.hpp.
 #pragma once

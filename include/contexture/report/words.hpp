@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Phrases that sentences and tables of a report are made of: moments, ratios, p-values.
 #pragma once
 

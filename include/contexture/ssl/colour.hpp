@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is done to the pixels of a patch after it was cut: colour treatments, and the moments that it is standardised
 // by. In place, in the calling thread; everything random comes in through the stream.
 #pragma once

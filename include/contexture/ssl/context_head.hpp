@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The head of context prediction: which way from one patch to another?
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Context prediction as a pretext task (Doersch, Gupta and Efros, ICCV 2015, arXiv 1505.05192): given
 // two neighbouring patches of an image, in which of the eight directions does the second lie from
 // the first? Every patch is encoded once, and pairs are formed from the features by index.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Context prediction and rotation on one encoder: where things are, and which way up. docs/pretext-tasks.md says what
 // each of them adds.
 #pragma once

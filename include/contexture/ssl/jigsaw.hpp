@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A 2 x 2 jigsaw puzzle as a pretext task (Noroozi and Favaro, ECCV 2016, arXiv 1603.09246): four patches of
 // an image in one of the 24 possible orders; which? Every patch is encoded once, on its own, and the head sees
 // the four feature vectors one after the other. Patches are cut as for context prediction, and for the same

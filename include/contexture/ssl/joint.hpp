@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Several pretext tasks on one encoder: every step answers each of them, and the losses are added up.
 #pragma once
 

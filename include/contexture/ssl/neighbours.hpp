@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The eight directions from a patch to its neighbours in a grid of patches, and all pairs of neighbours: the questions
 // of context prediction.
 #pragma once

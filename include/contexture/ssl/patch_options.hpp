@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How patches are cut and treated, for every task that is made of patches: the options, their defaults by image size,
 // what makes sense together, and all of it as settings.
 #pragma once

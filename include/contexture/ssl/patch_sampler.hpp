@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Cuts images into the patches of the context-prediction task (Doersch, Gupta and Efros, "Unsupervised
 // visual representation learning by context prediction", ICCV 2015): an n x n grid with gaps, every
 // patch jittered, in an image that was resized by a random factor; a colour treatment and a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The interface of a pretext task: what a batch is, what the loss is, what to monitor. A new task is
 // one header that implements PretextTask; training, validation and reports need no more of it.
 #pragma once

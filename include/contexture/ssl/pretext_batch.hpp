@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a pretext task trains on in one step, as plain data: made on the prefetch thread from 8-bit
 // images, used by the training thread. It knows neither models nor losses.
 #pragma once

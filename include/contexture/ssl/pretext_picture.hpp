@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a pretext task makes of an image, as plain data: whoever draws it needs to know no task.
 #pragma once
 

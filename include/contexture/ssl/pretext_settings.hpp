@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a pretext task is made from: the kind of images it is for, and its settings as text. Every task's header lists
 // its settings with these pieces; pretext_task_list.hpp reads them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pretext tasks by name: a list of their descriptions, from which names, settings and tasks are had. A description is
 // what a task's header exports beside the task:
 //

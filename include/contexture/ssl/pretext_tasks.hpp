@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The library's pretext tasks by name, with all their settings: what a program needs to offer them as a choice.
 #pragma once
 

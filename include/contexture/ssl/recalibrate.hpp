@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Batch-norm statistics for another kind of input. An encoder that was pre-trained on patches has
 // running statistics of patches; before it is used in evaluation mode on whole images (or is handed
 // to a classifier) they are estimated anew, as plain averages, and nothing else is touched.

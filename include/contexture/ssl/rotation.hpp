@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Rotation as a pretext task (Gidaris, Singh and Komodakis, ICLR 2018, arXiv 1803.07728): by which multiple of
 // 90 degrees has the image been turned? docs/pretext-tasks.md has the options and what the task is good for.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SimCLR as a pretext task (Chen, Kornblith, Norouzi and Hinton, ICML 2020, arXiv 2002.05709): two views of
 // every image; of all other views in the batch, which one shows the same image? docs/pretext-tasks.md has
 // the maths and the options.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // VICReg as a pretext task (Bardes, Ponce and LeCun, ICLR 2022, arXiv 2105.04906): two views of every image get
 // the same embedding, while the embedding's numbers are kept from being constant and from repeating each
 // other. docs/pretext-tasks.md has the maths and the options.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How far the views of an image may be from it: the options, their defaults, what makes sense, and all of it as
 // settings.
 #pragma once

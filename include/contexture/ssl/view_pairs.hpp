@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the tasks on pairs of views have in common: two views of every image, a head on the mean of their
 // features, who belongs to whom, and how often an embedding's nearest neighbour is its partner.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Random views of an image, for tasks that learn what two views of one image have in common (SimCLR:
 // Chen et al., arXiv 2002.05709, appendix A): a part of the image resized to the view's size, mirrored,
 // colours shifted, or grey. Straight from bytes to normalised floats, in the calling thread. Every colour

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How much is computed in a given time: the settings of a run that ends after about so many seconds, from what its
 // parts cost. The rules look at numbers of images, labels and seconds, never at names, and every number that they make
 // is a pure function of the costs, which somebody else measures: see measure_costs().

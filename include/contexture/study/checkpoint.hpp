@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The state of a whole run in one file, so that a stopped or crashed run continues bit by bit:
 // results of the phases that are done, history, and of the phase under way the weights, the
 // optimiser's state, the loop's state, the best weights and the averaged ones. The file is a safetensors file: tensors

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Everything that decides what a run computes, in one struct, with the presets in one table and
 // every setting described once: its name, help, bounds, how it is read and written. The programs' options, files of
 // settings, what has to be the same to resume and the report's list all come from here.

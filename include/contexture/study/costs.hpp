@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the parts of a run cost on this machine, now: a few steps of its own trainings are timed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How fast an arm got there: plateau, time to a share of a reference accuracy. Pure functions on curves, so that every
 // number of a report can be recomputed from history.csv. One smoothing is used everywhere, see smoothed().
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a finished run's encoders make of its test images.
 #pragma once
 

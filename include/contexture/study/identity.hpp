@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What has to be the same for a run to go on from a checkpoint, or to use another run's arms: settings, what the rules
 // make of them, images and given weights, as texts by name.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which part of a run something belongs to, as one value: pre-training, or one arm with one share of the labels, by one
 // seed. Names are made of it where people or files need them, here and nowhere else; nothing reads them back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The phases of a run, one function each: pre-training by a pretext task, and an arm, which trains and tests a
 // classifier. Each goes on from where the run's state says that it was, and leaves its result there.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a run is going to do, decided before anything is computed: the split and the label subsets of every seed, how
 // long and at which rate an arm is trained, the network, and that configuration and data fit together.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The pretext task of a run: what it is made for, and a few pictures of what it sees.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a run measured, as plain data: filled by run_experiments(), read by report. No behaviour beyond
 // small derived values.
 #pragma once

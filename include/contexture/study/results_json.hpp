@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How what a run measured is kept in a checkpoint: the fields of every struct once, by name. Tensors are kept apart.
 #pragma once
 

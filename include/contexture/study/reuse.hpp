@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a run takes from an earlier one instead of computing it: the weights of a given encoder and what making them
 // took, and the arms from scratch of a run that differs in pre-training only.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The experiments: does pre-training help, with all, half and a tenth of the labels? For every seed the
 // training images are split, an encoder is pre-trained without labels, and per label fraction two
 // classifiers are trained that differ in nothing but where the encoder's weights come from: same

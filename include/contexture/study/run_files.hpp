@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Where a run keeps its files, and what of a former run in the same folder goes.
 #pragma once
 

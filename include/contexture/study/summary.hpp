@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The summary of a run, from its plan and its state.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A classifier learns from labelled images. How good it is on others is the caller's to say, by score() of
 // evaluate/score.hpp or otherwise.
 #pragma once

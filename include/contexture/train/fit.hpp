@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The training loop, once, for every kind of task: batches from a background thread, loss, backward
 // pass, optional clipping, optimiser step, evaluation at fixed steps, the best weights kept. A task
 // says what a batch, a loss and an evaluation are; what a person sees while it runs goes through

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a training measured while it went: a row, and which steps are evaluated. Rows live in memory and in the
 // checkpoint, so a stopped or crashed run loses none.
 #pragma once

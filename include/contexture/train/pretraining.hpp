@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pre-training: an encoder learns from images without labels, by a pretext task.
 #pragma once
 

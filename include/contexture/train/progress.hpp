@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a training tells while it goes, and how it is told to stop. Nothing is printed here.
 #pragma once
 

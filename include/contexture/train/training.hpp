@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How an encoder or a classifier is trained: what pretrain() and train_classifier() are told, and what both make of it.
 #pragma once
 

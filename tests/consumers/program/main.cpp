@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A program as a user would write it: trains a small network to tell horizontal from vertical
 // strokes, and fails (exit status 1) unless it has learnt to.
 #include <cstdio>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the two translation units of the consumer share.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Compiled with -Werror and no warning switched on: were one of the library's own warning or
 // machine flags to ride on its target, this file would not compile.
 #include "contexture/contexture.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tiles of AMX, as instructions where the processor has them (CONTEXTURE_NATIVE_PAIRS) and number by number elsewhere;
 // see amx_tiles.hpp for what they are called with. Registers: 0 to 3 are the sums of two by two tiles, 4 and 5 the
 // rows' factors, 6 and 7 the columns'.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // AMX, the tile registers of Intel's Xeons since 2023: eight registers of up to 16 rows of 64 bytes, and one
 // instruction that multiplies two of them, 16 x 32 by 32 x 16 bfloat16, into a third of floats.
 //

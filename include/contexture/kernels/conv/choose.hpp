@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which algorithm computes a convolution: the one choice, which sees all of them. Each algorithm's file says what it
 // can compute (*_applies); here is what is best, and how a choice is forced.
 #pragma once

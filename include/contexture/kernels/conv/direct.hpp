@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Direct convolution over NHWC, for every kernel size, stride, padding, dilation and groups: the data passes.
 //
 // The lanes of a register tile are the pixels at the same position of MR images (or, in a small batch, of MR

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Direct convolution, the weight gradient of every shape: source and output gradient are packed, a unit at a time,
 // lanes are images, and a weight tile runs over the positions at which a tap meets the image.
 #pragma once

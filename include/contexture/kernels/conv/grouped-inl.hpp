@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Kernels for groups of 1, 2 or 4 channels, compiled once per instruction set; see grouped.hpp.
 // Vectors run over output channels, across groups; lane k needs channel j of its own group, which is
 // a permutation of the vector of the same channels of the source.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Convolution in groups of 1 (depthwise), 2 or 4 channels, as many of the input as of the output:
 // too few to fill vectors with one group, so vectors run across groups, over the channels as they
 // lie. A pixel is a sum over taps of vectors of channels; both data passes are the same loop over

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Convolution as matrix multiplication: windows of the input are copied into the rows of a
 // matrix (M = pixels of the output, R*S*C/groups columns), a tile of rows at a time so that
 // the tile stays in the second-level cache between the copy and the BLAS call. The portable

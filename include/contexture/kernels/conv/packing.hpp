@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Packing: what lies between NHWC images or HWIO weights and the register tiles. Source rows are copied once into a
 // ring that stays in L2, in the order [row][pixel][block of channels][lane][channel in block]: lanes lie one cache
 // line apart, a distance the compiler knows. Weights become [block][tap][channel][NV vectors].

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // 1x1 kernels without padding read each pixel once: nothing is packed, lanes are neighbouring pixels of a row where
 // they lie.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ConvShape, the extents of one 2-D convolution, and ConvPass, what is computed of it: shared by every
 // algorithm. Images are (N,H,W,C), weights (R,S,C/groups,K), outputs (N,P,Q,K); R, S are the kernel's
 // height and width.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The stem: a dense convolution of few channels, whose kernel rows fit into a block, computed from the image as it
 // lies. Lanes are neighbouring pixels of a row. Their windows overlap in memory as they do in the image, so a row is
 // copied between the zeros of its padding and that is all.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which taps of a kernel reach which source coordinate, per axis: both directions of a convolution
 // as lists, so that stride, padding and dilation are dealt with in one place.
 #pragma once

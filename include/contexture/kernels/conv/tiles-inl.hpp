@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The register tiles, compiled once per instruction set; see tiles.hpp for what they are called with.
 // T is what is stored, Sum what is summed in.
 

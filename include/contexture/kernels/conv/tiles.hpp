@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Register tiles: the inner loops that direct convolution, Winograd's products and weight gradients
 // share, compiled once per instruction set (tiles-inl.hpp), and how lanes and channels are cut into them.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The reduction of a weight gradient: the batch is cut into units of work, runs of units into chunks with partial
 // sums of their own, which are added up in the order of the chunks. The cut depends on the shape only, so that
 // results do not depend on the number of threads.

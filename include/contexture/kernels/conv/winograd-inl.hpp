@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The transforms of Winograd convolution, compiled once per instruction set; vectors run over
 // channels. See winograd_tiles.hpp for what they are called with.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Winograd convolution for 3x3 kernels with stride 1, the data passes: 16 or 36 multiply-adds instead of 36 or 144
 // for a tile of MxM outputs (winograd_tiles.hpp).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The tiles of Winograd convolution F(MxM,3x3), M = 2 or 4 (A. Lavin, S. Gray, "Fast algorithms for convolutional
 // neural networks", arXiv 1509.09308), and their transforms between pixels and points.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Winograd convolution, the weight gradient: as many tiles as a share of L3 holds are transformed, source and output
 // gradient, then each point's product of the two is one thread's; the sums over all tiles are transformed back.
 #pragma once
