@@ -137,7 +137,6 @@ inline const BlasState& blas_prepared_before_main = blas_state();
 // limit of memory (ulimit -v, -d) this makes sure of the buffers of all threads first; they stay with OpenBLAS. Throws
 // InputError where there is no room.
 inline void reserve_blas_buffers() {
-  constexpr std::size_t kBuffer = std::size_t{32} << 22, kSlack = std::size_t{1} << 20;  // of its x86-64 builds
   static std::atomic<int> reserved{0};
   const int wanted = num_threads();
   if (reserved.load(std::memory_order_acquire) >= wanted || contexture_openblas_corename == nullptr) return;
@@ -146,7 +145,7 @@ inline void reserve_blas_buffers() {
   const int more = wanted - reserved.load(std::memory_order_relaxed);
   if (more <= 0) return;
   if (memory_is_limited()) {
-    const std::size_t bytes = static_cast<std::size_t>(more) * (kBuffer + kSlack);
+    const std::size_t bytes = static_cast<std::size_t>(more) * kOpenblasBuffer;
     void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     require_input(room != MAP_FAILED, "OpenBLAS: no room for its buffers, ", bytes >> 20, " MiB of addresses for ",
                   wanted, wanted == 1 ? " thread" : " threads",

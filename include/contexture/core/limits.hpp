@@ -101,6 +101,9 @@ inline int available_processors(const std::string& root = "/") {
   return quota < processors ? std::max(1, static_cast<int>(quota)) : processors;
 }
 
+// Bytes of addresses that OpenBLAS's x86-64 builds take for each thread that calls them, with what the system adds.
+inline constexpr std::size_t kOpenblasBuffer = (std::size_t{32} << 22) + (std::size_t{1} << 20);
+
 // Whether the process has a limit of its own (ulimit -v, -d), at which the system refuses it memory.
 inline bool memory_is_limited() {
   rlimit space{}, data{};
