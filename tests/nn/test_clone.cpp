@@ -65,7 +65,7 @@ TEST_CASE("a clone of any layer has the same state, and none of its own changes 
   const Tensor<float> map = random_tensor<float>({3, 6, 5, 8}, 1);
   check_clone(Conv2d<float>(8, 4, {.kernel = 3, .stride = 2, .dilation = 2, .groups = 2, .bias = true}, Rng(1)), map);
   check_clone(Linear<float>(8, 3, Rng(1)), random_tensor<float>({5, 8}, 1));
-  check_clone(Linear<float>(8, 3, Rng(1), false), random_tensor<float>({5, 8}, 1));
+  check_clone(Linear<float>(8, 3, {.bias = false}, Rng(1)), random_tensor<float>({5, 8}, 1));
   check_clone(BatchNorm<float>(8, {.epsilon = 0.5, .relu = true}), map);
   check_clone(LayerNorm<float>(8, {.epsilon = 0.5, .relu = true}), map);
   check_clone(GroupNorm<float>(8, {.groups = 4, .epsilon = 0.5, .relu = true}), map);
@@ -116,7 +116,7 @@ TEST_CASE("copy_state refuses a module whose random streams have other names") {
 }
 
 TEST_CASE("copy_state refuses another module and leaves the state alone") {
-  Linear<float> a(3, 4, Rng(1)), b(3, 5, Rng(2)), c(3, 4, Rng(3), false);
+  Linear<float> a(3, 4, Rng(1)), b(3, 5, Rng(2)), c(3, 4, {.bias = false}, Rng(3));
   const std::vector<Tensor<float>> before = state_of(a);
   CHECK_THROWS_WITH(a.copy_state(b), Catch::Matchers::ContainsSubstring("weight (3,5)") &&
                                          Catch::Matchers::ContainsSubstring("weight (3,4)"));

@@ -115,10 +115,73 @@ template <class T>
                    });
 }
 
+/// What conv2d does backwards, as a layer: x (N,H,W,K), weight (R,S,C/groups,K) as of the convolution that leads from C
+/// to K channels, bias (C, or undefined) -> (N,OH,OW,C), OH = (H - 1) stride - 2 padding + dilation (R - 1) + 1 +
+/// extra. Under a stride several extents lead to H: `extra` (less than the stride) says which. Throws
+/// std::invalid_argument on shapes that do not fit.
+template <class T>
+[[nodiscard]] Variable<T> conv_transpose2d(const Variable<T>& x, const Variable<T>& weight,
+                                           const Variable<T>& bias = {}, const Conv2dOptions& options = {},
+                                           Index extra = 0) {
+  require(x.shape().size() == 4 && weight.shape().size() == 4, "conv_transpose2d: input ", x.shape(), " and weight ",
+          weight.shape(), ", expected (N,H,W,K) and (R,S,C/groups,K)");
+  require(options.stride >= 1 && options.padding >= 0 && options.dilation >= 1 && options.groups >= 1 && extra >= 0 &&
+              extra < options.stride,
+          "conv_transpose2d: stride ", options.stride, ", padding ", options.padding, ", dilation ", options.dilation,
+          ", groups ", options.groups, ", extra ", extra,
+          ", expected at least 1, 0, 1, 1, 0, and extra below the stride");
+  kernels::ConvShape s;
+  const auto extent = [&](Index before, Index kernel) {
+    return (before - 1) * options.stride - 2 * options.padding + options.dilation * (kernel - 1) + 1 + extra;
+  };
+  s.n = dim(x.value(), 0);
+  s.r = dim(weight.value(), 0);
+  s.s = dim(weight.value(), 1);
+  s.k = dim(weight.value(), 3);
+  s.c = dim(weight.value(), 2) * options.groups;
+  s.h = extent(dim(x.value(), 1), s.r);
+  s.w = extent(dim(x.value(), 2), s.s);
+  s.stride_h = s.stride_w = options.stride;
+  s.pad_h = s.pad_w = options.padding;
+  s.dilation_h = s.dilation_w = options.dilation;
+  s.groups = options.groups;
+  require(dim(x.value(), 3) == s.k && s.k % s.groups == 0 && s.h >= 1 && s.w >= 1, "conv_transpose2d: input ",
+          x.shape(), " does not fit weight ", weight.shape(), " with padding ", options.padding, ", groups ",
+          options.groups);
+  if (bias.defined())
+    require(bias.value().dimension() == 1 && dim(bias.value(), 0) == s.c, "conv_transpose2d: bias ", bias.shape(),
+            " for weight ", weight.shape());
+  const auto channels = static_cast<std::size_t>(s.c);
+  Tensor<T> y = empty<T>({x.shape()[0], static_cast<std::size_t>(s.h), static_cast<std::size_t>(s.w), channels});
+  kernels::conv2d_backward_data(s, x.value().data(), weight.value().data(), y.data());
+  if (bias.defined())
+    for (std::size_t i = 0; i < y.size(); ++i) y.data()[i] += bias.value().data()[i % channels];
+  return record<T>("conv_transpose2d", std::move(y), {x, weight, bias},
+                   [x = x.saved(), w = weight.saved(), s](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     if (in.wanted(0)) {
+                       Tensor<T> dx = empty_like(*x);
+                       kernels::conv2d_forward(s, g.data(), w->data(), static_cast<const T*>(nullptr), dx.data());
+                       in.add(0, std::move(dx));
+                     }
+                     if (in.wanted(1)) {
+                       Tensor<T> dw = empty_like(*w);
+                       kernels::conv2d_backward_weights(s, g.data(), x->data(), dw.data(), static_cast<T*>(nullptr));
+                       in.add(1, std::move(dw));
+                     }
+                     if (in.wanted(2)) {
+                       Tensor<T> db = zeros<T>({static_cast<std::size_t>(s.c)});
+                       for (std::size_t i = 0; i < g.size(); ++i) db.data()[i % db.size()] += g.data()[i];
+                       in.add(2, std::move(db));
+                     }
+                   });
+}
+
 #if defined(CONTEXTURE_COMPILED)
 #define CONTEXTURE_INSTANTIATE(T)                                                                              \
   CONTEXTURE_EXTERN template Variable<T> conv2d<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
-                                                   const Conv2dOptions&);
+                                                   const Conv2dOptions&);                                      \
+  CONTEXTURE_EXTERN template Variable<T> conv_transpose2d<T>(const Variable<T>&, const Variable<T>&,           \
+                                                             const Variable<T>&, const Conv2dOptions&, Index);
 CONTEXTURE_INSTANTIATE(float)
 CONTEXTURE_INSTANTIATE(double)
 #undef CONTEXTURE_INSTANTIATE

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <span>
 
+#include "contexture/autograd/broadcast.hpp"
 #include "contexture/autograd/elementwise.hpp"
+#include "contexture/autograd/math.hpp"
+#include "contexture/autograd/reduce.hpp"
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/finite.hpp"
@@ -74,6 +77,67 @@ template <class T>
   detail::require_same_shape("mse_loss", a, b);
   const Variable<T> difference = subtract(a, b);
   return mean(mul(difference, difference));
+}
+
+/// Mean over all elements of |a - b|. Throws std::invalid_argument unless the shapes are equal.
+template <class T>
+[[nodiscard]] Variable<T> l1_loss(const Variable<T>& a, const Variable<T>& b) {
+  detail::require_same_shape("l1_loss", a, b);
+  return mean(abs(subtract(a, b)));
+}
+
+/// Mean over all elements of d^2 / 2 where |d| = |a - b| is at most delta, else of delta (|d| - delta / 2) (Huber,
+/// 1964). Throws std::invalid_argument unless the shapes are equal and delta > 0.
+template <class T>
+[[nodiscard]] Variable<T> huber_loss(const Variable<T>& a, const Variable<T>& b, std::type_identity_t<T> delta = T(1)) {
+  detail::require_same_shape("huber_loss", a, b);
+  require(delta > T(0), "huber_loss: delta ", delta, ", expected more than 0");
+  return mean(detail::unary_op(
+      "huber_loss", subtract(a, b),
+      [=](T d) {
+        const T size = std::abs(d);
+        return size <= delta ? d * d / T(2) : delta * (size - delta / T(2));
+      },
+      [=](T d, T) { return std::clamp(d, -delta, delta); }));
+}
+
+/// Binary cross-entropy of logits: the mean over all elements of -t log(p) - (1 - t) log(1 - p) with p =
+/// sigmoid(logit). Targets t from 0 to 1, of the logits' shape; no gradient goes to them.
+template <class T>
+[[nodiscard]] Variable<T> sigmoid_cross_entropy(const Variable<T>& logits, const Tensor<T>& targets) {
+  require(logits.shape() == targets.shape() && logits.size() > 0, "sigmoid_cross_entropy: logits ", logits.shape(),
+          ", targets ", targets.shape(), ", expected the same and not empty");
+  double total = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const T t = targets.data()[i], x = logits.value().data()[i];
+    require(t >= T(0) && t <= T(1), "sigmoid_cross_entropy: target ", t, ", expected 0 to 1");
+    total += static_cast<double>(std::max(x, T(0)) - x * t + std::log1p(std::exp(-std::abs(x))));
+  }
+  const T mean = static_cast<T>(total / static_cast<double>(targets.size()));
+  return record<T>("sigmoid_cross_entropy", full<T>({}, mean), {logits},
+                   [x = logits.saved(), targets](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     Tensor<T> dx = empty_like(*x);
+                     const T factor = g.data()[0] / static_cast<T>(dx.size());
+                     for (std::size_t i = 0; i < dx.size(); ++i)
+                       dx.data()[i] = factor * (detail::sigmoid_of(x->data()[i]) - targets.data()[i]);
+                     in.add(0, std::move(dx));
+                   });
+}
+
+/// Mean over rows (N,D) of max(|a - p| - |a - n| + margin, 0), by the Euclidean distances of anchors a from positives p
+/// and negatives n (Schroff et al., arXiv 1503.03832, there of squares); 1e-6 is added to each difference, so that
+/// equal rows have a gradient, as PyTorch does. Throws std::invalid_argument unless the shapes are equal.
+template <class T>
+[[nodiscard]] Variable<T> triplet_loss(const Variable<T>& anchor, const Variable<T>& positive,
+                                       const Variable<T>& negative, std::type_identity_t<T> margin = T(1)) {
+  detail::require_same_shape("triplet_loss", anchor, positive);
+  detail::require_same_shape("triplet_loss", anchor, negative);
+  require(anchor.shape().size() == 2, "triplet_loss: shape ", anchor.shape(), ", expected (N,D)");
+  const auto distance = [&](const Variable<T>& other) {
+    const Variable<T> d = anchor - other + T(1e-6);
+    return sqrt(sum(d * d, {1}));
+  };
+  return mean(relu(distance(positive) - distance(negative) + margin));
 }
 
 #if defined(CONTEXTURE_COMPILED)

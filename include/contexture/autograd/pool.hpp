@@ -119,6 +119,40 @@ template <class T>
   return detail::global_avg_pool_as<T>(x);
 }
 
+/// Each pixel `factor` x `factor` times: (N,H,W,C) -> (N, factor H, factor W, C).
+template <class T>
+[[nodiscard]] Variable<T> upsample2d(const Variable<T>& x, Index factor) {
+  require(x.shape().size() == 4 && factor >= 1, "upsample2d: input ", x.shape(), ", factor ", factor,
+          ", expected (N,H,W,C) and at least 1");
+  const Index rows = dim(x.value(), 0) * dim(x.value(), 1), width = dim(x.value(), 2), channels = dim(x.value(), 3);
+  Shape shape = x.shape();
+  shape[1] *= static_cast<std::size_t>(factor);
+  shape[2] *= static_cast<std::size_t>(factor);
+  Tensor<T> y = empty<T>(shape);
+  const T* const from = x.value().data();
+  T* const to = y.data();
+  // f(small, large): offsets of each pixel of the result and of the one it is taken from.
+  const auto each = [=](const auto& f) {
+    parallel_for(rows, std::max<Index>(1, 8192 / std::max<Index>(1, width * channels * factor)),
+                 [&](Index begin, Index end) {
+                   for (Index row = begin; row < end; ++row)
+                     for (Index i = 0; i < factor; ++i)
+                       for (Index column = 0; column < width * factor; ++column)
+                         f((row * width + column / factor) * channels,
+                           ((row * factor + i) * width * factor + column) * channels);
+                 });
+  };
+  each([=](Index small, Index large) { std::copy_n(from + small, channels, to + large); });
+  return record<T>("upsample2d", std::move(y), {x},
+                   [=, before = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     Tensor<T> dx = zeros<T>(before);
+                     each([=, sums = dx.data(), add = g.data()](Index small, Index large) {
+                       for (Index c = 0; c < channels; ++c) sums[small + c] += add[large + c];
+                     });
+                     in.add(0, std::move(dx));
+                   });
+}
+
 #if defined(CONTEXTURE_COMPILED)
 #define CONTEXTURE_INSTANTIATE(T)                                                                 \
   CONTEXTURE_EXTERN template Variable<T> max_pool2d<T>(const Variable<T>&, const Pool2dOptions&); \

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Ops that move elements and change none: reshape, concat, row gather.
+// Ops that move elements and change none: reshape, permute, concat, stack, slice, row gather.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <numeric>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
@@ -12,6 +17,45 @@
 #include "contexture/core/parallel.hpp"
 
 namespace contexture {
+namespace detail {
+
+// The axis that a number counts, from the end where it is negative; throws std::invalid_argument where there is none.
+inline std::size_t axis_of(const char* op, const Shape& shape, int axis) {
+  const auto rank = static_cast<int>(shape.size());
+  require(axis >= -rank && axis < rank, op, ": axis ", axis, " of a tensor of shape ", shape);
+  return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
+}
+
+// The tensor with its axes in another order; each is named once.
+template <class T>
+Tensor<T> permuted(const Tensor<T>& from, std::span<const int> axes) {
+  Shape shape = from.shape();
+  std::vector<Index> steps(axes.size());  // in `from`, along each axis of the result
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::size_t a = axis_of("permute", from.shape(), axes[i]);
+    shape[i] = from.shape()[a];
+    steps[i] = 1;
+    for (std::size_t k = a + 1; k < axes.size(); ++k) steps[i] *= static_cast<Index>(from.shape()[k]);
+  }
+  Tensor<T> to = empty<T>(shape);
+  if (to.size() == 0) return to;
+  const Index n = shape.empty() ? 1 : static_cast<Index>(shape.back()), step = shape.empty() ? 0 : steps.back();
+  const T* const x = from.data();
+  T* const y = to.data();
+  parallel_for(static_cast<Index>(to.size()) / n, std::max<Index>(1, 8192 / n), [&](Index begin, Index end) {
+    for (Index o = begin; o < end; ++o) {
+      Index at = 0, rest = o;
+      for (std::size_t i = axes.size() - 1; i-- > 0;) {
+        at += rest % static_cast<Index>(shape[i]) * steps[i];
+        rest /= static_cast<Index>(shape[i]);
+      }
+      for (Index j = 0; j < n; ++j) y[o * n + j] = x[at + j * step];
+    }
+  });
+  return to;
+}
+
+}  // namespace detail
 
 /// x with another shape of as many elements; throws std::invalid_argument otherwise.
 template <class T>
@@ -31,9 +75,7 @@ template <class T>
 [[nodiscard]] Variable<T> concat(std::span<const Variable<T>> parts, int axis) {
   require(!parts.empty(), "concat: no tensors");
   Shape shape = parts[0].shape();
-  const auto rank = static_cast<int>(shape.size());
-  require(axis >= -rank && axis < rank, "concat: axis ", axis, " of tensors of shape ", shape);
-  const auto a = static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
+  const std::size_t a = detail::axis_of("concat", shape, axis);
   shape[a] = 0;
   std::size_t inner = 1;  // elements behind one index of the axis
   std::size_t outer = 1;
@@ -76,6 +118,87 @@ template <class T>
 template <class T>
 [[nodiscard]] Variable<T> concat(std::initializer_list<Variable<T>> parts, int axis) {
   return concat(std::span<const Variable<T>>(parts.begin(), parts.size()), axis);
+}
+
+/// Joins tensors of one shape along a new axis: of n tensors (A,B), axis 1 makes (A,n,B).
+template <class T>
+[[nodiscard]] Variable<T> stack(std::span<const Variable<T>> parts, int axis) {
+  require(!parts.empty(), "stack: no tensors");
+  Shape shape = parts[0].shape();
+  shape.push_back(1);  // the axis counts those of the result
+  const std::size_t a = detail::axis_of("stack", shape, axis);
+  shape = parts[0].shape();
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(a), 1);
+  std::vector<Variable<T>> thin;
+  for (const Variable<T>& part : parts) {
+    require(part.shape() == parts[0].shape(), "stack: shapes ", parts[0].shape(), " and ", part.shape(),
+            ", expected the same");
+    thin.push_back(reshape(part, shape));
+  }
+  return concat(std::span<const Variable<T>>(thin), static_cast<int>(a));
+}
+
+template <class T>
+[[nodiscard]] Variable<T> stack(std::initializer_list<Variable<T>> parts, int axis) {
+  return stack(std::span<const Variable<T>>(parts.begin(), parts.size()), axis);
+}
+
+/// x with its axes in another order: axis i of the result is axis `axes[i]` of x. Throws std::invalid_argument unless
+/// each axis is named once.
+template <class T>
+[[nodiscard]] Variable<T> permute(const Variable<T>& x, std::span<const int> axes) {
+  const Shape from = x.shape();
+  require(axes.size() == from.size(), "permute: ", axes.size(), " axes for a tensor of shape ", from);
+  std::vector<int> inverse(axes.size(), -1);
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::size_t a = detail::axis_of("permute", from, axes[i]);
+    require(inverse[a] == -1, "permute: axis ", axes[i], " of a tensor of shape ", from, " is named twice");
+    inverse[a] = static_cast<int>(i);
+  }
+  return record<T>("permute", detail::permuted(x.value(), axes), {x},
+                   [inverse](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     in.add(0, detail::permuted(g, std::span<const int>(inverse)));
+                   });
+}
+
+template <class T>
+[[nodiscard]] Variable<T> permute(const Variable<T>& x, std::initializer_list<int> axes) {
+  return permute(x, std::span<const int>(axes.begin(), axes.size()));
+}
+
+/// x with its last two axes swapped: a matrix, or each of many, transposed.
+template <class T>
+[[nodiscard]] Variable<T> transpose(const Variable<T>& x) {
+  const auto rank = static_cast<int>(x.shape().size());
+  require(rank >= 2, "transpose: shape ", x.shape(), ", expected two axes or more");
+  std::vector<int> axes(static_cast<std::size_t>(rank));
+  std::iota(axes.begin(), axes.end(), 0);
+  std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
+  return permute(x, std::span<const int>(axes));
+}
+
+/// The part of x from `begin` to before `end` along an axis; both count from the end where they are negative. Throws
+/// std::invalid_argument where x has no such part.
+template <class T>
+[[nodiscard]] Variable<T> slice(const Variable<T>& x, int axis, Index begin, Index end) {
+  const Shape from = x.shape();
+  const std::size_t a = detail::axis_of("slice", from, axis);
+  const auto extent = static_cast<Index>(from[a]);
+  const Index first = begin < 0 ? begin + extent : begin, last = end < 0 ? end + extent : end;
+  require(first >= 0 && first <= last && last <= extent, "slice: ", begin, " to ", end, " along axis ", axis,
+          " of a tensor of shape ", from);
+  std::size_t inner = 1, outer = 1;
+  for (std::size_t i = 0; i < from.size(); ++i) (i < a ? outer : inner) *= i == a ? 1 : from[i];
+  Shape shape = from;
+  shape[a] = static_cast<std::size_t>(last - first);
+  const std::size_t row = from[a] * inner, width = shape[a] * inner, offset = static_cast<std::size_t>(first) * inner;
+  Tensor<T> y = empty<T>(shape);
+  for (std::size_t o = 0; o < outer; ++o) std::copy_n(x.value().data() + o * row + offset, width, y.data() + o * width);
+  return record<T>("slice", std::move(y), {x}, [=](Tensor<T> g, const detail::InputGradients<T>& in) {
+    Tensor<T> dx = zeros<T>(from);
+    for (std::size_t o = 0; o < outer; ++o) std::copy_n(g.data() + o * width, width, dx.data() + o * row + offset);
+    in.add(0, std::move(dx));
+  });
 }
 
 /// y[i] = x[rows[i]] along the first axis; a row may be taken any number of times. x (N,...), result

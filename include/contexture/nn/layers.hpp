@@ -3,6 +3,7 @@
 //   Conv2d<float> conv(3, 64, {.kernel = 3, .stride = 2, .padding = 1}, rng);
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/nn/functions.hpp"
 #include "contexture/nn/init.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/nn/norm.hpp"
@@ -73,21 +75,80 @@ class Conv2d : public UnaryModule<T> {
   Variable<T> bias_;
 };
 
+struct ConvTransposeLayerOptions {
+  Index kernel = 4;
+  Index stride = 2;  ///< with a kernel of 4 and a padding of 1, twice the extent
+  Index padding = 1;
+  Index extra = 0;  ///< rows and columns more, fewer than the stride
+  bool bias = true;
+};
+
+/// Transposed convolution (N,H,W,C) -> (N,OH,OW,K) with OH = (H - 1) stride - 2 padding + kernel + extra; weight
+/// (R,S,K,C), He-initialised; bias (K), zero.
+template <class T>
+class ConvTranspose2d : public UnaryModule<T> {
+ public:
+  ConvTranspose2d(Index in_channels, Index out_channels, const ConvTransposeLayerOptions& options, const Rng& rng)
+      : in_channels_(in_channels), out_channels_(out_channels), options_(options) {
+    require(in_channels >= 1 && out_channels >= 1 && options.kernel >= 1 && options.stride >= 1 && options.padding >= 0,
+            "ConvTranspose2d: ", in_channels, " -> ", out_channels, " channels, kernel ", options.kernel, ", stride ",
+            options.stride, ", padding ", options.padding, ", expected positive, padding >= 0");
+    const auto r = static_cast<std::size_t>(options.kernel);
+    // Of kernel^2 taps a pixel of the result meets one in stride^2.
+    const Index fan_in =
+        std::max<Index>(1, options.kernel * options.kernel / (options.stride * options.stride)) * in_channels;
+    weight_ =
+        Variable<T>(he_normal<T>({r, r, static_cast<std::size_t>(out_channels), static_cast<std::size_t>(in_channels)},
+                                 fan_in, rng.split("weight")),
+                    true);
+    if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(out_channels)}), true);
+  }
+
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
+    return conv_transpose2d(x, weight_, bias_, {.stride = options_.stride, .padding = options_.padding},
+                            options_.extra);
+  }
+
+  [[nodiscard]] ConvTranspose2d clone() const {
+    return with_state_of(*this, ConvTranspose2d(in_channels_, out_channels_, options_, Rng()));
+  }
+
+ protected:
+  void visit(ModuleVisitor<T>& v) override {
+    v.parameter("weight", weight_);
+    v.parameter("bias", bias_);
+  }
+
+ private:
+  Index in_channels_, out_channels_;
+  ConvTransposeLayerOptions options_;
+  Variable<T> weight_;
+  Variable<T> bias_;
+};
+
+struct LinearLayerOptions {
+  bool bias = true;
+};
+
 /// Fully connected layer (N,I) -> (N,O); weight (I,O), Xavier-initialised; bias (O), zero.
 template <class T>
 class Linear : public UnaryModule<T> {
  public:
-  Linear(Index inputs, Index outputs, const Rng& rng, bool bias = true) : inputs_(inputs), outputs_(outputs) {
+  Linear(Index inputs, Index outputs, const Rng& rng) : Linear(inputs, outputs, {}, rng) {}
+  Linear(Index inputs, Index outputs, const LinearLayerOptions& options, const Rng& rng)
+      : inputs_(inputs), outputs_(outputs) {
     require(inputs >= 1 && outputs >= 1, "Linear: ", inputs, " -> ", outputs, ", expected at least 1");
     weight_ = Variable<T>(xavier_uniform<T>({static_cast<std::size_t>(inputs), static_cast<std::size_t>(outputs)},
                                             inputs, outputs, rng.split("weight")),
                           true);
-    if (bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(outputs)}), true);
+    if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(outputs)}), true);
   }
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return linear(x, weight_, bias_); }
 
-  [[nodiscard]] Linear clone() const { return with_state_of(*this, Linear(inputs_, outputs_, Rng(), bias_.defined())); }
+  [[nodiscard]] Linear clone() const {
+    return with_state_of(*this, Linear(inputs_, outputs_, {.bias = bias_.defined()}, Rng()));
+  }
 
  protected:
   void visit(ModuleVisitor<T>& v) override {
@@ -124,28 +185,6 @@ class Dropout : public UnaryModule<T> {
  private:
   float probability_;
   Rng rng_;
-};
-
-/// max(x, 0), as a module for Sequential.
-template <class T>
-class Relu : public UnaryModule<T> {
- public:
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return relu(x); }
-  [[nodiscard]] Relu clone() const { return with_state_of(*this, Relu()); }
-
- protected:
-  void visit(ModuleVisitor<T>&) override {}
-};
-
-/// x * Phi(x), as a module for Sequential.
-template <class T>
-class Gelu : public UnaryModule<T> {
- public:
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return gelu(x); }
-  [[nodiscard]] Gelu clone() const { return with_state_of(*this, Gelu()); }
-
- protected:
-  void visit(ModuleVisitor<T>&) override {}
 };
 
 /// Modules one after the other; children are named "0", "1", ...

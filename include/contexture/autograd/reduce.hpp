@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Sums, means and maxima along axes, and softmax along one. Axes may be counted from the end: -1 is the last.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "contexture/autograd/broadcast.hpp"
+#include "contexture/autograd/shape.hpp"
+#include "contexture/autograd/variable.hpp"
+
+namespace contexture {
+namespace detail {
+
+// The shape with an extent of 1 along each axis.
+inline Shape reduced_shape(const char* op, const Shape& shape, std::initializer_list<int> axes) {
+  Shape out = shape;
+  std::vector<bool> seen(shape.size(), false);
+  for (const int axis : axes) {
+    const std::size_t a = axis_of(op, shape, axis);
+    require(!seen[a], op, ": axis ", axis, " of a tensor of shape ", shape, " is named twice");
+    seen[a] = true;
+    out[a] = 1;
+  }
+  return out;
+}
+
+inline Shape without_axes(const Shape& shape, std::initializer_list<int> axes) {
+  const auto rank = static_cast<int>(shape.size());
+  Shape out;
+  for (int i = 0; i < rank; ++i)
+    if (std::find(axes.begin(), axes.end(), i) == axes.end() &&
+        std::find(axes.begin(), axes.end(), i - rank) == axes.end())
+      out.push_back(shape[static_cast<std::size_t>(i)]);
+  return out;
+}
+
+// Each element of `from` (with extents of 1 where it is repeated) as often as it takes to fill `to`.
+template <class T>
+Tensor<T> repeated(const Tensor<T>& from, const Shape& to) {
+  Tensor<T> out = empty<T>(to);
+  T* const y = out.data();
+  const T* const x = from.data();
+  if (out.size() > 0)
+    for_each_pair(broadcast_walk("repeat", to, from.shape(), from.shape()),
+                  [=](Index i, Index j, Index) { y[i] = x[j]; });
+  return out;
+}
+
+}  // namespace detail
+
+/// Sums along `axes`, accumulated in double. With keep_axes they stay, with extents of 1. Throws std::invalid_argument
+/// for an axis that x has not, or that is named twice.
+template <class T>
+[[nodiscard]] Variable<T> sum(const Variable<T>& x, std::initializer_list<int> axes, bool keep_axes = false) {
+  const Shape kept = detail::reduced_shape("sum", x.shape(), axes);
+  const T* const from = x.value().data();
+  Tensor<T> y = detail::sum_repeated<T>(x.shape(), kept, [from](Index i, Index) { return from[i]; });
+  if (!keep_axes) y.reshape(detail::without_axes(x.shape(), axes));
+  return record<T>("sum", std::move(y), {x},
+                   [kept, shape = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     g.reshape(kept);
+                     in.add(0, detail::repeated(g, shape));
+                   });
+}
+
+/// Means along `axes`. Throws std::invalid_argument as sum() does, and where there is nothing to take the mean of.
+template <class T>
+[[nodiscard]] Variable<T> mean(const Variable<T>& x, std::initializer_list<int> axes, bool keep_axes = false) {
+  const std::size_t results = element_count(detail::reduced_shape("mean", x.shape(), axes));
+  require(x.size() > 0, "mean: empty tensor of shape ", x.shape());
+  return scale(sum(x, axes, keep_axes), static_cast<T>(results) / static_cast<T>(x.size()));
+}
+
+/// Maxima along `axes`. Where several elements are the largest, they share the gradient evenly. Throws
+/// std::invalid_argument as mean() does.
+template <class T>
+[[nodiscard]] Variable<T> max(const Variable<T>& x, std::initializer_list<int> axes, bool keep_axes = false) {
+  const Shape kept = detail::reduced_shape("max", x.shape(), axes);
+  require(x.size() > 0, "max: empty tensor of shape ", x.shape());
+  const detail::BroadcastWalk walk = detail::broadcast_walk("max", x.shape(), kept, kept);
+  const Index n = walk.extents.back(), step = walk.steps_a.back();
+  const auto y = std::make_shared<Tensor<T>>(full<T>(kept, -std::numeric_limits<T>::infinity()));
+  const auto each = [walk, n, step](const auto& f) {
+    for (Index o = 0; o < walk.outer(); ++o)
+      walk.run(o, [&](Index i, Index at, Index) {
+        for (Index j = 0; j < n; ++j) f(i + j, at + j * step);
+      });
+  };
+  const T* const from = x.value().data();
+  T* const to = y->data();
+  each([=](Index i, Index j) {
+    if (!(from[i] <= to[j])) to[j] = from[i];  // NaN stays
+  });
+  Tensor<T> result = *y;
+  if (!keep_axes) result.reshape(detail::without_axes(x.shape(), axes));
+  return record<T>("max", std::move(result), {x}, [=, x = x.saved()](Tensor<T> g, const detail::InputGradients<T>& in) {
+    std::vector<Index> ties(y->size(), 0);
+    each([&](Index i, Index j) { ties[static_cast<std::size_t>(j)] += x->data()[i] == y->data()[j]; });
+    Tensor<T> dx = zeros<T>(x->shape());
+    each([&](Index i, Index j) {
+      if (x->data()[i] == y->data()[j]) dx.data()[i] = g.data()[j] / static_cast<T>(ties[static_cast<std::size_t>(j)]);
+    });
+    in.add(0, std::move(dx));
+  });
+}
+
+namespace detail {
+
+// f(first, step) for every line of a tensor along an axis: its first element, and the elements to the next of the line.
+template <class F>
+void for_each_line(const Shape& shape, std::size_t axis, const F& f) {
+  Index step = 1, lines = 1;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i > axis) step *= static_cast<Index>(shape[i]);
+    if (i != axis) lines *= static_cast<Index>(shape[i]);
+  }
+  const auto extent = static_cast<Index>(shape[axis]);
+  if (extent == 0) return;
+  parallel_for(lines, std::max<Index>(1, 2048 / extent), [&](Index begin, Index end) {
+    for (Index line = begin; line < end; ++line) f(line / step * step * extent + line % step, step);
+  });
+}
+
+}  // namespace detail
+
+/// exp(x) over its sum along an axis; large numbers do not overflow.
+template <class T>
+[[nodiscard]] Variable<T> softmax(const Variable<T>& x, int axis = -1) {
+  const Shape shape = x.shape();
+  const std::size_t a = detail::axis_of("softmax", shape, axis);
+  const auto n = static_cast<Index>(shape[a]);
+  const auto y = std::make_shared<Tensor<T>>(empty<T>(shape));
+  const T* const from = x.value().data();
+  T* const to = y->data();
+  detail::for_each_line(shape, a, [=](Index first, Index step) {
+    T largest = from[first], total = 0;
+    for (Index i = 1; i < n; ++i) largest = std::max(largest, from[first + i * step]);
+    for (Index i = 0; i < n; ++i) total += to[first + i * step] = std::exp(from[first + i * step] - largest);
+    for (Index i = 0; i < n; ++i) to[first + i * step] /= total;
+  });
+  return record<T>("softmax", y, std::span(&x, 1), [=](Tensor<T> g, const detail::InputGradients<T>& in) {
+    T* const d = g.data();
+    const T* const p = y->data();
+    detail::for_each_line(shape, a, [=](Index first, Index step) {
+      T dot = 0;
+      for (Index i = first; i < first + n * step; i += step) dot += d[i] * p[i];
+      for (Index i = first; i < first + n * step; i += step) d[i] = p[i] * (d[i] - dot);
+    });
+    in.add(0, std::move(g));
+  });
+}
+
+/// The logarithm of softmax(x, axis), computed without it.
+template <class T>
+[[nodiscard]] Variable<T> log_softmax(const Variable<T>& x, int axis = -1) {
+  const Shape shape = x.shape();
+  const std::size_t a = detail::axis_of("log_softmax", shape, axis);
+  const auto n = static_cast<Index>(shape[a]);
+  const auto y = std::make_shared<Tensor<T>>(empty<T>(shape));
+  const T* const from = x.value().data();
+  T* const to = y->data();
+  detail::for_each_line(shape, a, [=](Index first, Index step) {
+    T largest = from[first], total = 0;
+    for (Index i = 1; i < n; ++i) largest = std::max(largest, from[first + i * step]);
+    for (Index i = 0; i < n; ++i) total += std::exp(from[first + i * step] - largest);
+    const T log_total = largest + std::log(total);
+    for (Index i = 0; i < n; ++i) to[first + i * step] = from[first + i * step] - log_total;
+  });
+  return record<T>("log_softmax", y, std::span(&x, 1), [=](Tensor<T> g, const detail::InputGradients<T>& in) {
+    T* const d = g.data();
+    const T* const logs = y->data();
+    detail::for_each_line(shape, a, [=](Index first, Index step) {
+      T total = 0;
+      for (Index i = first; i < first + n * step; i += step) total += d[i];
+      for (Index i = first; i < first + n * step; i += step) d[i] -= std::exp(logs[i]) * total;
+    });
+    in.add(0, std::move(g));
+  });
+}
+
+}  // namespace contexture
