@@ -10,7 +10,6 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <filesystem>
@@ -20,7 +19,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "contexture/core/limits.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/train/progress.hpp"
@@ -105,19 +103,9 @@ inline void stop_on_signals() {
   }
 }
 
-// OpenBLAS starts threads when it is loaded, which ask for 128 MiB each, and where a limit refuses them, for ever: the
-// program could not even exit. We need none of them: under a limit begin again, with word to it.
-inline void keep_blas_within_limits(char** argv) {
-  const char* const variable = "OPENBLAS_NUM_THREADS";
-  if (!contexture::detail::memory_is_limited() || std::getenv(variable) != nullptr) return;
-  ::setenv(variable, "1", 1);
-  ::execv("/proc/self/exe", argv);  // where it returns, all is as before
-}
-
 /// Runs the program; returns its exit status.
 template <class Body>
 int run_program(const char* name, int argc, char** argv, Body body) {
-  keep_blas_within_limits(argv);
   int status = 1;
   std::string text;
   try {

@@ -73,9 +73,15 @@ TEST_CASE("a clone of any layer has the same state, and none of its own changes 
     check_clone(ResidualBlock<float>(8, 12, {.stride = 2, .norm = norm}, Rng(1)), map);
     check_clone(ResidualBlock<float>(8, 8, {.norm = norm}, Rng(1)), map);
   }
+  check_clone(ConvTranspose2d<float>(8, 4, {.extra = 1}, Rng(1)), map);
   Sequential<float> net;
   net.add(Conv2d<float>(8, 4, {}, Rng(1))).add(BatchNorm<float>(4)).add(Gelu<float>()).add(Relu<float>());
+  net.add(Silu<float>()).add(Sigmoid<float>()).add(Tanh<float>()).add(Upsample2d<float>(2)).add(MaxPool2d<float>());
+  net.add(AvgPool2d<float>({.kernel = 3})).add(Flatten<float>());
   check_clone(std::move(net), map);
+  Sequential<float> pooled;
+  pooled.add(Conv2d<float>(8, 4, {}, Rng(1))).add(GlobalAvgPool<float>());
+  check_clone(std::move(pooled), map);
 }
 
 TEST_CASE("a clone draws the same dropout, has the same momentum, and children keep their own modes") {

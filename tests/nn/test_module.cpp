@@ -176,3 +176,17 @@ TEST_CASE("layers reject nonsense") {
   CHECK_THROWS_WITH(norm(Variable<float>(zeros<float>({2, 4}))), Catch::Matchers::ContainsSubstring("momentum -0.5"));
   CHECK_THROWS_AS(Dropout<float>(-0.1F, Rng(1)), std::invalid_argument);
 }
+
+TEST_CASE("what a layer cannot take, its message explains") {
+  Conv2d<float> conv(3, 8, {}, Rng(1));
+  Linear<float> linear(8, 2, Rng(1));
+  CHECK_THROWS_WITH(conv(Variable<float>(zeros<float>({2, 3, 16, 16}))),
+                    Catch::Matchers::ContainsSubstring("is this (N,C,H,W)?"));
+  CHECK_THROWS_WITH(conv(Variable<float>(zeros<float>({2, 16, 16, 4}))),
+                    !Catch::Matchers::ContainsSubstring("(N,C,H,W)"));
+  const Variable<float> maps = conv(Variable<float>(zeros<float>({2, 16, 16, 3})));
+  CHECK_THROWS_WITH(linear(maps), Catch::Matchers::ContainsSubstring("pool over the pixels, or reshape"));
+  CHECK(linear(GlobalAvgPool<float>()(maps)).shape() == Shape{2, 2});
+  CHECK(Flatten<float>()(maps).shape() == Shape{2, 16 * 16 * 8});
+  CHECK(Flatten<float>()(Variable<float>(zeros<float>({0, 3}))).shape() == Shape{0, 0});
+}

@@ -45,6 +45,21 @@ struct Problem {
 
 }  // namespace
 
+TEST_CASE("an optimiser without parameters, and a step without gradients, are mistakes") {
+  CHECK_THROWS_WITH(Sgd<float>({}), Catch::Matchers::ContainsSubstring("no parameters"));
+  CHECK_THROWS_WITH(AdamW<float>(Sequential<float>().parameters()),
+                    Catch::Matchers::ContainsSubstring("no parameters"));
+  Linear<float> layer(3, 2, Rng(1));
+  const Tensor<float> before = layer.parameters()[0].variable.value();
+  Sgd<float> sgd(layer.parameters());
+  CHECK_THROWS_WITH(sgd.step(0.1), Catch::Matchers::ContainsSubstring("call backward()"));
+  sum(layer(Variable<float>(full<float>({4, 3}, 1.0F)))).backward();
+  sgd.step(0.1);
+  CHECK(layer.parameters()[0].variable.value() != before);
+  sgd.zero_grad();
+  CHECK_THROWS_AS(sgd.step(0.1), std::logic_error);
+}
+
 TEST_CASE("SGD: ten steps equal the recurrence, weight decay on matrices only") {
   for (const bool nesterov : {false, true}) {
     Problem problem;

@@ -83,7 +83,8 @@ template <class T>
   require(s.c % s.groups == 0 && s.k % s.groups == 0, "conv2d: ", s.c, " input and ", s.k,
           " output channels do not divide into ", s.groups, " groups");
   require(dim(weight.value(), 2) == s.c / s.groups, "conv2d: input ", x.shape(), " has ", s.c, " channels, weight ",
-          weight.shape(), " expects ", dim(weight.value(), 2) * s.groups);
+          weight.shape(), " expects ", dim(weight.value(), 2) * s.groups,
+          s.h == dim(weight.value(), 2) * s.groups ? "; images are (N,H,W,C), is this (N,C,H,W)?" : "");
   require(s.h + 2 * s.pad_h >= s.dilation_h * (s.r - 1) + 1 && s.w + 2 * s.pad_w >= s.dilation_w * (s.s - 1) + 1,
           "conv2d: input ", x.shape(), " with padding ", options.padding, " is smaller than the kernel ",
           weight.shape(), " with dilation ", options.dilation);

@@ -13,7 +13,8 @@ namespace contexture {
 template <class T>
 [[nodiscard]] Variable<T> linear(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {}) {
   require(x.value().dimension() == 2 && weight.value().dimension() == 2 && x.shape()[1] == weight.shape()[0],
-          "linear: input ", x.shape(), " and weight ", weight.shape(), ", expected (N,I) and (I,O)");
+          "linear: input ", x.shape(), " and weight ", weight.shape(), ", expected (N,I) and (I,O)",
+          x.value().dimension() > 2 ? "; of images, pool over the pixels, or reshape to (N,I), first" : "");
   const Index n = dim(x.value(), 0);
   const Index inputs = dim(x.value(), 1);
   const Index outputs = dim(weight.value(), 1);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -124,11 +123,10 @@ template <class T>
 template <class T>
 [[nodiscard]] Variable<T> stack(std::span<const Variable<T>> parts, int axis) {
   require(!parts.empty(), "stack: no tensors");
-  Shape shape = parts[0].shape();
-  shape.push_back(1);  // the axis counts those of the result
+  const Shape& from = parts[0].shape();
+  Shape shape(from.size() + 1, 1);
   const std::size_t a = detail::axis_of("stack", shape, axis);
-  shape = parts[0].shape();
-  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(a), 1);
+  for (std::size_t i = 0; i < from.size(); ++i) shape[i < a ? i : i + 1] = from[i];
   std::vector<Variable<T>> thin;
   for (const Variable<T>& part : parts) {
     require(part.shape() == parts[0].shape(), "stack: shapes ", parts[0].shape(), " and ", part.shape(),

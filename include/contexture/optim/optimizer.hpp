@@ -4,6 +4,7 @@
 // unused in this step) stay as they are.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <span>
@@ -42,9 +43,13 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One update with learning rate `lr`. Throws std::invalid_argument for a rate that is negative or not finite.
+  /// One update with learning rate `lr`; parameters without a gradient stay as they are. Throws std::invalid_argument
+  /// for a rate that is negative or not finite, std::logic_error where no parameter has a gradient.
   void step(double lr) {
     require(is_finite(lr) && lr >= 0, "Optimizer::step: learning rate ", lr, ", expected a finite number >= 0");
+    require_state(
+        std::any_of(parameters_.begin(), parameters_.end(), [](const auto& p) { return p.variable.has_grad(); }),
+        "Optimizer::step: no parameter has a gradient; call backward() on a loss of these parameters first");
     const detail::OpTimer timer("optimizer step");
     update(lr);
   }
@@ -73,7 +78,9 @@ class Optimizer {
 
  protected:
   explicit Optimizer(std::vector<NamedParameter<T>> parameters)
-      : parameters_(detail::distinct(std::move(parameters))), rates_(parameters_.size(), 1.0) {}
+      : parameters_(detail::distinct(std::move(parameters))), rates_(parameters_.size(), 1.0) {
+    require(!parameters_.empty(), "Optimizer: no parameters; a module lists its own in visit()");
+  }
   virtual void update(double lr) = 0;
 
   // Biases and the scales and shifts of normalisations (rank 0 and 1) are not decayed.

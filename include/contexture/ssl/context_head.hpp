@@ -25,8 +25,8 @@ template <class T>
 class ContextHead : public Module<T> {
  public:
   ContextHead(Index features, const ContextHeadOptions& options, const Rng& rng)
-      : first_(features, options.hidden, rng.split("first"), false),
-        second_(features, options.hidden, rng.split("second"), false),
+      : first_(features, options.hidden, {.bias = false}, rng.split("first")),
+        second_(features, options.hidden, {.bias = false}, rng.split("second")),
         norm_(options.hidden, {.affine = false, .relu = true}),
         dropout_(options.dropout, rng.split("dropout")),
         output_(options.hidden, kDirections, rng.split("output")) {}
