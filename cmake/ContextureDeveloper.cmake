@@ -21,7 +21,7 @@ endif()
 
 add_library(contexture_developer INTERFACE)
 target_link_libraries(contexture_developer INTERFACE contexture::compiled contexture_flags)
-target_link_libraries(contexture_compiled PRIVATE contexture_flags)
+target_link_libraries(contexture_compiled PRIVATE $<BUILD_INTERFACE:contexture_flags>)
 
 # Through ccache, g++ has to keep the include of a precompiled header in its preprocessed output.
 set(contexture_pch_options

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Install rules: headers, the exported target contexture::contexture and its package files.
+# Install rules: headers, the exported target contexture::contexture, contexture::compiled where it has been built, and
+# the package files of both, for CMake and for pkg-config.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/contexture")
@@ -14,3 +15,27 @@ install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/contexture-config-version.cmake"
   cmake/ContextureDependencies.cmake
   DESTINATION "${package_dir}")
+
+# An export of its own, which contexture-config.cmake reads where the library is there.
+set_target_properties(contexture_compiled PROPERTIES EXPORT_NAME compiled)
+install(TARGETS contexture_compiled EXPORT contexture-compiled-targets OPTIONAL
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(EXPORT contexture-compiled-targets NAMESPACE contexture:: DESTINATION "${package_dir}")
+
+set(contexture_pc_requires "xtensor nlohmann_json zlib")
+set(contexture_pc_cflags)
+if(CONTEXTURE_WITH_STB_IMAGE)
+  set(contexture_pc_cflags -DCONTEXTURE_WITH_STB_IMAGE)
+else()
+  string(APPEND contexture_pc_requires " libjpeg libpng")
+endif()
+# xtensor-blas and some builds of BLAS have no .pc files: the libraries that CMake found.
+set(contexture_pc_libs ${LAPACK_LIBRARIES} ${BLAS_LIBRARIES})
+list(REMOVE_DUPLICATES contexture_pc_libs)
+list(FILTER contexture_pc_libs EXCLUDE REGEX "::")
+list(JOIN contexture_pc_libs " " contexture_pc_libs)
+foreach(name contexture contexture-compiled)
+  configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
+endforeach()
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/contexture.pc" "${CMAKE_CURRENT_BINARY_DIR}/contexture-compiled.pc"
+  DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")
