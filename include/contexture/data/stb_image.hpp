@@ -75,6 +75,7 @@
 #define stbi_zlib_decode_noheader_buffer contexture_stbi_zlib_decode_noheader_buffer
 namespace contexture::detail::stb {
 namespace {
+using ::abs, ::pow;  // which our own for variables would hide
 #if __has_include(<stb/stb_image.h>)
 #include <stb/stb_image.h>
 #else

@@ -44,6 +44,7 @@ inline unsigned char* zlib_packed(const unsigned char* data, int size, int* pack
 #define STBIW_ZLIB_COMPRESS(data, size, packed, quality) ::contexture::detail::zlib_packed(data, size, packed)
 namespace contexture::detail::stb {
 namespace {
+using ::abs, ::pow;  // which our own for variables would hide
 #if __has_include(<stb/stb_image_write.h>)
 #include <stb/stb_image_write.h>
 #else
