@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,14 +81,16 @@ std::optional<contexture::EmbeddingView> embedding_pictures(const std::string& p
 std::string plan_text(const contexture::TimePlan& plan, const Options& options) {
   using contexture::message, contexture::report::duration, contexture::report::grouped;
   const contexture::ExperimentConfig& c = plan.config;
-  std::string text =
-      message("plan     ", contexture::time_text(*options.seconds),
-              options.time_given ? " (--time)" : ", the default with images of your own (--time changes it)",
-              ": about ", duration(plan.seconds()),
-              plan.enough                                ? ", longer would gain nothing"
-              : plan.seconds() > 1.02 * *options.seconds ? ", the shortest that trains"
-                                                         : "",
-              "\n");
+  std::string text = message("plan     ", options.seconds ? contexture::time_text(*options.seconds) : "as configured",
+                             options.time_given ? " (--time)"
+                             : options.seconds  ? ", the default with images of your own (--time changes it)"
+                                                : "",
+                             ": about ", duration(plan.seconds()),
+                             !options.seconds                           ? ""
+                             : plan.enough                              ? ", longer would gain nothing"
+                             : plan.seconds() > 1.02 * *options.seconds ? ", the shortest that trains"
+                                                                        : "",
+                             "\n");
   const std::string indent(9, ' ');
   if (c.encoder.empty())
     text += message(indent, "pre-training by ", c.pretext, ", ", contexture::number_text(c.pretrain_epochs),
@@ -100,12 +103,14 @@ std::string plan_text(const contexture::TimePlan& plan, const Options& options) 
   return text + message(indent, "start, pictures and report: ", duration(plan.rest), "\n");
 }
 
-// Fits the configuration to the time that the run is to take, counted from `began`. Returns the plan in words.
-std::string fit_options_to_time(Options& options, const contexture::Dataset& data, Clock::time_point began) {
-  const double seconds = *options.seconds;
+// Fits the configuration to the time that the run is to take, counted from `began`; without one it stays as it is.
+// Returns the plan in words.
+std::string plan_run(Options& options, const contexture::Dataset& data, Clock::time_point began) {
+  const double seconds = options.seconds.value_or(600);
+  const auto& by_time = contexture::kSettingsByTime;
   const contexture::TimeRequest request{
       .config = options.config,
-      .given = options.given,
+      .given = options.seconds ? options.given : std::set<std::string>(by_time.begin(), by_time.end()),
       .seconds = seconds,
       .firm = options.time_given,
       .train_images = data.train.count,
@@ -187,10 +192,10 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   const std::filesystem::path checkpoint = options->out / "checkpoint.safetensors";
   // Before anything is said of what is there: it may be of a run that is alive.
   contexture::FolderLock lock;
-  if (std::filesystem::is_directory(options->out)) lock = contexture::FolderLock(options->out);
+  if (std::filesystem::is_directory(options->out) && !options->dry_run) lock = contexture::FolderLock(options->out);
   contexture::require_input(!options->resume || has_checkpoint(checkpoint), "--resume: no checkpoint ",
                             checkpoint.string(), " to continue from");
-  if (!options->resume) keep_stopped_run(options->out);
+  if (!options->resume && !options->dry_run) keep_stopped_run(options->out);
   const contexture::Dataset data = load_data(program.name, {.data = config.data,
                                                             .image_size = config.image_size,
                                                             .train_images = config.train_images,
@@ -199,17 +204,20 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
                                                             .limits = {config.max_pixels},
                                                             .labels = !config.fractions.empty(),
                                                             .out = options->out});
-  const std::string plan = options->seconds ? fit_options_to_time(*options, data, began) : std::string();
-  prepare_folder(options->out);  // not before: it may lie in the data
-  if (!lock.held()) lock = contexture::FolderLock(options->out);
+  const std::string plan = options->seconds || options->dry_run ? plan_run(*options, data, began) : std::string();
   const contexture::CpuReport machine = contexture::cpu_report();
+  if (!options->dry_run) {
+    prepare_folder(options->out);  // not before: it may lie in the data
+    if (!lock.held()) lock = contexture::FolderLock(options->out);
+  }
   if (!machine.warning.empty())
     std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
-  if (!options->quiet) {
+  if (!options->quiet || options->dry_run) {
     print_header(*options, data, machine);
     std::printf("%s", plan.c_str());
     std::fflush(stdout);
   }
+  if (options->dry_run) return 0;
 
   // Before the run: options of the task that do not fit the images are refused here.
   const std::vector<contexture::PretextPicture> pictures = contexture::pretext_pictures(config, data);

@@ -29,6 +29,7 @@ struct Options {
   std::filesystem::path out;
   bool resume = false;
   bool quiet = false;
+  bool dry_run = false;
   std::optional<double> seconds = {};  ///< that the run is to take; the configuration is to be fitted to it
   bool time_given = false;             ///< or else it is the default
   std::set<std::string> given = {};    ///< settings that keep their value
@@ -56,6 +57,8 @@ class ExperimentCommandLine {
     app_.add_option("--out", out_, "folder for results, created when missing")->capture_default_str();
     app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out");
     app_.add_flag("--quiet", options_.quiet, "print the last line only");
+    app_.add_flag("--dry-run", options_.dry_run, "print what would be done and how long it takes; write nothing")
+        ->excludes("--resume");
     for (const auto& setting : settings_) add(setting.name, setting.help, setting.value);
     for (const std::string_view task : contexture::pretext_task_names())
       for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(task))

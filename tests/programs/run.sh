@@ -165,6 +165,11 @@ case_pretext_options() {
 case_time() {
   local small=(--train-images 240 --test-images 48 --image-size 16 --batch-size 32 --pretrain-batch-size 32 --evaluations 4)
   local plan pid status=0
+  succeeds "$programs/experiments" "${small[@]}" --dry-run --epochs 7 --out short || return
+  grep -qE '^plan +as configured: about [0-9]' stdout || complain "no plan of what is configured: $(cat stdout)"
+  grep -qE '^ +6 classifiers of [0-9,]+ to [0-9,]+ steps: ' stdout || complain "no plan of the classifiers: $(cat stdout)"
+  [[ ! -e short ]] || complain "--dry-run creates the --out folder"
+  fails 2 'experiments: .*--resume' "$programs/experiments" "${small[@]}" --dry-run --resume --out short
   fails 2 '^experiments: --time: 1s is too short: the shortest run here, .* takes [0-9.]+[smh]$' \
     "$programs/experiments" "${small[@]}" --time 1s --out short
   [[ ! -e short ]] || complain "a time that is too short creates the --out folder"
