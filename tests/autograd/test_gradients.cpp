@@ -154,6 +154,18 @@ TEST_CASE("losses have the right gradients") {
       CHECK(gradcheck([&](Inputs in) { return softmax_cross_entropy(in[0], labels, options); },
                       {random_input({4, 3}, 5)}, {.full_jacobian = true}) == "");
     }
+  Tensor<double> soft = tensors::random_tensor<double>({4, 3}, 8);  // rows that need not sum to 1, one class without
+  for (double& q : soft.storage()) q = std::abs(q);
+  soft(1, 2) = 0;
+  for (const double smoothing : {0.0, 0.1})
+    for (const bool weighted : {false, true}) {
+      CAPTURE(smoothing, weighted);
+      CrossEntropyOptions<double> options;
+      options.label_smoothing = smoothing;
+      if (weighted) options.class_weights = weights;
+      CHECK(gradcheck([&](Inputs in) { return softmax_cross_entropy(in[0], soft, options); }, {random_input({4, 3}, 5)},
+                      {.full_jacobian = true}) == "");
+    }
   CHECK(gradcheck([](Inputs in) { return mse_loss(in[0], in[1]); }, {random_input({2, 3}, 1), random_input({2, 3}, 2)},
                   {.full_jacobian = true}) == "");
 }

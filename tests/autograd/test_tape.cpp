@@ -137,6 +137,51 @@ TEST_CASE("misuse is named") {
   CHECK_THROWS_AS(concat({a, image}, 0), std::invalid_argument);
 }
 
+TEST_CASE("cross-entropy with soft targets is PyTorch's") {
+  // torch.nn.functional.cross_entropy(z, q, weight=w, label_smoothing=s) of PyTorch 2, by its definition.
+  Tensor<double> z = zeros<double>({2, 3});
+  Tensor<double> q = zeros<double>({2, 3});
+  const std::vector<double> logits{0.5, -1.0, 2.0, 0.0, 3.0, -0.5}, targets{0.2, 0.3, 0.5, 0.0, 0.9, 0.1};
+  const std::vector<double> weights{0.5, 2.0, 1.25};
+  std::copy(logits.begin(), logits.end(), z.data());
+  std::copy(targets.begin(), targets.end(), q.data());
+  for (const bool weighted : {false, true})
+    for (const double smoothing : {0.0, 0.25}) {
+      double expected = 0;
+      for (std::size_t r = 0; r < 2; ++r) {
+        double total = 0;
+        for (std::size_t c = 0; c < 3; ++c) total += std::exp(z(r, c));
+        for (std::size_t c = 0; c < 3; ++c)
+          expected -= (weighted ? weights[c] : 1) * ((1 - smoothing) * q(r, c) + smoothing / 3) *
+                      (z(r, c) - std::log(total)) / 2;
+      }
+      CrossEntropyOptions<double> options{.label_smoothing = smoothing};
+      if (weighted) options.class_weights = weights;
+      CHECK(softmax_cross_entropy(Variable<double>(z), q, options).item() == Approx(expected).epsilon(1e-12));
+    }
+  // One-hot targets are labels; with labels, weights are divided by.
+  const std::vector<std::int32_t> labels{2, 0};
+  Tensor<double> hot = zeros<double>({2, 3});
+  hot(0, 2) = hot(1, 0) = 1;
+  const Variable<double> soft_input(z, true), hard_input(z, true);
+  const Variable<double> soft = softmax_cross_entropy(soft_input, hot, {.label_smoothing = 0.1});
+  const Variable<double> hard = softmax_cross_entropy<double>(hard_input, labels, {.label_smoothing = 0.1});
+  CHECK(soft.item() == Approx(hard.item()).epsilon(1e-12));
+  soft.backward();
+  hard.backward();
+  for (std::size_t i = 0; i < 6; ++i)
+    CHECK(soft_input.grad().data()[i] == Approx(hard_input.grad().data()[i]).margin(1e-14));
+  // A masked class has no share.
+  z(0, 1) = -std::numeric_limits<double>::infinity();
+  CHECK(std::isfinite(softmax_cross_entropy(Variable<double>(z), hot).item()));
+  Tensor<double> wrong = hot;
+  wrong(0, 0) = -0.5;
+  CHECK_THROWS_WITH(softmax_cross_entropy(Variable<double>(z), wrong),
+                    "softmax_cross_entropy: soft target -0.5, expected a finite number >= 0");
+  CHECK_THROWS_WITH(softmax_cross_entropy(Variable<double>(z), zeros<double>({2, 2})),
+                    "softmax_cross_entropy: logits (2,3) for soft targets (2,2), expected (N,C) twice, for N >= 1");
+}
+
 TEST_CASE("softmax cross-entropy takes extreme logits") {
   const std::vector<std::int32_t> labels{0, 1};
   Tensor<float> t = empty<float>({2, 2});

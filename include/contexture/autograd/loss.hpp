@@ -23,6 +23,31 @@ struct CrossEntropyOptions {
   double label_smoothing = 0;             ///< in [0, 1)
 };
 
+namespace detail {
+
+template <class T>
+void check_cross_entropy(const CrossEntropyOptions<T>& options, Index classes) {
+  require(options.class_weights.empty() || static_cast<Index>(options.class_weights.size()) == classes,
+          "softmax_cross_entropy: ", options.class_weights.size(), " class weights for ", classes, " classes");
+  for (const T weight : options.class_weights)
+    require(weight >= T(0) && is_finite(weight), "softmax_cross_entropy: class weight ", weight,
+            ", expected a finite number >= 0");
+  require(options.label_smoothing >= 0 && options.label_smoothing < 1, "softmax_cross_entropy: label smoothing ",
+          options.label_smoothing, ", expected 0 <= s < 1");
+}
+
+// The loss as an op whose gradient is known already.
+template <class T>
+Variable<T> cross_entropy_of(T loss, const Variable<T>& logits, std::shared_ptr<Tensor<T>> gradient) {
+  return record<T>("softmax_cross_entropy", full<T>({}, loss), {logits},
+                   [gradient](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     kernels::scale(g.data()[0], gradient->data(), gradient->data(), detail::count(*gradient));
+                     in.add(0, std::move(*gradient));
+                   });
+}
+
+}  // namespace detail
+
 /// Weighted mean cross-entropy, in nats, of softmax(logits) (N,C) against labels (N) in [0,C):
 /// sum_i sum_c w[c] q_i[c] (-log p_i[c]) / sum_i w[t_i], where q_i is the label's one, smoothed; 0 where all w[t_i]
 /// are. Throws std::invalid_argument on shapes that do not fit, on labels out of range and on class weights that are
@@ -35,24 +60,37 @@ template <class T>
           " labels, expected (N,C) for N >= 1");
   const Index rows = dim(logits.value(), 0);
   const Index classes = dim(logits.value(), 1);
-  require(options.class_weights.empty() || static_cast<Index>(options.class_weights.size()) == classes,
-          "softmax_cross_entropy: ", options.class_weights.size(), " class weights for ", classes, " classes");
-  for (const T weight : options.class_weights)
-    require(weight >= T(0) && is_finite(weight), "softmax_cross_entropy: class weight ", weight,
-            ", expected a finite number >= 0");
-  require(options.label_smoothing >= 0 && options.label_smoothing < 1, "softmax_cross_entropy: label smoothing ",
-          options.label_smoothing, ", expected 0 <= s < 1");
+  detail::check_cross_entropy(options, classes);
   for (const std::int32_t label : labels)
     require(label >= 0 && label < classes, "softmax_cross_entropy: label ", label, ", expected 0 to ", classes - 1);
   auto gradient = std::make_shared<Tensor<T>>(empty_like(logits.value()));
   const T loss = kernels::softmax_cross_entropy(rows, classes, logits.value().data(), labels.data(),
                                                 options.class_weights.empty() ? nullptr : options.class_weights.data(),
                                                 static_cast<T>(options.label_smoothing), gradient->data());
-  return record<T>("softmax_cross_entropy", full<T>({}, loss), {logits},
-                   [gradient](Tensor<T> g, const detail::InputGradients<T>& in) {
-                     kernels::scale(g.data()[0], gradient->data(), gradient->data(), detail::count(*gradient));
-                     in.add(0, std::move(*gradient));
-                   });
+  return detail::cross_entropy_of(loss, logits, std::move(gradient));
+}
+
+/// Mean cross-entropy, in nats, of softmax(logits) (N,C) against soft targets (N,C), such as a teacher's probabilities:
+/// sum_i sum_c w[c] q_i[c] (-log p_i[c]) / N, where q_i is the target, smoothed: what PyTorch computes for targets that
+/// are probabilities. Unlike with labels, weights are not divided by. Throws std::invalid_argument on shapes that do not
+/// fit, on targets that are negative or not finite, and as above on the options.
+template <class T>
+[[nodiscard]] Variable<T> softmax_cross_entropy(const Variable<T>& logits, const Tensor<T>& targets,
+                                                const CrossEntropyOptions<T>& options = {}) {
+  require(logits.value().dimension() == 2 && logits.shape() == targets.shape() && logits.shape()[0] >= 1,
+          "softmax_cross_entropy: logits ", logits.shape(), " for soft targets ", targets.shape(),
+          ", expected (N,C) twice, for N >= 1");
+  const Index rows = dim(logits.value(), 0);
+  const Index classes = dim(logits.value(), 1);
+  detail::check_cross_entropy(options, classes);
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    require(targets.data()[i] >= T(0) && is_finite(targets.data()[i]), "softmax_cross_entropy: soft target ",
+            targets.data()[i], ", expected a finite number >= 0");
+  auto gradient = std::make_shared<Tensor<T>>(empty_like(logits.value()));
+  const T loss = kernels::soft_cross_entropy(rows, classes, logits.value().data(), targets.data(),
+                                             options.class_weights.empty() ? nullptr : options.class_weights.data(),
+                                             static_cast<T>(options.label_smoothing), gradient->data());
+  return detail::cross_entropy_of(loss, logits, std::move(gradient));
 }
 
 /// Rows of logits (N,C) whose largest entry, the first of equals, is the label's.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Softmax cross-entropy in one pass over the logits: loss and gradient together, since both need
-// the same exponentials. Rows are few and short (classes), so this is plain code.
+// Softmax cross-entropy, against labels or soft targets, in one pass over the logits: loss and gradient together, since
+// both need the same exponentials. Rows are few and short (classes), so this is plain code.
 #pragma once
 
 #include <algorithm>
@@ -75,6 +75,50 @@ T softmax_cross_entropy(Index rows, Index classes, const T* logits, const std::i
         out[c] -= share;
       }
       for (Index c = 0; c < classes; ++c) out[c] *= scale;
+      loss += static_cast<double>(scale * cost);
+    }
+    partial[static_cast<std::size_t>(chunk)] = loss;
+  });
+  double loss = 0;
+  for (const double p : partial) loss += p;
+  return static_cast<T>(loss);
+}
+
+/// Mean cross-entropy of softmax(logits) against soft targets q (rows, classes), each >= 0, and its gradient:
+///   loss = 1/rows sum_r sum_c a_r[c] (-log p_r[c]),  a_r[c] = w[c] ((1 - smoothing) q_r[c] + smoothing / classes)
+/// as torch.nn.functional.cross_entropy has it for probabilities: the weights are in the sum, not in the mean. A row of
+/// q need not sum to 1. A logit of -inf masks its class where the target has no share of it.
+template <class T>
+T soft_cross_entropy(Index rows, Index classes, const T* logits, const T* targets, const T* weights, T smoothing,
+                     T* dlogits) {
+  if (rows == 0) return T(0);
+  const T off = smoothing / static_cast<T>(classes);
+  const T scale = T(1) / static_cast<T>(rows);
+  const Index chunks = std::clamp<Index>(rows * classes / 4096, 1, 16);
+  std::vector<double> partial(static_cast<std::size_t>(chunks), 0.0);
+  parallel_chunks(rows, chunks, [&](Index chunk, Index begin, Index end) {
+    double loss = 0;
+    for (Index r = begin; r < end; ++r) {
+      const T* const in = logits + r * classes;
+      const T* const q = targets + r * classes;
+      T* const out = dlogits + r * classes;
+      const auto share = [&](Index c) {
+        const T a = (T(1) - smoothing) * q[c] + off;
+        return weights != nullptr ? weights[c] * a : a;
+      };
+      const T highest = *std::max_element(in, in + classes);
+      T total = T(0), all = T(0);
+      for (Index c = 0; c < classes; ++c) {
+        total += out[c] = std::exp(in[c] - highest);
+        all += share(c);
+      }
+      // -sum_c a_c (z_c - log total) = a * log total - sum_c a_c z_c, a their sum.
+      T cost = all * std::log(total);
+      for (Index c = 0; c < classes; ++c) {
+        const T a = share(c);
+        if (a > T(0)) cost -= a * (in[c] - highest);  // never 0 * -inf
+        out[c] = scale * (all * (out[c] / total) - a);
+      }
       loss += static_cast<double>(scale * cost);
     }
     partial[static_cast<std::size_t>(chunk)] = loss;
