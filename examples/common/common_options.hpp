@@ -23,6 +23,13 @@ inline void add_max_pixels(CLI::App& app, contexture::ImageLimits& limits) {
       ->check(CLI::Range(contexture::Index{1}, contexture::ImageLimits::kMostPixels));
 }
 
+/// --threads as given; 0: as many as processors.
+inline void use_threads(int threads) {
+  // More threads than processors only get into each other's way.
+  if (threads > 0)
+    contexture::set_num_threads(std::min(threads, static_cast<int>(contexture::detail::available_processors())));
+}
+
 /// What is done with the machine and the results.
 struct CommonOptions {
   std::string program;
@@ -69,9 +76,7 @@ inline void add_common_options(CLI::App& app, CommonOptions& o, const std::strin
 /// After parsing: threads are set, the images are loaded, the folder is there. Throws UsageError without a folder.
 inline contexture::Dataset prepare(const CommonOptions& o) {
   if (o.out.empty()) throw UsageError("--out: empty, expected a folder");
-  // More threads than processors only get into each other's way.
-  if (o.threads > 0)
-    contexture::set_num_threads(std::min(o.threads, static_cast<int>(contexture::detail::available_processors())));
+  use_threads(o.threads);
   DataChoice choice = o.choice;
   choice.out = o.out;
   contexture::Dataset data = load_data(o.program, choice);

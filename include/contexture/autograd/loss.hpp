@@ -72,8 +72,8 @@ template <class T>
 
 /// Mean cross-entropy, in nats, of softmax(logits) (N,C) against soft targets (N,C), such as a teacher's probabilities:
 /// sum_i sum_c w[c] q_i[c] (-log p_i[c]) / N, where q_i is the target, smoothed: what PyTorch computes for targets that
-/// are probabilities. Unlike with labels, weights are not divided by. Throws std::invalid_argument on shapes that do not
-/// fit, on targets that are negative or not finite, and as above on the options.
+/// are probabilities. Unlike with labels, weights are not divided by. Throws std::invalid_argument on shapes that do
+/// not fit, on targets that are negative or not finite, and as above on the options.
 template <class T>
 [[nodiscard]] Variable<T> softmax_cross_entropy(const Variable<T>& logits, const Tensor<T>& targets,
                                                 const CrossEntropyOptions<T>& options = {}) {

@@ -249,3 +249,27 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
 }
 
 }  // namespace contexture::detail
+
+namespace contexture {
+
+/// Paths of the PNG and JPEG files below a folder, broken ones too, in the order of their names; what else lies there
+/// is told in the account. Throws InputError where it cannot be listed.
+[[nodiscard]] inline std::vector<std::filesystem::path> image_files_below(const std::filesystem::path& folder,
+                                                                          const ImageLimits& limits,
+                                                                          DataAccount& account) {
+  std::vector<detail::ImageFile> files;
+  detail::append_files(folder, {}, {}, files);
+  detail::scan_files(files, limits);
+  std::vector<std::filesystem::path> out;
+  for (const detail::ImageFile& file : files) {
+    if (file.state == detail::ImageFile::State::kGood || detail::is_broken(file)) {
+      out.push_back(file.path);
+      ++account.used;
+    } else {
+      account.leave_out(detail::reason_of(file), file.path.string(), file.count);
+    }
+  }
+  return out;
+}
+
+}  // namespace contexture

@@ -98,6 +98,21 @@ inline std::vector<std::vector<Index>> ranked_by_class(const char* who, std::spa
   return subset;
 }
 
+/// A fold, 0 to folds - 1, for each of the images `from`, such that every class is spread over the folds evenly: for
+/// k-fold cross-validation. Classes take turns in which fold gets their odd images. Throws std::invalid_argument for
+/// fewer than 2 folds.
+[[nodiscard]] inline std::vector<int> stratified_folds(std::span<const std::int32_t> labels,
+                                                       std::span<const Index> from, int folds, const Rng& rng) {
+  require(folds >= 2, "stratified_folds: ", folds, " folds, expected 2 or more");
+  std::vector<int> fold_of(labels.size(), -1);
+  std::int64_t next = 0;
+  for (const auto& members : detail::ranked_by_class("stratified_folds", labels, from, rng))
+    for (const Index i : members) fold_of[static_cast<std::size_t>(i)] = static_cast<int>(next++ % folds);
+  std::vector<int> out;
+  for (const Index i : from) out.push_back(fold_of[static_cast<std::size_t>(i)]);
+  return out;
+}
+
 /// Up to `count` images to show, in the order they are taken: the first of every class, then the second of every class,
 /// and so on.
 [[nodiscard]] inline std::vector<Index> classes_in_turn(std::span<const std::int32_t> labels, std::size_t count) {

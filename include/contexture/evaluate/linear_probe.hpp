@@ -36,18 +36,25 @@ struct LinearProbeOptions {
   double tolerance = 1e-4;     ///< on the norm of the preconditioned gradient
 };
 
-/// The classes that a probe gives to features (N,F).
-[[nodiscard]] inline std::vector<std::int32_t> predict(const LinearProbe& probe, const Tensor<float>& features) {
+/// The logits that a probe gives to features (N,F): (N,K).
+[[nodiscard]] inline Tensor<float> probe_logits(const LinearProbe& probe, const Tensor<float>& features) {
   const Index f = dim(probe.weights, 0), classes = dim(probe.weights, 1);
-  require(features.dimension() == 2 && dim(features, 1) == f, "predict: features ", features.shape(),
+  require(features.dimension() == 2 && dim(features, 1) == f, "probe_logits: features ", features.shape(),
           ", the probe is for (N,", f, ")");
   const Index n = dim(features, 0);
   Tensor<float> logits = empty<float>({static_cast<std::size_t>(n), static_cast<std::size_t>(classes)});
   for (Index i = 0; i < n; ++i) std::copy(probe.bias.begin(), probe.bias.end(), logits.data() + i * classes);
   kernels::matmul(Transpose::no, Transpose::no, n, classes, f, features.data(), probe.weights.data(), 1.0F,
                   logits.data());
+  return logits;
+}
+
+/// The classes that a probe gives to features (N,F).
+[[nodiscard]] inline std::vector<std::int32_t> predict(const LinearProbe& probe, const Tensor<float>& features) {
+  const Tensor<float> logits = probe_logits(probe, features);
+  const Index classes = dim(logits, 1);
   std::vector<std::int32_t> out;
-  for (Index i = 0; i < n; ++i) {
+  for (Index i = 0; i < dim(logits, 0); ++i) {
     const float* const row = logits.data() + i * classes;
     out.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
   }

@@ -2,6 +2,7 @@
 // How good a classifier is: confusion counts, accuracy, macro-F1. Pure functions on answers.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -37,6 +38,25 @@ struct ConfusionMatrix {
     ++matrix.counts[static_cast<std::size_t>(truth[i] * classes + predicted[i])];
   }
   return matrix;
+}
+
+/// From low to high, 0..1.
+struct ShareInterval {
+  double low = 0;
+  double high = 1;
+};
+
+/// 95 % interval of a share of which `right` of `count` were seen (Wilson, "Probable inference", 1927): sensible for
+/// few and for none, too. Throws std::invalid_argument unless 0 <= right <= count.
+[[nodiscard]] inline ShareInterval wilson_interval(std::int64_t right, std::int64_t count) {
+  require(right >= 0 && right <= count, "wilson_interval: ", right, " of ", count);
+  if (count == 0) return {};
+  constexpr double z = 1.959963984540054;
+  const auto n = static_cast<double>(count);
+  const double share = static_cast<double>(right) / n;
+  const double middle = (share + z * z / (2 * n)) / (1 + z * z / n);
+  const double half = z / (1 + z * z / n) * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n));
+  return {right == 0 ? 0 : middle - half, right == count ? 1 : middle + half};
 }
 
 /// Share of right answers, 0..1; 0 for an empty matrix.

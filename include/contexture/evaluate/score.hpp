@@ -27,19 +27,16 @@ struct Score {
   ConfusionMatrix confusion;
 };
 
-/// Asks the classifier, in evaluation mode, about the images `indices` of a set; its answer is the mean of the
-/// logits for the image and its mirror image where its options say so. Several threads may ask one classifier. Throws
-/// std::invalid_argument where image size or channels are not the classifier's.
-[[nodiscard]] inline Score score(const ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
-                                 Index batch_size = 256) {
+namespace detail {
+
+// Calls answer(first place in `indices`, batch, logits (n,classes)) for batches of the images, in their order.
+template <class Answer>
+void for_each_answer(const ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
+                     Index batch_size, const Answer& answer) {
   const ImageClassifierOptions& options = classifier.options();
   require(set.height == options.height && set.width == options.width && set.channels == options.encoder.in_channels,
           "score: images of ", set.height, " x ", set.width, " x ", set.channels, ", the classifier is for ",
           options.height, " x ", options.width, " x ", options.encoder.in_channels);
-  const auto classes = static_cast<Index>(options.class_names.size());
-  Score out;
-  std::vector<std::int32_t> truth;
-  double loss = 0;
   Batch batch;
   for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
     const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
@@ -50,21 +47,52 @@ struct Score {
       const Tensor<float> mirrored = classifier.logits(batch.images);
       for (std::size_t i = 0; i < logits.size(); ++i) logits.data()[i] = 0.5F * (logits.data()[i] + mirrored.data()[i]);
     }
-    Tensor<float> probability = empty<float>(logits.shape());
-    kernels::softmax(static_cast<Index>(size), classes, logits.data(), probability.data());
-    for (std::size_t i = 0; i < size; ++i) {
-      const float* const p = probability.data() + static_cast<Index>(i) * classes;
-      const float* const best = std::max_element(p, p + classes);
-      out.answers.predicted.push_back(static_cast<std::int32_t>(best - p));
-      out.answers.confidence.push_back(*best);
-      if (batch.labels.empty()) continue;
-      // From the logits: the probability of a hopeless class underflows to 0.
-      const float* const z = logits.data() + static_cast<Index>(i) * classes;
-      const double top = static_cast<double>(z[best - p]);
-      loss += top - static_cast<double>(z[batch.labels[i]]) - std::log(static_cast<double>(*best));
-    }
-    truth.insert(truth.end(), batch.labels.begin(), batch.labels.end());
+    answer(begin, batch, logits);
   }
+}
+
+}  // namespace detail
+
+/// What a classifier says of the images `indices` of a set: a probability for every class, (N,classes). Asked as
+/// score() asks. Throws std::invalid_argument where image size or channels are not the classifier's.
+[[nodiscard]] inline Tensor<float> class_probabilities(const ImageClassifier& classifier, const ImageSet& set,
+                                                       std::span<const Index> indices, Index batch_size = 256) {
+  const std::size_t classes = classifier.options().class_names.size();
+  Tensor<float> out = empty<float>({indices.size(), classes});
+  detail::for_each_answer(
+      classifier, set, indices, batch_size, [&](std::size_t begin, const Batch&, const Tensor<float>& logits) {
+        kernels::softmax(dim(logits, 0), static_cast<Index>(classes), logits.data(), out.data() + begin * classes);
+      });
+  return out;
+}
+
+/// Asks the classifier, in evaluation mode, about the images `indices` of a set; its answer is the mean of the
+/// logits for the image and its mirror image where its options say so. Several threads may ask one classifier. Throws
+/// std::invalid_argument where image size or channels are not the classifier's.
+[[nodiscard]] inline Score score(const ImageClassifier& classifier, const ImageSet& set, std::span<const Index> indices,
+                                 Index batch_size = 256) {
+  const auto classes = static_cast<Index>(classifier.options().class_names.size());
+  Score out;
+  std::vector<std::int32_t> truth;
+  double loss = 0;
+  detail::for_each_answer(
+      classifier, set, indices, batch_size, [&](std::size_t, const Batch& batch, const Tensor<float>& logits) {
+        const std::size_t size = batch.indices.size();
+        Tensor<float> probability = empty<float>(logits.shape());
+        kernels::softmax(static_cast<Index>(size), classes, logits.data(), probability.data());
+        for (std::size_t i = 0; i < size; ++i) {
+          const float* const p = probability.data() + static_cast<Index>(i) * classes;
+          const float* const best = std::max_element(p, p + classes);
+          out.answers.predicted.push_back(static_cast<std::int32_t>(best - p));
+          out.answers.confidence.push_back(*best);
+          if (batch.labels.empty()) continue;
+          // From the logits: the probability of a hopeless class underflows to 0.
+          const float* const z = logits.data() + static_cast<Index>(i) * classes;
+          const double top = static_cast<double>(z[best - p]);
+          loss += top - static_cast<double>(z[batch.labels[i]]) - std::log(static_cast<double>(*best));
+        }
+        truth.insert(truth.end(), batch.labels.begin(), batch.labels.end());
+      });
   if (truth.empty()) return out;
   out.confusion = confusion_matrix(truth, out.answers.predicted, classes);
   out.evaluation = {loss / static_cast<double>(truth.size()), accuracy(out.confusion), macro_f1(out.confusion)};

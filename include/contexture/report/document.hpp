@@ -30,6 +30,12 @@ struct Card {
   Ink tone = Ink::text;
 };
 
+/// One image of many.
+struct Tile {
+  std::string png;          ///< the file's bytes
+  std::string title, note;  ///< below the image
+};
+
 /// A heading, a paragraph, a table, a figure; what its text is depends on the kind.
 struct Block {
   enum class Kind {
@@ -42,6 +48,7 @@ struct Block {
     facts,
     figure,
     cards,
+    gallery,
     details_begin,
     details_end
   };
@@ -50,8 +57,9 @@ struct Block {
   std::string label;  ///< run-in heading, or file name of a figure
   Rows rows;          ///< table: the first row is the header; facts: name and value
   std::vector<Card> cards;
-  std::string svg;        ///< figure: the element to put into the page
-  std::size_t group = 0;  ///< table: rows that belong together; 0: all
+  std::vector<Tile> tiles;  ///< gallery
+  std::string svg;          ///< figure: the element to put into the page
+  std::size_t group = 0;    ///< table: rows that belong together; 0: all
 };
 
 /// Title and blocks, in the order of reading. Empty paragraphs are left out.
@@ -76,6 +84,10 @@ struct Document {
   }
   void facts(Rows rows) { add(Block::Kind::facts, {}).rows = std::move(rows); }
   void cards(std::vector<Card> items) { add(Block::Kind::cards, {}).cards = std::move(items); }
+  /// Images side by side; Markdown lists their words only.
+  void gallery(std::vector<Tile> tiles) {
+    if (!tiles.empty()) add(Block::Kind::gallery, {}).tiles = std::move(tiles);
+  }
   /// `file` for Markdown, the element `svg` for the page.
   void figure(std::string file, std::string svg, std::string caption) {
     Block& block = add(Block::Kind::figure, std::move(caption));

@@ -81,6 +81,10 @@ p{margin:10px 0;overflow-wrap:break-word}
 .card b{display:block;font-size:40px;line-height:1.15;letter-spacing:-.02em;font-weight:650;margin:2px 0 4px}
 .card span{display:block;font-size:14px;color:var(--muted);line-height:1.45}
 .card .title{color:var(--text);font-weight:600}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(116px,1fr));gap:12px;margin:20px 0 28px}
+.tile{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:10px;font-size:13px;line-height:1.35;overflow-wrap:anywhere}
+.tile img{display:block;width:100%;height:auto;image-rendering:pixelated;border-radius:4px;margin:0 0 6px}
+.tile span{display:block;color:var(--muted);font-size:12px}
 figure{margin:24px 0 32px;background:var(--paper);border:1px solid var(--line);border-radius:12px;padding:20px;overflow:hidden}
 figure svg{display:block;width:100%;height:auto;margin:0 auto;font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 figure .scroll{overflow-x:auto}
@@ -154,6 +158,14 @@ summary{cursor:pointer;font-size:17px;font-weight:600}
   return out + "</div>\n";
 }
 
+[[nodiscard]] inline std::string html_gallery(const Block& b) {
+  std::string out = "<div class=\"gallery\">\n";
+  for (const Tile& t : b.tiles)
+    out += "<div class=\"tile\"><img alt=\"\" src=\"data:image/png;base64," + base64(t.png) + "\"><b>" +
+           page_text(t.title) + "</b><span>" + page_text(t.note) + "</span></div>\n";
+  return out + "</div>\n";
+}
+
 /// The page. Lead and paragraphs before any other block are its header; every heading begins a section.
 [[nodiscard]] inline std::string to_html(const Document& doc) {
   std::string out =
@@ -179,6 +191,7 @@ summary{cursor:pointer;font-size:17px;font-weight:600}
       case Block::Kind::paragraph: out += (in_header ? "<p class=\"quiet\">" : "<p>") + text + "</p>\n"; break;
       case Block::Kind::run_in: out += "<p><strong>" + page_text(b.label) + ".</strong> " + text + "</p>\n"; break;
       case Block::Kind::cards: out += html_cards(b); break;
+      case Block::Kind::gallery: out += html_gallery(b); break;
       case Block::Kind::facts: out += html_facts(b); break;
       case Block::Kind::table: out += html_table(b); break;
       case Block::Kind::figure:

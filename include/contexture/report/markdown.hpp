@@ -36,6 +36,10 @@ namespace contexture::report::detail {
           out += "- " + markdown_escaped(c.title) + ": **" + markdown_escaped(c.value) + "** " +
                  markdown_escaped(c.note) + "\n";
         break;
+      case Block::Kind::gallery:
+        out += "\n";
+        for (const Tile& t : b.tiles) out += "- " + markdown_escaped(t.title) + ": " + markdown_escaped(t.note) + "\n";
+        break;
       case Block::Kind::facts:
         out += "\n| | |\n|---|---|\n";
         for (const auto& row : b.rows) out += row_of(row);
