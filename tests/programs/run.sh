@@ -76,7 +76,7 @@ experiment_programs=(experiments experiment1_all_labels experiment2_half_labels 
 
 case_help() {
   local program option
-  for program in "${experiment_programs[@]}" predict probe diagnose; do
+  for program in "${experiment_programs[@]}" classify predict probe diagnose; do
     succeeds "$programs/$program" --help
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
@@ -485,8 +485,21 @@ case_predict() {
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out out || return
   local weights=out/classifier_100_pretrained.safetensors
   succeeds "$programs/predict" --weights "$weights" out/patches.png out/predictions.png
-  (($(wc -l <stdout) == 2)) || complain "predict: expected one line an image"
-  grep -qE '^out/patches\.png.*[0-9]' stdout || complain "predict: no answer for patches.png"
+  (($(wc -l <stdout) == 3)) || complain "predict: expected a header and one line an image"
+  head -n 1 stdout | grep -qx 'path,class,p(boat),.*' || complain "predict: header $(head -n 1 stdout)"
+  grep -qE '^out/patches\.png,[a-z ]+,[01]\.[0-9]+,' stdout || complain "predict: no answer for patches.png"
+  awk -F , 'NR > 1 { sum = 0; for (i = 3; i <= NF; ++i) sum += $i; if (sum < 0.9999 || sum > 1.0001) exit 1 }' stdout ||
+    complain "predict: probabilities that do not sum to 1"
+  # A folder, in batches: what each image gets alone, and what is no image is told.
+  mkdir -p many/below && echo 'some notes' >many/notes.txt
+  for ((i = 0; i < 300; ++i)); do cp out/patches.png "many/below/$i.png"; done
+  cp out/predictions.png many/
+  "$programs/predict" --weights "$weights" many >folder.csv 2>stderr || complain "predict: status $? of a folder"
+  (($(wc -l <folder.csv) == 302)) || complain "predict: $(wc -l <folder.csv) lines for a folder of 301 images"
+  grep -q 'warning: .*notes\.txt' stderr || complain "predict: does not tell what is no image: $(cat stderr)"
+  grep -q '^many/below/299\.png,' folder.csv || complain "predict: an image of the folder is missing"
+  (($(grep '^many/below' folder.csv | cut -d, -f2 | sort -u | wc -l) == 1)) || complain "predict: one image, several answers"
+  mkdir none && fails 1 'none: no PNG or JPEG image' "$programs/predict" --weights "$weights" none
   if [[ -w /dev/full ]]; then
     local status=0
     "$programs/predict" --weights "$weights" out/patches.png >/dev/full 2>stderr || status=$?
@@ -498,7 +511,7 @@ case_predict() {
   fails 1 'text\.png' "$programs/predict" --weights "$weights" text.png
   fails 1 'cut\.png' "$programs/predict" --weights "$weights" cut.png
   fails 1 'missing\.png' "$programs/predict" --weights "$weights" missing.png out/patches.png
-  (($(wc -l <stdout) == 1)) || complain "predict: a bad image keeps it from answering the others"
+  (($(wc -l <stdout) == 2)) || complain "predict: a bad image keeps it from answering the others"
   fails "1 2" 'nowhere' "$programs/predict" --weights nowhere.safetensors out/patches.png
   fails "1 2" 'encoder' "$programs/predict" --weights out/encoder.safetensors out/patches.png
   fails 2 'image|required' "$programs/predict" --weights "$weights"
@@ -568,7 +581,7 @@ case_image_kinds() {
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --epochs 1 --pretrain-epochs 1 --out out || return
   "$samples" . || complain "sample_files"
   succeeds "$programs/predict" --weights "$weights" images/*
-  (($(grep -cE $'^images/.*\t[a-z]+\t[0-9.]+ %$' stdout) == $(find images -type f | wc -l))) ||
+  (($(grep -cE '^images/.*,[a-z]+,[0-9.]+,' stdout) == $(find images -type f | wc -l))) ||
     complain "predict does not answer every image: $(cat stdout)"
   while read -r name pattern; do
     fails 1 "bad-images/$name: $pattern" "$programs/predict" --weights "$weights" "bad-images/$name"
@@ -592,8 +605,8 @@ TABLE
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --data "$folder" --out "$results" || return
   check "$results" --fractions 1
   succeeds "$programs/predict" --weights "$results/classifier_100_scratch.safetensors" images/*
-  awk -F '\t' 'NF != 3 { exit 1 }' stdout || complain "predict: not three fields a line: $(cat stdout)"
-  (($(wc -l <stdout) == $(find images -type f | wc -l))) || complain "predict: not one line an image: $(cat stdout)"
+  awk -F , 'NF != 4 { exit 1 }' stdout || complain "predict: not four fields a line: $(cat stdout)"
+  (($(wc -l <stdout) == 1 + $(find images -type f | wc -l))) || complain "predict: not one line an image: $(cat stdout)"
   awk -F '|' '/^\| / && NF < 4 { exit 1 }' "$results/report.md" || complain "report.md: a torn table"
   succeeds "$programs/experiment1_all_labels" --config "$results/config.ini" --out again || return
   check "$results" --equal again
@@ -631,6 +644,100 @@ case_probe() {
   nothing_half_written bad
 }
 
+# Few labels and many images, as folders: by every method, the answers, the images to label next, and on with those.
+case_classify() {
+  local encoder=encoder/encoder.safetensors ask file status=0
+  "$samples" . || complain "sample_files"
+  succeeds "$programs/pretrain" --data photos/unlabelled --preset quick "${tiny[@]:8}" --pretext simclr --out encoder || return
+  ask=("$programs/classify" --encoder "$encoder" --labelled photos/labelled --unlabelled photos/unlabelled)
+  succeeds "${ask[@]}" --steps 20 --label-next 7 --out out || return
+  grep -qE '^plan +head, finetune, selftrain, by 4-fold cross-validation, --steps 20: ' stdout || complain "no plan: $(cat stdout)"
+  grep -qE '^Chosen: (head|finetune|selftrain)\.' stdout || complain "does not say what it chose"
+  (($(grep -cE '^(head|finetune|selftrain) +[0-9.]+ % +[0-9.]+ % to [0-9.]+ %' stdout) == 3)) || complain "no accuracies: $(cat stdout)"
+  [[ $(tail -n 1 stdout) == 'Answers: out/predictions.csv' ]] || complain "the last line does not name the answers"
+  head -n 1 out/predictions.csv | grep -qE '^path,class,p\(boat\),p\(car\),' || complain "header: $(head -n 1 out/predictions.csv)"
+  (($(grep -c '^photos/unlabelled/.*\.png,' out/predictions.csv) == 90)) || complain "not 90 answers"
+  awk -F , 'NR > 1 { sum = 0; for (i = 3; i <= NF; ++i) sum += $i; if (sum < 0.9999 || sum > 1.0001) exit 1 }' out/predictions.csv ||
+    complain "probabilities that do not sum to 1"
+  (($(wc -l <out/label_next.csv) == 8)) || complain "label_next.csv: $(wc -l <out/label_next.csv) lines, expected 8"
+  grep -q '<img alt="" src="data:image/png;base64,' out/gallery.html || complain "gallery.html: no images"
+  grep -q 'photos/labelled/boat/0\.png,boat,photos/unlabelled/copy\.png,,1\.0' out/near_duplicates.csv ||
+    complain "near_duplicates.csv: $(cat out/near_duplicates.csv)"
+  # The same bits again, and another seed's are others; the classifier answers alike through predict.
+  succeeds "${ask[@]}" --steps 20 --label-next 7 --out again --quiet || return
+  (($(wc -l <stdout) == 1)) || complain "--quiet prints $(wc -l <stdout) lines"
+  for file in predictions.csv label_next.csv suspected_labels.csv gallery.html classifier.safetensors; do
+    cmp -s "out/$file" "again/$file" || complain "the same seed gives another $file"
+  done
+  succeeds "$programs/predict" --weights out/classifier.safetensors photos/unlabelled || return
+  cut -d, -f1,2 stdout | cmp -s - <(cut -d, -f1,2 out/predictions.csv) || complain "predict gives other answers than classify"
+  # What was labelled next joins the labels, and is answered no more.
+  awk -F , -v OFS=, 'NR > 1 { $2 = "car" } { print }' out/label_next.csv >more.csv
+  succeeds "${ask[@]}" --labels more.csv --method head --out more || return
+  grep -qE '^data +55 labelled images of 12 classes, 83 without a label' stdout || complain "labels of a table: $(cat stdout)"
+  # Tables alone, with paths below the unlabelled images.
+  { echo 'label,note,path' && for ((i = 0; i < 6; ++i)); do printf 'even,"a, b",%s.png\nodd,,%s.png\n' $((2 * i)) $((2 * i + 1)); done; } >table.csv
+  succeeds "$programs/classify" --encoder "$encoder" --labels table.csv --unlabelled photos/unlabelled --time 1h --out table --quiet || return
+  (($(wc -l <table/predictions.csv) == 79)) || complain "a table's images are answered, too"
+  # Ctrl-C: one line, and no half of the results.
+  "${ask[@]}" --steps 100000 --out stopped >stdout 2>stderr &
+  for _ in {1..600}; do if grep -q '^plan' stdout; then break; fi; sleep 0.1; done
+  kill -INT "$!"
+  wait "$!" || status=$?
+  ((status == 130)) || complain "stopped: exit status $status: $(cat stderr)"
+  [[ ! -e stopped/predictions.csv ]] || complain "stopped, and there are answers"
+}
+
+# What cannot be classified is refused in one line that says what would do.
+case_classify_bad_input() {
+  local encoder=encoder/encoder.safetensors ask
+  "$samples" . || complain "sample_files"
+  succeeds "$programs/pretrain" --data photos/unlabelled --preset quick "${tiny[@]:8}" --pretext simclr --out encoder || return
+  ask=("$programs/classify" --encoder "$encoder" --unlabelled photos/unlabelled --out out)
+  labels() { printf "$@" >labels.csv; }
+  mkdir -p one/cat one/dog five/cat five/dog five-more single empty/cat empty/dog
+  cp photos/unlabelled/1.png one/cat/ && cp photos/unlabelled/2.png one/dog/ && cp photos/unlabelled/3.png single/
+  cp photos/unlabelled/{1,2}.png five/cat/ && cp photos/unlabelled/{3,4}.png five/dog/ && cp photos/unlabelled/5.png five-more/
+  cp photos/unlabelled/{1,2}.png empty/cat/
+  fails 2 'no labels, expected --labelled FOLDER, --labels FILE or both' "${ask[@]}"
+  fails 2 "time: 'soon', expected a number and s, m or h" "${ask[@]}" --labelled photos/labelled --time soon
+  fails 2 "method: 'best', expected auto, head, finetune or selftrain" "${ask[@]}" --labelled photos/labelled --method best
+  fails 2 'time: 3s is too short: selftrain of 100000 steps, 5 times, takes [0-9.]+[smh]$' "${ask[@]}" --labelled photos/labelled \
+    --method selftrain --steps 100000 --time 3s
+  fails 1 "labelled images: 'cat' has 1, 'dog' has 1; expected at least 2 of every class" "${ask[@]}" --labelled one
+  fails 1 "labelled images: 'dog' has 0; expected at least 2 of every class" "${ask[@]}" --labelled empty
+  fails 1 "one/cat: no folders, expected one for each class" "${ask[@]}" --labelled one/cat
+  labels 'path,label\n1.png,cat\n2.png,cat\n'
+  fails 1 "labelled images: 1 class \('cat'\), expected at least 2" "${ask[@]}" --labels labels.csv
+  fails 1 "labelled images 'nowhere': no such folder" "${ask[@]}" --labelled nowhere
+  fails 1 "unlabelled images 'nowhere': no such folder" "${ask[@]/photos\/unlabelled/nowhere}" --labelled photos/labelled
+  labels 'path,label\n1.png,cat\nfar/2.png,cat\n'
+  fails 1 "labels\.csv: line 3: 'far/2\.png': no such file, expected a path in photos/unlabelled or from the current folder" \
+    "${ask[@]}" --labels labels.csv
+  labels 'path,label\n1.png,cat\n2.png,cat\n1.png,dog\n'
+  fails 1 "labels\.csv: line 4: '1\.png' has a label already, in labels\.csv: line 2; expected every image once" "${ask[@]}" --labels labels.csv
+  labels 'path,label\n1.png,boot\n'
+  fails 1 "labels\.csv: line 2: class 'boot', expected one of the folders of photos/labelled \(boat, " "${ask[@]}" \
+    --labelled photos/labelled --labels labels.csv
+  labels 'file,label\n1.png,cat\n'
+  fails 1 "labels\.csv: line 1: no column 'path', expected a first line with the columns path and label" "${ask[@]}" --labels labels.csv
+  labels 'path,label\n1.png\n'
+  fails 1 'labels\.csv: line 2: 1 fields, expected 2' "${ask[@]}" --labels labels.csv
+  labels 'path,label\n"1.png,cat\n'
+  fails 1 'labels\.csv: line 2: a quote that is not closed' "${ask[@]}" --labels labels.csv
+  fails 1 'no-such\.csv: cannot be read' "${ask[@]}" --labels no-such.csv
+  fails 1 'nowhere\.safetensors' "${ask[@]/$encoder/nowhere.safetensors}" --labelled photos/labelled
+  succeeds "$programs/pretrain" --data data/smallest --preset quick "${tiny[@]:8}" --pretext simclr --out grey || return
+  fails 1 'the encoder is for images of 1 channel \(grey\), these have 3; expected one that was pre-trained on such images' \
+    "${ask[@]/$encoder/grey/encoder.safetensors}" --labelled photos/labelled
+  [[ ! -e out/predictions.csv ]] || complain "refused, and there are answers"
+  # Little is not bad: an unlabelled folder of one image, and five images in all.
+  succeeds "$programs/classify" --encoder "$encoder" --labelled photos/labelled --unlabelled single --method head --out single-out
+  (($(wc -l <single-out/predictions.csv) == 2)) || complain "one image: $(cat single-out/predictions.csv)"
+  succeeds "$programs/classify" --encoder "$encoder" --labelled five --unlabelled five-more --steps 5 --out five-out
+  grep -qE 'by 2-fold cross-validation' stdout || complain "five images: $(cat stdout)"
+}
+
 case_diagnose() {
   local ask=("$programs/diagnose" --train-images 120 --image-size 24 --width 4 --steps 4 --batch-size 16)
   succeeds "${ask[@]}" --out out || return
@@ -652,7 +759,7 @@ case_diagnose() {
 # --precision in every program: what it is goes into all that a run leaves, and a run keeps to it.
 case_precision() {
   local run=("$programs/experiment1_all_labels" "${tiny[@]}" --train-images 600 --epochs 4) auto name status=0 pid
-  for name in "${experiment_programs[@]}" predict probe diagnose; do
+  for name in "${experiment_programs[@]}" classify predict probe diagnose; do
     succeeds "$programs/$name" --help
     grep -qE -- '--precision NAME( +\[|=)auto' stdout || complain "$name --help: no --precision with its default"
   done

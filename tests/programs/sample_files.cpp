@@ -5,7 +5,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
+#include "contexture/data/builtin.hpp"
+#include "contexture/data/png.hpp"
 #include "data/files.hpp"
 
 namespace fs = std::filesystem;
@@ -112,6 +115,27 @@ void binary_sets() {
   damaged("data/cifar", "data/cifar-label", "test_batch.bin", [](Bytes& b) { b[3073] = 77; });
 }
 
+// The built-in images as somebody's photos: four labelled ones of each class, 89 others and a copy of a labelled one.
+void photos() {
+  constexpr contexture::Index kSide = 16;
+  const contexture::Dataset data = contexture::builtin_dataset(600, 0, kSide);
+  const auto save = [&](const fs::path& path, contexture::Index i) {
+    fs::create_directories(path.parent_path());
+    contexture::write_png(path, data.train.image(i), kSide, kSide, data.train.channels);
+  };
+  std::vector<int> of_class(data.class_names.size(), 0);
+  int others = 0;
+  for (contexture::Index i = 0; i < data.train.count; ++i) {
+    const auto label = static_cast<std::size_t>(data.train.labels[static_cast<std::size_t>(i)]);
+    if (of_class[label] < 4) {
+      save(root / "photos/labelled" / data.class_names[label] / (std::to_string(of_class[label]++) + ".png"), i);
+    } else if (others < 89) {
+      save(root / "photos/unlabelled" / (std::to_string(others++) + ".png"), i);
+    }
+  }
+  fs::copy(root / "photos/labelled/boat/0.png", root / "photos/unlabelled/copy.png");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -123,5 +147,6 @@ int main(int argc, char** argv) {
   images();
   folders();
   binary_sets();
+  photos();
   return 0;
 }

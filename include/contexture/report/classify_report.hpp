@@ -89,7 +89,8 @@ class ClassifyPages {
     if (best.interval.low <= chance)
       return "Next: this is not better than chance; check that the encoder was pre-trained on such images, or label "
              "more.";
-    if (2 * result_.suspected.size() >= 20 && 10 * result_.suspected.size() > labelled_)
+    // Of a classifier that is often wrong, most of what it doubts is right.
+    if (best.accuracy > 0.85 && !result_.suspected.empty())
       return "Next: check the " + plural(result_.suspected.size(), "suspected label") + " in suspected_labels.csv.";
     if (best.accuracy > 0.97) return "Next: look through the least certain images below; little else is to be gained.";
     return "Next: fill in the column 'label' of label_next.csv and run again with it as one more table of labels.";
