@@ -694,7 +694,7 @@ case_classify_bad_input() {
   "$samples" . || complain "sample_files"
   succeeds "$programs/pretrain" --data photos/unlabelled --preset quick "${tiny[@]:8}" --pretext simclr --out encoder || return
   ask=("$programs/classify" --encoder "$encoder" --unlabelled photos/unlabelled --out out)
-  labels() { printf "$@" >labels.csv; }
+  labels() { printf '%b' "$1" >labels.csv; }
   mkdir -p one/cat one/dog five/cat five/dog five-more single empty/cat empty/dog
   cp photos/unlabelled/1.png one/cat/ && cp photos/unlabelled/2.png one/dog/ && cp photos/unlabelled/3.png single/
   cp photos/unlabelled/{1,2}.png five/cat/ && cp photos/unlabelled/{3,4}.png five/dog/ && cp photos/unlabelled/5.png five-more/
