@@ -137,3 +137,37 @@ TEST_CASE("classes_in_turn: the first of every class, then the second") {
   CHECK(classes_in_turn(labels, 100) == std::vector<Index>{0, 2, 3, 1, 4, 5, 6});
   CHECK(classes_in_turn({}, 10).empty());
 }
+
+TEST_CASE("stratified folds: every class is spread evenly, and so are all images") {
+  const auto labels = some_labels();  // 100, 50 and 7
+  const std::vector<Index> all = everything(labels.size());
+  const std::vector<int> folds = stratified_folds(labels, all, 5, Rng(3));
+  REQUIRE(folds.size() == labels.size());
+  std::vector<Index> sizes(5, 0);
+  for (std::int32_t c = 0; c < 3; ++c) {
+    std::vector<Index> of_class(5, 0);
+    for (std::size_t i = 0; i < folds.size(); ++i) {
+      REQUIRE((folds[i] >= 0 && folds[i] < 5));
+      if (labels[i] == c) ++of_class[static_cast<std::size_t>(folds[i])];
+    }
+    const auto [least, most] = std::minmax_element(of_class.begin(), of_class.end());
+    CHECK(*most - *least <= 1);
+    for (std::size_t f = 0; f < 5; ++f) sizes[f] += of_class[f];
+  }
+  const auto [least, most] = std::minmax_element(sizes.begin(), sizes.end());
+  CHECK(*most - *least <= 1);  // the odd images of one class go where those of another did not
+  CHECK(folds == stratified_folds(labels, all, 5, Rng(3)));
+  CHECK(folds != stratified_folds(labels, all, 5, Rng(4)));
+}
+
+TEST_CASE("stratified folds: of some images, in their order; classes smaller than the folds; nonsense refused") {
+  const std::vector<std::int32_t> labels{0, 1, 1, 0, 2, 0, 1, 0};
+  const std::vector<Index> from{7, 4, 1, 2, 0};  // classes 0, 2, 1, 1, 0
+  const std::vector<int> folds = stratified_folds(labels, from, 4, Rng(1));
+  REQUIRE(folds.size() == 5);
+  CHECK(folds[0] != folds[4]);  // no fold has both of a class
+  CHECK(folds[2] != folds[3]);
+  CHECK(std::set<int>(folds.begin(), folds.end()).size() == 4);  // none is empty, though each class is smaller
+  CHECK(stratified_folds(labels, {}, 2, Rng(1)).empty());
+  CHECK_THROWS_WITH(stratified_folds(labels, from, 1, Rng(1)), "stratified_folds: 1 folds, expected 2 or more");
+}

@@ -243,6 +243,7 @@ inline void check_collection_classes(const Collection& collection) {
 [[nodiscard]] inline Collection load_collection(const CollectionSource& source, const DataOptions& options = {}) {
   require_input(!source.labelled.empty() || !source.tables.empty(),
                 "labelled images: none, expected a folder for each class or a table of labels");
+  require_input(!source.unlabelled.empty(), "unlabelled images: none, expected a folder of images");
   detail::CollectionFiles listed(source, options);
   detail::FolderFiles& files = listed.files();
   const std::filesystem::path& root = source.labelled.empty() ? source.unlabelled : source.labelled;
