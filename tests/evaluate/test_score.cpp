@@ -167,3 +167,39 @@ TEST_CASE("an encoder is read from its own file and from a classifier's") {
                     Catch::Matchers::ContainsSubstring("other.safetensors"));
   fs::remove_all(folder);
 }
+
+TEST_CASE("Wilson's interval of a share") {
+  // Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3.
+  const ShareInterval a = wilson_interval(81, 263);
+  CHECK(a.low == Approx(0.2553).margin(5e-5));
+  CHECK(a.high == Approx(0.3662).margin(5e-5));
+  const ShareInterval b = wilson_interval(15, 148);
+  CHECK(b.low == Approx(0.0624).margin(5e-5));
+  CHECK(b.high == Approx(0.1605).margin(5e-5));
+  const ShareInterval none = wilson_interval(0, 20), all = wilson_interval(29, 29);
+  CHECK(none.low == 0);
+  CHECK(none.high == Approx(0.1611).margin(5e-5));
+  CHECK(all.low == Approx(0.8830).margin(5e-5));
+  CHECK(all.high == 1);
+  CHECK(wilson_interval(0, 0).low == 0);
+  CHECK(wilson_interval(0, 0).high == 1);
+  CHECK_THROWS_AS(wilson_interval(3, 2), std::invalid_argument);
+  CHECK_THROWS_AS(wilson_interval(-1, 2), std::invalid_argument);
+}
+
+TEST_CASE("class probabilities: a row an image, that sums to 1, and agrees with the score") {
+  const Dataset data = builtin_dataset(30, 0, 16);
+  const ImageClassifier classifier(
+      {16, 16, {.width = 4}, data.class_names, channel_statistics(data.train, numbered(30)), true}, Rng(1));
+  const std::vector<Index> some{4, 0, 29, 7, 7};
+  const Tensor<float> p = class_probabilities(classifier, data.train, some, 2);
+  const Score scored = score(classifier, data.train, some);
+  REQUIRE(p.shape() == Shape{5, 12});
+  for (std::size_t i = 0; i < 5; ++i) {
+    double sum = 0;
+    for (std::size_t c = 0; c < 12; ++c) sum += static_cast<double>(p(i, c));
+    CHECK(sum == Approx(1).margin(1e-6));
+    CHECK(p(i, static_cast<std::size_t>(scored.answers.predicted[i])) == Approx(scored.answers.confidence[i]));
+  }
+  CHECK(class_probabilities(classifier, data.train, {}).shape() == Shape{0, 12});
+}

@@ -69,17 +69,6 @@ inline LabelledFeatures rows_of_views(std::span<const Tensor<float>> views, std:
   return sum / static_cast<double>(labels.size());
 }
 
-/// The likeliest class of every row of p (N,classes); of equals the first.
-[[nodiscard]] inline std::vector<std::int32_t> likeliest_classes(const Tensor<float>& p) {
-  const Index classes = dim(p, 1);
-  std::vector<std::int32_t> out;
-  for (Index i = 0; i < dim(p, 0); ++i) {
-    const float* const row = p.data() + i * classes;
-    out.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
-  }
-  return out;
-}
-
 /// Multinomial logistic regression on features (N,F) of one or more views of N images (an image and its mirror image),
 /// whose L2 penalty has the lowest cross-validated log-loss; `fold` as stratified_folds() gives it. Throws
 /// std::invalid_argument for sizes that do not fit together, no images, labels outside [0, classes).

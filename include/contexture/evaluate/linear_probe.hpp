@@ -49,16 +49,20 @@ struct LinearProbeOptions {
   return logits;
 }
 
-/// The classes that a probe gives to features (N,F).
-[[nodiscard]] inline std::vector<std::int32_t> predict(const LinearProbe& probe, const Tensor<float>& features) {
-  const Tensor<float> logits = probe_logits(probe, features);
-  const Index classes = dim(logits, 1);
+/// The likeliest class of every row of probabilities or logits (N,classes); of equals the first.
+[[nodiscard]] inline std::vector<std::int32_t> likeliest_classes(const Tensor<float>& p) {
+  const Index classes = dim(p, 1);
   std::vector<std::int32_t> out;
-  for (Index i = 0; i < dim(logits, 0); ++i) {
-    const float* const row = logits.data() + i * classes;
+  for (Index i = 0; i < dim(p, 0); ++i) {
+    const float* const row = p.data() + i * classes;
     out.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
   }
   return out;
+}
+
+/// The classes that a probe gives to features (N,F).
+[[nodiscard]] inline std::vector<std::int32_t> predict(const LinearProbe& probe, const Tensor<float>& features) {
+  return likeliest_classes(probe_logits(probe, features));
 }
 
 namespace detail {

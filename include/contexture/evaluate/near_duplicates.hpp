@@ -4,10 +4,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
@@ -61,6 +61,7 @@ struct NearDuplicateOptions {
   }
   const Neighbours found =
       nearest_neighbours(values, select_rows(values, numbered(labelled)), std::min(options.most + 1, set.count));
+  std::set<std::pair<Index, Index>> seen;  // two labelled images find each other
   for (Index i = 0; i < labelled; ++i) {
     if (flat[static_cast<std::size_t>(i)]) continue;
     for (Index k = 0; k < found.k; ++k) {
@@ -68,12 +69,8 @@ struct NearDuplicateOptions {
       const Index other = found.index[at];
       const auto similarity = static_cast<double>(found.similarity[at]);
       if (other == i || similarity < options.similarity || flat[static_cast<std::size_t>(other)]) continue;
-      if (other < i && other < labelled) {  // found from the other side, unless that had no room for it
-        const bool seen = std::any_of(
-            out.begin(), out.end(), [&](const NearDuplicate& pair) { return pair.first == other && pair.second == i; });
-        if (seen) continue;
-      }
-      out.push_back({std::min(i, other), std::max(i, other), similarity});
+      const std::pair<Index, Index> pair = std::minmax({i, other});
+      if (seen.insert(pair).second) out.push_back({pair.first, pair.second, similarity});
     }
   }
   std::stable_sort(out.begin(), out.end(),
