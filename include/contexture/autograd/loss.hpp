@@ -40,8 +40,8 @@ void check_cross_entropy(const CrossEntropyOptions<T>& options, Index classes) {
 template <class T>
 Variable<T> cross_entropy_of(T loss, const Variable<T>& logits, std::shared_ptr<Tensor<T>> gradient) {
   return record<T>("softmax_cross_entropy", full<T>({}, loss), {logits},
-                   [gradient](Tensor<T> g, const detail::InputGradients<T>& in) {
-                     kernels::scale(g.data()[0], gradient->data(), gradient->data(), detail::count(*gradient));
+                   [gradient](Tensor<T> g, const InputGradients<T>& in) {
+                     kernels::scale(g.data()[0], gradient->data(), gradient->data(), count(*gradient));
                      in.add(0, std::move(*gradient));
                    });
 }
@@ -181,6 +181,8 @@ template <class T>
 #if defined(CONTEXTURE_COMPILED)
 #define CONTEXTURE_INSTANTIATE(T)                                                                                    \
   CONTEXTURE_EXTERN template Variable<T> softmax_cross_entropy<T>(const Variable<T>&, std::span<const std::int32_t>, \
+                                                                  const CrossEntropyOptions<T>&);                    \
+  CONTEXTURE_EXTERN template Variable<T> softmax_cross_entropy<T>(const Variable<T>&, const Tensor<T>&,              \
                                                                   const CrossEntropyOptions<T>&);
 CONTEXTURE_INSTANTIATE(float)
 CONTEXTURE_INSTANTIATE(double)
