@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -116,13 +117,14 @@ void print_data(const contexture::Collection& data) {
   std::fflush(stdout);
 }
 
-void print_plan(const contexture::ClassifyPlan& plan) {
+void print_plan(const contexture::ClassifyPlan& plan, bool has_time) {
   std::string methods;
   for (const contexture::ClassifyMethod method : plan.methods)
     methods.append(methods.empty() ? "" : ", ").append(to_string(method));
   std::printf("plan     %s, by %d-fold cross-validation, --steps %lld: at most %s\n", methods.c_str(), plan.folds,
               static_cast<long long>(plan.steps), duration(plan.seconds).c_str());
   for (const std::string& line : plan.left_out) std::printf("         %s\n", line.c_str());
+  if (!has_time && plan.seconds > 900) std::printf("         --time 15m would shorten it\n");
   std::fflush(stdout);
 }
 
@@ -155,7 +157,7 @@ int classify(int argc, char** argv) {
   programs::stop_on_signals();
   Lines lines(o.quiet);
   const auto planned = [&](const contexture::ClassifyPlan& plan) {
-    if (!o.quiet) print_plan(plan);
+    if (!o.quiet) print_plan(plan, !o.time.empty());
   };
   contexture::ClassifyResult result = [&] {
     try {

@@ -651,7 +651,7 @@ case_classify() {
   succeeds "$programs/pretrain" --data photos/unlabelled --preset quick "${tiny[@]:8}" --pretext simclr --out encoder || return
   ask=("$programs/classify" --encoder "$encoder" --labelled photos/labelled --unlabelled photos/unlabelled)
   succeeds "${ask[@]}" --steps 20 --label-next 7 --out out || return
-  grep -qE '^plan +head, finetune, selftrain, by 4-fold cross-validation, --steps 20: ' stdout || complain "no plan: $(cat stdout)"
+  grep -qE '^plan +head, finetune, selftrain, by 5-fold cross-validation, --steps 20: ' stdout || complain "no plan: $(cat stdout)"
   grep -qE '^Chosen: (head|finetune|selftrain)\.' stdout || complain "does not say what it chose"
   (($(grep -cE '^(head|finetune|selftrain) +[0-9.]+ % +[0-9.]+ % to [0-9.]+ %' stdout) == 3)) || complain "no accuracies: $(cat stdout)"
   [[ $(tail -n 1 stdout) == 'Answers: out/predictions.csv' ]] || complain "the last line does not name the answers"
@@ -702,8 +702,13 @@ case_classify_bad_input() {
   fails 2 'no labels, expected --labelled FOLDER, --labels FILE or both' "${ask[@]}"
   fails 2 "time: 'soon', expected a number and s, m or h" "${ask[@]}" --labelled photos/labelled --time soon
   fails 2 "method: 'best', expected auto, head, finetune or selftrain" "${ask[@]}" --labelled photos/labelled --method best
-  fails 2 'time: 3s is too short: selftrain of 100000 steps, 5 times, takes [0-9.]+[smh]$' "${ask[@]}" --labelled photos/labelled \
+  fails 2 'time: 3s is too short: selftrain of 100000 steps, 6 times, takes [0-9.]+[smh]$' "${ask[@]}" --labelled photos/labelled \
     --method selftrain --steps 100000 --time 3s
+  # Nothing to refuse: the head takes no time. What is left out is told, with a time that would do.
+  succeeds "$programs/classify" --encoder "$encoder" --labelled photos/labelled --unlabelled photos/unlabelled --out short \
+    --steps 100000 --time 3s
+  grep -qE '^ +finetune is left out, with [0-9.]+[smh] it would be tried$' stdout || complain "--time 3s: $(cat stdout)"
+  grep -qE '^plan +head, by 5-fold' stdout || complain "--time 3s: no plan of the head alone: $(cat stdout)"
   fails 1 "labelled images: 'cat' has 1, 'dog' has 1; expected at least 2 of every class" "${ask[@]}" --labelled one
   fails 1 "labelled images: 'dog' has 0; expected at least 2 of every class" "${ask[@]}" --labelled empty
   fails 1 "one/cat: no folders, expected one for each class" "${ask[@]}" --labelled one/cat
@@ -735,7 +740,7 @@ case_classify_bad_input() {
   succeeds "$programs/classify" --encoder "$encoder" --labelled photos/labelled --unlabelled single --method head --out single-out
   (($(wc -l <single-out/predictions.csv) == 2)) || complain "one image: $(cat single-out/predictions.csv)"
   succeeds "$programs/classify" --encoder "$encoder" --labelled five --unlabelled five-more --steps 5 --out five-out
-  grep -qE 'by 2-fold cross-validation' stdout || complain "five images: $(cat stdout)"
+  grep -qE 'by 4-fold cross-validation' stdout || complain "five images: $(cat stdout)"
 }
 
 case_diagnose() {

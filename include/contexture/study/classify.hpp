@@ -51,10 +51,9 @@ struct ClassifyOptions {
   return std::clamp<std::int64_t>(std::llround(35.0 * static_cast<double>(labelled) / 64), 300, 1200);
 }
 
-/// Folds of the cross-validation: 5, or as many as the smallest class has labels.
-[[nodiscard]] inline int classify_folds(Index smallest_class) {
-  return static_cast<int>(std::clamp<Index>(smallest_class, 2, 5));
-}
+/// Folds of the cross-validation: 5, or as many as there are labels. A class with fewer labels is left out of some
+/// folds' answers, never of what a fold learns from, as long as it has two.
+[[nodiscard]] inline int classify_folds(Index labelled) { return static_cast<int>(std::clamp<Index>(labelled, 2, 5)); }
 
 /// What is tried, and for how long.
 struct ClassifyPlan {
@@ -67,7 +66,8 @@ struct ClassifyPlan {
 
 /// Seconds that the parts take.
 struct ClassifyCosts {
-  double spent = 0;  ///< until now: images were read, the head is done
+  double spent = 0;    ///< until now: images were read, the head is done
+  double answers = 0;  ///< a classifier's, for all images
   double finetune_step = 0;
   double selftrain_step = 0;
 };
@@ -81,14 +81,19 @@ struct ClassifyCosts {
   const std::int64_t least = options.steps > 0 ? options.steps : std::max<std::int64_t>(1, usual / 2);
   const auto trainings = static_cast<double>(folds + 1);  // one a fold, and one on all labels
   ClassifyPlan plan{{}, folds, usual, costs.spent};
-  double step = 0;  // of all that is trained, for a step of fine-tuning
+  double step = 0;                             // of all that is trained, for a step of fine-tuning
+  double fixed = costs.spent + costs.answers;  // whatever the steps
   for (const ClassifyMethod method : {ClassifyMethod::head, ClassifyMethod::finetune, ClassifyMethod::selftrain}) {
-    // Self-training wants a teacher, which is the head where it stands alone.
-    if (options.method && *options.method != method && method != ClassifyMethod::head) continue;
+    if (options.method && *options.method != method) continue;
     const double more = method == ClassifyMethod::head       ? 0
                         : method == ClassifyMethod::finetune ? trainings * costs.finetune_step
                                                              : trainings * 2 * costs.selftrain_step;
-    const double shortest = costs.spent + static_cast<double>(least) * (step + more);
+    // Where both are trained, the fine-tuned ones may teach: they are asked about all images.
+    const bool may_be_taught =
+        method == ClassifyMethod::selftrain &&
+        std::find(plan.methods.begin(), plan.methods.end(), ClassifyMethod::finetune) != plan.methods.end();
+    const double teaching = may_be_taught ? trainings * costs.answers : 0;
+    const double shortest = fixed + teaching + static_cast<double>(least) * (step + more);
     if (more > 0 && options.seconds > 0 && shortest > options.seconds) {
       const std::string enough = time_text(1.1 * shortest);
       if (options.method)
@@ -99,10 +104,11 @@ struct ClassifyCosts {
     }
     plan.methods.push_back(method);
     step += more;
+    fixed += teaching;
   }
   if (options.seconds > 0 && step > 0)
-    plan.steps = std::clamp(static_cast<std::int64_t>((options.seconds - costs.spent) / step), least, usual);
-  plan.seconds = costs.spent + static_cast<double>(plan.steps) * step;
+    plan.steps = std::clamp(static_cast<std::int64_t>((options.seconds - fixed) / step), least, usual);
+  plan.seconds = fixed + static_cast<double>(plan.steps) * step;
   return plan;
 }
 
@@ -118,11 +124,12 @@ struct MethodResult {
 
 /// What is said of a collection, whose image numbers are used throughout.
 struct ClassifyResult {
-  std::vector<MethodResult> methods;  ///< that were tried
-  std::size_t chosen = 0;             ///< the most accurate; of equals the cheapest
-  ImageClassifier classifier;         ///< the chosen method, on all labels
-  Tensor<float> probabilities;        ///< (unlabelled,classes), its
-  std::vector<LabelNext> next;        ///< image: place among the unlabelled
+  std::vector<MethodResult> methods;              ///< that were tried
+  std::size_t chosen = 0;                         ///< the most accurate; of equals the cheapest
+  ClassifyMethod teacher = ClassifyMethod::head;  ///< who teaches in self-training: the better of the other two
+  ImageClassifier classifier;                     ///< the chosen method, on all labels
+  Tensor<float> probabilities;                    ///< (unlabelled,classes), its
+  std::vector<LabelNext> next;                    ///< image: place among the unlabelled
   std::vector<SuspectedLabel> suspected;
   std::vector<NearDuplicate> duplicates;  ///< across labelled and unlabelled, and among the labelled
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,8 +67,7 @@ class ClassifyRun {
         labels_(set_.labels.begin(), set_.labels.begin() + collection.labelled),
         all_(numbered(set_.count)),
         known_(numbered(collection.labelled)) {
-    const std::vector<Index> counts = class_counts(labels_, collection.class_names.size());
-    folds_ = classify_folds(*std::min_element(counts.begin(), counts.end()));
+    folds_ = classify_folds(collection.labelled);
     fold_ = stratified_folds(labels_, known_, folds_, rng_.split("folds"));
     ImageSet labelled{collection.labelled, set_.height, set_.width, set_.channels, {}, labels_};
     labelled.pixels.assign(set_.pixels.begin(), set_.pixels.begin() + collection.labelled * set_.image_bytes());
@@ -84,7 +84,6 @@ class ClassifyRun {
     const ClassifyPlan plan = make_plan();
     if (hooks_.planned) hooks_.planned(plan);
     for (const ClassifyMethod method : plan.methods) {
-      if (options_.method && *options_.method != method) continue;  // the head is a teacher only
       if (method == ClassifyMethod::head) add(method, head_.held_out);
       if (method == ClassifyMethod::finetune) add(method, cross_validate_finetuning(plan));
       if (method == ClassifyMethod::selftrain) add(method, cross_validate_selftraining(plan));
@@ -94,7 +93,8 @@ class ClassifyRun {
       if (methods_[i].right > methods_[chosen].right) chosen = i;
     ImageClassifier model = final_model(methods_[chosen].method, plan);
     Tensor<float> probabilities = class_probabilities(model, set_, collection_.unknown());
-    ClassifyResult out{std::move(methods_), chosen, std::move(model), std::move(probabilities), {}, {}, {}};
+    end_if_stopped("answering");
+    ClassifyResult out{std::move(methods_), chosen, teacher_, std::move(model), std::move(probabilities), {}, {}, {}};
     out.next = label_next(select_rows(views_[0], known_), select_rows(views_[0], collection_.unknown()),
                           out.probabilities, {.count = options_.label_next, .seed = options_.seed});
     out.suspected = suspected_labels(out.best().held_out, labels_);
@@ -107,10 +107,13 @@ class ClassifyRun {
 
   // Features of all images, mirrored too where that keeps the classes, and a head on those with labels.
   void fit_head() {
+    const auto began = std::chrono::steady_clock::now();
     views_.push_back(std::move(stage_features(encoder_, set_, all_, classifier_.normalization).back()));
     if (classifier_.mirror)
       views_.push_back(
           std::move(stage_features(encoder_, mirrored_images(set_), all_, classifier_.normalization).back()));
+    answers_seconds_ = seconds_since(began);
+    end_if_stopped("features were computed");
     std::vector<Tensor<float>> known;
     for (const Tensor<float>& view : views_) known.push_back(select_rows(view, known_));
     head_ = fit_frozen_head(known, labels_, fold_, static_cast<Index>(classifier_.class_names.size()));
@@ -119,6 +122,7 @@ class ClassifyRun {
   // Steps of both trainings are timed and thrown away; nothing else depends on it unless a time is given.
   ClassifyPlan make_plan() {
     ClassifyCosts costs;
+    costs.answers = answers_seconds_;
     const bool trains = !options_.method || *options_.method != ClassifyMethod::head;
     if (trains) {
       StepClock finetuning(0.3), selftraining(0.3);
@@ -152,13 +156,17 @@ class ClassifyRun {
     methods_.push_back(std::move(result));
   }
 
+  void end_if_stopped(const std::string& during) const {
+    if (hooks_.stop != nullptr && hooks_.stop->requested()) throw Stopped("stopped while " + during);
+  }
+
   // Trains under the eyes of the caller; `train` gets the hooks.
   template <class Train>
   void watched(const std::string& title, std::int64_t steps, Index batch, const Train& train) {
     const PhaseInfo info{.title = title, .steps = steps, .images_per_step = batch};
     if (hooks_.progress != nullptr) hooks_.progress->begin(info);
     train(FitHooks{.stop = hooks_.stop});
-    if (hooks_.stop != nullptr && hooks_.stop->requested()) throw Stopped("stopped while " + title);
+    end_if_stopped(title);
     if (hooks_.progress != nullptr) hooks_.progress->end(info);
   }
 
@@ -256,17 +264,17 @@ class ClassifyRun {
     return held_out;
   }
 
-  // The better of head and fine-tuning teaches.
-  [[nodiscard]] bool finetuned_teacher() const { return methods_.size() == 2 && methods_[1].right > methods_[0].right; }
-
   Tensor<float> cross_validate_selftraining(const ClassifyPlan& plan) {
     Tensor<float> held_out = empty<float>(head_.held_out.shape());
+    // The better of head and fine-tuning teaches, in the folds and on all labels.
+    if (methods_.size() == 2 && methods_[1].right > methods_[0].right) teacher_ = ClassifyMethod::finetune;
     for (int f = 0; f < folds_; ++f)
       watched(fold_title("self-training", f), 2 * plan.steps, kStudentBatch, [&](const FitHooks& hooks) {
         const auto at = static_cast<std::size_t>(f);
         const std::vector<Index> subset = outside(f);
-        const Tensor<float> targets =
-            soft_targets(finetuned_teacher() ? teachers_[at] : head_probabilities(head_.of_fold[at], views_), subset);
+        const Tensor<float> targets = soft_targets(
+            teacher_ == ClassifyMethod::finetune ? teachers_[at] : head_probabilities(head_.of_fold[at], views_),
+            subset);
         const ImageClassifier model = selftrained(
             targets, subset, 2 * plan.steps, rng_.split("self-training").split(static_cast<std::uint64_t>(f)), hooks);
         keep_answers(model, f, held_out);
@@ -277,17 +285,24 @@ class ClassifyRun {
   // The head of frozen features as a classifier, which answers the same.
   [[nodiscard]] ImageClassifier head_model() const {
     ImageClassifier model = pretrained(rng_);
+    int copied = 0;
+    const auto fill = [&](Tensor<float>& tensor, const float* from, std::size_t count) {
+      require(tensor.size() == count, "classify: ", count, " numbers for a head of ", tensor.shape());
+      std::copy_n(from, count, tensor.data());
+      ++copied;
+    };
     for (const auto& [name, tensor] : state_tensors(model)) {
-      if (name == "head.output.weight") std::copy_n(head_.probe.weights.data(), tensor->size(), tensor->data());
-      if (name == "head.output.bias") std::copy_n(head_.probe.bias.data(), tensor->size(), tensor->data());
+      if (name == "head.output.weight") fill(*tensor, head_.probe.weights.data(), head_.probe.weights.size());
+      if (name == "head.output.bias") fill(*tensor, head_.probe.bias.data(), head_.probe.bias.size());
     }
+    require(copied == 2, "classify: the classifier's head is not one linear layer");
     return model;
   }
 
   ImageClassifier final_model(ClassifyMethod method, const ClassifyPlan& plan) {
     std::optional<ImageClassifier> model;
-    const bool tuned =
-        method == ClassifyMethod::finetune || (method == ClassifyMethod::selftrain && finetuned_teacher());
+    const bool tuned = method == ClassifyMethod::finetune ||
+                       (method == ClassifyMethod::selftrain && teacher_ == ClassifyMethod::finetune);
     if (tuned)
       watched("fine-tuning, all labels", plan.steps, kBatch, [&](const FitHooks& hooks) {
         model.emplace(finetuned(known_, plan.steps, rng_.split("fine-tuning"), hooks));
@@ -316,6 +331,8 @@ class ClassifyRun {
   std::vector<Tensor<float>> views_;  // features of all images, and of their mirror images
   FrozenHead head_;
   std::vector<MethodResult> methods_;
+  double answers_seconds_ = 0;
+  ClassifyMethod teacher_ = ClassifyMethod::head;
   std::vector<Tensor<float>> teachers_;  // of every fold, fine-tuned: probabilities of all images
 };
 
