@@ -57,3 +57,17 @@ TEST_CASE("a figure of gnuplot in the page follows its colours and keeps its ids
   CHECK_FALSE(contains(out, "<title>"));
   CHECK(embedded_svg("no figure", "x", "y").empty());
 }
+
+TEST_CASE("a gallery: images in the page, their words in Markdown", "[report]") {
+  Document doc;
+  doc.title = "Images";
+  doc.gallery({});  // is left out
+  doc.gallery({{"png", "a & b", "90 %"}, {"x", "c|d", ""}});
+  REQUIRE(doc.blocks.size() == 1);
+  CHECK(to_markdown(doc).find("- a & b: 90 %\n- c\\|d: \n") != std::string::npos);
+  const std::string html = to_html(doc);
+  check_balanced(html);
+  check_self_contained(html);
+  CHECK(html.find("<img alt=\"\" src=\"data:image/png;base64,cG5n\"/><b>a &amp; b</b><span>90\u00a0%</span>") !=
+        std::string::npos);
+}

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <numeric>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "contexture/data/collection.hpp"
 #include "contexture/data/csv.hpp"
 #include "contexture/data/png.hpp"
+#include "contexture/data/resize.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/files.hpp"
 #include "contexture/report/html.hpp"
@@ -24,13 +26,14 @@
 namespace contexture {
 namespace report::detail {
 
-inline constexpr std::size_t kMostTiles = 600;  // of the gallery: a page of a few megabytes
+inline constexpr std::size_t kMostTiles = 600;  // of a gallery: a page of a few megabytes
+inline constexpr Index kTileSide = 128;         // pixels; larger images are shrunk for the page
 
 inline const char* words_of(ClassifyMethod method) {
   switch (method) {
     case ClassifyMethod::head: return "a linear head on the frozen encoder";
     case ClassifyMethod::finetune: return "fine-tuning of head and encoder";
-    case ClassifyMethod::selftrain: return "self-training";
+    case ClassifyMethod::selftrain: return "self-training, taught by ";
   }
   return "";
 }
@@ -85,14 +88,18 @@ class ClassifyPages {
   /// One sentence: what to do next.
   [[nodiscard]] std::string advice() const {
     const MethodResult& best = result_.best();
-    const double chance = 1 / static_cast<double>(collection_.class_names.size());
-    if (best.interval.low <= chance)
-      return "Next: this is not better than chance; check that the encoder was pre-trained on such images, or label "
-             "more.";
+    const std::vector<Index> counts =
+        class_counts(std::span(collection_.images.labels).first(labelled_), collection_.class_names.size());
+    const auto largest = std::max_element(counts.begin(), counts.end());
+    if (best.interval.low <= static_cast<double>(*largest) / static_cast<double>(labelled_))
+      return "Next: this is not surely better than always answering '" +
+             name(static_cast<std::int32_t>(largest - counts.begin())) +
+             "'; check that the encoder was pre-trained on such images, or label more.";
     // Of a classifier that is often wrong, most of what it doubts is right.
     if (best.accuracy > 0.85 && !result_.suspected.empty())
       return "Next: check the " + plural(result_.suspected.size(), "suspected label") + " in suspected_labels.csv.";
-    if (best.accuracy > 0.97) return "Next: look through the least certain images below; little else is to be gained.";
+    if (best.accuracy > 0.97)
+      return "Next: look through the least certain images in gallery.html; little else is to be gained.";
     return "Next: fill in the column 'label' of label_next.csv and run again with it as one more table of labels.";
   }
 
@@ -100,7 +107,7 @@ class ClassifyPages {
     const MethodResult& best = result_.best();
     Document doc;
     doc.title = plural(unlabelled(), "image") + " by " + plural(labelled_, "label");
-    doc.lead("Cross-validated accuracy " + accuracy_text(best) + ", by " + words_of(best.method) + ".");
+    doc.lead("Cross-validated accuracy " + accuracy_text(best) + ", by " + words(best.method) + ".");
     doc.paragraph(advice());
     add_methods(doc);
     if (!result_.next.empty()) {
@@ -130,6 +137,9 @@ class ClassifyPages {
   [[nodiscard]] const std::string& name(std::int32_t label) const {
     return collection_.class_names[static_cast<std::size_t>(label)];
   }
+  [[nodiscard]] std::string words(ClassifyMethod method) const {
+    return std::string(words_of(method)) + (method == ClassifyMethod::selftrain ? words_of(result_.teacher) : "");
+  }
   // Of image i: its class, or nothing.
   [[nodiscard]] std::string label(std::size_t i) const {
     return i < labelled_ ? name(collection_.images.labels[i]) : std::string();
@@ -148,8 +158,15 @@ class ClassifyPages {
 
   [[nodiscard]] Tile tile(std::size_t image, std::string title, std::string note) const {
     const ImageSet& set = collection_.images;
-    const std::vector<std::uint8_t> png =
-        encode_png(set.image(static_cast<Index>(image)), set.height, set.width, set.channels);
+    const Index height = std::min(set.height, kTileSide), width = std::min(set.width, kTileSide);
+    const std::uint8_t* pixels = set.image(static_cast<Index>(image));
+    ImageSet small;
+    if (height != set.height || width != set.width) {
+      ImageSet one{1, set.height, set.width, set.channels, {pixels, pixels + set.image_bytes()}, {}};
+      small = resize_and_crop(one, height, width);
+      pixels = small.image(0);
+    }
+    const std::vector<std::uint8_t> png = encode_png(pixels, height, width, set.channels);
     return {{png.begin(), png.end()}, abridged(title, 24), std::move(note)};
   }
   [[nodiscard]] static std::string file_of(const std::string& path) {
@@ -160,7 +177,7 @@ class ClassifyPages {
     Rows rows{{"Method", "Cross-validated accuracy", "Right", "Log-loss (nats)"}};
     for (std::size_t i = 0; i < result_.methods.size(); ++i) {
       const MethodResult& r = result_.methods[i];
-      rows.push_back({{words_of(r.method), Ink::none, i == result_.chosen},
+      rows.push_back({{words(r.method), Ink::none, i == result_.chosen},
                       accuracy_text(r),
                       std::to_string(r.right) + " of " + std::to_string(labelled_),
                       fixed(r.log_loss, 3)});
@@ -175,7 +192,7 @@ class ClassifyPages {
     std::vector<Tile> out;
     for (const LabelNext& n : result_.next) {
       const auto i = static_cast<std::size_t>(n.image);
-      out.push_back(tile(labelled_ + i, guess(i) + "?", file_of(path(labelled_ + i))));
+      if (out.size() < kMostTiles) out.push_back(tile(labelled_ + i, guess(i) + "?", file_of(path(labelled_ + i))));
     }
     return out;
   }

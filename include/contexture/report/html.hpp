@@ -161,7 +161,7 @@ summary{cursor:pointer;font-size:17px;font-weight:600}
 [[nodiscard]] inline std::string html_gallery(const Block& b) {
   std::string out = "<div class=\"gallery\">\n";
   for (const Tile& t : b.tiles)
-    out += "<div class=\"tile\"><img alt=\"\" src=\"data:image/png;base64," + base64(t.png) + "\"><b>" +
+    out += "<div class=\"tile\"><img alt=\"\" src=\"data:image/png;base64," + base64(t.png) + "\"/><b>" +
            page_text(t.title) + "</b><span>" + page_text(t.note) + "</span></div>\n";
   return out + "</div>\n";
 }
