@@ -8,26 +8,38 @@
 set -uo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-warnings=-DCONTEXTURE_WERROR=OFF
-case "$*" in
-  '') ;;
-  --werror) warnings=-DCONTEXTURE_WERROR=ON ;;
-  -h | --help)
-    cat <<'TEXT'
-Usage: scripts/test.sh [--werror]
+warnings=-DCONTEXTURE_WERROR=OFF parity=no
+for option in "$@"; do
+  case $option in
+    --werror) warnings=-DCONTEXTURE_WERROR=ON ;;
+    --parity) parity=yes ;;
+    -h | --help)
+      cat <<'TEXT'
+Usage: scripts/test.sh [--werror] [--parity]
 Builds and runs every test. The last line is `N passed, N failed`.
   --werror   a compiler's warning is an error, as in continuous integration
+  --parity   the comparison with LibTorch alone, which is installed first (Debian: libtorch-dev); it counts rows of
+             its table, which has the worst difference of every op
 TEXT
-    exit 0
-    ;;
-  *)
-    echo "test.sh: '$*' is not an option (see --help)" >&2
-    exit 2
-    ;;
-esac
+      exit 0
+      ;;
+    *)
+      echo "test.sh: '$option' is not an option (see --help)" >&2
+      exit 2
+      ;;
+  esac
+done
 
 # shellcheck source=scripts/build.sh
 source "$root/scripts/build.sh"
+
+if [[ $parity == yes ]]; then
+  if "$root/scripts/setup.sh" libtorch-dev && build parity "$warnings" --target parity; then
+    exec "$root/build/parity/tests/parity/parity"
+  fi
+  printf '0 passed, 1 failed\n'
+  exit 1
+fi
 
 passed=0
 failed=0
