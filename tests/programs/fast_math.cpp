@@ -32,7 +32,7 @@ void expect(bool ok, const std::string& what) {
 class Toy final : public FitTask<Tensor<float>> {
  public:
   Module<float>& module() override { return layer_; }
-  Tensor<float> make_batch(std::int64_t step) const override {
+  Tensor<float> make_batch(std::int64_t step, const Part&) const override {
     return full<float>({4, 3}, 1.0F + static_cast<float>(step));
   }
   BatchLoss loss(Tensor<float>& batch) override {

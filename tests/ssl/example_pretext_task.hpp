@@ -26,7 +26,7 @@ class MirrorPrediction final : public PretextTask<T> {
 
   // On the prefetch thread, beside loss(), and from its arguments alone. Every image has a stream of its own, so
   // that it does not matter which others are in the batch.
-  PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices, const Rng& rng) const override {
+  PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices, const Rng& rng) const override {
     PretextBatch batch;
     batch.images = static_cast<Index>(indices.size());
     batch.inputs = empty<float>({indices.size(), static_cast<std::size_t>(images.height),
@@ -34,7 +34,7 @@ class MirrorPrediction final : public PretextTask<T> {
     float* out = batch.inputs.data();
     for (std::size_t k = 0; k < indices.size(); ++k) {
       require(indices[k] >= 0 && indices[k] < images.count, "MirrorPrediction: image ", indices[k]);
-      Rng stream = rng.split(k);
+      Rng stream = indices.stream(rng, k);
       const bool mirrored = stream.bernoulli(options_.share);
       batch.targets.push_back(mirrored ? 1 : 0);
       for (Index y = 0; y < images.height; ++y)

@@ -43,7 +43,9 @@ class ToyTask : public FitTask<Points> {
  public:
   ToyTask() : model(Rng(1)) {}
   Module<float>& module() override { return model; }
-  Points make_batch(std::int64_t step) const override { return points(Rng(5).split(static_cast<std::uint64_t>(step))); }
+  Points make_batch(std::int64_t step, const Part&) const override {
+    return points(Rng(5).split(static_cast<std::uint64_t>(step)));
+  }
   BatchLoss loss(Points& batch) override {
     const Variable<float> logits = model.forward(Variable<float>(batch.x));
     return {softmax_cross_entropy<float>(logits, batch.labels), count_correct(logits.value(), batch.labels),
@@ -315,9 +317,9 @@ TEST_CASE("weights that are not finite are not saved") {
 
 TEST_CASE("what a batch maker throws comes out of fit") {
   struct Failing : ToyTask {
-    Points make_batch(std::int64_t step) const override {
+    Points make_batch(std::int64_t step, const Part& part) const override {
       require_input(step < 3, "disk gone");
-      return ToyTask::make_batch(step);
+      return ToyTask::make_batch(step, part);
     }
   } task;
   Sgd<float> optimizer(task.model.parameters());

@@ -26,8 +26,8 @@ TEST_CASE("unlabelled images take part in pre-training, in their share of the st
   CHECK(images.count() == 720);
   std::int64_t labelled_steps = 0;
   for (std::int64_t step = 0; step < 30; ++step) {
-    const Tensor<float> inputs = task.make_batch(step).inputs;
-    CHECK(same_bits(inputs, task.make_batch(step).inputs));
+    const Tensor<float> inputs = task.make_batch(step, {}).inputs;
+    CHECK(same_bits(inputs, task.make_batch(step, {}).inputs));
     // Where the step reads labelled images, it draws them and their patches as a run without others does.
     const Rng patches = Rng(3).split("patches").split(static_cast<std::uint64_t>(step));
     const EpochSampler order(numbered(240), 32, Rng(3).split("order"));
@@ -63,7 +63,7 @@ TEST_CASE("few unlabelled images are not repeated within a batch") {
   const PretrainImages images{.set = data.train, .validation = {0, 1, 2, 3}, .more = &data.unlabeled};
   const detail::PretrainTask task(encoder, pretext, images, 32, Rng(3));
   std::set<Index> sizes;
-  for (std::int64_t step = 0; step < 30; ++step) sizes.insert(task.make_batch(step).images);
+  for (std::int64_t step = 0; step < 30; ++step) sizes.insert(task.make_batch(step, {}).images);
   CHECK(sizes == std::set<Index>{12, 32});
 }
 

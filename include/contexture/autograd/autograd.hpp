@@ -6,6 +6,7 @@
 #include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/decorrelation.hpp"
 #include "contexture/autograd/elementwise.hpp"
+#include "contexture/autograd/gather.hpp"
 #include "contexture/autograd/linear.hpp"
 #include "contexture/autograd/loss.hpp"
 #include "contexture/autograd/math.hpp"

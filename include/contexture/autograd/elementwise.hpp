@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <numeric>
+#include <vector>
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "contexture/kernels/gelu.hpp"
 
@@ -118,14 +121,20 @@ template <class T>
 }
 
 /// Inverted dropout (Srivastava et al., JMLR 2014): each element is 0 with probability p, else
-/// x / (1 - p). p in [0, 1); which elements depends on `rng` only, which is not advanced.
+/// x / (1 - p). p in [0, 1); which elements depends on `rng` only, which is not advanced. Where processes share a
+/// batch, they drop what one would drop that had all their rows, one process's after the other's; collective then.
 template <class T>
 [[nodiscard]] Variable<T> dropout(const Variable<T>& x, float p, const Rng& rng) {
   require(p >= 0.0F && p < 1.0F, "dropout: probability ", p, ", expected 0 <= p < 1");
   if (p == 0.0F) return x;
   Tensor<T> y = empty_like(x.value());
   auto keep = std::make_shared<Workspace<std::uint8_t>>(x.size());
-  kernels::dropout_forward(x.value().data(), y.data(), keep->data(), detail::count(y), p, rng);
+  Index first = 0;
+  if (ProcessGroup* const group = shared_batch()) {
+    const std::vector<Index> counts = gather_value(*group, detail::count(y));
+    first = std::accumulate(counts.begin(), counts.begin() + group->rank(), Index{0});
+  }
+  kernels::dropout_forward(x.value().data(), y.data(), keep->data(), detail::count(y), p, rng, first);
   return record<T>("dropout", std::move(y), {x}, [keep, p](Tensor<T> g, const detail::InputGradients<T>& in) {
     kernels::dropout_backward(keep->data(), g.data(), detail::count(g), p);
     in.add(0, std::move(g));

@@ -3,14 +3,17 @@
 // a residual and ReLU. The 1-d and the 2-d form are one op, since channels are the last axis.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/kernels/norm.hpp"
 
@@ -35,18 +38,57 @@ struct ChannelMoments {
   std::vector<double> mean, variance;
 };
 
+// Turns the moments of this process's rows into those of all processes' rows, and returns how many these are. Sums are
+// taken of differences to `shift`, which all have alike and which is near the mean once a few batches were seen.
+template <class T>
+double add_up_moments(ProcessGroup& group, double rows, const Tensor<T>& shift, ChannelMoments& moments) {
+  const std::size_t width = moments.mean.size();
+  std::vector<double> sums(2 * width + 1);
+  for (std::size_t c = 0; c < width; ++c) {
+    const double off = moments.mean[c] - static_cast<double>(shift.data()[c]);
+    sums[c] = rows * off;
+    sums[width + c] = rows * (moments.variance[c] + off * off);
+  }
+  sums[2 * width] = rows;
+  group.sum(sums);
+  const double all = sums[2 * width];
+  for (std::size_t c = 0; c < width; ++c) {
+    const double off = sums[c] / all;
+    moments.mean[c] = static_cast<double>(shift.data()[c]) + off;
+    moments.variance[c] = std::max(0.0, sums[width + c] / all - off * off);
+  }
+  return all;
+}
+
+// Where the statistics of this thread's batches are from.
+inline kernels::NormStatistics norm_statistics(bool of_batch, Index rows) {
+  ProcessGroup* const group = shared_norm();
+  if (!of_batch || group == nullptr) return {.of_batch = of_batch};
+  return {.of_batch = true, .whole = [group, rows](std::span<double> sums) {
+            std::vector<double> all(sums.begin(), sums.end());
+            all.push_back(static_cast<double>(rows));
+            group->sum(all);
+            std::copy_n(all.begin(), sums.size(), sums.begin());
+            return all.back();
+          }};
+}
+
 // What batch_norm() takes away and divides by: in training the moments of x (...,C), which move the running ones, else
 // the running ones.
 template <class T, class P>
 ChannelMoments batch_norm_moments(const Tensor<P>& x, Tensor<T>& running_mean, Tensor<T>& running_variance,
                                   const BatchNormOptions& options) {
   const std::size_t width = running_mean.size();
-  std::vector<double> m(width), v(width);
+  ChannelMoments moments{std::vector<double>(width), std::vector<double>(width)};
+  auto& [m, v] = moments;
   if (options.training) {
     const auto channels = static_cast<Index>(width);
-    const Index rows = static_cast<Index>(x.size()) / channels;
-    kernels::channel_moments(rows, channels, x.data(), m.data(), v.data());
-    const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
+    const Index own = static_cast<Index>(x.size()) / channels;
+    kernels::channel_moments(own, channels, x.data(), m.data(), v.data());
+    auto rows = static_cast<double>(own);
+    if (ProcessGroup* const group = shared_norm()) rows = add_up_moments(*group, rows, running_mean, moments);
+    require(rows >= 2, "batch_norm: training on input ", x.shape(), ", expected at least two values a channel");
+    const double unbiased = rows / (rows - 1);
     for (std::size_t c = 0; c < width; ++c) {
       T& rm = running_mean.data()[c];
       T& rv = running_variance.data()[c];
@@ -59,7 +101,7 @@ ChannelMoments batch_norm_moments(const Tensor<P>& x, Tensor<T>& running_mean, T
       v[c] = static_cast<double>(running_variance.data()[c]);
     }
   }
-  return {std::move(m), std::move(v)};
+  return moments;
 }
 
 // Mean, 1 / std, scale and offset of each channel, one after the other: saved for backward.
@@ -104,7 +146,7 @@ Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& r
   s.mean = constants->data();
   s.y = mask_from_output ? y->data() : nullptr;
   s.residual = nullptr;
-  auto backward = [s, constants, mask_from_output, training = options.training, x,
+  auto backward = [s, constants, mask_from_output, statistics = norm_statistics(options.training, s.rows), x,
                    y = mask_from_output ? std::shared_ptr<const Tensor<P>>(y) : nullptr](Tensor<P> g,
                                                                                          const InputGradients<T>& in) {
     const OpTimer backward_timer("batch_norm backward");
@@ -119,11 +161,11 @@ Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& r
       Tensor<P> dx = empty_like(g);
       out.dx = dx.data();
       out.masked_dy = g.data();
-      kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
+      kernels::batch_norm_backward(rows_of, inv_std_of, statistics, out);
       in.add(3, std::move(g));
       in.add(0, std::move(dx));
     } else {
-      kernels::batch_norm_backward(rows_of, inv_std_of, training, out);
+      kernels::batch_norm_backward(rows_of, inv_std_of, statistics, out);
       in.add(0, std::move(g));
     }
     in.add(1, std::move(dgamma));
@@ -140,7 +182,8 @@ Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& r
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta (+ residual) (then ReLU), per channel of the
 /// last axis of x (...,C) (Ioffe and Szegedy, arXiv 1502.03167). gamma, beta (C): both or neither
 /// defined; residual: like x, or undefined. In training the running statistics (C) are updated, the
-/// variance with the unbiased estimate. Throws std::invalid_argument on shapes that do not fit, or when
+/// variance with the unbiased estimate; where processes share a batch (SharedBatchGuard), that may be all of it, and
+/// the call is collective, as backward then is. Throws std::invalid_argument on shapes that do not fit, or when
 /// training on fewer than two values a channel, or for an epsilon or momentum out of range.
 template <class T>
 [[nodiscard]] Variable<T> batch_norm(const Variable<T>& x, const Variable<T>& gamma, const Variable<T>& beta,
@@ -148,7 +191,6 @@ template <class T>
                                      const BatchNormOptions& options = {}, const Variable<T>& residual = {}) {
   require(x.shape().size() >= 2, "batch_norm: input ", x.shape(), ", expected (N,...,C)");
   const Index channels = dim(x.shape(), -1);
-  const Index rows = channels == 0 ? 0 : static_cast<Index>(x.size()) / channels;
   const auto width = static_cast<std::size_t>(channels);
   require(running_mean.size() == width && running_variance.size() == width, "batch_norm: input ", x.shape(), " has ",
           channels, " channels, running statistics have ", running_mean.size());
@@ -159,8 +201,6 @@ template <class T>
             beta.shape(), " for input ", x.shape());
   if (residual.defined())
     require(residual.shape() == x.shape(), "batch_norm: residual ", residual.shape(), " for input ", x.shape());
-  require(!options.training || rows >= 2, "batch_norm: training on input ", x.shape(),
-          ", expected at least two values a channel");
 
   const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
   if constexpr (std::is_same_v<T, float>)

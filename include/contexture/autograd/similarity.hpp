@@ -80,10 +80,39 @@ template <class T>
                    });
 }
 
+/// The same of some rows of a longer matrix `all` (M,D), of which x (N,D) are those from `first` on: (N,M), with
+/// kNotSimilar where a row meets itself. Gradients go to both.
+template <class T>
+[[nodiscard]] Variable<T> cross_similarity(const Variable<T>& x, const Variable<T>& all, Index first,
+                                           std::type_identity_t<T> scale) {
+  require(x.value().dimension() == 2 && all.value().dimension() == 2 && x.shape()[1] == all.shape()[1],
+          "cross_similarity: inputs ", x.shape(), " and ", all.shape(), ", expected (N,D) and (M,D)");
+  const Index n = dim(x.value(), 0), m = dim(all.value(), 0), width = dim(x.value(), 1);
+  require(first >= 0 && first + n <= m, "cross_similarity: rows ", first, " to ", first + n, " of ", m);
+  Tensor<T> y = empty<T>({x.shape()[0], all.shape()[0]});
+  kernels::matmul(Transpose::no, Transpose::yes, n, m, width, x.value().data(), all.value().data(), T(0), y.data());
+  kernels::scale(scale, y.data(), y.data(), n * m);
+  for (Index i = 0; i < n; ++i) y.data()[i * m + first + i] = kNotSimilar<T>;
+  return record<T>(
+      "cross_similarity", std::move(y), {x, all},
+      [x = x.saved(), all = all.saved(), first, scale](Tensor<T> g, const detail::InputGradients<T>& in) {
+        const Index rows = dim(*x, 0), columns = dim(*all, 0), d = dim(*x, 1);
+        for (Index i = 0; i < rows; ++i) g.data()[i * columns + first + i] = T(0);
+        kernels::scale(scale, g.data(), g.data(), rows * columns);
+        Tensor<T> dx = empty_like(*x), dall = empty_like(*all);
+        kernels::matmul(Transpose::no, Transpose::no, rows, d, columns, g.data(), all->data(), T(0), dx.data());
+        kernels::matmul(Transpose::yes, Transpose::no, columns, d, rows, g.data(), x->data(), T(0), dall.data());
+        in.add(0, std::move(dx));
+        in.add(1, std::move(dall));
+      });
+}
+
 #if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_INSTANTIATE(T)                                                       \
-  CONTEXTURE_EXTERN template Variable<T> normalize_rows<T>(const Variable<T>&, double); \
-  CONTEXTURE_EXTERN template Variable<T> self_similarity<T>(const Variable<T>&, std::type_identity_t<T>);
+#define CONTEXTURE_INSTANTIATE(T)                                                                           \
+  CONTEXTURE_EXTERN template Variable<T> normalize_rows<T>(const Variable<T>&, double);                     \
+  CONTEXTURE_EXTERN template Variable<T> self_similarity<T>(const Variable<T>&, std::type_identity_t<T>);   \
+  CONTEXTURE_EXTERN template Variable<T> cross_similarity<T>(const Variable<T>&, const Variable<T>&, Index, \
+                                                             std::type_identity_t<T>);
 CONTEXTURE_INSTANTIATE(float)
 CONTEXTURE_INSTANTIATE(double)
 #undef CONTEXTURE_INSTANTIATE

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/augmentation.hpp"
@@ -17,6 +19,30 @@
 #include "contexture/data/normalisation.hpp"
 
 namespace contexture {
+
+/// The images of a batch by their numbers in a set, or a part of them that stand in a row. Refers to a list that is
+/// kept elsewhere. Image k here is number first + k of the batch, and what is random about it comes from stream(rng,
+/// k), whatever part it is in.
+class BatchIndices {
+ public:
+  template <class List>
+  requires std::convertible_to<const List&, std::span<const Index>> BatchIndices(const List& indices)
+      : indices_(indices) {}
+  /// One part of a batch.
+  BatchIndices(std::span<const Index> batch, const Part& part)
+      : first_(static_cast<std::size_t>(part.begin(std::ssize(batch)))),
+        indices_(batch.subspan(first_, static_cast<std::size_t>(part.end(std::ssize(batch))) - first_)) {}
+
+  [[nodiscard]] std::size_t size() const { return indices_.size(); }
+  [[nodiscard]] Index operator[](std::size_t k) const { return indices_[k]; }
+  [[nodiscard]] auto begin() const { return indices_.begin(); }
+  [[nodiscard]] auto end() const { return indices_.end(); }
+  [[nodiscard]] Rng stream(const Rng& batch, std::size_t k) const { return batch.split(first_ + k); }
+
+ private:
+  std::size_t first_ = 0;
+  std::span<const Index> indices_;
+};
 
 /// Some images of a set, ready for a model.
 struct Batch {
@@ -26,9 +52,9 @@ struct Batch {
 };
 
 /// Fills `batch` with the images `indices`, augmented on demand (null: not) and normalised, in one
-/// pass from bytes to floats. Image k of the batch is augmented from the stream rng.split(k).
+/// pass from bytes to floats. Image k of a batch is augmented from the stream rng.split(k).
 /// Runs in the calling thread: it is meant for a Prefetcher, beside the training loop.
-inline void make_batch(const ImageSet& set, std::span<const Index> indices, const Normalization& normalization,
+inline void make_batch(const ImageSet& set, const BatchIndices& indices, const Normalization& normalization,
                        const Augmentation* augmentation, const Rng& rng, Batch& batch) {
   detail::check_image_set("make_batch", set);
   const auto channels = static_cast<std::size_t>(set.channels);
@@ -64,7 +90,7 @@ inline void make_batch(const ImageSet& set, std::span<const Index> indices, cons
     bool flip = false;
     bool reflect = false;
     if (augmentation != nullptr) {
-      Rng stream = rng.split(k);
+      Rng stream = indices.stream(rng, k);
       const int padding = augmentation->crop_padding;
       if (padding > 0) {
         dy = stream.between(-padding, padding);

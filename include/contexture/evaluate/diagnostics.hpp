@@ -78,7 +78,7 @@ class TamperedTask final : public PretextTask<T> {
 
   [[nodiscard]] std::string name() const override { return task_.name() + ", " + to_string(tampering_); }
   [[nodiscard]] double chance(Index batch_images) const override { return task_.chance(batch_images); }
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
                                         const Rng& rng) const override {
     PretextBatch batch = task_.make_batch(images, indices, rng);
     tamper(batch, tampering_, rng.split("tampering"));

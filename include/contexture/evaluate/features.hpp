@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/batch.hpp"
@@ -29,8 +31,23 @@ struct LabelledFeatures {
 /// What stage_features() returns at position i: "stem", "stage 1", ...
 [[nodiscard]] inline std::string stage_name(std::size_t i) { return i == 0 ? "stem" : "stage " + std::to_string(i); }
 
+namespace detail {
+
+// Of so many images, those that this process asks about in batches: from the first to before the second. They begin
+// and end where batches do, so that an answer does not depend on the number of processes.
+inline std::pair<std::size_t, std::size_t> own_images(std::size_t images, Index batch_size) {
+  const auto size = static_cast<std::int64_t>(batch_size), count = static_cast<std::int64_t>(images);
+  const std::int64_t batches = (count + size - 1) / size;
+  const Part own = part_of(process_group());
+  return {static_cast<std::size_t>(std::min(count, own.begin(batches) * size)),
+          static_cast<std::size_t>(std::min(count, own.end(batches) * size))};
+}
+
+}  // namespace detail
+
 /// Global averages of the feature maps of the stem and of every stage, one tensor (N,F) each, for the images
-/// `indices` of a set, in their order. In evaluation mode and without a tape; several threads may ask one encoder.
+/// `indices` of a set, in their order. In evaluation mode and without a tape; several threads may ask one encoder, and
+/// the processes of a group share its batches out: collective.
 [[nodiscard]] inline std::vector<Tensor<float>> stage_features(Backbone<float>& encoder, const ImageSet& images,
                                                                std::span<const Index> indices,
                                                                const Normalization& normalization,
@@ -41,7 +58,8 @@ struct LabelledFeatures {
   for (const Index channels : encoder.stage_channels())
     out.push_back(empty<float>({indices.size(), static_cast<std::size_t>(channels)}));
   Batch batch;
-  for (std::size_t begin = 0; begin < indices.size(); begin += static_cast<std::size_t>(batch_size)) {
+  const auto [from, to] = detail::own_images(indices.size(), batch_size);
+  for (std::size_t begin = from; begin < to; begin += static_cast<std::size_t>(batch_size)) {
     const std::size_t size = std::min(static_cast<std::size_t>(batch_size), indices.size() - begin);
     make_batch(images, indices.subspan(begin, size), normalization, nullptr, Rng(0), batch);
     const std::vector<Variable<float>> maps = encoder.forward_stages(Variable<float>(batch.images));
@@ -51,6 +69,13 @@ struct LabelledFeatures {
       std::copy(averages.value().data(), averages.value().data() + size * features, out[s].data() + begin * features);
     }
   }
+  if (ProcessGroup& group = process_group(); group.size() > 1)
+    for (Tensor<float>& values : out) {
+      const std::size_t features = values.shape()[1];
+      const std::vector<float> all =
+          gather_values<float>(group, std::span<const float>(values.data() + from * features, (to - from) * features));
+      std::copy(all.begin(), all.end(), values.data());
+    }
   return out;
 }
 

@@ -154,15 +154,28 @@ template <class T>
 }
 
 /// Inverted dropout: y[i] = keep[i] ? x[i] / (1 - p) : 0, with keep[i] drawn from `rng`. Which
-/// elements are dropped depends on `rng` and n only, not on threads or instruction set.
+/// elements are dropped depends on `rng` and n only, not on threads or instruction set. Elements from `first` on of
+/// something longer are dropped as they are in the whole of it.
 template <class T>
-void dropout_forward(const T* x, T* y, std::uint8_t* keep, Index n, float p, const Rng& rng) {
-  constexpr Index kBlock = 8192;  // elements that share one random stream
-  parallel_for((n + kBlock - 1) / kBlock, 1, [=](Index first, Index last) {
-    for (Index block = first; block < last; ++block) {
-      const std::uint64_t key = rng.split(static_cast<std::uint64_t>(block)).key();
-      const Index i = block * kBlock;
-      dispatch::dropout_forward(x + i, y + i, keep + i, std::min(n - i, kBlock), p, key);
+void dropout_forward(const T* x, T* y, std::uint8_t* keep, Index n, float p, const Rng& rng, Index first = 0) {
+  constexpr Index kBlock = 8192;        // elements that share one random stream
+  const Index before = first % kBlock;  // elements of its first block that are left out
+  const Index head = before == 0 ? 0 : std::min(n, kBlock - before);
+  if (head > 0) {
+    std::vector<T> from(static_cast<std::size_t>(before + head), T(0)), to(from.size());
+    std::vector<std::uint8_t> kept(from.size());
+    std::copy_n(x, head, from.data() + before);
+    dispatch::dropout_forward(from.data(), to.data(), kept.data(), before + head, p,
+                              rng.split(static_cast<std::uint64_t>(first / kBlock)).key());
+    std::copy_n(to.data() + before, head, y);
+    std::copy_n(kept.data() + before, head, keep);
+  }
+  const Index skipped = (first + kBlock - 1) / kBlock;
+  parallel_for((n - head + kBlock - 1) / kBlock, 1, [=](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      const Index i = head + block * kBlock;
+      dispatch::dropout_forward(x + i, y + i, keep + i, std::min(n - i, kBlock), p,
+                                rng.split(static_cast<std::uint64_t>(skipped + block)).key());
     }
   });
 }

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
@@ -145,10 +147,18 @@ struct NormGradients {
   P* masked_dy = nullptr;  ///< (rows, channels), or null
 };
 
-/// The gradients of batch normalisation. inv_std (channels): 1 / sqrt(variance + epsilon) of the forward pass;
-/// `batch_statistics`: mean and variance came from this batch, and were not constants.
+/// Where batch normalisation had mean and variance from.
+struct NormStatistics {
+  bool of_batch = true;  ///< of a batch; else they were constants
+  /// Of a batch of which these rows are a part: turns two sums a channel over them into sums over the batch, and
+  /// returns its rows. None: these rows are the batch.
+  std::function<double(std::span<double> sums)> whole = {};
+};
+
+/// The gradients of batch normalisation; those of scale and shift are of these rows. inv_std (channels):
+/// 1 / sqrt(variance + epsilon) of the forward pass.
 template <class T, class P>
-void batch_norm_backward(const NormRows<T, P>& s, const T* inv_std, bool batch_statistics,
+void batch_norm_backward(const NormRows<T, P>& s, const T* inv_std, const NormStatistics& statistics,
                          const NormGradients<T, P>& out) {
   std::vector<double> sums;
   dispatch::reduce_rows<T>(s.rows, s.channels, sums, [&](Index b, Index e, double* sum, double* sum_x) {
@@ -160,12 +170,17 @@ void batch_norm_backward(const NormRows<T, P>& s, const T* inv_std, bool batch_s
   Workspace<T> coefficients(static_cast<std::size_t>(2 * s.channels));
   T* const factor = coefficients.data();
   T* const constant = factor + s.channels;
-  const auto n = static_cast<double>(std::max<Index>(s.rows, 1));
+  for (Index c = 0; c < s.channels; ++c) {
+    const double sum_g_xhat = sums[static_cast<std::size_t>(s.channels + c)] * static_cast<double>(inv_std[c]);
+    if (out.dgamma != nullptr) out.dgamma[c] = static_cast<T>(sum_g_xhat);
+    if (out.dbeta != nullptr) out.dbeta[c] = static_cast<T>(sums[static_cast<std::size_t>(c)]);
+  }
+  const bool batch_statistics = statistics.of_batch;
+  auto n = static_cast<double>(std::max<Index>(s.rows, 1));
+  if (batch_statistics && statistics.whole) n = statistics.whole(sums);
   for (Index c = 0; c < s.channels; ++c) {
     const double sum_g = sums[static_cast<std::size_t>(c)];
     const double sum_g_xhat = sums[static_cast<std::size_t>(s.channels + c)] * static_cast<double>(inv_std[c]);
-    if (out.dgamma != nullptr) out.dgamma[c] = static_cast<T>(sum_g_xhat);
-    if (out.dbeta != nullptr) out.dbeta[c] = static_cast<T>(sum_g);
     const double a = static_cast<double>(s.scale[c]);
     const double f = batch_statistics ? -a * static_cast<double>(inv_std[c]) * sum_g_xhat / n : 0.0;
     factor[c] = static_cast<T>(f);
@@ -179,10 +194,10 @@ void batch_norm_backward(const NormRows<T, P>& s, const T* inv_std, bool batch_s
 }
 
 #if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_INSTANTIATE(T, P)                                                               \
-  CONTEXTURE_EXTERN template void channel_moments<P>(Index, Index, const P*, double*, double*);    \
-  CONTEXTURE_EXTERN template void channel_affine<T, P>(const NormRows<T, P>&, P*);                 \
-  CONTEXTURE_EXTERN template void batch_norm_backward<T, P>(const NormRows<T, P>&, const T*, bool, \
+#define CONTEXTURE_INSTANTIATE(T, P)                                                                                \
+  CONTEXTURE_EXTERN template void channel_moments<P>(Index, Index, const P*, double*, double*);                     \
+  CONTEXTURE_EXTERN template void channel_affine<T, P>(const NormRows<T, P>&, P*);                                  \
+  CONTEXTURE_EXTERN template void batch_norm_backward<T, P>(const NormRows<T, P>&, const T*, const NormStatistics&, \
                                                             const NormGradients<T, P>&);
 CONTEXTURE_INSTANTIATE(float, float)
 CONTEXTURE_INSTANTIATE(double, double)

@@ -5,8 +5,9 @@
 // docs/context-prediction.md has the maths, every option and where this departs from the paper.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,16 +58,21 @@ class ContextPrediction final : public PretextTask<T> {
   /// Natural images give 40 to 50 % honestly; ports that leak report 79 to 97 %.
   [[nodiscard]] double suspicious_accuracy() const override { return 0.6; }
 
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
                                         const Rng& rng) const override {
     return sampler_.sample(images, indices, rng);
   }
 
   [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     const Variable<T> scores = logits(encoder, batch);
-    return {softmax_cross_entropy<T>(scores, batch.targets,
-                                     {.class_weights = weights_, .label_smoothing = options_.label_smoothing}),
-            count_correct(scores.value(), batch.targets), static_cast<Index>(batch.targets.size())};
+    double weight = 0;
+    for (const std::int32_t target : batch.targets)
+      weight += static_cast<double>(weights_[static_cast<std::size_t>(target)]);
+    return {.loss = softmax_cross_entropy<T>(scores, batch.targets,
+                                             {.class_weights = weights_, .label_smoothing = options_.label_smoothing}),
+            .correct = count_correct(scores.value(), batch.targets),
+            .count = static_cast<Index>(batch.targets.size()),
+            .weight = weight};
   }
 
   /// Scores (pairs, 8) of the directions, from once-encoded patches.

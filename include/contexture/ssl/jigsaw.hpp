@@ -16,6 +16,7 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
@@ -71,7 +72,7 @@ class Jigsaw final : public PretextTask<T> {
   /// a puzzle's first patch; targets: numbers of jigsaw_order(). Puzzles with two or more blank patches have more
   /// than one solution, and are left out; not where less than two others are in the batch, so that the loss stays
   /// defined.
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
                                         const Rng& rng) const override {
     PretextBatch batch;
     batch.images = static_cast<Index>(indices.size());
@@ -104,8 +105,8 @@ class Jigsaw final : public PretextTask<T> {
 
   /// Throws std::invalid_argument for a batch of one puzzle in training.
   [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
-    require(batch.targets.size() >= 2 || !head_.training(), name(), ": a batch of ", batch.targets.size(),
-            " puzzle, expected 2 or more");
+    require(batch.targets.size() >= 2 || !head_.training() || shared_norm() != nullptr, name(), ": a batch of ",
+            batch.targets.size(), " puzzle, expected 2 or more");
     const Variable<T> scores = logits(encoder, batch);
     return {softmax_cross_entropy<T>(scores, batch.targets), count_correct(scores.value(), batch.targets),
             static_cast<Index>(batch.targets.size())};

@@ -2,14 +2,15 @@
 // Several pretext tasks on one encoder: every step answers each of them, and the losses are added up.
 #pragma once
 
+#include <cstddef>
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/ssl/pretext.hpp"
@@ -46,7 +47,7 @@ class JointTask final : public PretextTask<T> {
   [[nodiscard]] double suspicious_accuracy() const override { return parts_.front().task->suspicious_accuracy(); }
 
   /// Part i's batch is parts[i], drawn from rng.split(i).
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
                                         const Rng& rng) const override {
     PretextBatch batch;
     batch.images = static_cast<Index>(indices.size());
@@ -61,9 +62,11 @@ class JointTask final : public PretextTask<T> {
     require(batch.parts.size() == parts_.size(), "JointTask: a batch of ", batch.parts.size(), " parts for ",
             parts_.size(), " tasks");
     PretextLoss<T> total;
-    for (std::size_t i = 0; i < batch.parts.size(); ++i) {
+    for (std::size_t i = 0; i < batch.parts.size(); ++i)
       total.parts.push_back(parts_[i].task->loss(encoder, batch.parts[i]));
-      const Variable<T> weighted = scale(total.parts[i].loss, static_cast<T>(parts_[i].weight));
+    const std::vector<double> factors = weigh_processes(total);
+    for (std::size_t i = 0; i < batch.parts.size(); ++i) {
+      const Variable<T> weighted = scale(total.parts[i].loss, static_cast<T>(parts_[i].weight * factors[i]));
       total.loss = i == 0 ? weighted : add(total.loss, weighted);
     }
     total.correct = total.parts.front().correct;
@@ -86,6 +89,21 @@ class JointTask final : public PretextTask<T> {
   }
 
  private:
+  // Where processes share a batch, each part's mean over them goes by other weights, but a loss has one. So every
+  // process weighs 1, and its parts' losses get the factors that are returned.
+  static std::vector<double> weigh_processes(PretextLoss<T>& total) {
+    std::vector<double> factors(total.parts.size(), 1.0);
+    ProcessGroup* const group = shared_batch();
+    if (group == nullptr) return factors;
+    for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = total.parts[i].mean_weight();
+    std::vector<double> sums = factors;
+    group->sum(sums);
+    for (std::size_t i = 0; i < factors.size(); ++i)
+      factors[i] *= sums[i] > 0 ? static_cast<double>(group->size()) / sums[i] : 0.0;
+    total.weight = 1;
+    return factors;
+  }
+
   std::vector<JointPart<T>> parts_;
 };
 

@@ -19,6 +19,7 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/augmentation.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/resample.hpp"
 #include "contexture/ssl/colour.hpp"
@@ -120,7 +121,7 @@ class PatchSampler {
   ///   inputs (images * grids * n * n, patch, patch, channels), grids of an image one after the other.
   /// Throws std::invalid_argument for images of another size or an index out of range.
   template <class AfterGrid>
-  void cut_grids(const ImageSet& images, std::span<const Index> indices, const Rng& rng, Tensor<float>& inputs,
+  void cut_grids(const ImageSet& images, const BatchIndices& indices, const Rng& rng, Tensor<float>& inputs,
                  AfterGrid&& after_grid) const {
     check(images);
     const Index side = options_.patch;
@@ -137,7 +138,7 @@ class PatchSampler {
     for (std::size_t k = 0; k < indices.size(); ++k) {
       require(indices[k] >= 0 && indices[k] < images.count, "PatchSampler: image ", indices[k], " of ", images.count);
       const std::uint8_t* image = images.image(indices[k]);
-      Rng stream = rng.split(k);
+      Rng stream = indices.stream(rng, k);
       for (int g = 0; g < options_.grids_per_image; ++g) {
         place(stream, scratch.placement);
         const bool treat_grid = stream.bernoulli(options_.colour_probability);
@@ -153,7 +154,7 @@ class PatchSampler {
 
   /// The patches and pairs of images `indices`, cut by cut_grids().
   ///   first, second: rows of inputs; targets: direction from first to second.
-  void sample(const ImageSet& images, std::span<const Index> indices, const Rng& rng, PretextBatch& batch) const {
+  void sample(const ImageSet& images, const BatchIndices& indices, const Rng& rng, PretextBatch& batch) const {
     batch.parts.clear();
     batch.images = static_cast<Index>(indices.size());
     clear_pairs(batch);
@@ -177,7 +178,7 @@ class PatchSampler {
     }
   }
 
-  [[nodiscard]] PretextBatch sample(const ImageSet& images, std::span<const Index> indices, const Rng& rng) const {
+  [[nodiscard]] PretextBatch sample(const ImageSet& images, const BatchIndices& indices, const Rng& rng) const {
     PretextBatch batch;
     sample(images, indices, rng, batch);
     return batch;

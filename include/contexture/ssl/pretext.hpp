@@ -14,8 +14,10 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/picture.hpp"
 #include "contexture/models/backbone.hpp"
@@ -33,6 +35,9 @@ struct PretextLoss {
   Index correct = 0;                    ///< examples whose most probable answer is the right one
   Index count = 0;                      ///< examples
   std::vector<PretextLoss> parts = {};  ///< one a part, of a task that is made of tasks
+  double weight = -1;                   ///< what the mean was divided by; negative: the number of examples
+
+  [[nodiscard]] double mean_weight() const { return weight < 0 ? static_cast<double>(count) : weight; }
 };
 
 /// A task whose answers come with the images. As a module it is the head that answers it: trained besides the encoder
@@ -51,12 +56,15 @@ class PretextTask : public Module<T> {
   /// how they were stored, cut or resized; 1: no such bound is known.
   [[nodiscard]] virtual double suspicious_accuracy() const { return 1; }
 
-  /// The batch of the images `indices`, a pure function of its arguments: give the run's stream
-  /// split by step. Runs on the prefetch thread, beside loss(): thread safe.
-  [[nodiscard]] virtual PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+  /// The batch of the images `indices`, or a part of it, a pure function of its arguments: give the run's stream
+  /// split by step. What is random about image k comes from indices.stream(rng, k), so that parts have what the whole
+  /// batch has. Runs on the prefetch thread, beside loss(): thread safe.
+  [[nodiscard]] virtual PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
                                                 const Rng& rng) const = 0;
 
-  /// Forward pass of a batch; in training mode when `encoder` and the task are.
+  /// Forward pass of a batch; in training mode when `encoder` and the task are. Where processes share a batch, it is
+  /// that of a part. A loss that compares examples with each other takes them from rows_of_batch(); the mean over the
+  /// processes' losses, by their weights, is the batch's.
   [[nodiscard]] virtual PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) = 0;
 
   /// What the task makes of one image, for people: by default, the inputs of a batch of that image alone.
@@ -116,6 +124,35 @@ void add_answers(const PretextLoss<T>& answer, PretextEvaluation& sums) {
   for (std::size_t i = 0; i < answer.parts.size(); ++i) add_answers(answer.parts[i], sums.parts[i]);
 }
 
+inline void append_sums(const PretextEvaluation& sums, std::vector<double>& numbers) {
+  numbers.insert(numbers.end(), {sums.loss, sums.accuracy, static_cast<double>(sums.count)});
+  numbers.push_back(static_cast<double>(sums.parts.size()));
+  for (const PretextEvaluation& part : sums.parts) append_sums(part, numbers);
+}
+
+// Adds what append_sums() wrote; returns where it ends.
+inline const double* add_sums(const double* numbers, PretextEvaluation& sums) {
+  sums.loss += numbers[0];
+  sums.accuracy += numbers[1];
+  sums.count += static_cast<Index>(numbers[2]);
+  sums.parts.resize(std::max(sums.parts.size(), static_cast<std::size_t>(numbers[3])));
+  const auto parts = static_cast<std::size_t>(numbers[3]);
+  numbers += 4;
+  for (std::size_t i = 0; i < parts; ++i) numbers = add_sums(numbers, sums.parts[i]);
+  return numbers;
+}
+
+// Sums over all processes, which may have had different numbers of batches, or none.
+inline void add_up_processes(PretextEvaluation& sums) {
+  ProcessGroup& group = process_group();
+  if (group.size() == 1) return;
+  std::vector<double> own;
+  append_sums(sums, own);
+  const std::vector<double> all = gather_values<double>(group, own);
+  sums = {};
+  for (const double* at = all.data(); at != all.data() + all.size();) at = add_sums(at, sums);
+}
+
 inline void divide_by_count(PretextEvaluation& sums) {
   const auto count = static_cast<double>(std::max<Index>(sums.count, 1));
   sums.loss /= count;
@@ -132,7 +169,8 @@ inline void divide_by_count(PretextEvaluation& sums) {
 
 /// Answers the task on the images `indices` in evaluation mode and without a tape, in as few batches as have at most
 /// `batch_size` images, of equal size up to one image (no task is left with a last image alone), batch b drawn from
-/// rng.split(b): with the same stream, every call asks the same questions.
+/// rng.split(b): with the same stream, every call asks the same questions. The processes of a group share the batches
+/// out, and all have the result: collective.
 template <class T>
 [[nodiscard]] PretextEvaluation evaluate_pretext(PretextTask<T>& task, Backbone<T>& encoder, const ImageSet& images,
                                                  std::span<const Index> indices, Index batch_size, const Rng& rng) {
@@ -142,12 +180,14 @@ template <class T>
   PretextEvaluation result;
   const auto total = static_cast<Index>(indices.size());
   const Index batches = pretext_evaluation_batches(total, batch_size);
-  for (Index b = 0; b < batches; ++b) {
+  const Part own = part_of(process_group());
+  for (Index b = own.begin(batches); b < own.end(batches); ++b) {
     const Index begin = b * total / batches, end = (b + 1) * total / batches;
     const auto part = indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
     const PretextBatch batch = task.make_batch(images, part, rng.split(static_cast<std::uint64_t>(b)));
     detail::add_answers(task.loss(encoder, batch), result);
   }
+  detail::add_up_processes(result);
   detail::divide_by_count(result);
   return result;
 }

@@ -71,7 +71,7 @@ class RotationPrediction final : public PretextTask<T> {
 
   /// inputs (N or 4N,side,side,C), side the shorter side of the images; targets: quarter turns, counter-clockwise.
   /// Of images that are not square, a random square of that side is turned.
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
                                         const Rng& rng) const override {
     Batch upright;
     contexture::make_batch(images, indices, normalization_, &options_.augmentation, rng.split("images"), upright);
@@ -86,7 +86,7 @@ class RotationPrediction final : public PretextTask<T> {
     const Rng turning = rng.split("rotation");
     float* out = batch.inputs.data();
     for (std::size_t k = 0; k < indices.size(); ++k) {
-      Rng stream = turning.split(k);
+      Rng stream = indices.stream(turning, k);
       const Index y = stream.below(static_cast<std::uint32_t>(images.height - side + 1));
       const Index x = stream.below(static_cast<std::uint32_t>(images.width - side + 1));
       const auto first = static_cast<std::int32_t>(options_.all_rotations ? 0 : stream.below(4));

@@ -43,11 +43,12 @@ class Simclr final : public ViewPairTask<T> {
 
   [[nodiscard]] std::string name() const override { return "SimCLR"; }
 
-  /// NT-Xent. A view is answered rightly when its partner is the most similar of all other views.
+  /// NT-Xent, against all views of a shared batch. A view is answered rightly when its partner is the most similar of
+  /// all other views.
   [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
-    const std::vector<std::int32_t> partner = view_partners(batch);
-    const Variable<T> similarity =
-        self_similarity(normalize_rows(this->embed(encoder, batch)), static_cast<T>(1.0 / options_.temperature));
+    std::vector<std::int32_t> partner = view_partners(batch);
+    const Variable<T> similarity = similarity_to_batch(normalize_rows(this->embed(encoder, batch)), partner,
+                                                       static_cast<T>(1.0 / options_.temperature));
     return {softmax_cross_entropy<T>(similarity, partner), count_correct(similarity.value(), partner),
             static_cast<Index>(partner.size())};
   }

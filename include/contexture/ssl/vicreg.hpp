@@ -52,8 +52,9 @@ class Vicreg final : public ViewPairTask<T> {
   [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
     const std::vector<std::int32_t> partner = view_partners(batch);
     const Variable<T> z = this->embed(encoder, batch);
-    const Variable<T> a = gather_rows(z, batch.first);
-    const Variable<T> b = gather_rows(z, batch.second);
+    // Variances and covariances are those of all images of a shared batch: its processes all have the whole loss.
+    const Variable<T> a = rows_of_batch(gather_rows(z, batch.first)).rows;
+    const Variable<T> b = rows_of_batch(gather_rows(z, batch.second)).rows;
     const DecorrelationOptions options{.variance_weight = options_.variance_weight / 2,
                                        .covariance_weight = options_.covariance_weight};
     const Variable<T> apart = add(decorrelation_loss(a, options), decorrelation_loss(b, options));

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
@@ -47,11 +49,24 @@ namespace contexture {
   return partner;
 }
 
-/// Embeddings (2N,D) whose partner has the largest cosine similarity to them of all others.
+/// Scalar products of the rows (2N,D) with all rows of the batch, times `scale`, as self_similarity() gives them.
+/// Where processes share the batch these are all processes' rows, and `partner` becomes their numbers among them.
+template <class T>
+[[nodiscard]] Variable<T> similarity_to_batch(const Variable<T>& rows, std::vector<std::int32_t>& partner,
+                                              std::type_identity_t<T> scale) {
+  if (shared_batch() == nullptr) return self_similarity(rows, scale);
+  const GatheredRows<T> all = rows_of_batch(rows);
+  for (std::int32_t& p : partner) p += static_cast<std::int32_t>(all.first);
+  return cross_similarity(rows, all.rows, all.first, scale);
+}
+
+/// Embeddings (2N,D) whose partner has the largest cosine similarity to them of all others in the batch.
 template <class T>
 [[nodiscard]] Index retrieved_partners(const Variable<T>& embeddings, std::span<const std::int32_t> partner) {
   const NoGrad no_grad;
-  return count_correct(self_similarity(normalize_rows(embeddings), T(1)).value(), partner);
+  std::vector<std::int32_t> right(partner.begin(), partner.end());
+  const Variable<T> similarity = similarity_to_batch(normalize_rows(embeddings), right, T(1));
+  return count_correct(similarity.value(), right);
 }
 
 /// A pretext task on pairs of views: all of it but the name and the loss.
@@ -60,14 +75,16 @@ class ViewPairTask : public PretextTask<T> {
  public:
   [[nodiscard]] double chance(Index batch_images) const override { return retrieval_chance(batch_images); }
 
-  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, std::span<const Index> indices,
+  [[nodiscard]] PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
                                         const Rng& rng) const override {
     return sampler_.pairs(images, indices, rng);
   }
 
-  /// The views' embeddings, (2N,output). Throws std::invalid_argument where N is 1: nothing to tell an image from.
+  /// The views' embeddings, (2N,output). Throws std::invalid_argument where the batch has one image: nothing to tell it
+  /// from.
   [[nodiscard]] Variable<T> embed(Backbone<T>& encoder, const PretextBatch& batch) {
-    require(batch.first.size() >= 2, this->name(), ": a batch of ", batch.first.size(), " image, expected 2 or more");
+    require(batch.first.size() >= 2 || shared_batch() != nullptr, this->name(), ": a batch of ", batch.first.size(),
+            " image, expected 2 or more");
     return head_(global_avg_pool(encoder(input_variable<T>(batch.inputs))));
   }
 

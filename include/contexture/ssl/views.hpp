@@ -160,11 +160,11 @@ class ViewSampler {
     }
   }
 
-  /// Two views of each of the images `indices`; view v of the list's image k draws from rng.split(k).split(v)
+  /// Two views of each of the images `indices`; view v of a batch's image k draws from rng.split(k).split(v)
   /// alone.
   ///   inputs (2N, height, width, channels): first views, then second views; first, second: rows of inputs.
   /// Throws std::invalid_argument for images of another size or an index out of range.
-  [[nodiscard]] PretextBatch pairs(const ImageSet& images, std::span<const Index> indices, const Rng& rng) const {
+  [[nodiscard]] PretextBatch pairs(const ImageSet& images, const BatchIndices& indices, const Rng& rng) const {
     require(images.height == height_ && images.width == width_ && images.channels == channels_,
             "ViewSampler: images of ", images.height, " x ", images.width, " x ", images.channels, ", expected ",
             height_, " x ", width_, " x ", channels_);
@@ -178,7 +178,7 @@ class ViewSampler {
     for (std::size_t k = 0; k < count; ++k) {
       require(indices[k] >= 0 && indices[k] < images.count, "ViewSampler: image ", indices[k], " of ", images.count);
       for (std::size_t v = 0; v < 2; ++v) {
-        Rng stream = rng.split(k).split(v);
+        Rng stream = indices.stream(rng, k).split(v);
         view(images.image(indices[k]), stream, scratch, batch.inputs.data() + static_cast<Index>(v * count + k) * size);
       }
       batch.first.push_back(static_cast<std::int32_t>(k));

@@ -11,6 +11,7 @@
 
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/augmentation.hpp"
 #include "contexture/data/batch.hpp"
@@ -45,10 +46,11 @@ class ClassifierTask final : public FitTask<Batch> {
 
   Module<float>& module() override { return model_; }
 
-  Batch make_batch(std::int64_t step) const override {
+  Batch make_batch(std::int64_t step, const Part& part) const override {
     Batch batch;
-    contexture::make_batch(images_.set, sampler_.batch(step), model_.options().normalization, &images_.augmentation,
-                           rng_.split(static_cast<std::uint64_t>(step)), batch);
+    const std::vector<Index> whole = sampler_.batch(step);
+    contexture::make_batch(images_.set, BatchIndices(whole, part), model_.options().normalization,
+                           &images_.augmentation, rng_.split(static_cast<std::uint64_t>(step)), batch);
     return batch;
   }
 

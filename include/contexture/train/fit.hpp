@@ -3,7 +3,8 @@
 // pass, optional clipping, optimiser step, evaluation at fixed steps, the best weights kept. A task
 // says what a batch, a loss and an evaluation are; what a person sees while it runs goes through
 // Progress (nothing is printed here); where and when state is saved is the caller's hook. All that
-// the loop remembers is in FitState, so a run continues from a copy of it bit by bit.
+// the loop remembers is in FitState, so a run continues from a copy of it bit by bit. In a thread with a process group
+// the loop is one of several, each with its part of every batch (data_parallel.hpp).
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -20,12 +22,14 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/finite.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/prefetch.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/state_tensors.hpp"
 #include "contexture/optim/weight_average.hpp"
+#include "contexture/train/data_parallel.hpp"
 #include "contexture/train/history.hpp"
 #include "contexture/train/progress.hpp"
 
@@ -47,6 +51,9 @@ struct BatchLoss {
   Variable<float> loss;       ///< scalar mean over the examples
   std::int64_t correct = 0;   ///< right answers among the examples
   std::int64_t examples = 0;  ///< rows of the logits: images, or patch pairs
+  double weight = -1;         ///< what the mean was divided by; negative: the number of examples
+
+  [[nodiscard]] double mean_weight() const { return weight < 0 ? static_cast<double>(examples) : weight; }
 };
 
 /// Result of a pass over the validation split.
@@ -63,13 +70,14 @@ class FitTask {
   virtual ~FitTask() = default;
   /// Everything that is trained or has running statistics.
   virtual Module<float>& module() = 0;
-  /// The batch of a step: a pure function of the step. Runs on the prefetch thread.
-  virtual B make_batch(std::int64_t step) const = 0;
-  /// Forward pass of a batch, in training mode; may consume the batch.
+  /// A part of the batch of a step, in one process all of it: a pure function of both. Runs on the prefetch thread.
+  virtual B make_batch(std::int64_t step, const Part& part) const = 0;
+  /// Forward pass of a batch, in training mode; may consume the batch. Of several processes each has its part.
   virtual BatchLoss loss(B& batch) = 0;
-  /// A pass over the validation split, in evaluation mode; may leave the mode changed.
+  /// A pass over the validation split, in evaluation mode; may leave the mode changed. Several processes call it
+  /// together.
   virtual Evaluation evaluate() = 0;
-  /// Images that a step takes in.
+  /// Images that a step takes in, those of all processes.
   [[nodiscard]] virtual std::int64_t images_per_step() const = 0;
 };
 
@@ -87,6 +95,9 @@ struct FitOptions {
   Rng rng{0};                  ///< dropout of step s draws from rng.split(s)
   double save_seconds = 30;    ///< at least this long between two calls of FitHooks::save
   std::size_t prefetch = 4;    ///< batches made ahead
+  /// Of several processes: batch normalisation sees the whole batch, else each process its part. Without: it does where
+  /// a process has fewer than kImagesForOwnNorm images.
+  std::optional<bool> share_norm = {};
 };
 
 /// All that the loop remembers, besides the module's tensors and the optimiser's.
@@ -115,8 +126,9 @@ struct FitRun {
 struct FitHooks {
   Progress* progress = nullptr;
   const StopToken* stop = nullptr;
-  std::function<void(const FitRun&)> begin = {};  ///< before anything else: may put back what `save` kept
-  std::function<void(const FitRun&)> save = {};   ///< between two steps: now and then, and when stopped
+  std::function<void(const FitRun&)> begin =
+      {};  ///< before anything else: may put back what `save` kept, in all processes
+  std::function<void(const FitRun&)> save = {};  ///< between two steps: now and then, and when stopped
 };
 
 enum class FitStatus { finished, stopped };
@@ -153,14 +165,22 @@ inline std::string phase_of(const FitOptions& options) {
   return options.phase.empty() ? std::string() : message(" (", options.phase, ")");
 }
 
+inline void check_fit(const FitOptions& options, std::int64_t step) {
+  require(options.steps >= 0 && step >= 0 && step <= options.steps, "fit: step ", step, " of ", options.steps);
+  require(static_cast<bool>(options.learning_rate), "fit: no learning rate");
+  require(options.averaging >= 0 && options.averaging <= kMostAveraging, "fit: averaging ", options.averaging,
+          ", expected 0 to ", kMostAveraging);
+}
+
 // Rows "train" and "validation", and the best weights.
 template <class B>
-void evaluate_now(FitTask<B>& task, const FitOptions& options, FitState& state, const FitHooks& hooks,
+void evaluate_now(FitTask<B>& task, const FitOptions& options, const FitRun& run, const FitHooks& hooks,
                   Stopwatch& watch) {
+  FitState& state = run.state;
   const double trained = watch.lap();
   state.seconds += trained;
   state.training_seconds += trained;
-  const Evaluation evaluation = task.evaluate();
+  const Evaluation evaluation = of_first(process_group(), task.evaluate());
   if (!is_finite(evaluation.loss))
     throw Diverged(message("validation loss became ", not_finite(evaluation.loss), " at step ", state.step, " of ",
                            options.steps, phase_of(options)),
@@ -203,11 +223,7 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
   Module<float>& module = task.module();
   const FitRun run{state, module, optimizer};
   if (hooks.begin) hooks.begin(run);
-  require(options.steps >= 0 && state.step >= 0 && state.step <= options.steps, "fit: step ", state.step, " of ",
-          options.steps);
-  require(static_cast<bool>(options.learning_rate), "fit: no learning rate");
-  require(options.averaging >= 0 && options.averaging <= kMostAveraging, "fit: averaging ", options.averaging,
-          ", expected 0 to ", kMostAveraging);
+  detail::check_fit(options, state.step);
   std::vector<NamedParameter<float>> parameters = module.parameters();
   const auto save = [&] {
     if (!hooks.save) return;
@@ -215,21 +231,27 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     hooks.save(run);
   };
 
+  detail::DataParallel processes(module, task.images_per_step(), options.share_norm);
+  processes.begin(optimizer, state.step);
   detail::WeightAverage average(module, state.average, options.averaging * static_cast<double>(options.steps));
   Prefetcher<B> batches(
-      state.step, options.steps, [&task](std::int64_t step) { return task.make_batch(step); }, options.prefetch);
+      state.step, options.steps,
+      [&task, part = processes.part()](std::int64_t step) { return task.make_batch(step, part); }, options.prefetch);
   detail::Stopwatch watch;
   double saved_at = state.seconds;
   for (;;) {
     const auto next = static_cast<std::size_t>(state.evaluations);
     if (next < options.evaluate_at.size() && options.evaluate_at[next] == state.step) {
       average.exchange();
-      detail::evaluate_now(task, options, state, hooks, watch);
+      processes.require_same_weights(state.step);
+      detail::evaluate_now(task, options, run, hooks, watch);
       average.exchange();
     }
     const bool finished = state.step == options.steps;
-    const bool stopped = !finished && hooks.stop != nullptr && hooks.stop->requested();
-    if (stopped || (!finished && state.seconds - saved_at >= options.save_seconds)) {
+    const auto [stop, due] = processes.agree({.stop = hooks.stop != nullptr && hooks.stop->requested(),
+                                              .save = state.seconds - saved_at >= options.save_seconds});
+    const bool stopped = !finished && stop;
+    if (stopped || (!finished && due)) {
       save();
       saved_at = state.seconds;
       watch.lap();  // saving is not training
@@ -241,26 +263,32 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     module.set_training(true);
     module.reseed(options.rng.split(static_cast<std::uint64_t>(state.step)));
     optimizer.zero_grad();
+    const SharedBatchGuard shared(processes.share_norm());
     BatchLoss result = task.loss(batch);
-    const double loss = static_cast<double>(result.loss.item());
+    detail::LossSums sums{static_cast<double>(result.loss.item()), result.mean_weight(), result.correct,
+                          result.examples};
+    const auto share = static_cast<float>(processes.add_up(sums));
+    const double loss = sums.loss;
     if (!is_finite(loss))
       throw Diverged(message("training loss became ", detail::not_finite(loss), " at step ", state.step, " of ",
                              options.steps, detail::phase_of(options), "; a lower learning rate may help"),
                      state.step);
-    result.loss.backward();
+    result.loss.backward(full<float>(result.loss.shape(), share), processes.observer());
+    processes.finish_gradients();
     if (options.clip_norm > 0) clip_grad_norm(std::span(parameters), options.clip_norm);
     optimizer.step(options.learning_rate(state.step));
+    processes.after_step();
     average.update(++state.step);
-    state.loss_sum += loss * static_cast<double>(result.examples);
-    state.correct += result.correct;
-    state.examples += result.examples;
+    state.loss_sum += loss * static_cast<double>(sums.examples);
+    state.correct += sums.correct;
+    state.examples += sums.examples;
     const double passed = watch.lap();
     state.seconds += passed;
     state.training_seconds += passed;
     if (hooks.progress != nullptr)
       hooks.progress->step(
           state.step, loss,
-          static_cast<double>(result.correct) / static_cast<double>(std::max<std::int64_t>(result.examples, 1)),
+          static_cast<double>(sums.correct) / static_cast<double>(std::max<std::int64_t>(sums.examples, 1)),
           state.training_seconds > 0 ? static_cast<double>(state.step * task.images_per_step()) / state.training_seconds
                                      : 0);
   }

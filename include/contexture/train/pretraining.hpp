@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/data/sampler.hpp"
@@ -84,16 +86,17 @@ class PretrainTask final : public FitTask<PretextBatch> {
 
   Module<float>& module() override { return model_; }
 
-  PretextBatch make_batch(std::int64_t step) const override {
+  PretextBatch make_batch(std::int64_t step, const Part& part) const override {
     const Rng rng = rng_.split(static_cast<std::uint64_t>(step));
     const std::int64_t before = more_before(step);
-    if (more_before(step + 1) > before) return pretext_.make_batch(*more_, more_sampler_->batch(before), rng);
-    return pretext_.make_batch(set_, sampler_.batch(step - before), rng);
+    const bool more = more_before(step + 1) > before;
+    const std::vector<Index> whole = more ? more_sampler_->batch(before) : sampler_.batch(step - before);
+    return pretext_.make_batch(more ? *more_ : set_, BatchIndices(whole, part), rng);
   }
 
   BatchLoss loss(PretextBatch& batch) override {
     const PretextLoss<float> result = pretext_.loss(encoder_, batch);
-    return {result.loss, result.correct, result.count};
+    return {result.loss, result.correct, result.count, result.mean_weight()};
   }
 
   Evaluation evaluate() override {
@@ -141,6 +144,8 @@ inline FitState pretrain(Backbone<float>& encoder, PretextTask<float>& task, con
                          const TrainingOptions& options, const Rng& rng, const FitHooks& hooks = {}) {
   detail::check_image_set("pretrain", images.set);
   detail::check_training("pretrain", options, images.of_set());
+  if (images.more != nullptr && images.more->count > 0)
+    detail::check_processes("pretrain", std::min(options.batch, images.more->count));
   require(options.evaluate_at.empty() || !images.validation.empty(),
           "pretrain: to be evaluated, but PretrainImages::validation has no images");
   detail::PretrainTask training(encoder, task, images, options.batch, rng);

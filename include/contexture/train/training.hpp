@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
@@ -44,15 +45,23 @@ struct TrainingOptions {
   std::string phase = {};                      ///< which training this is, for messages only
   double save_seconds = 30;                    ///< as FitOptions::save_seconds
   std::optional<Rng> dropout = {};             ///< its stream; without: one of the training's
+  std::optional<bool> share_norm = {};         ///< as FitOptions::share_norm
 };
 
 namespace detail {
+
+// Each process has an image of every batch.
+inline void check_processes(const char* who, Index batch) {
+  require_input(batch >= process_group().size(), who, ": batches of ", batch, " images for ", process_group().size(),
+                " processes, expected an image for each: start fewer, or take larger batches");
+}
 
 // Throws std::invalid_argument for options that make no sense; `who` opens the message.
 inline void check_training(const char* who, const TrainingOptions& o, Index images) {
   require(images >= 1, who, ": no images to learn from");
   require(o.steps >= 0 && o.batch >= 1, who, ": ", o.steps, " steps of ", o.batch,
           " images, expected 0 or more of 1 or more");
+  check_processes(who, std::min(o.batch, images));
   require(std::isfinite(o.learning_rate) && o.learning_rate >= 0 && o.warmup >= 0 && o.warmup <= 1, who,
           ": learning rate ", o.learning_rate, ", warm-up ", o.warmup, ", expected 0 or more, and 0 to 1");
 }
@@ -72,6 +81,7 @@ FitState train(FitTask<B>& task, const TrainingOptions& o, Index images, const R
   options.phase = o.phase;
   options.rng = o.dropout.value_or(rng.split("dropout"));
   options.save_seconds = o.save_seconds;
+  options.share_norm = o.share_norm;
   FitState state;
   fit(task, *optimizer, options, state, hooks);
   return state;

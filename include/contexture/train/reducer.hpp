@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Where the gradients of several processes meet. The loop tells a Reducer of each gradient that backward has completed,
+// and asks for all of them before the optimiser takes its step. For one process there is nothing to do; for several,
+// gradients travel in buckets, each as soon as it is full, while backward goes on with the layers before.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "contexture/autograd/variable.hpp"
+#include "contexture/core/process_group.hpp"
+#include "contexture/core/tensor.hpp"
+#include "contexture/nn/module.hpp"
+#include "contexture/optim/optimizer.hpp"
+
+namespace contexture {
+
+class Reducer {
+ public:
+  virtual ~Reducer() = default;
+  /// The gradient of this leaf (Variable::leaf()) is complete, as far as this process goes. Called within backward.
+  virtual void ready(const void* /*leaf*/) {}
+  /// Backward is over; when this returns, gradients are those of all processes.
+  virtual void finish() {}
+};
+
+/// Adds up the gradients of a group's processes. All have the same parameters, in the same order; those without a
+/// gradient in one process count as 0 there, those without one anywhere stay without.
+class BucketReducer final : public Reducer {
+ public:
+  /// Numbers in a bucket, unless a parameter has more: 1 MiB. Smaller ones begin earlier and wait more often.
+  static constexpr std::size_t kBucket = 262'144;
+
+  BucketReducer(ProcessGroup& group, std::vector<NamedParameter<float>> parameters, std::size_t bucket = kBucket)
+      : group_(group), parameters_(detail::distinct(std::move(parameters))), places_(parameters_.size()) {
+    // Backward completes the last layers first.
+    for (std::size_t i = parameters_.size(); i-- > 0;) {
+      const std::size_t size = parameters_[i].variable.size();
+      if (buckets_.empty() || buckets_.back().numbers + size > bucket) buckets_.emplace_back();
+      Bucket& b = buckets_.back();
+      places_[i] = {buckets_.size() - 1, b.numbers};
+      b.numbers += size;
+      b.parameters.push_back(i);
+    }
+    for (Bucket& b : buckets_) {
+      // Behind the gradients, how many processes have each.
+      b.values = empty<float>({b.numbers + b.parameters.size()});
+    }
+    begin_step();
+  }
+
+  ~BucketReducer() override {
+    for (Bucket& b : buckets_) require_done(b);
+  }
+
+  void ready(const void* leaf) override {
+    if (leaves_.empty())
+      for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        if (const void* const own = parameters_[i].variable.leaf())
+          leaves_[own] = i;
+        else
+          ++buckets_[places_[i].bucket].ready;  // frozen: nothing to wait for
+      }
+    const auto found = leaves_.find(leaf);
+    if (found == leaves_.end()) return;
+    Bucket& bucket = buckets_[places_[found->second].bucket];
+    put(found->second);
+    ++bucket.ready;
+    for (; next_ < buckets_.size() && buckets_[next_].ready == buckets_[next_].parameters.size(); ++next_)
+      begin(buckets_[next_]);
+    move_on();
+  }
+
+  void finish() override {
+    for (; next_ < buckets_.size(); ++next_) {
+      for (const std::size_t i : buckets_[next_].parameters) put(i);  // what backward did not come to, too
+      begin(buckets_[next_]);
+    }
+    for (Bucket& bucket : buckets_) {
+      bucket.pending->wait();
+      bucket.pending = nullptr;
+      take(bucket);
+    }
+    begin_step();
+  }
+
+ private:
+  struct Bucket {
+    std::size_t numbers = 0;              // of gradients
+    std::vector<std::size_t> parameters;  // in the order in which backward is expected to complete them
+    std::size_t ready = 0;                // of those
+    Tensor<float> values;
+    std::unique_ptr<ProcessGroup::Pending> pending;
+  };
+  struct Place {
+    std::size_t bucket = 0, offset = 0;
+  };
+
+  void begin_step() {
+    next_ = 0;
+    leaves_.clear();  // a parameter that was frozen and thawed is another leaf
+    for (Bucket& b : buckets_) {
+      b.ready = 0;
+      std::fill_n(b.values.data(), b.values.size(), 0.0F);
+    }
+  }
+
+  [[nodiscard]] float& holders(std::size_t i) {
+    Bucket& bucket = buckets_[places_[i].bucket];
+    const auto at = std::find(bucket.parameters.begin(), bucket.parameters.end(), i) - bucket.parameters.begin();
+    return bucket.values.data()[bucket.numbers + static_cast<std::size_t>(at)];
+  }
+
+  void put(std::size_t i) {
+    Variable<float>& variable = parameters_[i].variable;
+    if (!variable.has_grad()) return;
+    std::copy_n(variable.grad().data(), variable.size(), buckets_[places_[i].bucket].values.data() + places_[i].offset);
+    holders(i) = 1;
+  }
+
+  void take(const Bucket& bucket) {
+    for (const std::size_t i : bucket.parameters) {
+      Variable<float>& variable = parameters_[i].variable;
+      if (holders(i) == 0 || !variable.requires_grad()) continue;
+      if (!variable.has_grad()) variable.set_grad(empty<float>(variable.shape()));
+      std::copy_n(bucket.values.data() + places_[i].offset, variable.size(), variable.mutable_grad().data());
+    }
+  }
+
+  void begin(Bucket& bucket) {
+    bucket.pending = group_.begin_sum(std::span(bucket.values.data(), bucket.values.size()));
+  }
+
+  // Nothing else moves data while backward computes.
+  void move_on() {
+    for (std::size_t b = 0; b < next_; ++b)
+      if (buckets_[b].pending != nullptr) (void)buckets_[b].pending->test();
+  }
+
+  // The memory of a sum under way is written to until it is done; where that fails the group has said so already.
+  static void require_done(Bucket& bucket) noexcept {
+    try {
+      if (bucket.pending != nullptr) bucket.pending->wait();
+    } catch (...) {
+      bucket.pending = nullptr;
+    }
+  }
+
+  ProcessGroup& group_;
+  std::vector<NamedParameter<float>> parameters_;
+  std::vector<Place> places_;  // one a parameter
+  std::vector<Bucket> buckets_;
+  std::unordered_map<const void*, std::size_t> leaves_;  // -> parameter
+  std::size_t next_ = 0;                                 // the bucket that travels next: all processes keep this order
+};
+
+/// What a group needs.
+[[nodiscard]] inline std::unique_ptr<Reducer> make_reducer(ProcessGroup& group,
+                                                           std::vector<NamedParameter<float>> parameters) {
+  if (group.size() == 1) return std::make_unique<Reducer>();
+  return std::make_unique<BucketReducer>(group, std::move(parameters));
+}
+
+}  // namespace contexture
