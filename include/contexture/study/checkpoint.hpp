@@ -7,6 +7,8 @@
 // checkpoint, and one to go back to where the disk damages it later.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/nn/serialize.hpp"
 #include "contexture/study/results.hpp"
 #include "contexture/study/results_json.hpp"
@@ -56,15 +59,28 @@ inline std::string text_of(const Json& json) { return json.dump(-1, ' ', false, 
 
 }  // namespace detail::checkpoint
 
-/// Writes the state of a run, atomically; the checkpoint that was there becomes the previous one. Throws InputError
-/// where the disk does not take it, or does not give it back.
-inline void write_checkpoint(const std::filesystem::path& path, const RunState& state) {
-  namespace json = detail::checkpoint;
-  json::Json root = state;
-  root["format"] = json::kFormat;
-  root["origin"] = state.origin ? json::Json(*state.origin) : json::Json();
-  root["phase"] = state.phase ? json::Json(*state.phase) : json::Json();
-  std::vector<std::pair<std::string, const Tensor<float>*>> tensors;
+namespace detail::checkpoint {
+
+inline Json json_of(const RunState& state) {
+  Json root = state;
+  root["format"] = kFormat;
+  root["origin"] = state.origin ? Json(*state.origin) : Json();
+  root["phase"] = state.phase ? Json(*state.phase) : Json();
+  return root;
+}
+
+inline RunState state_of(const Json& root) {
+  RunState state;
+  root.get_to(state);
+  if (!root.at("origin").is_null()) state.origin = root.at("origin").get<EncoderOrigin>();
+  if (!root.at("phase").is_null()) state.phase = root.at("phase").get<PhaseId>();
+  return state;
+}
+
+using NamedTensors = std::vector<std::pair<std::string, const Tensor<float>*>>;
+
+inline NamedTensors tensors_of(const RunState& state) {
+  NamedTensors tensors;
   const auto add = [&](const char* prefix, const TensorMap& map) {
     for (const auto& [name, tensor] : map) tensors.emplace_back(prefix + name, &tensor);
   };
@@ -73,7 +89,32 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
   add("optimizer/", state.optimizer);
   add("best/", state.fit.best);
   add("average/", state.fit.average);
-  write_safetensors(path, tensors, {{"state", json::text_of(root)}}, previous_checkpoint(path));
+  return tensors;
+}
+
+// Puts a tensor where its name says; false for a name that says nothing.
+inline bool add_tensor(const std::string& name, Tensor<float> tensor, RunState& state) {
+  const std::size_t slash = name.find('/');
+  const std::string kind = name.substr(0, slash);
+  const std::string rest = slash == std::string::npos ? "" : name.substr(slash + 1);
+  TensorMap* const map = kind == "encoder"     ? &state.encoder
+                         : kind == "model"     ? &state.model
+                         : kind == "optimizer" ? &state.optimizer
+                         : kind == "best"      ? &state.fit.best
+                         : kind == "average"   ? &state.fit.average
+                                               : nullptr;
+  if (map != nullptr) map->emplace(rest, std::move(tensor));
+  return map != nullptr;
+}
+
+}  // namespace detail::checkpoint
+
+/// Writes the state of a run, atomically; the checkpoint that was there becomes the previous one. Throws InputError
+/// where the disk does not take it, or does not give it back.
+inline void write_checkpoint(const std::filesystem::path& path, const RunState& state) {
+  namespace json = detail::checkpoint;
+  write_safetensors(path, json::tensors_of(state), {{"state", json::text_of(json::json_of(state))}},
+                    previous_checkpoint(path));
 }
 
 /// Reads what write_checkpoint wrote. Throws InputError for a file that is missing, damaged or not a checkpoint.
@@ -88,26 +129,44 @@ inline void write_checkpoint(const std::filesystem::path& path, const RunState& 
     const json::Json root = json::Json::parse(found->second);
     require_input(root.at("format") == json::kFormat, path.string(), ": format ", root.at("format").dump(),
                   ", expected \"", json::kFormat, "\": written by another version of this library, begin anew");
-    root.get_to(state);
-    if (!root.at("origin").is_null()) state.origin = root.at("origin").get<EncoderOrigin>();
-    if (!root.at("phase").is_null()) state.phase = root.at("phase").get<PhaseId>();
+    state = json::state_of(root);
   } catch (const json::Json::exception& error) {
     throw InputError(message(path.string(), ": damaged checkpoint (", error.what(), ")"));
   }
-  for (auto& [name, tensor] : file.tensors) {
-    const std::size_t slash = name.find('/');
-    const std::string kind = name.substr(0, slash);
-    const std::string rest = slash == std::string::npos ? "" : name.substr(slash + 1);
-    TensorMap* const map = kind == "encoder"     ? &state.encoder
-                           : kind == "model"     ? &state.model
-                           : kind == "optimizer" ? &state.optimizer
-                           : kind == "best"      ? &state.fit.best
-                           : kind == "average"   ? &state.fit.average
-                                                 : nullptr;
-    require_input(map != nullptr, path.string(), ": unexpected tensor '", name, "' in a checkpoint");
-    map->emplace(rest, std::move(tensor));
-  }
+  for (auto& [name, tensor] : file.tensors)
+    require_input(json::add_tensor(name, std::move(tensor), state), path.string(), ": unexpected tensor '", name,
+                  "' in a checkpoint");
   return state;
+}
+
+/// The first process's state, in all of them: only that one need have the file. Collective.
+[[nodiscard]] inline RunState state_of_first(ProcessGroup& group, RunState state) {
+  namespace json = detail::checkpoint;
+  if (group.size() == 1) return state;
+  std::string text;
+  std::vector<float> values;
+  if (group.rank() == 0) {
+    json::Json tensors = json::Json::array();
+    for (const auto& [name, tensor] : json::tensors_of(state)) {
+      tensors.push_back({name, std::vector<std::size_t>(tensor->shape().begin(), tensor->shape().end())});
+      values.insert(values.end(), tensor->data(), tensor->data() + tensor->size());
+    }
+    text = json::text_of({{"state", json::json_of(state)}, {"tensors", tensors}});
+  }
+  text = gather_texts(group, text).front();
+  values = gather_values<float>(group, values);
+  if (group.rank() == 0) return state;
+  const json::Json root = json::Json::parse(text);
+  RunState taken = json::state_of(root.at("state"));
+  const float* at = values.data();
+  for (const json::Json& entry : root.at("tensors")) {
+    const auto extents = entry.at(1).get<std::vector<std::size_t>>();
+    Tensor<float> tensor = empty<float>(Shape(extents.begin(), extents.end()));
+    std::copy_n(at, tensor.size(), tensor.data());
+    at += tensor.size();
+    json::add_tensor(entry.at(0).get<std::string>(), std::move(tensor), taken);
+  }
+  return taken;
 }
 
 /// A checkpoint to go on from.

@@ -31,6 +31,9 @@ namespace contexture {
 /// Whether training images are mirrored at random; `automatic`: see mirror_test().
 enum class Mirror { automatic, on, off };
 
+/// Whether processes that share a batch normalise it by its own statistics, or each by its part's.
+enum class SyncNorm { automatic, on, off };
+
 /// What run_experiments computes. The values here are the preset `standard`.
 struct ExperimentConfig {
   // Data.
@@ -52,6 +55,7 @@ struct ExperimentConfig {
   Index width = 16;                          ///< channels behind the stem
   std::int64_t blocks = 2;                   ///< residual blocks a stage
   Precision precision = Precision::float32;  ///< of all networks
+  SyncNorm sync_norm = SyncNorm::automatic;  ///< where several processes share a batch
   std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
 
   // Pre-training.
@@ -228,6 +232,9 @@ inline std::vector<ExperimentSetting> common_settings() {
        [](const C& c) {
          return std::string(to_string(c.precision));
        }},  // never auto, so that another machine repeats it
+      choice("sync-batch-norm",
+             "of several processes: batch-norm statistics of the whole batch, auto meaning below 32 images a process",
+             &C::sync_norm, {"auto", "on", "off"}),
   };
 }
 

@@ -6,8 +6,10 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/split.hpp"
@@ -39,7 +41,7 @@ double seconds_of(Work work) {
   for (int i = 0; i < 2 && seconds < 0.3; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     work();
-    seconds = seconds_since(begin);
+    seconds = of_first(process_group(), seconds_since(begin));  // all go round as often
   }
   return seconds;
 }
@@ -72,7 +74,8 @@ inline TrainingOptions timed_training(const ExperimentConfig& config, Index batc
           .batch = batch,
           .learning_rate = 1e-4,
           .optimizer = optimizer_of(config),
-          .save_seconds = 1e9};
+          .save_seconds = 1e9,
+          .share_norm = share_norm(config)};
 }
 
 // Pictures and pages, beside what the network does for them (measured: 3 to 5 s on one core).
@@ -81,7 +84,8 @@ inline constexpr double kDrawingSeconds = 4;
 }  // namespace detail
 
 /// Times a few steps of pre-training and of the classifiers with this configuration, for about `seconds` each, and an
-/// evaluation of both. Leaves out RunCosts::spent. Throws as plan_run() does.
+/// evaluation of both. Leaves out RunCosts::spent. Collective: all processes have the first one's times. Throws as
+/// plan_run() does.
 [[nodiscard]] inline RunCosts measure_costs(const ExperimentConfig& config, const Dataset& data, double seconds) {
   RunCosts costs;
   const RunPlan plan = plan_run(config, data);
@@ -129,6 +133,10 @@ inline constexpr double kDrawingSeconds = 4;
   }
   costs.report =
       detail::kDrawingSeconds + 3 * image * static_cast<double>(data.test.count);  // three encoders' features
+  for (double* const part : {&costs.pretrain_step, &costs.pretrain_evaluation, &costs.pretrain_end,
+                             &costs.classifier_evaluation, &costs.classifier_test, &costs.report})
+    *part = of_first(process_group(), *part);
+  take_from_first(process_group(), std::span(costs.classifier_step));
   return costs;
 }
 

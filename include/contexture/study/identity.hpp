@@ -9,11 +9,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/fingerprint.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/optim/state_tensors.hpp"
 #include "contexture/study/checkpoint.hpp"
@@ -52,8 +55,8 @@ inline constexpr const char* kGivenWeightsName = "weights of the encoder";
 }
 
 /// Settings that two runs of the same results may differ in.
-inline constexpr std::array<const char*, 6> kNotOfIdentity{"threads",    "scratch-from", "max-broken",
-                                                           "max-pixels", "data",         "encoder"};
+inline constexpr std::array<const char*, 7> kNotOfIdentity{"threads", "scratch-from", "max-broken",     "max-pixels",
+                                                           "data",    "encoder",      "sync-batch-norm"};
 
 /// What a run with this plan computes. `given`: the weights of a given encoder; empty: none is given.
 [[nodiscard]] inline RunIdentity identity_of(const RunPlan& plan, const TensorMap& given) {
@@ -71,6 +74,30 @@ inline constexpr std::array<const char*, 6> kNotOfIdentity{"threads",    "scratc
   if (!given.empty()) identity[kGivenWeightsName] = fingerprint(given);
   for (auto& [name, value] : identity) value = as_stored(value);
   return identity;
+}
+
+/// What may differ between the processes of one run, besides the texts that tell where something lies.
+[[nodiscard]] inline RunIdentity identity_in_group(RunIdentity identity, const ExperimentConfig& config) {
+  for (const char* name : kNotOfIdentity) identity.erase(name);
+  identity["sync-batch-norm"] = describe(config).at("sync-batch-norm");
+  return identity;
+}
+
+/// Throws InputError naming the process, and the first entry whose value differs from the first process's. Collective.
+inline void require_same_in_group(ProcessGroup& group, const RunIdentity& identity) {
+  if (group.size() == 1) return;
+  const std::vector<std::string> all = gather_texts(group, nlohmann::json(identity).dump());
+  const auto first = nlohmann::json::parse(all[0]).get<RunIdentity>();
+  for (std::size_t r = 1; r < all.size(); ++r) {
+    const auto other = nlohmann::json::parse(all[r]).get<RunIdentity>();
+    for (const RunIdentity* names : {&first, &other})
+      for (const auto& [name, value] : *names) {
+        const auto a = first.find(name), b = other.find(name);
+        require_input(a != first.end() && b != other.end() && a->second == b->second, "process ", r, " has ", name, " ",
+                      b == other.end() ? "unknown" : b->second, ", process 0 has ",
+                      a == first.end() ? "unknown" : a->second, ": all processes have to compute the same run");
+      }
+  }
 }
 
 /// A run is not that of the checkpoint it was to go on from: `name` has another value than `stored`.

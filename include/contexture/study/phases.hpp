@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +72,11 @@ inline OptimizerFactory optimizer_of(const ExperimentConfig& config) {
   return optimizer_factory<Sgd>(SgdOptions{.weight_decay = config.weight_decay});
 }
 
+inline std::optional<bool> share_norm(const ExperimentConfig& config) {
+  if (config.sync_norm == SyncNorm::automatic) return std::nullopt;
+  return config.sync_norm == SyncNorm::on;
+}
+
 // Trains (or goes on training) one phase: `train` calls fit() by way of pretrain() or train_classifier(). Throws
 // Stopped after a stop request, with the state kept.
 template <class Train>
@@ -85,6 +91,7 @@ FitState run_phase(PhaseContext& context, const PhaseId& phase, const std::strin
                  .images_per_step = options.batch};
   options.phase = phase_name(phase);
   options.save_seconds = context.files.save_seconds;
+  options.share_norm = share_norm(context.plan.config);
   FitHooks hooks{.progress = &context.progress, .stop = context.stop};
   hooks.begin = [&](const FitRun& run) {
     if (state.phase == phase) {

@@ -4,7 +4,8 @@
 // classifiers are trained that differ in nothing but where the encoder's weights come from: same
 // architecture, head initialisation, label subset, order of batches, augmentation, schedule, steps.
 // The test split is read once per classifier, at the end, with the weights that were best on validation.
-// Here is the order of the phases, what a stopped run goes on from, and what a diverging phase costs.
+// Here is the order of the phases, what a stopped run goes on from, and what a diverging phase costs. Of several
+// processes the first alone reads and writes the run's folder, and tells of it.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/folder_lock.hpp"
 #include "contexture/core/precision.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/config.hpp"
@@ -40,24 +42,31 @@ class ExperimentRun {
  public:
   ExperimentRun(const ExperimentConfig& config, const Dataset& data, const RunFiles& files, Progress& progress,
                 const StopToken* stop)
-      : plan_(plan_run(config, data)), precision_(config.precision), files_(files), progress_(progress), stop_(stop) {
-    if (!files.out.empty() && files.lock == nullptr) lock_ = FolderLock(files.out);
-    const TensorMap given = given_encoder(plan_, progress);
+      : plan_(plan_run(config, data)),
+        precision_(config.precision),
+        files_(files),
+        progress_(group_.rank() == 0 ? progress : silent_),
+        stop_(stop) {
+    if (group_.rank() != 0) files_.out.clear();
+    if (!files_.out.empty() && files.lock == nullptr) lock_ = FolderLock(files.out);
+    const TensorMap given = given_encoder(plan_, progress_);
     const RunIdentity identity = identity_of(plan_, given);
+    require_same_in_group(group_, identity_in_group(identity, config));
     if (files.resume) {
       const std::filesystem::path checkpoint = checkpoint_path(files.out);
-      UsableCheckpoint usable = read_usable_checkpoint(checkpoint);
-      if (!usable.note.empty()) progress.note(usable.note);
-      state_ = std::move(usable.state);
+      UsableCheckpoint usable = group_.rank() == 0 ? read_usable_checkpoint(checkpoint) : UsableCheckpoint{};
+      if (!usable.note.empty()) progress_.note(usable.note);
+      state_ = state_of_first(group_, std::move(usable.state));
       require_same_identity(checkpoint, state_.config, identity);
     }
     if (!given.empty()) {
       state_.encoder = given;
-      if (!state_.origin) state_.origin = origin_of(config.encoder, identity, progress);
+      if (!state_.origin) state_.origin = origin_of(config.encoder, identity, progress_);
     }
     state_.config = identity;
     seconds_before_ = state_.seconds;
-    const std::string machine = cpu_report().line();
+    std::string machine = cpu_report().line();
+    if (group_.size() > 1) machine = message(group_.size(), " processes, the first: ", machine);
     if (state_.machine.empty())
       state_.machine = machine;
     else if (!state_.machine.ends_with(machine))
@@ -129,9 +138,11 @@ class ExperimentRun {
     write_checkpoint(checkpoint_path(files_.out), state_);
   }
 
+  ProcessGroup& group_ = process_group();
+  Progress silent_;
   const RunPlan plan_;
   const PrecisionGuard precision_;
-  const RunFiles& files_;
+  RunFiles files_;
   FolderLock lock_;
   Progress& progress_;
   const StopToken* stop_;
@@ -142,10 +153,11 @@ class ExperimentRun {
 
 }  // namespace detail
 
-/// Runs all of it, in the configuration's precision. The summary's history is in the order in which the phases ran.
-/// Throws InputError for data, weights or a checkpoint that cannot be used and for a folder that another run writes to,
-/// Diverged when losses stopped being finite and no arm was finished (else RunSummary::diverged says which), Stopped
-/// after a stop request, std::invalid_argument for a configuration that makes no sense.
+/// Runs all of it, in the configuration's precision. Collective: the processes of a group compute one run, each with
+/// the same configuration and images, and all have the summary. The summary's history is in the order in which the
+/// phases ran. Throws InputError for data, weights or a checkpoint that cannot be used and for a folder that another
+/// run writes to, Diverged when losses stopped being finite and no arm was finished (else RunSummary::diverged says
+/// which), Stopped after a stop request, std::invalid_argument for a configuration that makes no sense.
 [[nodiscard]] inline RunSummary run_experiments(const ExperimentConfig& config, const Dataset& data,
                                                 const RunFiles& files, Progress& progress,
                                                 const StopToken* stop = nullptr) {
