@@ -31,6 +31,10 @@ if(NOT CONTEXTURE_WITH_STB_IMAGE)
   contexture_find_dependency(JPEG::JPEG JPEG)
   contexture_find_dependency(PNG::PNG PNG)
 endif()
+if(CONTEXTURE_WITH_MPI)
+  set(MPI_CXX_SKIP_MPICXX ON)  # MPI's C++ interface, which was withdrawn
+  contexture_find_dependency(MPI::MPI_CXX MPI)
+endif()
 
 # stb has no CMake package: Debian keeps it in <stb/...>, others at the top of the include path.
 if(NOT TARGET contexture_stb)

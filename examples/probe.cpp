@@ -24,14 +24,17 @@
 
 #include "common/common_options.hpp"
 #include "common/data.hpp"
+#include "common/processes.hpp"
 #include "common/program.hpp"
 #include "contexture/core/blas.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
 #include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/study/config.hpp"
+#include "contexture/study/identity.hpp"
 
 namespace {
 
@@ -158,6 +161,11 @@ int probe(int argc, char** argv) {
                             ": no test images; --no-test does without");
   const contexture::ProbeImages images = contexture::probe_images(
       data, {.validation = o.validation, .fractions = o.fractions, .seed = o.seed, .test = !o.no_test});
+  if (contexture::process_group().size() > 1)
+    programs::require_same_start({{"images", contexture::fingerprint(data)},
+                                  {"encoders", std::to_string(o.encoders.size())},
+                                  {"precision", std::string(contexture::to_string(contexture::active_precision()))},
+                                  {"seed", std::to_string(o.seed)}});
   std::vector<Candidate> all = candidates(o, data);
   const std::string machine = contexture::cpu_report().line();
   if (!o.quiet) {
@@ -202,4 +210,4 @@ int probe(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return programs::run_program("probe", argc, argv, probe); }
+int main(int argc, char** argv) { return programs::run_together("probe", argc, argv, probe); }

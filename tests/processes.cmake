@@ -91,8 +91,28 @@ if(CONTEXTURE_BUILD_EXAMPLES)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS programs/run.sh)
   foreach(line IN LISTS cases)
     string(REGEX REPLACE "^case_([a-z_]+).*" "\\1" case "${line}")
-    add_test(NAME programs.${case} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/programs/run.sh"
+    set(name programs.${case})
+    if(case MATCHES "^mpi_(.*)")  # by mpirun
+      if(NOT CONTEXTURE_WITH_MPI)
+        continue()
+      endif()
+      set(name mpi.${CMAKE_MATCH_1})
+    endif()
+    add_test(NAME ${name} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/programs/run.sh"
       $<TARGET_FILE_DIR:experiments> $<TARGET_FILE:check_outputs> ${case})
-    set_tests_properties(programs.${case} PROPERTIES TIMEOUT 600 COST 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 COST 300)
+  endforeach()
+endif()
+
+# What processes compute together by MPI, in two and in three of them. Root, and more processes than processors, are meant.
+if(CONTEXTURE_WITH_MPI)
+  add_executable(test_mpi mpi/together.cpp)
+  target_include_directories(test_mpi PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(test_mpi PRIVATE contexture_developer contexture::mpi)
+  foreach(processes 2 3)
+    add_test(NAME mpi.together_${processes} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${processes}
+      $<TARGET_FILE:test_mpi>)
+    set_tests_properties(mpi.together_${processes} PROPERTIES TIMEOUT 300 PROCESSORS 2 ENVIRONMENT
+      "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe")
   endforeach()
 endif()

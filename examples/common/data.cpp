@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "common/processes.hpp"
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
@@ -47,7 +49,7 @@ contexture::Dataset load_data(const std::string& program, const DataChoice& choi
   if (choice.train_images > 0) options.builtin_train = choice.train_images;
   if (choice.test_images > 0) options.builtin_test = choice.test_images;
   contexture::Dataset data = contexture::load_dataset(choice.data, options);
-  for (const std::string& line : data.account.lines())
+  for (const std::string& line : first_process() ? data.account.lines() : std::vector<std::string>())
     std::fprintf(stderr, "%s: warning: %s\n", program.c_str(), line.c_str());
   if (choice.data != "builtin") {
     const contexture::Rng rng(0);
@@ -58,6 +60,7 @@ contexture::Dataset load_data(const std::string& program, const DataChoice& choi
 }
 
 void prepare_folder(const std::filesystem::path& out) {
+  if (!first_process()) return;
   std::error_code error, ignored;
   std::filesystem::create_directories(out, error);
   contexture::require_input(std::filesystem::is_directory(out, ignored), "--out ", out.string(),
@@ -76,7 +79,7 @@ void prepare_folder(const std::filesystem::path& out) {
 }
 
 void write_text(const std::filesystem::path& path, const std::string& text) {
-  contexture::report::write_file(path, text);
+  if (first_process()) contexture::report::write_file(path, text);
 }
 
 }  // namespace programs

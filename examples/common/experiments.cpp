@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -18,6 +19,7 @@
 
 #include "common/data.hpp"
 #include "common/options.hpp"
+#include "common/processes.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
@@ -25,6 +27,7 @@
 #include "contexture/core/folder_lock.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/precision.hpp"
+#include "contexture/core/process_group.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/report/report.hpp"
@@ -62,6 +65,8 @@ void print_header(const Options& options, const contexture::Dataset& data, const
       static_cast<double>(encoder->parameter_count()) / 1e6,
       static_cast<double>(encoder->multiply_adds(train.height, train.width)) / 1e6);
   std::printf("machine  %s\n", machine.line().c_str());
+  if (const int processes = contexture::process_group().size(); processes > 1)
+    std::printf("         %d processes, the first as above\n", processes);
 }
 
 // What the run's encoders make of test images; without it, should that fail, the report still has all numbers.
@@ -120,7 +125,8 @@ std::string plan_run(Options& options, const contexture::Dataset& data, Clock::t
   try {
     plan = contexture::fit_to_time(request, [&](const contexture::ExperimentConfig& config) {
       contexture::RunCosts costs = contexture::measure_costs(config, data, std::clamp(seconds / 100, 0.5, 5.0));
-      costs.spent = std::chrono::duration<double>(Clock::now() - began).count();
+      costs.spent = contexture::of_first(contexture::process_group(),
+                                         std::chrono::duration<double>(Clock::now() - began).count());
       return costs;
     });
   } catch (const contexture::SettingError& error) {
@@ -177,6 +183,58 @@ class ExperimentProgress final : public TerminalProgress {
   std::string machine_;
 };
 
+// Processes that share the work have been given the same.
+void require_same_options(const Options& options) {
+  const contexture::ExperimentConfig& config = options.config;
+  contexture::RunIdentity choices = contexture::identity_in_group(contexture::describe(config), config);
+  choices.insert(config.pretext_options.begin(), config.pretext_options.end());
+  choices["time"] = options.seconds ? contexture::time_text(*options.seconds) : "none";
+  choices["resume"] = options.resume ? "yes" : "no";
+  require_same_start(choices);
+}
+
+void require_same_images(const contexture::Dataset& data) {
+  contexture::ProcessGroup& group = contexture::process_group();
+  if (group.size() > 1) contexture::require_same_in_group(group, {{"images", contexture::fingerprint(data)}});
+}
+
+// What is said before anything is computed.
+void say_what_is_done(const ExperimentProgram& program, const Options& options, const contexture::Dataset& data,
+                      const contexture::CpuReport& machine) {
+  if (!machine.warning.empty() && first_process())
+    std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
+  if (!options.quiet) print_header(options, data, machine);
+}
+
+// Takes the folder, which may hold a run to go on with, or one to be kept.
+contexture::FolderLock take_folder(const Options& options) {
+  contexture::FolderLock lock;
+  if (!first_process() || options.dry_run) return lock;
+  const std::filesystem::path checkpoint = options.out / "checkpoint.safetensors";
+  // Before anything is said of what is there: it may be of a run that is alive.
+  if (std::filesystem::is_directory(options.out)) lock = contexture::FolderLock(options.out);
+  contexture::require_input(!options.resume || has_checkpoint(checkpoint), "--resume: no checkpoint ",
+                            checkpoint.string(), " to continue from");
+  if (!options.resume) keep_stopped_run(options.out);
+  return lock;
+}
+
+// Tables, curves and pages of a finished run. This process alone computes here.
+void report(const ExperimentProgram& program, const Options& options, const contexture::Dataset& data,
+            const std::vector<contexture::PretextPicture>& pictures, const contexture::RunSummary& summary) {
+  const contexture::ProcessGroupGuard alone;
+  contexture::write_report(summary,
+                           {.test = &data.test,
+                            .pretext = pictures,
+                            .embedding = embedding_pictures(program.name, options.config, data, options.out)},
+                           options.out);
+  if (!options.quiet && !summary.experiments.empty()) std::printf("\n%s\n", contexture::summary_table(summary).c_str());
+  std::printf("Report: %s\n", (options.out / "report.html").string().c_str());
+  std::fflush(stdout);
+  for (const std::string& what : summary.diverged)
+    std::fprintf(stderr, "%s: not in the report: %s\n", program.name.c_str(), what.c_str());
+}
+
 int run(const ExperimentProgram& program, int argc, char** argv) {
   const Clock::time_point began = Clock::now();
   std::optional<Options> options =
@@ -189,13 +247,8 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   if (config.threads > 0) contexture::set_num_threads(static_cast<int>(std::min(config.threads, processors)));
   config.threads = contexture::num_threads();
 
-  const std::filesystem::path checkpoint = options->out / "checkpoint.safetensors";
-  // Before anything is said of what is there: it may be of a run that is alive.
-  contexture::FolderLock lock;
-  if (std::filesystem::is_directory(options->out) && !options->dry_run) lock = contexture::FolderLock(options->out);
-  contexture::require_input(!options->resume || has_checkpoint(checkpoint), "--resume: no checkpoint ",
-                            checkpoint.string(), " to continue from");
-  if (!options->resume && !options->dry_run) keep_stopped_run(options->out);
+  contexture::FolderLock lock = take_folder(*options);
+  require_same_options(*options);
   const contexture::Dataset data = load_data(program.name, {.data = config.data,
                                                             .image_size = config.image_size,
                                                             .train_images = config.train_images,
@@ -204,16 +257,15 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
                                                             .limits = {config.max_pixels},
                                                             .labels = !config.fractions.empty(),
                                                             .out = options->out});
+  require_same_images(data);
   const std::string plan = options->seconds || options->dry_run ? plan_run(*options, data, began) : std::string();
-  const contexture::CpuReport machine = contexture::cpu_report();
   if (!options->dry_run) {
     prepare_folder(options->out);  // not before: it may lie in the data
-    if (!lock.held()) lock = contexture::FolderLock(options->out);
+    if (!lock.held() && first_process()) lock = contexture::FolderLock(options->out);
   }
-  if (!machine.warning.empty())
-    std::fprintf(stderr, "%s: warning: %s\n", program.name.c_str(), machine.warning.c_str());
-  if (!options->quiet || options->dry_run) {
-    print_header(*options, data, machine);
+  const contexture::CpuReport machine = contexture::cpu_report();
+  say_what_is_done(program, *options, data, machine);
+  if (!options->quiet) {
     std::printf("%s", plan.c_str());
     std::fflush(stdout);
   }
@@ -221,7 +273,7 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
 
   // Before the run: options of the task that do not fit the images are refused here.
   const std::vector<contexture::PretextPicture> pictures = contexture::pretext_pictures(config, data);
-  stop_on_signals();
+  stop_on_signals(contexture::process_group().size() > 1 ? std::optional<int>(SIGUSR1) : std::nullopt);
   ExperimentProgress progress(*options, machine.line());
   const contexture::RunSummary summary = [&] {
     try {
@@ -233,24 +285,14 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
       throw contexture::InputError(other.what() + how_to_resume(other));
     }
   }();
-  contexture::write_report(summary,
-                           {.test = &data.test,
-                            .pretext = pictures,
-                            .embedding = embedding_pictures(program.name, config, data, options->out)},
-                           options->out);
-  if (!options->quiet && !summary.experiments.empty())
-    std::printf("\n%s\n", contexture::summary_table(summary).c_str());
-  std::printf("Report: %s\n", (options->out / "report.html").string().c_str());
-  std::fflush(stdout);
-  for (const std::string& what : summary.diverged)
-    std::fprintf(stderr, "%s: not in the report: %s\n", program.name.c_str(), what.c_str());
+  if (first_process()) report(program, *options, data, pictures, summary);
   return summary.diverged.empty() ? 0 : 1;
 }
 
 }  // namespace
 
 int run_experiment_program(const ExperimentProgram& program, int argc, char** argv) {
-  return run_program(program.name.c_str(), argc, argv, [&](int c, char** v) { return run(program, c, v); });
+  return run_together(program.name.c_str(), argc, argv, [&](int c, char** v) { return run(program, c, v); });
 }
 
 }  // namespace programs

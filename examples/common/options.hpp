@@ -58,7 +58,8 @@ class ExperimentCommandLine {
     app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out");
     app_.add_flag("--quiet", options_.quiet, "print the last line only");
     app_.add_flag("--dry-run", options_.dry_run, "print what would be done and how long it takes; write nothing")
-        ->excludes("--resume");
+        ->excludes("--resume")
+        ->excludes("--quiet");
     for (const auto& setting : settings_) add(setting.name, setting.help, setting.value);
     for (const std::string_view task : contexture::pretext_task_names())
       for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(task))

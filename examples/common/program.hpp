@@ -90,12 +90,13 @@ inline void stop_on_signal(int number) {
   stop_token().request();
 }
 
-inline void stop_on_signals() {
+/// `also`: another signal that asks for a stop.
+inline void stop_on_signals(std::optional<int> also = {}) {
   stop_token();  // constructed now, not in the handler
   struct sigaction action {};
   action.sa_handler = stop_on_signal;
   action.sa_flags = SA_RESTART;
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, also.value_or(SIGINT)}) {
     struct sigaction before {};
     ::sigaction(number, nullptr, &before);
     if (number == SIGHUP && before.sa_handler == SIG_IGN) continue;  // started by nohup
@@ -103,14 +104,23 @@ inline void stop_on_signals() {
   }
 }
 
-/// Runs the program; returns its exit status.
-template <class Body>
-int run_program(const char* name, int argc, char** argv, Body body) {
+/// Exit status after a stop request.
+inline constexpr int kStopped = 130;
+
+/// What became of a program's work.
+struct Outcome {
+  int status = 1;         ///< to exit with
+  std::string text = {};  ///< of a failure, in one line; else empty
+};
+
+/// Does the work, which returns an exit status or throws.
+template <class Work>
+Outcome outcome_of(Work work) {
   int status = 1;
   std::string text;
   try {
-    status = body(argc, argv);
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    status = work();
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {status};
     text = "standard output cannot be written";
     status = 1;
   } catch (const UsageError& error) {
@@ -118,7 +128,7 @@ int run_program(const char* name, int argc, char** argv, Body body) {
     status = 2;
   } catch (const contexture::Stopped& stopped) {
     text = stopped.what();
-    status = 130;
+    status = kStopped;
   } catch (const std::bad_alloc&) {
     text = "out of memory; smaller batches, images or networks need less";
   } catch (const std::filesystem::filesystem_error& error) {
@@ -128,9 +138,21 @@ int run_program(const char* name, int argc, char** argv, Body body) {
   }
   for (char& c : text)
     if (c == '\n') c = ' ';
+  return {status, text};
+}
+
+/// Says a failure on stderr.
+inline void tell(const char* name, const Outcome& outcome) {
   std::fflush(stdout);
-  std::fprintf(stderr, "%s: %s\n", name, text.c_str());
-  return status;
+  std::fprintf(stderr, "%s: %s\n", name, outcome.text.c_str());
+}
+
+/// Runs the program; returns its exit status.
+template <class Body>
+int run_program(const char* name, int argc, char** argv, Body body) {
+  const Outcome outcome = outcome_of([&] { return body(argc, argv); });
+  if (!outcome.text.empty()) tell(name, outcome);
+  return outcome.status;
 }
 
 }  // namespace programs

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a person sees while a program computes: on a terminal one line that is rewritten, with a bar,
-// loss, accuracy, images/s and the time left; elsewhere a plain line per evaluation, for log files.
+// loss, accuracy, images/s and the time left; elsewhere a plain line per evaluation, for log files. Of several
+// processes' terminal that is not known: mpirun shows them one, wherever its own output goes.
 #pragma once
 
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "contexture/core/process_group.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/train/progress.hpp"
 
@@ -19,7 +21,8 @@ namespace programs {
 
 class TerminalProgress : public contexture::Progress {
  public:
-  explicit TerminalProgress(bool quiet) : quiet_(quiet), terminal_(::isatty(STDOUT_FILENO) == 1) {}
+  explicit TerminalProgress(bool quiet)
+      : quiet_(quiet), terminal_(::isatty(STDOUT_FILENO) == 1 && contexture::process_group().size() == 1) {}
 
   ~TerminalProgress() override { clear(); }
 

@@ -798,7 +798,7 @@ case_precision() {
   for name in float32 bfloat16; do
     succeeds "$programs/predict" --precision "$name" --weights out/classifier_100_scratch.safetensors out/*.png
     mv stdout "$name.txt"
-    succeeds "$programs/probe" --train-images 240 --test-images 48 --image-size 24 --encoder out/encoder.safetensors \
+    succeeds "$programs/probe" "${small[@]}" --encoder out/encoder.safetensors \
       --precision "$name" --out "probe-$name"
     succeeds "$programs/diagnose" --train-images 120 --image-size 24 --width 4 --steps 4 --batch-size 16 \
       --precision "$name" --out "diagnose-$name"
@@ -972,6 +972,121 @@ case_divergence() {
     --finetune-learning-rate 1e6 --epochs 20 --out half
   grep -q 'Only the arm from scratch was measured' half/report.md || complain "no report of the arm that went well"
   grep -q 'Without a result: .*100, pretrained, seed 1' half/report.md || complain "the report does not say what is missing"
+}
+
+# The programs in several processes, where the build has MPI. Whoever runs them as root, or has fewer processors, has to
+# tell Open MPI that this is meant.
+mpi_environment() {
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+  export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe CONTEXTURE_NUM_THREADS=1
+}
+
+# mpi_fails STATUS PATTERN ARGUMENT-OF-MPIRUN...: as fails(), with whatever mpirun itself says besides.
+mpi_fails() {
+  local wanted=$1 pattern=$2 status=0 lines='^(experiments|experiment[123]_[a-z_]+|pretrain|probe): '
+  shift 2
+  timeout 120 mpirun "$@" >stdout 2>stderr || status=$?
+  ((status == wanted)) || complain "exit status $status, expected $wanted: mpirun $*"
+  (($(grep -E "$lines" stderr | grep -vc ': warning: ') == 1)) || complain "not one line: mpirun $*: $(cat stderr)"
+  grep -E "$lines" stderr | grep -qiE -- "$pattern" || complain "stderr does not match '$pattern': mpirun $*: $(cat stderr)"
+  grep -E "$lines" stderr | sed 's/^/    /'
+}
+
+# In one process and in several: the same files, told once, and the same course as long as rounding has not sent the runs
+# apart. tests/mpi compares closely.
+case_mpi_together() {
+  local n small=(--train-images 240 --test-images 48 --image-size 24)
+  mpi_environment
+  succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --out one || return
+  for n in 2 3; do
+    succeeds mpirun -n "$n" "$programs/experiment3_tenth_labels" "${tiny[@]}" --out "of-$n" || return
+    check "of-$n" --fractions 0.1
+    (($(grep -c '^Report: ' stdout) == 1)) || complain "$n processes: the report is told $(grep -c '^Report: ' stdout) times"
+    (($(grep -c '^\[1/3\] ' stdout) == 1)) || complain "$n processes: a phase is told $(grep -c '^\[1/3\] ' stdout) times"
+    grep -q "$n processes" stdout || complain "$n processes: not told"
+    [[ -z $(temporary_files "of-$n") ]] || complain "left behind: $(temporary_files "of-$n")"
+    paste -d, <(cut -d, -f1,2,4,7,8 one/history.csv) <(cut -d, -f1,2,4,7,8 "of-$n/history.csv") >both
+    awk -F, 'NR > 1 {
+      if ($1 != $6 || $2 != $7 || $3 != $8 || $4 != $9) { print "row " NR " is another"; exit 1 }
+      difference = $5 < $10 ? $10 - $5 : $5 - $10
+      if (difference > ($3 == 0 && $2 != "pretrained" ? 1e-4 : 0.1 + 0.2 * $5)) { print "row " NR ": loss " $5 ", " $10; exit 1 }
+    }' both || complain "$n processes do not follow one"
+  done
+  # One process that mpirun started is one process.
+  succeeds mpirun -n 1 "$programs/experiment3_tenth_labels" "${tiny[@]}" --out of-1 || return
+  check one --equal of-1
+  succeeds "$programs/probe" "${small[@]}" --encoder one/encoder.safetensors --out probe-1
+  succeeds mpirun -n 2 "$programs/probe" "${small[@]}" --encoder one/encoder.safetensors --out probe-2
+  cmp <(grep -vE 'seconds|machine' probe-1/probe.json) <(grep -vE 'seconds|machine' probe-2/probe.json) || complain "other probes"
+}
+
+# The processes of pretrain that mpirun, process $1, started, by their number in the job.
+started_by() { awk -v parent="$1" '$4 == parent && $2 == "(pretrain)" { print $1 }' /proc/[0-9]*/stat 2>/dev/null | sort -n; }
+
+# Stopped, killed and hung, and each time continued, by another number of processes.
+# As begin_run(), of mpirun with these arguments, which on a busy machine takes its time.
+mpi_begin() {
+  mpirun "$@" >stdout 2>stderr &
+  pid=$!
+  for _ in {1..1200}; do
+    if grep -qE 'step [1-9]' stdout || ! kill -0 "$pid" 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+}
+
+case_mpi_resume() {
+  mpi_environment
+  local run=("$programs/pretrain" "${tiny[@]}" --train-images 600 --pretrain-epochs 100 --out out) pid status began victim
+  mpi_begin -n 2 "${run[@]}"
+  kill -USR1 "$pid"
+  status=0
+  wait "$pid" || status=$?
+  ((status == 130)) || complain "stopped: exit status $status"
+  (($(grep -c '^pretrain: .*--resume goes on$' stderr) == 1)) || complain "stopped: $(cat stderr)"
+  for victim in first last; do
+    mpi_begin -n 3 "${run[@]}" --resume
+    grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
+    began=$SECONDS status=0
+    kill -KILL "$(started_by "$pid" | if [[ $victim == first ]]; then head -n 1; else tail -n 1; fi)"
+    wait "$pid" || status=$?
+    ((status != 0 && SECONDS - began <= 10)) || complain "$victim process killed: status $status after $((SECONDS - began)) s"
+    grep -qE 'process rank [0-9] .* exited on signal 9' stderr || complain "$victim process killed: $(cat stderr)"
+  done
+  export CONTEXTURE_MPI_TIMEOUT=2
+  mpi_begin -n 2 "${run[@]}" --resume
+  grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
+  began=$SECONDS status=0
+  kill -STOP "$(started_by "$pid" | tail -n 1)"
+  wait "$pid" || status=$?
+  ((status == 1 && SECONDS - began <= 20)) || complain "a process hangs: status $status after $((SECONDS - began)) s"
+  (($(grep -c '^pretrain: process 1 of 2 has not answered for 2 s$' stderr) == 1)) || complain "a process hangs: $(cat stderr)"
+  unset CONTEXTURE_MPI_TIMEOUT
+  succeeds "${run[@]}" --resume
+  grep -q 'from step [1-9]' stdout || complain "not resumed by one process: $(cat stdout)"
+  check out --fractions ''
+}
+
+# What processes have to have alike, and what is no use to them: one line, and an end at once.
+case_mpi_refused() {
+  mpi_environment
+  local run=("$programs/pretrain" "${tiny[@]}" --out out)
+  mpi_fails 1 'process 1 has seed 2, process 0 has 1:' -n 1 "${run[@]}" --seed 1 : -n 1 "${run[@]}" --seed 2
+  mpi_fails 1 'process 2 has precision bfloat16, process 0 has float32' -n 2 "${run[@]}" --precision float32 : \
+    -n 1 "${run[@]}" --precision bfloat16
+  cp "$programs/pretrain" another && printf 'x' >>another
+  mpi_fails 1 'process 1 has program [0-9a-f]+, process 0 has' -n 1 "${run[@]}" : -n 1 ./another "${tiny[@]}" --out out
+  "$samples" . || complain "sample_files"
+  cp -r data/one-class/apple photos && cp -r photos others && cp others/2.png others/3.png
+  run=("$programs/pretrain" --preset quick --width 4 --pretrain-epochs 2 --image-size 24 --pretrain-batch-size 8 --out out)
+  mpi_fails 1 'process 1 has images [0-9a-f]+, process 0 has' -n 1 "${run[@]}" --data photos : -n 1 "${run[@]}" --data others
+  [[ ! -e out/encoder.safetensors ]] || complain "what was refused left weights"
+  mpi_fails 1 'batches of 2 images for 3 processes.*start fewer' -n 3 "$programs/pretrain" "${tiny[@]}" --pretrain-batch-size 2 --out out
+  # Said once, and with the status that one process has.
+  mpi_fails 2 '^pretrain: .*--nonsense' -n 3 "$programs/pretrain" --nonsense
+  mpi_fails 2 'CONTEXTURE_MPI_TIMEOUT' -x CONTEXTURE_MPI_TIMEOUT=soon -n 1 "$programs/pretrain" "${tiny[@]}" --out out
+  # What the first alone runs into ends the others too.
+  touch file
+  mpi_fails 1 'file' -n 2 "$programs/pretrain" "${tiny[@]}" --out file/out
 }
 
 "case_$wanted"

@@ -61,6 +61,10 @@ class OnlyProcess final : public ProcessGroup {
   };
 };
 
+inline ProcessGroup& only_process() noexcept {
+  static OnlyProcess only;
+  return only;
+}
 inline ProcessGroup*& current_process_group() noexcept {
   thread_local ProcessGroup* group = nullptr;
   return group;
@@ -78,15 +82,15 @@ inline ProcessGroup*& norm_sharing_group() noexcept {
 
 /// The group that this thread computes in.
 [[nodiscard]] inline ProcessGroup& process_group() noexcept {
-  static detail::OnlyProcess only;
   ProcessGroup* const group = detail::current_process_group();
-  return group != nullptr ? *group : only;
+  return group != nullptr ? *group : detail::only_process();
 }
 
-/// This thread computes in a group, as long as one of these lives.
+/// This thread computes in a group, or alone, as long as one of these lives.
 class ProcessGroupGuard {
  public:
-  explicit ProcessGroupGuard(ProcessGroup& group) : before_(std::exchange(detail::current_process_group(), &group)) {}
+  explicit ProcessGroupGuard(ProcessGroup& group = detail::only_process())
+      : before_(std::exchange(detail::current_process_group(), &group)) {}
   ~ProcessGroupGuard() { detail::current_process_group() = before_; }
   ProcessGroupGuard(const ProcessGroupGuard&) = delete;
   ProcessGroupGuard& operator=(const ProcessGroupGuard&) = delete;

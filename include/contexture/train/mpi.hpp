@@ -2,8 +2,8 @@
 // A process group whose engine is MPI: the processes that mpirun (or srun) started. Compiled only where the build has
 // MPI (CONTEXTURE_WITH_MPI); nothing else of the library knows it.
 //
-// All calls come from one thread. Waiting is polite: it looks for a while, then sleeps in between, so that processes
-// may be more than processors; and it ends: a process that does not answer in time ends the job, by name.
+// All calls come from one thread. Waiting leaves processors to others, so that processes may be more than these; and it
+// ends: a process that does not answer in time ends the job, by name.
 #pragma once
 
 #if defined(CONTEXTURE_WITH_MPI)
@@ -25,7 +25,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -80,6 +80,12 @@ class MpiGroup final : public ProcessGroup {
   ~MpiGroup() override { MPI_Finalize(); }
   MpiGroup(const MpiGroup&) = delete;
   MpiGroup& operator=(const MpiGroup&) = delete;
+
+  /// The end of the work: the first process's value, once all are here, however long that takes. Collective.
+  [[nodiscard]] int leave(int value) {
+    patience_ = std::numeric_limits<double>::infinity();
+    return of_first<int>(*this, value);
+  }
 
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
@@ -192,21 +198,27 @@ class MpiGroup final : public ProcessGroup {
     throw ProcessLost(message(what, ": ", text), false);
   }
 
+  // Looks, for a moment without a pause; then it sleeps in between, a sixteenth of what it has waited. Who sleeps is
+  // woken at once, also where others compute on this processor; who only yields comes after all of them.
   void wait(MPI_Request& request) {
+    constexpr double kAtOnce = 200e-6, kListen = 0.1, kLongestSleep = 1e-3;
+    if (lost_) throw ProcessLost("another process failed", true);  // as was said: nobody waits for it twice
     const auto begin = Clock::now();
-    for (std::int64_t looks = 0;; ++looks) {
+    double heard_at = 0;
+    for (;;) {
       int done = 0;
       check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "waiting for another process");
       if (done != 0) return;
-      if (looks < 100) continue;
-      if (looks < 2000) {
+      const double waited = seconds_since(begin);
+      if (waited < kAtOnce) {
         ::sched_yield();
         continue;
       }
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-      if (looks % 1000 != 0) continue;
+      std::this_thread::sleep_for(std::chrono::duration<double>(std::min(waited / 16, kLongestSleep)));
+      if (waited - heard_at < kListen) continue;
+      heard_at = waited;
       listen();
-      if (seconds_since(begin) > patience_) lose();
+      if (waited > patience_) lose();
     }
   }
 
@@ -226,12 +238,15 @@ class MpiGroup final : public ProcessGroup {
       if (status.MPI_TAG != kFailed) continue;
       failures_[source] = number;
       ++heard_;
-      if (!failing_) throw ProcessLost("another process failed", true);
+      if (failing_) continue;
+      lost_ = true;
+      throw ProcessLost("another process failed", true);
     }
   }
 
   // Finds out who does not answer, and throws.
   [[noreturn]] void lose() {
+    lost_ = true;
     std::fill(alive_.begin(), alive_.end(), char{0});
     alive_[static_cast<std::size_t>(rank_)] = 1;
     tell(kAreYouThere, 0);
@@ -245,7 +260,7 @@ class MpiGroup final : public ProcessGroup {
       if (alive_[r] == 0) silent += message(silent.empty() ? "" : ", ", r);
     const bool first = std::find(alive_.begin(), alive_.end(), char{1}) - alive_.begin() == rank_;
     throw ProcessLost(silent.empty()
-                          ? message("the processes wait for each other since ", patience_, " s")
+                          ? message("the ", size_, " processes wait for each other, for ", patience_, " s")
                           : message("process ", silent, " of ", size_, " has not answered for ", patience_, " s"),
                       !first);
   }
@@ -265,7 +280,7 @@ class MpiGroup final : public ProcessGroup {
 
   double patience_;
   int rank_ = 0, size_ = 1, heard_ = 0;
-  bool failing_ = false;
+  bool failing_ = false, lost_ = false;
   MPI_Comm calls_ = MPI_COMM_NULL, buckets_ = MPI_COMM_NULL, control_ = MPI_COMM_NULL;
   std::vector<std::uint64_t> failures_;  // what each process said, 0: nothing yet, or that another failed
   std::vector<char> alive_;

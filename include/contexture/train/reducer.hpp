@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -142,12 +143,15 @@ class BucketReducer final : public Reducer {
       if (buckets_[b].pending != nullptr) (void)buckets_[b].pending->test();
   }
 
-  // The memory of a sum under way is written to until it is done; where that fails the group has said so already.
+  // The memory of a sum under way is written to until it is done. Where it will not be, the group has said so already,
+  // and the memory is left to it.
   static void require_done(Bucket& bucket) noexcept {
+    if (bucket.pending == nullptr) return;
     try {
-      if (bucket.pending != nullptr) bucket.pending->wait();
+      bucket.pending->wait();
     } catch (...) {
-      bucket.pending = nullptr;
+      (void)bucket.pending.release();
+      (void)new (std::nothrow) Tensor<float>(std::move(bucket.values));
     }
   }
 
