@@ -10,16 +10,18 @@ requirements=$root/requirements.txt
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/setup.sh [--check] [PACKAGE...]
+Usage: scripts/setup.sh [--check] [--with-mpi] [PACKAGE...]
 Installs the Debian/Ubuntu packages of requirements.txt, and those named here, that are missing or too old.
-  --check   only say what is missing; exit status 1 if anything is
+  --check      only say what is missing; exit status 1 if anything is
+  --with-mpi   also what several processes on several machines need
 TEXT
 }
 
-check_only=no more=()
+check_only=no with_mpi=no more=()
 for word in "$@"; do
   case $word in
     --check) check_only=yes ;;
+    --with-mpi) with_mpi=yes ;;
     -h | --help)
       usage
       exit 0
@@ -34,7 +36,9 @@ done
 
 # requirements.txt and the packages named -> "name minimum" a line ("name" alone: any version).
 required() {
-  sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' -e 's/>=/ /' "$requirements"
+  local part="/^\\[/,\$d"  # without the optional part; or else only without its name
+  [[ $with_mpi == no ]] || part="/^\\[/d"
+  sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' -e "$part" -e 's/>=/ /' "$requirements"
   if ((${#more[@]} > 0)); then printf '%s\n' "${more[@]}"; fi
 }
 

@@ -8,17 +8,19 @@
 set -uo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-warnings=-DCONTEXTURE_WERROR=OFF parity=no
+warnings=-DCONTEXTURE_WERROR=OFF mpi=no parity=no
 for option in "$@"; do
   case $option in
     --werror) warnings=-DCONTEXTURE_WERROR=ON ;;
+    --mpi) mpi=yes ;;
     --parity) parity=yes ;;
     -h | --help)
       cat <<'TEXT'
-Usage: scripts/test.sh [--werror] [--parity]
+Usage: scripts/test.sh [--werror] [--mpi | --parity]
 Builds and runs every test. The last line is `N passed, N failed`.
   --werror   a compiler's warning is an error, as in continuous integration
-  --parity   the comparison with LibTorch alone, which is installed first (Debian: libtorch-dev); it counts rows of
+  --mpi      instead those of several processes by MPI; none where MPI is not installed
+  --parity   instead the comparison with LibTorch, which is installed first (Debian: libtorch-dev); it counts rows of
              its table, which has the worst difference of every op
 TEXT
       exit 0
@@ -45,12 +47,12 @@ passed=0
 failed=0
 failed_names=()
 
-# run_preset PRESET: builds, runs ctest, adds to the counts.
+# run_preset PRESET [--target NAME...]: builds, runs ctest, adds to the counts.
 run_preset() {
   local preset=$1 junit=$root/build/$1/junit.xml tests failures skipped
   printf '\n== %s: build\n' "$preset"
   rm -f "$junit"
-  if ! build "$preset" "$warnings"; then
+  if ! build "$preset" "$warnings" "${@:2}"; then
     failed=$((failed + 1))
     failed_names+=("$preset: build")
     return
@@ -74,12 +76,20 @@ run_preset() {
     sed -n 's/.*<testcase name="\([^"]*\)".*status="fail".*/\1/p' "$junit" 2>/dev/null)
 }
 
-run_preset test
-run_preset sanitize
-if command -v clang++ >/dev/null; then
-  run_preset clang
+if [[ $mpi == yes ]]; then
+  if command -v mpirun >/dev/null && command -v mpicxx >/dev/null; then
+    run_preset mpi --target test_mpi experiments experiment3_tenth_labels pretrain probe check_outputs sample_files
+  else
+    printf 'mpi: skipped, no MPI here (scripts/setup.sh --with-mpi installs it)\n'
+  fi
 else
-  printf '\n== clang: skipped, no clang++ here\n'
+  run_preset test
+  run_preset sanitize
+  if command -v clang++ >/dev/null; then
+    run_preset clang
+  else
+    printf '\n== clang: skipped, no clang++ here\n'
+  fi
 fi
 
 printf '\n'

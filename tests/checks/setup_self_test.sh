@@ -17,6 +17,8 @@ present>=1.0
 old>=2:3.0       # a reason
 any-version
 
+[mpi]            # another reason
+optional>=4.0
 LIST
 
 # Stand-ins: $work/installed/NAME holds NAME's version; $work/offers/NAME what apt would install,
@@ -94,6 +96,15 @@ run one-more
 : >"$work/log"
 run one-more
 [[ $status == 0 && ! -s $work/log ]] || fail "a package named that is there: expected no apt, got $status"
+
+begin 1.0 2:3.0 1
+echo 4.1 >"$work/offers/optional"
+run
+[[ $status == 0 && ! -s $work/log ]] || fail "the optional part is not asked for: expected no apt, got $status"
+run --check --with-mpi
+[[ $status == 1 ]] && grep -q 'optional$' "$work/out" || fail "--with-mpi --check: expected status 1 and its name, got $status"
+run --with-mpi
+[[ $status == 0 ]] && grep -q 'install .*optional' "$work/log" || fail "--with-mpi: expected it installed, got $status"
 
 begin - 2:3.0 1
 run
