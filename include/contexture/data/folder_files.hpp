@@ -74,7 +74,7 @@ inline std::filesystem::path data_root(std::filesystem::path folder, const DataO
     if (shelf.folders.size() != 1 || shelf.images() > 0) break;
     const Parts here = parts_among(shelf.folders);
     const Parts inside = parts_among(shelf_of(shelf.folders[0], options.never_data).folders);
-    if (!here.named.empty() || !inside.one(Part::train)) break;
+    if (!here.named.empty() || !inside.one(SplitPart::train)) break;
     data.notes.push_back(message("the data set is in ", name_of(shelf.folders[0])));
     folder = shelf.folders[0];
   }
@@ -113,8 +113,9 @@ inline FolderFiles list_classes(const std::filesystem::path& folder, const DataO
   for (const auto& [part, folders] : parts.named)
     require_classes(folders.size() == 1, root.string(), ": ", names_of_folders(folders),
                     " look like the same part of a data set, expected one of them");
-  const auto train = parts.one(Part::train), validation = parts.one(Part::validation), test = parts.one(Part::test);
-  const auto unlabeled = parts.one(Part::unlabeled);
+  const auto train = parts.one(SplitPart::train), validation = parts.one(SplitPart::validation),
+             test = parts.one(SplitPart::test);
+  const auto unlabeled = parts.one(SplitPart::unlabeled);
   const auto test_folder = test ? test : validation;
   require_classes(train || !test_folder, root.string(), ": has ", test_folder ? name_of(*test_folder) : "",
                   " but no train/; a class of that name needs another one");
@@ -162,8 +163,8 @@ inline FolderFiles list_tree(const std::filesystem::path& folder, const DataOpti
   FolderFiles files;
   files.append(folder, -1, options.never_data, files.train);
   const Parts parts = parts_among(shelf_of(folder, options.never_data).folders);
-  const auto test = parts.one(Part::test);
-  if (!test || !parts.one(Part::train)) return files;
+  const auto test = parts.one(SplitPart::test);
+  if (!test || !parts.one(SplitPart::train)) return files;
   const std::string below = test->string() + "/";
   for (ImageFile& file : files.train)
     if (file.state == ImageFile::State::kGood && file.path.string().starts_with(below)) {

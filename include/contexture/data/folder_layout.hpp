@@ -35,22 +35,22 @@ void require_classes(bool ok, const Parts&... parts) {
     throw NoClasses(message(parts...));
 }
 
-enum class Part { none, train, validation, test, unlabeled };
+enum class SplitPart { none, train, validation, test, unlabeled };
 
 // What a folder's name says of its part in a data set, and what else it says: "seg_train" is train and "seg".
 struct PartName {
-  Part part = Part::none;
+  SplitPart part = SplitPart::none;
   std::string rest;
 };
 
-inline Part part_of_word(std::string_view word) {
+inline SplitPart part_of_word(std::string_view word) {
   for (const std::string_view ending : {"set", "data", "images", "imgs"})
     if (word.size() > ending.size() + 2 && word.ends_with(ending)) word.remove_suffix(ending.size());
-  if (word == "train" || word == "training") return Part::train;
-  if (word == "val" || word == "valid" || word == "validation") return Part::validation;
-  if (word == "test" || word == "testing") return Part::test;
-  if (word == "unlabeled" || word == "unlabelled") return Part::unlabeled;
-  return Part::none;
+  if (word == "train" || word == "training") return SplitPart::train;
+  if (word == "val" || word == "valid" || word == "validation") return SplitPart::validation;
+  if (word == "test" || word == "testing") return SplitPart::test;
+  if (word == "unlabeled" || word == "unlabelled") return SplitPart::unlabeled;
+  return SplitPart::none;
 }
 
 // Words end at punctuation, before digits and before a capital.
@@ -70,14 +70,14 @@ inline PartName part_name(const std::string& name) {
   int parts = 0;
   for (const std::string& word : words) {
     const std::string text = lower(word);
-    if (const Part part = part_of_word(text); part != Part::none) {
+    if (const SplitPart part = part_of_word(text); part != SplitPart::none) {
       out.part = part;
       ++parts;
     } else if (text != "set" && text != "data" && text != "images" && text != "imgs" && text != "split") {
       out.rest += text;
     }
   }
-  if (parts != 1) out.part = Part::none;
+  if (parts != 1) out.part = SplitPart::none;
   return out;
 }
 
@@ -141,11 +141,11 @@ inline Shelf shelf_of(const std::filesystem::path& folder, const std::filesystem
 
 // The parts of a data set among the folders of a shelf.
 struct Parts {
-  std::map<Part, std::vector<std::filesystem::path>> named;
+  std::map<SplitPart, std::vector<std::filesystem::path>> named;
   std::vector<std::filesystem::path> others;  // without a part's name
   std::vector<std::filesystem::path> unsure;  // those of `others` whose names have a part's word in them
 
-  [[nodiscard]] std::optional<std::filesystem::path> one(Part part) const {
+  [[nodiscard]] std::optional<std::filesystem::path> one(SplitPart part) const {
     const auto found = named.find(part);
     if (found == named.end()) return std::nullopt;
     return found->second.front();
@@ -154,19 +154,19 @@ struct Parts {
 
 // A name is a part's when it says nothing else, or when another part is called alike (seg_train/, seg_test/).
 inline Parts parts_among(const std::vector<std::filesystem::path>& folders) {
-  std::map<std::string, std::map<Part, int>> alike;
+  std::map<std::string, std::map<SplitPart, int>> alike;
   for (const auto& folder : folders) {
     const PartName name = part_name(folder.filename().string());
-    if (name.part != Part::none) ++alike[name.rest][name.part];
+    if (name.part != SplitPart::none) ++alike[name.rest][name.part];
   }
   Parts parts;
   for (const auto& folder : folders) {
     const PartName name = part_name(folder.filename().string());
-    if (name.part != Part::none && (name.rest.empty() || alike[name.rest].size() > 1)) {
+    if (name.part != SplitPart::none && (name.rest.empty() || alike[name.rest].size() > 1)) {
       parts.named[name.part].push_back(folder);
       continue;
     }
-    if (name.part != Part::none) parts.unsure.push_back(folder);
+    if (name.part != SplitPart::none) parts.unsure.push_back(folder);
     parts.others.push_back(folder);
   }
   return parts;
@@ -176,7 +176,7 @@ inline Parts parts_among(const std::vector<std::filesystem::path>& folders) {
 inline std::filesystem::path unwrapped(const std::filesystem::path& folder, const std::filesystem::path& never) {
   const Shelf shelf = shelf_of(folder, never);
   if (shelf.folders.size() != 1 || shelf.images() > 0) return folder;
-  const Part outer = part_name(folder.filename().string()).part;
+  const SplitPart outer = part_name(folder.filename().string()).part;
   return part_name(shelf.folders[0].filename().string()).part == outer ? shelf.folders[0] : folder;
 }
 
@@ -194,7 +194,7 @@ inline void refuse_flat_images(const std::filesystem::path& folder, const Shelf&
 
 // A part's folder that is a class by what is in it: bus/, car/, train/ with images, and no part beside it.
 inline void parts_that_are_classes(Parts& parts, const std::filesystem::path& never, DataAccount& account) {
-  for (const Part part : {Part::train, Part::validation}) {
+  for (const SplitPart part : {SplitPart::train, SplitPart::validation}) {
     const auto folder = parts.one(part);
     const bool alone = parts.named.size() == 1 && folder && parts.named[part].size() == 1;
     if (!alone || parts.others.empty()) continue;
@@ -208,7 +208,7 @@ inline void parts_that_are_classes(Parts& parts, const std::filesystem::path& ne
     account.warnings.push_back(
         message("taken for a class, since it has images and no class folders: ", name_of(*folder)));
   }
-  if (!parts.unsure.empty() && parts.named.find(Part::train) == parts.named.end())
+  if (!parts.unsure.empty() && parts.named.find(SplitPart::train) == parts.named.end())
     account.warnings.push_back(
         message("taken for classes, though named like parts of a data set: ", names_of_folders(parts.unsure)));
 }
