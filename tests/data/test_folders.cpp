@@ -45,34 +45,34 @@ const LeftOut& left_out(const Dataset& data, const std::string& reason) {
 }  // namespace
 
 TEST_CASE("names of parts") {
-  using contexture::detail::Part;
   using contexture::detail::part_name;
-  const std::vector<std::pair<std::string, Part>> names = {{"train", Part::train},
-                                                           {"TRAIN", Part::train},
-                                                           {"Training", Part::train},
-                                                           {"seg_train", Part::train},
-                                                           {"TrainSet", Part::train},
-                                                           {"trainset", Part::train},
-                                                           {"training-images", Part::train},
-                                                           {"Test", Part::test},
-                                                           {"testing", Part::test},
-                                                           {"seg_test", Part::test},
-                                                           {"test_data", Part::test},
-                                                           {"Validation", Part::validation},
-                                                           {"valid", Part::validation},
-                                                           {"VAL", Part::validation},
-                                                           {"val2017", Part::validation},
-                                                           {"Unlabelled", Part::unlabeled},
-                                                           {"unlabeled", Part::unlabeled},
-                                                           {"trainA", Part::train},
-                                                           {"contest", Part::none},
-                                                           {"strain", Part::none},
-                                                           {"trained", Part::none},
-                                                           {"valley", Part::none},
-                                                           {"train_test", Part::none},
-                                                           {"cat", Part::none},
-                                                           {"", Part::none},
-                                                           {"invalid", Part::none}};
+  using contexture::detail::SplitPart;
+  const std::vector<std::pair<std::string, SplitPart>> names = {{"train", SplitPart::train},
+                                                                {"TRAIN", SplitPart::train},
+                                                                {"Training", SplitPart::train},
+                                                                {"seg_train", SplitPart::train},
+                                                                {"TrainSet", SplitPart::train},
+                                                                {"trainset", SplitPart::train},
+                                                                {"training-images", SplitPart::train},
+                                                                {"Test", SplitPart::test},
+                                                                {"testing", SplitPart::test},
+                                                                {"seg_test", SplitPart::test},
+                                                                {"test_data", SplitPart::test},
+                                                                {"Validation", SplitPart::validation},
+                                                                {"valid", SplitPart::validation},
+                                                                {"VAL", SplitPart::validation},
+                                                                {"val2017", SplitPart::validation},
+                                                                {"Unlabelled", SplitPart::unlabeled},
+                                                                {"unlabeled", SplitPart::unlabeled},
+                                                                {"trainA", SplitPart::train},
+                                                                {"contest", SplitPart::none},
+                                                                {"strain", SplitPart::none},
+                                                                {"trained", SplitPart::none},
+                                                                {"valley", SplitPart::none},
+                                                                {"train_test", SplitPart::none},
+                                                                {"cat", SplitPart::none},
+                                                                {"", SplitPart::none},
+                                                                {"invalid", SplitPart::none}};
   for (const auto& [name, part] : names) {
     INFO(name);
     CHECK(part_name(name).part == part);

@@ -119,7 +119,7 @@ class CollectionFiles {
     require_folder(kLabelled, source_.labelled);
     Shelf shelf = shelf_of(source_.labelled, options_.never_data);
     const Parts parts = parts_among(shelf.folders);
-    if (const auto train = parts.one(Part::train))
+    if (const auto train = parts.one(SplitPart::train))
       require_input(parts.named.size() == 1 && !parts.others.empty(), source_.labelled.string(), ": has ",
                     name_of(*train), ", the labelled images of a data set; expected that folder itself");
     std::error_code ignored;

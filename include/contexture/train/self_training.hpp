@@ -62,13 +62,13 @@ class SoftClassifierTask final : public FitTask<Batch> {
 
   Module<float>& module() override { return model_; }
 
-  Batch make_batch(std::int64_t step) const override {
+  Batch make_batch(std::int64_t step, const Part& part) const override {
     std::vector<Index> indices = labelled_.batch(step);
     const std::vector<Index> more = all_.batch(step);
     indices.insert(indices.end(), more.begin(), more.end());
     Batch batch;
-    contexture::make_batch(images_.set, indices, model_.options().normalization, &images_.augmentation,
-                           rng_.split(static_cast<std::uint64_t>(step)), batch);
+    contexture::make_batch(images_.set, BatchIndices(indices, part), model_.options().normalization,
+                           &images_.augmentation, rng_.split(static_cast<std::uint64_t>(step)), batch);
     return batch;
   }
 
