@@ -90,7 +90,7 @@ TEST_CASE("train_on_soft_targets: a quarter of every batch has labels, the rest 
   CHECK(task.images_per_step() == 32);
   std::vector<int> seen(300, 0);
   for (std::int64_t step = 0; step < 25; ++step) {  // 24 others a step: two passes over 300
-    const Batch batch = task.make_batch(step);
+    const Batch batch = task.make_batch(step, {});
     REQUIRE(batch.indices.size() == 32);
     for (std::size_t k = 0; k < 8; ++k) CHECK((batch.indices[k] >= 7 && batch.indices[k] <= 9));
     for (std::size_t k = 8; k < 32; ++k) ++seen[static_cast<std::size_t>(batch.indices[k])];
