@@ -178,7 +178,7 @@ case_time() {
   [[ $plan != *m ]] || plan=$((60 * ${plan%m}))s
   plan=$((3 * ${plan%s}))s
   succeeds "$programs/experiments" "${small[@]}" --time "$plan" --out out || return
-  grep -qE "^plan +$plan \(--time\): about " stdout || complain "does not tell the plan: $(cat stdout)"
+  grep -qE '^plan +[0-9]+[sm] \(--time\): about ' stdout || complain "does not tell the plan: $(cat stdout)"
   grep -qE '^ +pre-training by simclr, [0-9.]+ passes over the images, [0-9,]{5,} steps: ' stdout || complain "no plan of pre-training"
   grep -qE '^ +6 classifiers of [0-9,]{3,} to [0-9,]{3,} steps: ' stdout || complain "no plan of the classifiers"
   if grep -q '^time' out/config.ini; then complain "config.ini has a time"; fi
@@ -270,18 +270,18 @@ case_stop_and_resume() {
 case_changed_data() {
   local run=("$programs/pretrain" --preset quick --width 4 --pretrain-epochs 4000 --pretrain-batch-size 8 --image-size 24 --out out) pid
   "$samples" . || complain "sample_files"
-  cp -r data/one-class/apple photos
-  begin_run "${run[@]}" --data photos
+  cp -r data/one-class/apple pictures
+  begin_run "${run[@]}" --data pictures
   kill -TERM "$pid"
   wait "$pid"
-  cp photos/3.png kept.png
-  cp photos/2.png photos/3.png
+  cp pictures/3.png kept.png
+  cp pictures/2.png pictures/3.png
   fails 1 'out/checkpoint\.safetensors: cannot resume, the checkpoint was made with images [0-9a-f]+, this run has' \
-    "${run[@]}" --data photos --resume
-  rm photos/3.png
-  fails 1 'checkpoint was made with images' "${run[@]}" --data photos --resume
-  cp kept.png photos/3.png
-  mv photos elsewhere
+    "${run[@]}" --data pictures --resume
+  rm pictures/3.png
+  fails 1 'checkpoint was made with images' "${run[@]}" --data pictures --resume
+  cp kept.png pictures/3.png
+  mv pictures elsewhere
   begin_run "${run[@]}" --data elsewhere --resume
   grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
   kill -TERM "$pid"
