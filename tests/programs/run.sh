@@ -1076,9 +1076,9 @@ case_mpi_refused() {
   cp "$programs/pretrain" another && printf 'x' >>another
   mpi_fails 1 'process 1 has program [0-9a-f]+, process 0 has' -n 1 "${run[@]}" : -n 1 ./another "${tiny[@]}" --out out
   "$samples" . || complain "sample_files"
-  cp -r data/one-class/apple photos && cp -r photos others && cp others/2.png others/3.png
+  cp -r data/one-class/apple pictures && cp -r pictures others && cp others/2.png others/3.png
   run=("$programs/pretrain" --preset quick --width 4 --pretrain-epochs 2 --image-size 24 --pretrain-batch-size 8 --out out)
-  mpi_fails 1 'process 1 has images [0-9a-f]+, process 0 has' -n 1 "${run[@]}" --data photos : -n 1 "${run[@]}" --data others
+  mpi_fails 1 'process 1 has images [0-9a-f]+, process 0 has' -n 1 "${run[@]}" --data pictures : -n 1 "${run[@]}" --data others
   [[ ! -e out/encoder.safetensors ]] || complain "what was refused left weights"
   mpi_fails 1 'batches of 2 images for 3 processes.*start fewer' -n 3 "$programs/pretrain" "${tiny[@]}" --pretrain-batch-size 2 --out out
   # Said once, and with the status that one process has.
