@@ -3,7 +3,7 @@
 # Command 2: builds and runs every test: all of them optimised (preset test), then the rooms'
 # tests under AddressSanitizer and UBSan (preset sanitize), then, where clang++ is installed, with
 # clang (preset clang). clang is not among the requirements: it costs half a gigabyte, and nobody
-# needs it to use the library; developers and CI have it. About 27 minutes on 2 cores of a Zen 4 server.
+# needs it to use the library; developers and CI have it. About half an hour on 2 cores of a Zen 4 server.
 # The last line is `N passed, N failed`; the exit status is 1 if anything failed.
 set -uo pipefail
 
