@@ -156,7 +156,7 @@ class ClassifyPages {
         std::max_element(row(i), row(i) + collection_.class_names.size()) - row(i))];
   }
 
-  [[nodiscard]] Tile tile(std::size_t image, std::string title, std::string note) const {
+  [[nodiscard]] Tile tile(std::size_t image, const std::string& title, std::string note) const {
     const ImageSet& set = collection_.images;
     const Index height = std::min(set.height, kTileSide), width = std::min(set.width, kTileSide);
     const std::uint8_t* pixels = set.image(static_cast<Index>(image));

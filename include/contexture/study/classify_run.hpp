@@ -178,8 +178,8 @@ class ClassifyRun {
 
   // The settings of the experiments' arms, with the rates that suit a pre-trained encoder: so few labels change a good
   // one for the worse (docs/research.md).
-  [[nodiscard]] TrainingOptions training(std::int64_t steps, Index batch, ImageClassifier& model,
-                                         double encoder_rate) const {
+  [[nodiscard]] static TrainingOptions training(std::int64_t steps, Index batch, ImageClassifier& model,
+                                                double encoder_rate) {
     const ExperimentConfig usual;
     TrainingOptions out{.steps = steps,
                         .batch = batch,
