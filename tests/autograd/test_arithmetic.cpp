@@ -153,6 +153,9 @@ TEST_CASE("sums, means and maxima along axes") {
   Variable<double> tie(tensor_of<double>({4}, std::vector<double>{1, 5, 5, 0}), true);
   max(tie, {0}).backward();
   CHECK(tie.grad() == tensor_of<double>({4}, std::vector<double>{0, 0.5, 0.5, 0}));
+  const double nan = std::nan("");
+  for (const std::vector<double>& numbers : std::vector<std::vector<double>>{{nan, 1, 2}, {1, nan, 2}, {1, 2, nan}})
+    CHECK(std::isnan(max(Variable<double>(tensor_of<double>({3}, numbers)), {0}).value().data()[0]));
   CHECK_THROWS_AS(sum(x, {3}), std::invalid_argument);
   CHECK_THROWS_AS(sum(x, {1, -2}), std::invalid_argument);
   CHECK_THROWS_AS(mean(operand({0, 2}, 1), {0}), std::invalid_argument);

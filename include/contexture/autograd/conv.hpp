@@ -10,6 +10,7 @@
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/kernels/conv.hpp"
+#include "contexture/kernels/reduce.hpp"
 
 namespace contexture {
 
@@ -170,8 +171,8 @@ template <class T>
                        in.add(1, std::move(dw));
                      }
                      if (in.wanted(2)) {
-                       Tensor<T> db = zeros<T>({static_cast<std::size_t>(s.c)});
-                       for (std::size_t i = 0; i < g.size(); ++i) db.data()[i % db.size()] += g.data()[i];
+                       Tensor<T> db = empty<T>({static_cast<std::size_t>(s.c)});
+                       kernels::bias_gradient(g.data(), static_cast<Index>(g.size()) / s.c, s.c, db.data());
                        in.add(2, std::move(db));
                      }
                    });

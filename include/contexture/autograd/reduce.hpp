@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "contexture/autograd/broadcast.hpp"
 #include "contexture/autograd/shape.hpp"
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/finite.hpp"
 
 namespace contexture {
 namespace detail {
@@ -76,8 +78,8 @@ template <class T>
   return scale(sum(x, axes, keep_axes), static_cast<T>(results) / static_cast<T>(x.size()));
 }
 
-/// Maxima along `axes`. Where several elements are the largest, they share the gradient evenly. Throws
-/// std::invalid_argument as mean() does.
+/// Maxima along `axes`; NaN where there is one. Where several elements are the largest, they share the gradient evenly.
+/// Throws std::invalid_argument as mean() does.
 template <class T>
 [[nodiscard]] Variable<T> max(const Variable<T>& x, std::initializer_list<int> axes, bool keep_axes = false) {
   const Shape kept = detail::reduced_shape("max", x.shape(), axes);
@@ -94,7 +96,7 @@ template <class T>
   const T* const from = x.value().data();
   T* const to = y->data();
   each([=](Index i, Index j) {
-    if (!(from[i] <= to[j])) to[j] = from[i];  // NaN stays
+    if (from[i] > to[j] || is_nan(from[i])) to[j] = from[i];  // NaN stays
   });
   Tensor<T> result = *y;
   if (!keep_axes) result.reshape(detail::without_axes(x.shape(), axes));
