@@ -28,17 +28,19 @@ struct BroadcastWalk {
     return count;
   }
 
-  // Calls f(first, a, b): the first element of the o-th run along the innermost axis, of all three.
+  // Calls f(i, a, b) for the elements of the runs from `begin` to before `end` along the innermost axis, in their
+  // order: the places of an element and of its partners.
   template <class F>
-  void run(Index o, F&& f) const {
-    const Index first = o * extents.back();
-    Index a = 0, b = 0;
-    for (std::size_t i = extents.size() - 1; i-- > 0;) {
-      a += o % extents[i] * steps_a[i];
-      b += o % extents[i] * steps_b[i];
-      o /= extents[i];
+  void visit(Index begin, Index end, const F& f) const {
+    const Index n = extents.back(), step_a = steps_a.back(), step_b = steps_b.back();
+    for (Index run = begin; run < end; ++run) {
+      Index a = 0, b = 0, rest = run;
+      for (std::size_t i = extents.size() - 1; i-- > 0; rest /= extents[i]) {
+        a += rest % extents[i] * steps_a[i];
+        b += rest % extents[i] * steps_b[i];
+      }
+      for (Index j = 0; j < n; ++j) f(run * n + j, a + j * step_a, b + j * step_b);
     }
-    f(first, a, b);
   }
 };
 
@@ -92,30 +94,21 @@ inline Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
   return shape;
 }
 
-// f(i, a, b) for every element i of the walk's shape with its elements of the operands.
+// f(i, a, b) for every element i of the walk's shape with its elements of the operands; not for an empty shape.
 template <class F>
 void for_each_pair(const BroadcastWalk& walk, const F& f) {
-  const Index n = walk.extents.back(), step_a = walk.steps_a.back(), step_b = walk.steps_b.back();
-  parallel_for(walk.outer(), std::max<Index>(1, 8192 / n), [&](Index begin, Index end) {
-    for (Index o = begin; o < end; ++o)
-      walk.run(o, [&](Index i, Index a, Index b) {
-        for (Index j = 0; j < n; ++j) f(i + j, a + j * step_a, b + j * step_b);
-      });
-  });
+  parallel_for(walk.outer(), std::max<Index>(1, 8192 / walk.extents.back()),
+               [&](Index begin, Index end) { walk.visit(begin, end, f); });
 }
 
-// Sums f(i, j) into a tensor of shape `to`, over the elements i of shape `from` that its element j is repeated to; in
+// Sums f(i) into a tensor of shape `to`, over the elements i of shape `from` that its elements are repeated to; in
 // double, and always in the same order.
 template <class T, class F>
 Tensor<T> sum_repeated(const Shape& from, const Shape& to, const F& f) {
   const BroadcastWalk walk = broadcast_walk("sum", from, to, to);
   std::vector<double> sums(element_count(to), 0.0);
-  const Index n = walk.extents.back(), step = walk.steps_a.back();
-  for (Index o = 0; o < walk.outer() && n > 0; ++o)
-    walk.run(o, [&](Index i, Index at, Index) {
-      for (Index j = 0; j < n; ++j)
-        sums[static_cast<std::size_t>(at + j * step)] += static_cast<double>(f(i + j, at + j * step));
-    });
+  walk.visit(0, walk.outer(),
+             [&](Index i, Index at, Index) { sums[static_cast<std::size_t>(at)] += static_cast<double>(f(i)); });
   Tensor<T> out = empty<T>(to);
   std::transform(sums.begin(), sums.end(), out.data(), [](double s) { return static_cast<T>(s); });
   return out;
@@ -140,7 +133,7 @@ Variable<T> broadcast_op(const char* name, const Variable<T>& a, const Variable<
           T* const to = each.data();
           if (each.size() > 0)
             for_each_pair(walk, [=](Index i, Index ia, Index ib) { to[i] = derivative(from[i], p0[ia], p1[ib]); });
-          if (own.shape() != shape) each = sum_repeated<T>(shape, own.shape(), [to](Index i, Index) { return to[i]; });
+          if (own.shape() != shape) each = sum_repeated<T>(shape, own.shape(), [to](Index i) { return to[i]; });
           in.add(which, std::move(each));
         };
         deliver(0, *a, d_a);

@@ -61,7 +61,7 @@ template <class T>
 [[nodiscard]] Variable<T> sum(const Variable<T>& x, std::initializer_list<int> axes, bool keep_axes = false) {
   const Shape kept = detail::reduced_shape("sum", x.shape(), axes);
   const T* const from = x.value().data();
-  Tensor<T> y = detail::sum_repeated<T>(x.shape(), kept, [from](Index i, Index) { return from[i]; });
+  Tensor<T> y = detail::sum_repeated<T>(x.shape(), kept, [from](Index i) { return from[i]; });
   if (!keep_axes) y.reshape(detail::without_axes(x.shape(), axes));
   return record<T>("sum", std::move(y), {x},
                    [kept, shape = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
@@ -85,14 +85,8 @@ template <class T>
   const Shape kept = detail::reduced_shape("max", x.shape(), axes);
   require(x.size() > 0, "max: empty tensor of shape ", x.shape());
   const detail::BroadcastWalk walk = detail::broadcast_walk("max", x.shape(), kept, kept);
-  const Index n = walk.extents.back(), step = walk.steps_a.back();
   const auto y = std::make_shared<Tensor<T>>(full<T>(kept, -std::numeric_limits<T>::infinity()));
-  const auto each = [walk, n, step](const auto& f) {
-    for (Index o = 0; o < walk.outer(); ++o)
-      walk.run(o, [&](Index i, Index at, Index) {
-        for (Index j = 0; j < n; ++j) f(i + j, at + j * step);
-      });
-  };
+  const auto each = [walk](const auto& f) { walk.visit(0, walk.outer(), [&](Index i, Index at, Index) { f(i, at); }); };
   const T* const from = x.value().data();
   T* const to = y->data();
   each([=](Index i, Index j) {
@@ -128,61 +122,67 @@ void for_each_line(const Shape& shape, std::size_t axis, const F& f) {
   });
 }
 
+// An op on every line of x along an axis: forward(x, y, n, step) fills the line y, backward(y, g, n, step) turns its
+// gradient g into that of x. They get the first of n elements that are `step` apart.
+template <class T, class Forward, class Backward>
+Variable<T> line_op(const char* name, const Variable<T>& x, int axis, Forward forward, Backward backward) {
+  const Shape shape = x.shape();
+  const std::size_t a = axis_of(name, shape, axis);
+  const auto n = static_cast<Index>(shape[a]);
+  const auto y = std::make_shared<Tensor<T>>(empty<T>(shape));
+  const T* const from = x.value().data();
+  T* const to = y->data();
+  for_each_line(shape, a, [=](Index first, Index step) { forward(from + first, to + first, n, step); });
+  return record<T>(name, y, std::span(&x, 1), [=](Tensor<T> g, const InputGradients<T>& in) {
+    for_each_line(shape, a, [=, d = g.data()](Index first, Index step) { backward(to + first, d + first, n, step); });
+    in.add(0, std::move(g));
+  });
+}
+
+template <class T>
+T largest_of_line(const T* x, Index n, Index step) {
+  T largest = x[0];
+  for (Index i = 1; i < n; ++i) largest = std::max(largest, x[i * step]);
+  return largest;
+}
+
 }  // namespace detail
 
 /// exp(x) over its sum along an axis; large numbers do not overflow.
 template <class T>
 [[nodiscard]] Variable<T> softmax(const Variable<T>& x, int axis = -1) {
-  const Shape shape = x.shape();
-  const std::size_t a = detail::axis_of("softmax", shape, axis);
-  const auto n = static_cast<Index>(shape[a]);
-  const auto y = std::make_shared<Tensor<T>>(empty<T>(shape));
-  const T* const from = x.value().data();
-  T* const to = y->data();
-  detail::for_each_line(shape, a, [=](Index first, Index step) {
-    T largest = from[first], total = 0;
-    for (Index i = 1; i < n; ++i) largest = std::max(largest, from[first + i * step]);
-    for (Index i = 0; i < n; ++i) total += to[first + i * step] = std::exp(from[first + i * step] - largest);
-    for (Index i = 0; i < n; ++i) to[first + i * step] /= total;
-  });
-  return record<T>("softmax", y, std::span(&x, 1), [=](Tensor<T> g, const detail::InputGradients<T>& in) {
-    T* const d = g.data();
-    const T* const p = y->data();
-    detail::for_each_line(shape, a, [=](Index first, Index step) {
-      T dot = 0;
-      for (Index i = first; i < first + n * step; i += step) dot += d[i] * p[i];
-      for (Index i = first; i < first + n * step; i += step) d[i] = p[i] * (d[i] - dot);
-    });
-    in.add(0, std::move(g));
-  });
+  return detail::line_op(
+      "softmax", x, axis,
+      [](const T* from, T* to, Index n, Index step) {
+        const T largest = detail::largest_of_line(from, n, step);
+        T total = 0;
+        for (Index i = 0; i < n; ++i) total += to[i * step] = std::exp(from[i * step] - largest);
+        for (Index i = 0; i < n; ++i) to[i * step] /= total;
+      },
+      [](const T* p, T* d, Index n, Index step) {
+        T dot = 0;
+        for (Index i = 0; i < n; ++i) dot += d[i * step] * p[i * step];
+        for (Index i = 0; i < n; ++i) d[i * step] = p[i * step] * (d[i * step] - dot);
+      });
 }
 
 /// The logarithm of softmax(x, axis), computed without it.
 template <class T>
 [[nodiscard]] Variable<T> log_softmax(const Variable<T>& x, int axis = -1) {
-  const Shape shape = x.shape();
-  const std::size_t a = detail::axis_of("log_softmax", shape, axis);
-  const auto n = static_cast<Index>(shape[a]);
-  const auto y = std::make_shared<Tensor<T>>(empty<T>(shape));
-  const T* const from = x.value().data();
-  T* const to = y->data();
-  detail::for_each_line(shape, a, [=](Index first, Index step) {
-    T largest = from[first], total = 0;
-    for (Index i = 1; i < n; ++i) largest = std::max(largest, from[first + i * step]);
-    for (Index i = 0; i < n; ++i) total += std::exp(from[first + i * step] - largest);
-    const T log_total = largest + std::log(total);
-    for (Index i = 0; i < n; ++i) to[first + i * step] = from[first + i * step] - log_total;
-  });
-  return record<T>("log_softmax", y, std::span(&x, 1), [=](Tensor<T> g, const detail::InputGradients<T>& in) {
-    T* const d = g.data();
-    const T* const logs = y->data();
-    detail::for_each_line(shape, a, [=](Index first, Index step) {
-      T total = 0;
-      for (Index i = first; i < first + n * step; i += step) total += d[i];
-      for (Index i = first; i < first + n * step; i += step) d[i] -= std::exp(logs[i]) * total;
-    });
-    in.add(0, std::move(g));
-  });
+  return detail::line_op(
+      "log_softmax", x, axis,
+      [](const T* from, T* to, Index n, Index step) {
+        const T largest = detail::largest_of_line(from, n, step);
+        T total = 0;
+        for (Index i = 0; i < n; ++i) total += std::exp(from[i * step] - largest);
+        const T log_total = largest + std::log(total);
+        for (Index i = 0; i < n; ++i) to[i * step] = from[i * step] - log_total;
+      },
+      [](const T* logs, T* d, Index n, Index step) {
+        T total = 0;
+        for (Index i = 0; i < n; ++i) total += d[i * step];
+        for (Index i = 0; i < n; ++i) d[i * step] -= std::exp(logs[i * step]) * total;
+      });
 }
 
 }  // namespace contexture

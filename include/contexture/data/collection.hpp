@@ -249,24 +249,13 @@ inline void check_collection_classes(const Collection& collection) {
   const std::filesystem::path& root = source.labelled.empty() ? source.unlabelled : source.labelled;
   Collection out;
   out.class_names = listed.class_names();
-  bool grey = true, fitted = false;
   const std::vector<std::vector<detail::ImageFile>*> parts{&files.train, &files.unlabeled};
   for (std::vector<detail::ImageFile>* part : parts) detail::scan_files(*part, options.limits);
   detail::check_broken(root, files, options.max_broken);
   detail::check_losses(files, options.max_broken);
   require_input(detail::any_good(files.unlabeled), source.unlabelled.string(), ": no PNG or JPEG image without a label",
                 detail::what_else(files, -1));
-  const auto [height, width] = detail::choose_size(parts, options.image_size);
-  for (const auto* part : parts)
-    for (const detail::ImageFile& file : *part) {
-      if (file.state != detail::ImageFile::State::kGood) continue;
-      grey = grey && file.header.grey;
-      fitted = fitted || file.header.height != height || file.header.width != width;
-    }
-  ImageSet empty;
-  empty.height = height;
-  empty.width = width;
-  empty.channels = grey ? 1 : 3;
+  const auto [empty, fitted] = detail::common_format(parts, options.image_size);
   out.images = detail::decode_files(files.train, empty, options.limits);
   const ImageSet rest = detail::decode_files(files.unlabeled, empty, options.limits);
   detail::check_broken(root, files, options.max_broken);
@@ -281,10 +270,12 @@ inline void check_collection_classes(const Collection& collection) {
     for (const detail::ImageFile& file : *part)
       if (file.state == detail::ImageFile::State::kGood) out.paths.push_back(file.path.string());
   detail::make_account({}, files, out.account);
-  if (fitted) out.notes.push_back(message("images of other sizes were resized and cropped to ", height, " x ", width));
+  if (fitted)
+    out.notes.push_back(
+        message("images of other sizes were resized and cropped to ", empty.height, " x ", empty.width));
   if (listed.overlap() > 0)
     out.notes.push_back(message(listed.overlap(), " of the unlabelled images are among the labelled ones"));
-  if (!grey && detail::is_grey(out.images)) {
+  if (empty.channels == 3 && detail::is_grey(out.images)) {
     out.images = with_channels(out.images, 1);
     out.notes.emplace_back("all images are grey, though stored in colour: one channel is used");
   }

@@ -208,26 +208,36 @@ inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const 
   return files;
 }
 
+// What all images of some files become: a set without images, of one size, grey where all of them are; and whether one
+// has to be fitted to it.
+struct CommonFormat {
+  ImageSet empty;
+  bool fitted = false;
+};
+
+inline CommonFormat common_format(const std::vector<std::vector<ImageFile>*>& parts, Index image_size) {
+  const auto [height, width] = choose_size(parts, image_size);
+  CommonFormat out;
+  bool grey = true;
+  for (const auto* part : parts)
+    for (const ImageFile& file : *part) {
+      if (file.state != ImageFile::State::kGood) continue;
+      grey = grey && file.header.grey;
+      out.fitted = out.fitted || file.header.height != height || file.header.width != width;
+    }
+  out.empty.height = height;
+  out.empty.width = width;
+  out.empty.channels = grey ? 1 : 3;
+  return out;
+}
+
 inline Dataset load_image_folder(const std::filesystem::path& folder, const DataOptions& options) {
   Dataset data;
   data.name = folder_name(folder);
   FolderFiles files = scan_image_folder(folder, options, data);
   const bool tree = files.class_folders.empty();
   const std::vector<std::vector<ImageFile>*> parts = files.parts();
-  bool grey = true;
-  bool fitted = false;
-  const auto [height, width] = choose_size(parts, options.image_size);
-  for (const auto* part : parts) {
-    for (const ImageFile& file : *part) {
-      if (file.state != ImageFile::State::kGood) continue;
-      grey = grey && file.header.grey;
-      fitted = fitted || file.header.height != height || file.header.width != width;
-    }
-  }
-  ImageSet empty;
-  empty.height = height;
-  empty.width = width;
-  empty.channels = grey ? 1 : 3;
+  const auto [empty, fitted] = common_format(parts, options.image_size);
   data.train = decode_files(files.train, empty, options.limits);
   data.test = decode_files(files.test, empty, options.limits);
   data.unlabeled = decode_files(files.unlabeled, empty, options.limits);
@@ -237,9 +247,11 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   require_input(any_good(files.train), folder.string(), ": no image can be decoded");
   require_input(tree || any_good(files.test), files.test_root.string(), ": no image for testing can be decoded");
   make_account(folder, files, data.account);
-  if (fitted) data.notes.push_back(message("images of other sizes were resized and cropped to ", height, " x ", width));
+  if (fitted)
+    data.notes.push_back(
+        message("images of other sizes were resized and cropped to ", empty.height, " x ", empty.width));
   const auto has_colour = [](const ImageSet& set) { return set.count > 0 && !is_grey(set); };
-  if (!grey && !has_colour(data.train) && !has_colour(data.test) && !has_colour(data.unlabeled)) {
+  if (empty.channels == 3 && !has_colour(data.train) && !has_colour(data.test) && !has_colour(data.unlabeled)) {
     data.train = with_channels(data.train, 1);
     data.test = with_channels(data.test, 1);
     data.unlabeled = with_channels(data.unlabeled, 1);
