@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "common/commands.hpp"
 #include "common/common_options.hpp"
 #include "common/data.hpp"
 #include "common/program.hpp"
@@ -31,7 +32,7 @@ namespace {
 using contexture::report::duration, contexture::report::percent;
 using Clock = std::chrono::steady_clock;
 
-struct Options {
+struct ClassifyCommandLine {
   std::string encoder, labelled, unlabelled, method = "auto", time, precision = "auto", out = "results-classify";
   std::vector<std::string> labels;
   contexture::DataOptions data;
@@ -40,9 +41,9 @@ struct Options {
   bool quiet = false;
 };
 
-std::optional<Options> parse_options(int argc, char** argv) {
+std::optional<ClassifyCommandLine> parse_classify_line(int argc, char** argv) {
   CLI::App app("Answers for images without labels, from an encoder and a few labels.", "classify");
-  Options o;
+  ClassifyCommandLine o;
   app.add_option("--encoder", o.encoder, "encoder or classifier weights (*.safetensors)")->required();
   app.add_option("--labelled", o.labelled, "folder that holds a folder of images for each class");
   app.add_option("--labels", o.labels,
@@ -139,11 +140,11 @@ void print_methods(const contexture::ClassifyResult& result) {
               std::string(to_string(result.best().method)).c_str(), result.suspected.size(), result.duplicates.size());
 }
 
-int classify(int argc, char** argv) {
+int run_classify(int argc, char** argv) {
   const Clock::time_point began = Clock::now();
-  std::optional<Options> options = parse_options(argc, argv);
+  std::optional<ClassifyCommandLine> options = parse_classify_line(argc, argv);
   if (!options) return 0;
-  Options& o = *options;
+  ClassifyCommandLine& o = *options;
   const contexture::PrecisionGuard precision(programs::precision_of(o.precision));
   programs::use_threads(o.threads);
   o.data.never_data = o.out;
@@ -181,4 +182,4 @@ int classify(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return programs::run_program("classify", argc, argv, classify); }
+int programs::classify(int argc, char** argv) { return run_program("classify", argc, argv, run_classify); }

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/commands.hpp"
 #include "common/common_options.hpp"
 #include "common/data.hpp"
 #include "common/program.hpp"
@@ -53,7 +54,7 @@ void keep_given(const CLI::App& app, contexture::PretextValues& given) {
   }
 }
 
-int diagnose(int argc, char** argv) {
+int run_diagnose(int argc, char** argv) {
   CLI::App app(
       "Tells whether context prediction on these images is solved by a shortcut: short trainings with other "
       "gaps, borders alone, foreign partners and shuffled answers.",
@@ -135,4 +136,4 @@ int diagnose(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return programs::run_program("diagnose", argc, argv, diagnose); }
+int programs::diagnose(int argc, char** argv) { return run_program("diagnose", argc, argv, run_diagnose); }

@@ -5,10 +5,11 @@
 //
 // Expected with the defaults (2 to 4 minutes on 2 cores; test accuracy, one seed, to about a point):
 //   from scratch 99.9 %, pre-trained 99.9 %
+#include "common/commands.hpp"
 #include "common/experiments.hpp"
 
-int main(int argc, char** argv) {
-  return programs::run_experiment_program(
+int programs::experiment1_all_labels(int argc, char** argv) {
+  return run_experiment_program(
       {.name = "experiment1_all_labels",
        .purpose = "Trains a classifier with all labels, from scratch and from an encoder that was pre-trained "
                   "without labels, and reports the difference.",

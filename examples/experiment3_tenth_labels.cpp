@@ -5,10 +5,11 @@
 //
 // Expected with the defaults (1.5 to 3 minutes on 2 cores; test accuracy, one seed, to about a point):
 //   from scratch 98.0 %, pre-trained 98.9 %
+#include "common/commands.hpp"
 #include "common/experiments.hpp"
 
-int main(int argc, char** argv) {
-  return programs::run_experiment_program(
+int programs::experiment3_tenth_labels(int argc, char** argv) {
+  return run_experiment_program(
       {.name = "experiment3_tenth_labels",
        .purpose = "Trains a classifier with a tenth of the labels, from scratch and from an encoder that was "
                   "pre-trained without labels on all images, and reports the difference.",

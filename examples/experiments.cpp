@@ -13,8 +13,10 @@
 //    10 %       98.0 %         98.9 %
 #include "common/experiments.hpp"
 
-int main(int argc, char** argv) {
-  return programs::run_experiment_program(
+#include "common/commands.hpp"
+
+int programs::experiments(int argc, char** argv) {
+  return run_experiment_program(
       {.name = "experiments",
        .purpose = "Pre-trains an encoder without labels, then trains classifiers with 100 %, 50 % and 10 % of "
                   "the labels, from scratch and from the pre-trained encoder, and reports the difference.",

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/commands.hpp"
 #include "common/common_options.hpp"
 #include "common/program.hpp"
 #include "contexture/core/finite.hpp"
@@ -81,7 +82,7 @@ Loaded load(const std::vector<std::string>& paths, const contexture::ImageClassi
   return out;
 }
 
-int predict(int argc, char** argv) {
+int run_predict(int argc, char** argv) {
   CLI::App app("Says what is on image files, with a classifier trained by the experiments or by classify.", "predict");
   std::string weights = "results-experiments/classifier_100_pretrained.safetensors";
   std::vector<std::string> named;
@@ -123,4 +124,4 @@ int predict(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return programs::run_program("predict", argc, argv, predict); }
+int programs::predict(int argc, char** argv) { return run_program("predict", argc, argv, run_predict); }

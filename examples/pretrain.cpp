@@ -6,13 +6,13 @@
 //   experiments --data ~/my-images --preset standard --encoder results-encoder/encoder.safetensors
 //
 // Expected with the defaults (30 seconds on 2 cores): pretext accuracy 63 %, chance is 16.7 %.
+#include "common/commands.hpp"
 #include "common/experiments.hpp"
 
-int main(int argc, char** argv) {
-  return programs::run_experiment_program(
-      {.name = "pretrain",
-       .purpose = "Pre-trains an encoder without labels and writes encoder.safetensors.",
-       .out = "results-pretrain",
-       .fractions = {}},
-      argc, argv);
+int programs::pretrain(int argc, char** argv) {
+  return run_experiment_program({.name = "pretrain",
+                                 .purpose = "Pre-trains an encoder without labels and writes encoder.safetensors.",
+                                 .out = "results-pretrain",
+                                 .fractions = {}},
+                                argc, argv);
 }

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/commands.hpp"
 #include "common/common_options.hpp"
 #include "common/data.hpp"
 #include "common/processes.hpp"
@@ -40,19 +41,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options : programs::CommonOptions {
+struct ProbeCommandLine : programs::CommonOptions {
   std::vector<std::string> encoders;
   std::vector<double> fractions;
   double validation = 0.1;
   bool no_test = false;
 };
 
-std::optional<Options> parse_options(int argc, char** argv) {
+std::optional<ProbeCommandLine> parse_probe_line(int argc, char** argv) {
   CLI::App app(
       "Measures what an encoder's frozen features are worth: a linear probe and k nearest neighbours on every "
       "stage, beside an encoder with random weights.",
       "probe");
-  Options o;
+  ProbeCommandLine o;
   app.add_option("--encoder", o.encoders, "encoder or classifier weights (*.safetensors); may be repeated")->required();
   o.out = "results-probe";
   programs::add_common_options(app, o, "probe.json", true);
@@ -83,7 +84,7 @@ struct Candidate {
 
 /// The given encoders, and before them one with random weights for each architecture among them: the weights that
 /// pre-training and scratch training with this seed begin from.
-std::vector<Candidate> candidates(const Options& o, const contexture::Dataset& data) {
+std::vector<Candidate> candidates(const ProbeCommandLine& o, const contexture::Dataset& data) {
   const contexture::Normalization normalization =
       contexture::channel_statistics(data.train, contexture::numbered(data.train.count));
   std::vector<Candidate> given, out;
@@ -151,10 +152,10 @@ void print_tables(const std::vector<Probed>& all, const std::vector<double>& fra
   std::printf("\n");
 }
 
-int probe(int argc, char** argv) {
-  const std::optional<Options> options = parse_options(argc, argv);
+int run_probe(int argc, char** argv) {
+  const std::optional<ProbeCommandLine> options = parse_probe_line(argc, argv);
   if (!options) return 0;
-  const Options& o = *options;
+  const ProbeCommandLine& o = *options;
   const contexture::PrecisionGuard precision(programs::precision_of(o.precision));
   const contexture::Dataset data = programs::prepare(o);
   contexture::require_input(o.no_test || data.test.count > 0, "data set ", data.name,
@@ -210,4 +211,4 @@ int probe(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return programs::run_together("probe", argc, argv, probe); }
+int programs::probe(int argc, char** argv) { return run_together("probe", argc, argv, run_probe); }

@@ -78,7 +78,7 @@ run_preset() {
 
 if [[ $mpi == yes ]]; then
   if command -v mpirun >/dev/null && command -v mpicxx >/dev/null; then
-    run_preset mpi --target test_mpi experiments experiment3_tenth_labels pretrain probe check_outputs sample_files
+    run_preset mpi --target test_mpi contexture_program check_outputs sample_files
   else
     printf 'mpi: skipped, no MPI here (scripts/setup.sh --with-mpi installs it)\n'
   fi

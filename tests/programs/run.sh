@@ -102,6 +102,23 @@ case_help() {
   [[ -z $(find . -mindepth 1 ! -name stdout ! -name stderr) ]] || complain "--help leaves files"
 }
 
+# The programs are commands of one, too.
+case_commands() {
+  local program
+  succeeds "$programs/contexture" --help
+  for program in "${experiment_programs[@]}" classify predict probe diagnose; do
+    grep -q "^  $program " stdout || complain "contexture --help does not name $program"
+    "$programs/$program" --help >own
+    "$programs/contexture" "$program" --help | diff own - >difference ||
+      complain "contexture $program --help differs: $(head -n 3 difference)"
+  done
+  succeeds "$programs/contexture" --version
+  grep -qE '^contexture [0-9]+\.[0-9]+\.[0-9]+$' stdout || complain "--version prints $(head -n 1 stdout)"
+  fails 2 "^contexture: 'predic' is not a command" "$programs/contexture" predic photo.png
+  fails 2 '^contexture: which command' "$programs/contexture"
+  fails 2 '^predict: ' "$programs/contexture" predict
+}
+
 # All outputs, then again from the configuration that was written: the same bits.
 case_outputs() {
   succeeds "$programs/experiments" "${tiny[@]}" --out out || return

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The programs of this folder: each is a function, a command of `contexture`, and a name of its own beside it.
+#pragma once
+
+namespace programs {
+
+// Each takes its command line, whose first word is its name, and returns an exit status.
+int experiments(int argc, char** argv);
+int experiment1_all_labels(int argc, char** argv);
+int experiment2_half_labels(int argc, char** argv);
+int experiment3_tenth_labels(int argc, char** argv);
+int pretrain(int argc, char** argv);
+int classify(int argc, char** argv);
+int predict(int argc, char** argv);
+int probe(int argc, char** argv);
+int diagnose(int argc, char** argv);
+
+}  // namespace programs
