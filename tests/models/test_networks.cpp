@@ -14,6 +14,7 @@
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/serialize.hpp"
+#include "contexture/nn/summary.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
@@ -250,6 +251,17 @@ TEST_CASE("the small depthwise network costs 10 to 45 million multiply-adds at 3
   CHECK(encoder->multiply_adds(32, 32) <= 45'000'000);
   CHECK(encoder->feature_extent(32) == 4);
   CHECK(encoder->feature_extent(8) == 1);
+}
+
+TEST_CASE("what networks say of their multiply-adds and weights is what their graphs do") {
+  for (BackboneDescription description : small_descriptions()) {
+    description.in_channels = 3;
+    CAPTURE(description.network, description.stages, to_string(description.norm), description.affine);
+    const auto encoder = make_backbone<float>(description, Rng(1));
+    const ModuleSummary summary = summarize(*encoder, {2, 16, 16, 3});
+    CHECK(summary.multiply_adds == 2 * encoder->multiply_adds(16, 16));
+    CHECK(static_cast<double>(summary.parameters) == weight_count(description));
+  }
 }
 
 TEST_CASE("in the depthwise network no image depends on the others of its batch") {

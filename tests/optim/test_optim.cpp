@@ -390,6 +390,33 @@ TEST_CASE("parameters by name have learning rates of their own") {
   CHECK_THROWS_AS(optimizer.scale_rate("matrix", -1), std::invalid_argument);
 }
 
+TEST_CASE("a weight decay that is scaled by name is a smaller decay for those names alone") {
+  const auto stepped = [](auto make, double decay, double matrix_factor) {
+    Problem problem;
+    auto optimizer = make(problem.parameters, decay);
+    if (matrix_factor != 1) optimizer.scale_decay("mat", matrix_factor);
+    problem.backward();
+    optimizer.step(0.1);
+    return std::pair(problem.parameters[0].variable.value(), problem.parameters[1].variable.value());
+  };
+  const auto check = [&](auto make) {
+    const auto plain = stepped(make, 0.5, 1), none = stepped(make, 0.0, 1), mixed = stepped(make, 0.5, 0);
+    CHECK(mixed.first == none.first);
+    CHECK(mixed.second == plain.second);
+    CHECK_FALSE(plain.first == none.first);
+    CHECK_FALSE(plain.second == none.second);
+  };
+  check([](const auto& parameters, double decay) {
+    return Sgd<double>(parameters, {.weight_decay = decay, .decay_all = true});
+  });
+  check([](const auto& parameters, double decay) {
+    return AdamW<double>(parameters, {.weight_decay = decay, .decay_all = true});
+  });
+  Problem problem;
+  Sgd<double> optimizer(problem.parameters);
+  CHECK_THROWS_WITH(optimizer.scale_decay("encoder.", 0.5), Catch::Matchers::ContainsSubstring("scale_decay"));
+}
+
 TEST_CASE("gradient clipping scales the joint norm down to the bound, and only down") {
   Problem problem;
   problem.backward();

@@ -135,6 +135,9 @@ class Variable {
   // For writing ops (also outside the library): the shared value, to be saved for backward.
   [[nodiscard]] std::shared_ptr<const Tensor<T>> saved() const { return body().full(); }
 
+  // What it was made of, for who walks the graph; null where nothing was recorded.
+  [[nodiscard]] std::shared_ptr<const detail::Node<T>> history() const { return defined() ? body_->node : nullptr; }
+
   // The same of a value that is stored as bfloat16; null for any other.
   [[nodiscard]] const std::shared_ptr<const Tensor<bfloat16>>& saved_reduced() const { return body().reduced; }
 

@@ -61,35 +61,44 @@ class Optimizer {
   /// Multiplies the learning rate of the parameters whose path names begin with `prefix` by `factor`, from now
   /// on: a pre-trained encoder may want smaller steps than a new head. Throws std::invalid_argument where
   /// no parameter has such a name, or for a factor that is negative or not finite.
-  void scale_rate(std::string_view prefix, double factor) {
-    require(is_finite(factor) && factor >= 0, "Optimizer::scale_rate: factor ", factor,
-            ", expected a finite number >= 0");
-    bool found = false;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      if (!std::string_view(parameters_[i].name).starts_with(prefix)) continue;
-      rates_[i] *= factor;
-      found = true;
-    }
-    require(found, "Optimizer::scale_rate: no parameter is called ", prefix, "...");
-  }
+  void scale_rate(std::string_view prefix, double factor) { scale("scale_rate", rates_, prefix, factor); }
+
+  /// The same of the weight decay: 0 for none. Parameters that are not decayed stay so.
+  void scale_decay(std::string_view prefix, double factor) { scale("scale_decay", decays_, prefix, factor); }
 
   /// Momenta and the like, for saving and restoring in place.
   [[nodiscard]] virtual std::vector<NamedState<T>> state() = 0;
 
  protected:
   explicit Optimizer(std::vector<NamedParameter<T>> parameters)
-      : parameters_(detail::distinct(std::move(parameters))), rates_(parameters_.size(), 1.0) {
+      : parameters_(detail::distinct(std::move(parameters))),
+        rates_(parameters_.size(), 1.0),
+        decays_(parameters_.size(), 1.0) {
     require(!parameters_.empty(), "Optimizer: no parameters; a module lists its own in visit()");
   }
   virtual void update(double lr) = 0;
 
-  // Biases and the scales and shifts of normalisations (rank 0 and 1) are not decayed.
-  [[nodiscard]] static bool decays(const NamedParameter<T>& p, bool all) {
-    return all || p.variable.value().dimension() > 1;
+  // The weight decay of parameter i. Biases and the scales and shifts of normalisations (rank 0 and 1) have none.
+  [[nodiscard]] double decay(std::size_t i, double weight_decay, bool all) const {
+    return all || parameters_[i].variable.value().dimension() > 1 ? weight_decay * decays_[i] : 0.0;
   }
 
   std::vector<NamedParameter<T>> parameters_;
-  std::vector<double> rates_;  // factors of the learning rate, one a parameter
+  std::vector<double> rates_;   // factors of the learning rate, one a parameter
+  std::vector<double> decays_;  // and of the weight decay
+
+ private:
+  void scale(const char* what, std::vector<double>& factors, std::string_view prefix, double factor) {
+    require(is_finite(factor) && factor >= 0, "Optimizer::", what, ": factor ", factor,
+            ", expected a finite number >= 0");
+    bool found = false;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      if (!std::string_view(parameters_[i].name).starts_with(prefix)) continue;
+      factors[i] *= factor;
+      found = true;
+    }
+    require(found, "Optimizer::", what, ": no parameter is called ", prefix, "...");
+  }
 };
 
 struct SgdOptions {
@@ -126,7 +135,7 @@ class Sgd : public Optimizer<T> {
     NamedParameter<T>& p = this->parameters_[i];
     Tensor<T>& velocity = velocity_[i];
     if (!p.variable.has_grad()) return;
-    const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
+    const double decay = this->decay(i, options_.weight_decay, options_.decay_all);
     kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity.data(),
                         static_cast<Index>(velocity.size()),
                         {.rate = static_cast<T>(lr * this->rates_[i]),
@@ -181,7 +190,7 @@ class AdamW : public Optimizer<T> {
       if (!p.variable.has_grad()) continue;
       // Its own steps: the moments of one that was frozen for long are as young as at the start.
       const double t = static_cast<double>(steps_.data()[i] += T(1));
-      const double decay = this->decays(p, options_.decay_all) ? options_.weight_decay : 0.0;
+      const double decay = this->decay(i, options_.weight_decay, options_.decay_all);
       kernels::adamw_update(p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
                             static_cast<Index>(m_[i].size()),
                             {.rate = static_cast<T>(lr * this->rates_[i]),
