@@ -2,6 +2,7 @@
 # Install rules: headers, the exported target contexture::contexture, contexture::compiled where it has been built, and
 # the package files of both, for CMake and for pkg-config.
 include(CMakePackageConfigHelpers)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dev)  # the programs are a component of their own: examples/
 
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/contexture")
 install(DIRECTORY include/contexture DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
@@ -42,3 +43,7 @@ foreach(name contexture contexture-compiled)
 endforeach()
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/contexture.pc" "${CMAKE_CURRENT_BINARY_DIR}/contexture-compiled.pc"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(ContexturePackages)
+endif()

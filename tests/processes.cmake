@@ -77,6 +77,10 @@ contexture_add_consumer(find_package -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_PREFIX_PA
 set_tests_properties(consumers.find_package PROPERTIES FIXTURES_REQUIRED installed)
 add_test(NAME consumers.pkg_config COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/consumers/pkg_config.sh" "${installed}" ${CMAKE_CXX_COMPILER})
 set_tests_properties(consumers.pkg_config PROPERTIES FIXTURES_REQUIRED installed SKIP_RETURN_CODE 77)
+if(CONTEXTURE_BUILD_EXAMPLES)
+  add_test(NAME consumers.packages COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/consumers/packages.sh" "${PROJECT_BINARY_DIR}")
+  set_tests_properties(consumers.packages PROPERTIES SKIP_RETURN_CODE 77)
+endif()
 contexture_add_consumer(subdirectory -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 "-DCONTEXTURE_SOURCE=${PROJECT_SOURCE_DIR}")
 
 # The example programs as processes on tiny data, one ctest entry per case of run.sh.

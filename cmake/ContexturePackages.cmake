@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# `cpack -G DEB` in a build folder makes Debian packages of what has been built there: libcontexture-dev, with headers,
+# package files and the compiled library, and contexture, the programs.
+set(CPACK_PACKAGE_CONTACT "The Contexture developers <contexture@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_GROUPING IGNORE)
+set(CPACK_COMPONENTS_ALL dev)
+if(CONTEXTURE_BUILD_EXAMPLES)
+  list(APPEND CPACK_COMPONENTS_ALL programs)
+endif()
+
+# Names and least versions as requirements.txt has them.
+file(STRINGS requirements.txt requirements REGEX "^[a-z0-9+.-]+>=")
+set(needed libxtensor-dev libxtensor-blas-dev libopenblas-dev liblapack-dev nlohmann-json3-dev libjpeg-dev libpng-dev
+  libstb-dev zlib1g-dev)
+set(depends)
+foreach(requirement IN LISTS requirements)
+  string(REGEX REPLACE "^([^>]+)>=([^ ]+).*" "\\1;\\2" parts "${requirement}")
+  list(GET parts 0 name)
+  list(GET parts 1 version)
+  if(name IN_LIST needed)
+    list(APPEND depends "${name} (>= ${version})")
+    list(REMOVE_ITEM needed ${name})
+  endif()
+endforeach()
+if(needed)
+  message(FATAL_ERROR "requirements.txt has no line for ${needed}, which libcontexture-dev depends on")
+endif()
+list(JOIN depends ", " CPACK_DEBIAN_DEV_PACKAGE_DEPENDS)
+set(CPACK_DEBIAN_DEV_PACKAGE_NAME libcontexture-dev)
+set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEV_FILE_NAME DEB-DEFAULT)
+
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME contexture)
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_RECOMMENDS "gnuplot-nox, fonts-dejavu-core")
+set(CPACK_DEBIAN_PROGRAMS_FILE_NAME DEB-DEFAULT)
+# Where Debian looks for it.
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/libcontexture-dev" RENAME copyright COMPONENT dev)
+if(CONTEXTURE_BUILD_EXAMPLES)
+  install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/contexture" RENAME copyright COMPONENT programs)
+endif()
+include(CPack)
