@@ -37,6 +37,8 @@ add_test(NAME scripts.plant_mutants COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts
 add_test(NAME scripts.get_data COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/get_data.sh")
 add_test(NAME scripts.reproduce COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/reproduce.sh")
 set_tests_properties(scripts.get_data scripts.reproduce PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+add_test(NAME checks.readme_ru COMMAND "${checks}/readme_ru.sh")
+add_test(NAME checks.readme_ru_self_test COMMAND "${checks}/readme_ru.sh" --self-test)
 add_test(NAME checks.readme_snippet COMMAND "${checks}/doc_snippet.sh" README.md examples/readme.cpp)
 add_test(NAME checks.tutorial_snippet COMMAND "${checks}/doc_snippet.sh" docs/tutorial.md examples/tutorial.cpp)
 add_test(NAME checks.doc_snippet_self_test COMMAND "${checks}/doc_snippet.sh" --self-test)

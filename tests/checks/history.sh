@@ -25,6 +25,8 @@ version=$(sed -nE 's/^#define CONTEXTURE_VERSION_(MAJOR|MINOR|PATCH) ([0-9]+)$/\
 if ! [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]; then complain "core/version.hpp: no version, '$version'"; fi
 released=$(sed -nE 's/^## \[([0-9][^]]*)\].*/\1/p' CHANGELOG.md | head -n 1)
 if [[ -n $released && $released != "$version" ]]; then complain "CHANGELOG.md: newest is $released, core/version.hpp says $version"; fi
+cited=$(sed -n 's/^version: //p' CITATION.cff 2>/dev/null || true)
+if [[ -n $cited && $cited != "$version" ]]; then complain "CITATION.cff says $cited, core/version.hpp says $version"; fi
 while IFS=: read -r file line text; do
   asked=$(sed -E 's/.*find_package\(contexture ([0-9.]+).*/\1/' <<<"$text")
   if [[ $version != "$asked" && $version != "$asked".* ]]; then complain "$file:$line: asks for $asked, core/version.hpp says $version"; fi
