@@ -25,7 +25,9 @@ differences=$(mktemp)
 trap 'rm -f "$differences" "$differences".*' EXIT
 
 if [[ ${1:-} == --self-test ]]; then
+  # shellcheck disable=SC2016  # backquotes of Markdown
   printf 'Takes 5 minutes, [see](docs/a.md).\n```\nmake all\n```\n' >"$differences.a"
+  # shellcheck disable=SC2016
   printf '[См.](docs/a.md), это 5 минут.\n```\nmake all\n```\n' >"$differences.b"
   compare "$differences.a" "$differences.b"
   for change in 's/5/6/' 's/make all/make/' 's/a\.md/b.md/'; do
