@@ -148,7 +148,7 @@ TEST_CASE("train_on_soft_targets: it ends with averaged weights, a stop is honou
   refused([](SmallProblem& p) { p.targets = zeros<float>({300, 4}); }, "targets (300,4), expected (300,3)");
   refused([](SmallProblem& p) { p.options.batch = 1; }, "batch of 1, labelled share 0.25");
   refused([](SmallProblem& p) { p.labelled_share = 1; }, "batch of 32, labelled share 1");
-  refused([](SmallProblem& p) { p.options.evaluate_at = {1}; }, "evaluate_at, expected none");
+  refused([](SmallProblem& p) { p.options.evaluate_at = {1}; }, "expected both or neither");
   refused(
       [](SmallProblem& p) {
         p.set = patterns::images(300, 1);
