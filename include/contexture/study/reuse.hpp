@@ -128,7 +128,8 @@ inline bool has_arms_of(const RunState& state, const RunPlan& plan, const std::f
     if (!any.contains(name)) detail::require_same_arms(former, path, name, now);
   for (const PhaseId& phase : scratch_arms(plan)) {
     const PhaseText text = text_of(phase);
-    require_input(former.arms.contains(phase), path.string(), ": no arm from scratch with ", text.experiment,
+    require_input(former.arms.contains(phase), path.string(), ": no arm from scratch",
+                  teacher_of(phase.arm) ? ", self-training," : "", " with ", text.experiment,
                   " % of the labels and seed ", text.seed);
     const std::string name = arm_plan_name(phase.label_fraction);
     detail::require_same_arms(former, path, name, identity.at(name));
