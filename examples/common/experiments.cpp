@@ -104,7 +104,9 @@ std::string plan_text(const contexture::TimePlan& plan, const Options& options) 
   if (!c.fractions.empty())
     text +=
         message(indent, 2 * c.fractions.size() * static_cast<std::size_t>(c.seeds), " classifiers of ",
-                grouped(plan.fewest_steps), " to ", grouped(plan.most_steps), " steps: ", duration(plan.arms), "\n");
+                grouped(plan.fewest_steps), " to ", grouped(plan.most_steps), " steps",
+                plan.further_arms > 0 ? message(", and ", plan.further_arms, " further arms") : "", ": ",
+                duration(plan.arms), "\n");
   return text + message(indent, "start, pictures and report: ", duration(plan.rest), "\n");
 }
 

@@ -118,18 +118,19 @@ struct AffineMap {
   float a = 1, b = 0, c = 0, d = 1, dx = 0, dy = 0;
 };
 
-// Bilinear, in 1/256 of a pixel.
+// Bilinear, in 1/256 of a pixel; places are counted in 1/65536.
 inline void warp(const PixelView& image, const AffineMap& map, std::vector<std::uint8_t>& scratch) {
   scratch.assign(image.pixels, image.pixels + image.bytes());
   const float middle_x = static_cast<float>(image.width - 1) / 2, middle_y = static_cast<float>(image.height - 1) / 2;
-  const Index channels = image.channels, row = image.row_bytes();
+  const auto place = [](float at) { return static_cast<Index>(std::lround(65536 * at)); };
+  const Index channels = image.channels, row = image.row_bytes(), step_x = place(map.a), step_y = place(map.c);
   std::uint8_t* out = image.pixels;
-  for (Index y = 0; y < image.height; ++y)
-    for (Index x = 0; x < image.width; ++x, out += channels) {
-      const float px = static_cast<float>(x) - middle_x, py = static_cast<float>(y) - middle_y;
-      const auto sx = std::lround(256 * (map.a * px + map.b * py + map.dx + middle_x));
-      const auto sy = std::lround(256 * (map.c * px + map.d * py + map.dy + middle_y));
-      Index left = sx >> 8, top = sy >> 8, right = left + 1, bottom = top + 1;
+  for (Index y = 0; y < image.height; ++y) {
+    const float py = static_cast<float>(y) - middle_y;
+    Index at_x = place(-map.a * middle_x + map.b * py + map.dx + middle_x) + 128;
+    Index at_y = place(-map.c * middle_x + map.d * py + map.dy + middle_y) + 128;
+    for (Index x = 0; x < image.width; ++x, out += channels, at_x += step_x, at_y += step_y) {
+      Index left = at_x >> 16, top = at_y >> 16, right = left + 1, bottom = top + 1;
       if (left < 0 || right >= image.width) {
         left = reflected(left, image.width);
         right = reflected(right, image.width);
@@ -138,7 +139,7 @@ inline void warp(const PixelView& image, const AffineMap& map, std::vector<std::
         top = reflected(top, image.height);
         bottom = reflected(bottom, image.height);
       }
-      const int u = static_cast<int>(sx & 255), v = static_cast<int>(sy & 255);
+      const int u = static_cast<int>(at_x >> 8 & 255), v = static_cast<int>(at_y >> 8 & 255);
       const std::uint8_t* const p = scratch.data() + top * row + left * channels;
       const std::uint8_t* const q = scratch.data() + top * row + right * channels;
       const Index below = (bottom - top) * row;
@@ -147,6 +148,7 @@ inline void warp(const PixelView& image, const AffineMap& map, std::vector<std::
         out[c] = static_cast<std::uint8_t>(((256 - v) * above + v * under + 0x8000) >> 16);
       }
     }
+  }
 }
 
 inline AffineMap map_of(RandAugmentOp op, float s, const PixelView& image) {
