@@ -283,6 +283,23 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
              name, ".test_accuracy_difference.mean is not the difference of the means");
   }
   check_label_efficiency(out, summary.value("label_efficiency", json()), fractions.size());
+  expect(summary.contains("further_arms"), "summary.further_arms: missing");
+  for (const json& further : summary.value("further_arms", json::array())) {
+    const std::string name = percent(further.value("label_fraction", 0.0));
+    for (const auto& [arm, values] : further.value("arms", json::object()).items()) {
+      check_arm(values, "further_arms " + name + "." + arm, name, arm, history, seeds);
+      expect(number_in(values, "seconds_before", 0, 1e6), name, ".", arm, ".seconds_before");
+      expect(fs::exists(out / ("classifier_" + name + "_" + arm + ".safetensors")), "classifier_", name, "_", arm,
+             ".safetensors: missing");
+    }
+    for (const json& difference : further.value("test_accuracy_differences", json::array())) {
+      const auto accuracy = [&](const char* key) {
+        return further["arms"][difference.value(key, "")].value("test_accuracy", 9.0);
+      };
+      expect(std::abs(difference.value("mean", 9.0) - (accuracy("arm") - accuracy("base"))) < 1e-6, name, ": ",
+             difference.dump());
+    }
+  }
 }
 
 void check_report(const fs::path& out, const std::vector<double>& fractions) {
