@@ -44,9 +44,9 @@ inline constexpr std::array<InkColours, 13> kInks = {{{"none", "none", "none"},
                                                       {"--pretrained", "#0072b2", "#5ab8f0"},
                                                       {"--right", "#137a47", "#4fca8f"},
                                                       {"--wrong", "#b3261e", "#ff8b80"},
-                                                      {"--scratch-student", "#e69f00", "#f5c04a"},
-                                                      {"--pretrained-student", "#56b4e9", "#a5dbff"},
-                                                      {"--same-time", "#a0527d", "#dd9cc0"}}};
+                                                      {"--student", "#e69f00", "#f5c04a"},
+                                                      {"--taught", "#56b4e9", "#a5dbff"},
+                                                      {"--longer", "#a0527d", "#dd9cc0"}}};
 
 [[nodiscard]] constexpr const InkColours& colours(Ink ink) { return kInks[static_cast<std::size_t>(ink)]; }
 [[nodiscard]] constexpr const char* light(Ink ink) { return colours(ink).light; }

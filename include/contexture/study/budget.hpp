@@ -198,7 +198,8 @@ class TimeFit {
     const double labels = config_.fractions[i] * static_cast<double>(request_.learnt_images);
     const auto batch = static_cast<double>(config_.batch_size);
     const auto images = static_cast<double>(request_.learnt_images + request_.unlabeled_images);
-    return costs_.classifier_step.at(i) * std::max(1.0, std::min(batch, images) / std::max(1.0, std::min(batch, labels)));
+    return costs_.classifier_step.at(i) *
+           std::max(1.0, std::min(batch, images) / std::max(1.0, std::min(batch, labels)));
   }
 
   // In which a teacher answers to all images, by the time that it takes for those held out.
@@ -233,7 +234,8 @@ inline void choose_task(const TimeRequest& request, ExperimentConfig& config) {
 
 /// The settings of a run that takes about request.seconds, by the costs that `measure` finds for a configuration. The
 /// usual width is halved where not even the shortest trainings fit, and doubled, twice at most, where good ones take
-/// less than half of the time; arms get students where few images have labels and good trainings still fit. Throws SettingError, saying which time would do, for a firm one that is too short.
+/// less than half of the time; arms get students where few images have labels and good trainings still fit. Throws
+/// SettingError, saying which time would do, for a firm one that is too short.
 [[nodiscard]] inline TimePlan fit_to_time(const TimeRequest& request,
                                           const std::function<RunCosts(const ExperimentConfig&)>& measure) {
   ExperimentConfig config = request.config;
