@@ -106,7 +106,7 @@ TEST_CASE("budget: more time never means a shorter training of the same network,
       CHECK(plan.config.width >= before.config.width);
       CHECK((plan.config.self_training || !before.config.self_training || plan.config.width > before.config.width));
       if (plan.config.width == before.config.width && plan.config.self_training != before.config.self_training) {
-        CHECK((plan.pretrain_steps >= 1000 && plan.further_arms == 2));  // students take some of the time, no less
+        CHECK((plan.pretrain_steps >= 1000 && plan.further_arms == 4));  // students take some of the time, no less
       } else if (plan.config.width == before.config.width) {
         CHECK(plan.pretrain_steps >= before.pretrain_steps);
         CHECK(plan.fewest_steps >= before.fewest_steps);
@@ -125,7 +125,9 @@ TEST_CASE("budget: students where few images have labels and good trainings fit;
   request.config.fractions = {1, 0.5, 0.1};
   const TimePlan with = plan_for(request);
   CHECK(with.config.self_training);
-  CHECK(with.further_arms == 2);  // of the tenth alone: half is more than a third of all
+  CHECK(with.further_arms == 4);  // of the half as well: a third of all, with those without labels
+  request.unlabeled_images = 0;
+  CHECK(plan_for(request).further_arms == 2);
   CHECK_FALSE(plan_for(request_for(6'000, 150)).config.self_training);
 
   request.config.fractions = {1, 0.6};
