@@ -34,7 +34,7 @@ made_up::Run with_further_arms(double scratch_student, double pretrained_student
   return run;
 }
 
-std::string text_of(const r::detail::Rows& rows) {
+std::string cells_of(const r::detail::Rows& rows) {
   std::string out;
   for (const auto& row : rows)
     for (const r::detail::Cell& cell : row) out += cell.text + "|";
@@ -84,7 +84,7 @@ TEST_CASE("further arms: the sceptic's question is answered by what was measured
 TEST_CASE("further arms: tables, figure, summary.json and the terminal have a row or a curve for each") {
   const made_up::Run run = with_further_arms(0.8, 0.9, 0.8);
   const std::vector<r::FurtherArms> all = r::further_arms(run.summary);
-  const std::string table = text_of(r::detail::further_arms_table(all));
+  const std::string table = cells_of(r::detail::further_arms_table(all));
   for (const char* words :
        {"10 % (400)|from scratch|", "from scratch, student|", "pre-trained, student|", "from scratch, same time|"})
     CHECK_THAT(table, ContainsSubstring(words));

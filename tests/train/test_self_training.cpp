@@ -128,6 +128,7 @@ TEST_CASE("train_on_soft_targets: images of two sets are as those of one; others
   SmallProblem whole, parts;
   const ImageSet all = parts.set;
   parts.set.count = 200;
+  parts.set.labels.resize(200);
   parts.set.pixels.resize(static_cast<std::size_t>(200 * all.image_bytes()));
   ImageSet more{100, 12, 12, 1, {all.image(200), all.image(200) + 100 * all.image_bytes()}, {}};
   const auto train = [](SmallProblem& p, const ImageSet* behind) {
@@ -207,7 +208,8 @@ TEST_CASE("train_on_soft_targets: it ends with averaged weights, a stop is honou
   refused([](SmallProblem& p) { p.targets = zeros<float>({300, 4}); }, "targets (300,4), expected (300,3)");
   refused([](SmallProblem& p) { p.options.batch = 1; }, "batch of 1, labelled share 0.25");
   refused([](SmallProblem& p) { p.labelled_share = 1; }, "batch of 32, labelled share 1");
-  refused([](SmallProblem& p) { p.options.evaluate_at = {1}; }, "expected both or neither");
+  refused([](SmallProblem& p) { p.options.evaluate_at = {1}; },
+          "evaluate_at and SoftlyLabelledImages::evaluate, expected both or neither");
   refused(
       [](SmallProblem& p) {
         p.set = patterns::images(300, 1);
