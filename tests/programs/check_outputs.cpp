@@ -211,7 +211,8 @@ void check_further_arms(const fs::path& out, const json& summary, const std::vec
   expect(summary.contains("further_arms"), "summary.further_arms: missing");
   for (const json& further : summary.value("further_arms", json::array())) {
     const std::string name = percent(further.value("label_fraction", 0.0));
-    for (const auto& [arm, values] : further.value("arms", json::object()).items()) {
+    const json arms = further.value("arms", json::object());
+    for (const auto& [arm, values] : arms.items()) {
       check_arm(values, "further_arms " + name + "." + arm, name, arm, history, seeds);
       expect(number_in(values, "seconds_before", 0, 1e6), name, ".", arm, ".seconds_before");
       expect(fs::exists(out / ("classifier_" + name + "_" + arm + ".safetensors")), "classifier_", name, "_", arm,
@@ -219,7 +220,7 @@ void check_further_arms(const fs::path& out, const json& summary, const std::vec
     }
     for (const json& difference : further.value("test_accuracy_differences", json::array())) {
       const auto accuracy = [&](const char* key) {
-        return further["arms"][difference.value(key, "")].value("test_accuracy", 9.0);
+        return arms.value(difference.value(key, ""), json::object()).value("test_accuracy", 9.0);
       };
       expect(std::abs(difference.value("mean", 9.0) - (accuracy("arm") - accuracy("base"))) < 1e-6, name, ": ",
              difference.dump());
