@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,7 +30,10 @@ struct ArmTotal {
   Arm arm = Arm::scratch;
   ArmView view;
   std::vector<std::int64_t> steps = {};  ///< one a seed
-  double before = 0;                     ///< seconds of pre-training and of the teacher, as far as they are known
+  /// Share of the way from this experiment's arm from scratch to that with all labels: NaN where the run has no such
+  /// experiment, or the way leads down.
+  double gap_closed = std::numeric_limits<double>::quiet_NaN();
+  double before = 0;  ///< seconds of pre-training and of the teacher, as far as they are known
 };
 
 /// What a report says of one experiment with further arms.
@@ -71,6 +75,17 @@ inline constexpr std::array<Arm, 5> kArmsInOrder{Arm::scratch, Arm::pretrained, 
 
 }  // namespace detail
 
+namespace detail {
+
+// Test accuracy from scratch with all labels; NaN: not measured.
+[[nodiscard]] inline double scratch_with_all_labels(const RunSummary& run) {
+  for (const ExperimentResult& e : run.experiments)
+    if (e.label_fraction == 1 && !e.scratch.empty()) return view_arm(e.scratch).test_accuracy.mean;
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace detail
+
 /// The experiments that have further arms.
 [[nodiscard]] inline std::vector<FurtherArms> further_arms(const RunSummary& run) {
   std::vector<FurtherArms> out;
@@ -90,6 +105,11 @@ inline constexpr std::array<Arm, 5> kArmsInOrder{Arm::scratch, Arm::pretrained, 
       if (const std::optional<Arm> teacher = teacher_of(arm))
         for (const ArmTotal& known : f.arms)
           if (known.arm == *teacher) total.before += known.view.seconds.mean;
+      const double all_labels = detail::scratch_with_all_labels(run);
+      if (f.label_fraction < 1 && !e.scratch.empty()) {
+        const double scratch = f.arms.empty() ? total.view.test_accuracy.mean : f.arms.front().view.test_accuracy.mean;
+        if (all_labels > scratch) total.gap_closed = (total.view.test_accuracy.mean - scratch) / (all_labels - scratch);
+      }
       f.arms.push_back(std::move(total));
     }
     for (const detail::ComparedArms& c : detail::kComparedArms) {

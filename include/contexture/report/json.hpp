@@ -127,6 +127,7 @@ void put(Json& out, const std::string& name, const std::map<std::string, Moment>
   for (const ArmTotal& a : f.arms) {
     Json arm = arm_json(a.view);
     arm["steps_per_seed"] = a.steps;
+    arm["gap_closed"] = number(a.gap_closed);
     arm["seconds_before"] = number(a.before);
     arms[to_string(a.arm)] = std::move(arm);
   }

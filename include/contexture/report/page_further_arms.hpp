@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/finite.hpp"
 #include "contexture/report/curve_figure.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
@@ -57,11 +58,12 @@ namespace contexture::report::detail {
 
 /// What all arms reached and took, a row an arm.
 [[nodiscard]] inline Rows further_arms_table(const std::vector<FurtherArms>& all) {
-  Rows rows = {{"Labels", "Arm", "Test accuracy", "Macro-F1", "Its own training", "With what it needs"}};
+  Rows rows = {{"Labels", "Arm", "Test accuracy", "Gap closed", "Macro-F1", "Its own training", "With what it needs"}};
   for (const FurtherArms& f : all)
     for (const ArmTotal& a : f.arms)
       rows.push_back({&a == &f.arms.front() ? Cell(f.key + " % (" + grouped(f.labels) + ")") : Cell(""),
                       Cell(name_of(a.arm), ink_of(a.arm)), Cell(percent_text(a.view.test_accuracy), Ink::none, true),
+                      is_finite(a.gap_closed) ? percent(a.gap_closed) : std::string("\u2013"),
                       percent_text(a.view.test_macro_f1), duration(a.view.seconds.mean),
                       duration(a.before + a.view.seconds.mean)});
   return rows;
@@ -104,7 +106,9 @@ inline void add_further_arms(Document& doc, const PageSource& page) {
   doc.table(
       further_arms_table(all),
       "A student learns from the answers of the arm above its name to all training images and from the labels, in "
-      "twice as many steps. With what it needs: its own training, its teacher's, and pre-training.");
+      "twice as many steps. With what it needs: its own training, its teacher's, and pre-training. Gap closed: the "
+      "share of the way from scratch with these labels to scratch "
+      "with all.");
   doc.table(comparisons_table(all),
             "Differences of test accuracies, paired by seed. What pre-training is worth is told only by arms that "
             "differ in nothing else.");
