@@ -102,9 +102,10 @@ std::string plan_text(const contexture::TimePlan& plan, const Options& options) 
                     " passes over the images, ", grouped(plan.pretrain_steps), " steps: ", duration(plan.pretraining),
                     "\n");
   if (!c.fractions.empty())
-    text +=
-        message(indent, 2 * c.fractions.size() * static_cast<std::size_t>(c.seeds), " classifiers of ",
-                grouped(plan.fewest_steps), " to ", grouped(plan.most_steps), " steps: ", duration(plan.arms), "\n");
+    text += message(indent, 2 * c.fractions.size() * static_cast<std::size_t>(c.seeds), " classifiers of ",
+                    grouped(plan.fewest_steps), " to ", grouped(plan.most_steps), " steps",
+                    plan.further_arms > 0 ? message(", and ", plan.further_arms, " further arms") : "", ": ",
+                    duration(plan.arms), "\n");
   return text + message(indent, "start, pictures and report: ", duration(plan.rest), "\n");
 }
 

@@ -206,6 +206,28 @@ void check_label_efficiency(const fs::path& out, const json& efficiency, std::si
   check_png(out / "label_efficiency.png");
 }
 
+// What summary.json says of students and other arms beside the two.
+void check_further_arms(const fs::path& out, const json& summary, const std::vector<Row>& history, std::size_t seeds) {
+  expect(summary.contains("further_arms"), "summary.further_arms: missing");
+  for (const json& further : summary.value("further_arms", json::array())) {
+    const std::string name = percent(further.value("label_fraction", 0.0));
+    const json arms = further.value("arms", json::object());
+    for (const auto& [arm, values] : arms.items()) {
+      check_arm(values, "further_arms " + name + "." + arm, name, arm, history, seeds);
+      expect(number_in(values, "seconds_before", 0, 1e6), name, ".", arm, ".seconds_before");
+      expect(fs::exists(out / ("classifier_" + name + "_" + arm + ".safetensors")), "classifier_", name, "_", arm,
+             ".safetensors: missing");
+    }
+    for (const json& difference : further.value("test_accuracy_differences", json::array())) {
+      const auto accuracy = [&](const char* key) {
+        return arms.value(difference.value(key, ""), json::object()).value("test_accuracy", 9.0);
+      };
+      expect(std::abs(difference.value("mean", 9.0) - (accuracy("arm") - accuracy("base"))) < 1e-6, name, ": ",
+             difference.dump());
+    }
+  }
+}
+
 void check_summary(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, Encoder encoder) {
   const fs::path path = out / "summary.json";
   const json summary = json::parse(read(path), nullptr, false);
@@ -283,6 +305,7 @@ void check_summary(const fs::path& out, const std::vector<double>& fractions, st
              name, ".test_accuracy_difference.mean is not the difference of the means");
   }
   check_label_efficiency(out, summary.value("label_efficiency", json()), fractions.size());
+  check_further_arms(out, summary, history, seeds);
 }
 
 void check_report(const fs::path& out, const std::vector<double>& fractions) {

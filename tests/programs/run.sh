@@ -197,7 +197,7 @@ case_time() {
   succeeds "$programs/experiments" "${small[@]}" --time "$plan" --out out || return
   grep -qE '^plan +[0-9]+[sm] \(--time\): about ' stdout || complain "does not tell the plan: $(cat stdout)"
   grep -qE '^ +pre-training by simclr, [0-9.]+ passes over the images, [0-9,]{5,} steps: ' stdout || complain "no plan of pre-training"
-  grep -qE '^ +6 classifiers of [0-9,]{3,} to [0-9,]{3,} steps: ' stdout || complain "no plan of the classifiers"
+  grep -qE '^ +6 classifiers of [0-9,]{3,} to [0-9,]{3,} steps(, and [0-9]+ further arms)?: ' stdout || complain "no plan of the classifiers"
   if grep -q '^time' out/config.ini; then complain "config.ini has a time"; fi
   check out
   succeeds "$programs/pretrain" --config out/config.ini --fractions none --out again || return
@@ -217,6 +217,32 @@ case_time() {
   grep -q 'from step [1-9]' stdout || complain "not resumed: $(cat stdout stderr)"
   kill -TERM "$pid"
   wait "$pid"
+}
+
+# Students and the arm of the same time: in every output, resumed as the two arms are, gone where they are not asked for.
+case_further_arms() {
+  local arm run=("$programs/experiments" "${tiny[@]}" --fractions 0.2)
+  local further=(--self-training on --same-time on --augmentation strong)
+  succeeds "${run[@]}" "${further[@]}" --out out || return
+  grep -q 'from scratch, same time' stdout || complain "no row of an arm: $(cat stdout)"
+  check out --fractions 0.2
+  for arm in scratch_selftrained pretrained_selftrained scratch_same_time; do
+    (($(grep -c "^20,$arm,1,.*,validation," out/history.csv) == 5)) || complain "history.csv: not 5 evaluations of $arm"
+    grep -q "\"$arm\": {" out/summary.json || complain "summary.json: no $arm"
+  done
+  grep -q 'All arms' out/report.md || complain "report.md: no table of all arms"
+  grep -q 'an arm from scratch that also had the time of pre-training' out/report.md || complain "report.md: the sceptic gets no answer"
+  [[ -s out/further_arms.png ]] || complain "no figure of all arms"
+  # The same but for the arm whose length is a matter of time.
+  succeeds "${run[@]}" --self-training on --augmentation strong --out again || return
+  cmp -s out/classifier_20_pretrained_selftrained.safetensors again/classifier_20_pretrained_selftrained.safetensors ||
+    complain "another student"
+  fails 1 'same-time on' "${run[@]}" --self-training on --augmentation strong --resume --out out
+  fails 1 'encoder.safetensors: how long it was pre-trained is not known' "${run[@]}" --same-time on --out moved_out \
+    --encoder "$(mkdir moved && cp out/encoder.safetensors moved && echo moved/encoder.safetensors)"
+  fails 2 '--augmentation.*basic.*strong' "${run[@]}" --augmentation much --out out2
+  succeeds "${run[@]}" --out out || return
+  [[ ! -e out/further_arms.png && ! -e out/classifier_20_scratch_selftrained.safetensors ]] || complain "left of the run before"
 }
 
 # Other seeds give other weights: otherwise "the same bits" above would say nothing.

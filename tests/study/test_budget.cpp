@@ -104,7 +104,10 @@ TEST_CASE("budget: more time never means a shorter training of the same network,
       const TimePlan plan = plan_for(request);
       CAPTURE(images, seconds);
       CHECK(plan.config.width >= before.config.width);
-      if (plan.config.width == before.config.width) {
+      CHECK((plan.config.self_training || !before.config.self_training || plan.config.width > before.config.width));
+      if (plan.config.width == before.config.width && plan.config.self_training != before.config.self_training) {
+        CHECK((plan.pretrain_steps >= 1000 && plan.further_arms == 4));  // students take some of the time, no less
+      } else if (plan.config.width == before.config.width) {
         CHECK(plan.pretrain_steps >= before.pretrain_steps);
         CHECK(plan.fewest_steps >= before.fewest_steps);
         CHECK(plan.most_steps >= before.most_steps);
@@ -115,6 +118,38 @@ TEST_CASE("budget: more time never means a shorter training of the same network,
     }
     CHECK(before.config.width == 64);
   }
+}
+
+TEST_CASE("budget: students where few images have labels and good trainings fit; their time is counted", "[study]") {
+  TimeRequest request = request_for(6'000, 3600);
+  request.config.fractions = {1, 0.5, 0.1};
+  const TimePlan with = plan_for(request);
+  CHECK(with.config.self_training);
+  CHECK(with.further_arms == 4);  // of the half as well: a third of all, with those without labels
+  request.unlabeled_images = 0;
+  CHECK(plan_for(request).further_arms == 2);
+  CHECK_FALSE(plan_for(request_for(6'000, 150)).config.self_training);
+
+  request.config.fractions = {1, 0.6};
+  CHECK_FALSE(plan_for(request).config.self_training);
+  request.config.fractions = {0.1};
+  CHECK_FALSE(fit_to_time(request_for(6'000, 3600, {"self-training"}), machine_of(0.02, request)).config.self_training);
+
+  // Both settings of one configuration: what the students add is two arms of twice the steps, and the answers.
+  request = request_for(6'000, 3600, {"pretext", "width", "pretrain-epochs", "epochs", "self-training"});
+  request.config.fractions = {0.1};
+  const RunCosts costs = machine_of(0.02, request)(request.config);
+  const TimePlan without = plan_for(request);
+  request.config.self_training = true;
+  const TimePlan students = plan_for(request);
+  const double steps = static_cast<double>(without.fewest_steps);
+  const double evaluations = 17 * costs.classifier_evaluation;
+  CHECK(students.arms - without.arms ==
+        Approx(2 * (2 * steps * costs.classifier_step[0] + evaluations + costs.classifier_test +
+                    costs.classifier_evaluation * (5'400.0 + 3'000) / 600)));
+  request.config.self_training = false;
+  request.config.same_time = true;
+  CHECK(plan_for(request).arms - without.arms == Approx(without.arms / 2 + without.pretraining));
 }
 
 TEST_CASE("budget: what is given stays, and the rest is fitted", "[study]") {

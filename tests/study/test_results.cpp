@@ -90,6 +90,6 @@ TEST_CASE("results: a checkpoint keeps every field") {
 }
 
 TEST_CASE("results: a run's state is kept whole") {
-  // Apart: the phase under way and the encoder's origin, which may be missing, and three maps of tensors.
-  CHECK(Json(RunState{}).size() + 2 + 3 == field_count<RunState>());
+  // Apart: the phase under way and the encoder's origin, which may be missing, and four maps of tensors.
+  CHECK(Json(RunState{}).size() + 2 + 4 == field_count<RunState>());
 }

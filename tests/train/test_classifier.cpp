@@ -71,9 +71,39 @@ TEST_CASE("train_classifier: every option reaches the training") {
   CHECK(changed([](SmallTraining& o) { o.images.indices = numbered(159); }));
   CHECK(changed([](SmallTraining& o) { o.images.augmentation.flip = false; }));
   CHECK(changed([](SmallTraining& o) { o.images.augmentation.crop_padding = 1; }));
+  CHECK(changed([](SmallTraining& o) { o.images.augmentation.rand_augment.operations = 1; }));
+  CHECK(changed([](SmallTraining& o) { o.images.augmentation.mixing.mixup = 1; }));
   CHECK(changed([](SmallTraining& o) { o.images.label_smoothing = 0.1; }));
   // Labels of other images are not looked at.
   CHECK_FALSE(changed([](SmallTraining& o) { o.data.train.labels[200] = 99; }));
+}
+
+TEST_CASE("train_classifier: where images are mixed, the loss is that of targets mixed alike, and smoothed") {
+  SmallTraining training;
+  training.images.augmentation.mixing = {.cutmix = 0.5F, .mixup = 0.5F};
+  training.images.label_smoothing = 0.2;
+  contexture::detail::ClassifierTask task(training.model, training.images, 32, Rng(5));
+  Batch batch = task.make_batch(0, {});
+  REQUIRE(batch.own.size() == 32);
+  const Tensor<float> targets = mixed_targets(batch, 12);
+  training.model.set_training(true);
+  const BatchLoss loss = task.loss(batch);
+  Batch again = task.make_batch(0, {});
+  const Variable<float> logits = training.model(Variable<float>(std::move(again.images)));
+  double expected = 0;
+  std::int64_t right = 0;
+  for (std::size_t i = 0; i < 32; ++i) {
+    const float* const z = logits.value().data() + 12 * i;
+    double sum = 0;
+    for (std::size_t c = 0; c < 12; ++c) sum += std::exp(static_cast<double>(z[c]));
+    for (std::size_t c = 0; c < 12; ++c)
+      expected += (0.8 * static_cast<double>(targets(i, c)) + 0.2 / 12) * (std::log(sum) - static_cast<double>(z[c]));
+    const float* const row = targets.data() + 12 * i;
+    right += (std::max_element(z, z + 12) - z) == (std::max_element(row, row + 12) - row);
+  }
+  CHECK(static_cast<double>(loss.loss.item()) == Approx(expected / 32).epsilon(1e-4));
+  CHECK(loss.correct == right);
+  CHECK(loss.examples == 32);
 }
 
 TEST_CASE(

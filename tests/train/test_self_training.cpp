@@ -118,8 +118,68 @@ TEST_CASE("train_on_soft_targets: the same stream gives the same bits, every opt
   CHECK(changed([](SmallProblem& p) { p.labelled_share = 0.5; }));
   CHECK(changed([](SmallProblem& p) { p.labelled = numbered(5); }));
   CHECK(changed([](SmallProblem& p) { p.augmentation.flip = false; }));
+  CHECK(changed([](SmallProblem& p) { p.augmentation.mixing.cutmix = 1; }));
+  CHECK(changed([](SmallProblem& p) { p.augmentation.rand_augment.operations = 2; }));
   CHECK(changed(
       [](SmallProblem& p) { std::rotate(p.targets.data() + 300, p.targets.data() + 301, p.targets.data() + 900); }));
+}
+
+TEST_CASE("train_on_soft_targets: images of two sets are as those of one; others than asked for are not drawn") {
+  SmallProblem whole, parts;
+  const ImageSet all = parts.set;
+  parts.set.count = 200;
+  parts.set.labels.resize(200);
+  parts.set.pixels.resize(static_cast<std::size_t>(200 * all.image_bytes()));
+  ImageSet more{100, 12, 12, 1, {all.image(200), all.image(200) + 100 * all.image_bytes()}, {}};
+  const auto train = [](SmallProblem& p, const ImageSet* behind) {
+    p.options.steps = 6;
+    (void)train_on_soft_targets(p.model, {.set = p.set, .targets = p.targets, .labelled = p.labelled, .more = behind},
+                                p.options, Rng(3));
+  };
+  train(whole, nullptr);
+  train(parts, &more);
+  CHECK(runs::same_bits(whole.weights(), parts.weights()));
+
+  const SoftlyLabelledImages images{
+      .set = whole.set, .targets = whole.targets, .labelled = {1}, .indices = {5, 6, 7, 8}};
+  const contexture::detail::SoftClassifierTask task(whole.model, images, 16, Rng(1));
+  for (const Index i : task.make_batch(0, {}).indices) CHECK((i == 1 || (i >= 5 && i <= 8)));
+}
+
+TEST_CASE("train_on_soft_targets: mixed images have mixed targets, and the best weights on validation are kept") {
+  SmallProblem p;
+  const SoftlyLabelledImages images{
+      .set = p.set, .targets = p.targets, .labelled = p.labelled, .augmentation = {.mixing = {.mixup = 1}}};
+  contexture::detail::SoftClassifierTask task(p.model, images, 32, Rng(1));
+  Batch batch = task.make_batch(0, {}), again = task.make_batch(0, {});
+  p.model.set_training(true);
+  const double loss = static_cast<double>(task.loss(batch).loss.item());
+  const Variable<float> logits = p.model(Variable<float>(std::move(again.images)));
+  Tensor<float> targets = zeros<float>({32, 3});
+  for (std::size_t k = 0; k < 32; ++k)
+    for (std::size_t c = 0; c < 3; ++c)
+      targets(k, c) = again.own[k] * p.targets(static_cast<std::size_t>(again.indices[k]), c) +
+                      (1 - again.own[k]) * p.targets(static_cast<std::size_t>(again.partners[k]), c);
+  CHECK(loss == Approx(static_cast<double>(softmax_cross_entropy<float>(logits, targets).item())).epsilon(1e-5));
+
+  SmallProblem best, last;
+  best.options = last.options = {.steps = 6, .batch = 32};
+  (void)last.train();
+  best.options.evaluate_at = {0, 3, 6};
+  std::vector<TensorMap> seen;
+  const FitState state = train_on_soft_targets(best.model,
+                                               {.set = best.set,
+                                                .targets = best.targets,
+                                                .labelled = best.labelled,
+                                                .evaluate =
+                                                    [&] {
+                                                      seen.push_back(best.weights());
+                                                      return Evaluation{1, seen.size() == 2 ? 0.9 : 0.1, 0};
+                                                    }},
+                                               best.options, Rng(3));
+  CHECK(state.best_step == 3);
+  CHECK(runs::same_bits(best.weights(), seen.at(1)));
+  CHECK(runs::same_bits(last.weights(), seen.at(2)));
 }
 
 TEST_CASE("train_on_soft_targets: it ends with averaged weights, a stop is honoured, nonsense refused") {
@@ -148,7 +208,8 @@ TEST_CASE("train_on_soft_targets: it ends with averaged weights, a stop is honou
   refused([](SmallProblem& p) { p.targets = zeros<float>({300, 4}); }, "targets (300,4), expected (300,3)");
   refused([](SmallProblem& p) { p.options.batch = 1; }, "batch of 1, labelled share 0.25");
   refused([](SmallProblem& p) { p.labelled_share = 1; }, "batch of 32, labelled share 1");
-  refused([](SmallProblem& p) { p.options.evaluate_at = {1}; }, "evaluate_at, expected none");
+  refused([](SmallProblem& p) { p.options.evaluate_at = {1}; },
+          "evaluate_at and SoftlyLabelledImages::evaluate, expected both or neither");
   refused(
       [](SmallProblem& p) {
         p.set = patterns::images(300, 1);

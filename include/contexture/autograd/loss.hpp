@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Losses: means over a batch, as scalars to call backward() on; and how many answers were right.
+// Losses: means over a batch, as scalars to call backward() on; answers, and how many were right.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "contexture/autograd/broadcast.hpp"
 #include "contexture/autograd/elementwise.hpp"
@@ -107,6 +108,17 @@ template <class T>
     row += classes;
   }
   return correct;
+}
+
+/// The likeliest class of every row of probabilities or logits (N,classes); of equals the first.
+[[nodiscard]] inline std::vector<std::int32_t> likeliest_classes(const Tensor<float>& p) {
+  const Index classes = dim(p, 1);
+  std::vector<std::int32_t> out;
+  for (Index i = 0; i < dim(p, 0); ++i) {
+    const float* const row = p.data() + i * classes;
+    out.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
+  }
+  return out;
 }
 
 /// Mean over all elements of (a - b)^2. Throws std::invalid_argument unless the shapes are equal.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How training images are varied: a random crop of the padded image, mirrored or not.
+// How training images are varied: a random crop of the padded image, mirrored or not; on demand, operations on its
+// pixels before, and mixtures of two images after.
 #pragma once
 
 #include <algorithm>
@@ -8,26 +9,30 @@
 #include <cstring>
 
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/border.hpp"
+#include "contexture/data/mixing.hpp"
+#include "contexture/data/rand_augment.hpp"
 
 namespace contexture {
 
 /// How a training image is varied before it is used.
 struct Augmentation {
   enum class Border { kReflect, kZero };
-  int crop_padding = 4;              ///< pixels added on every side before a random crop of the image's size
-  bool flip = true;                  ///< mirror left-right, every second image
-  Border border = Border::kReflect;  ///< what the added pixels are: the mirrored image, or black
+  int crop_padding = 4;                  ///< pixels added on every side before a random crop of the image's size
+  bool flip = true;                      ///< mirror left-right, every second image
+  Border border = Border::kReflect;      ///< what the added pixels are: the mirrored image, or black
+  RandAugmentOptions rand_augment = {};  ///< before the crop
+  MixingOptions mixing = {};             ///< of the finished images; the loss is for targets that are mixed as well
 };
 
-namespace detail {
-
-// The reflection of coordinate i about the first and last pixel of [0, n): ... 2 1 0 1 2 ... n-1 n-2 ...
-inline Index reflected(Index i, Index n) {
-  if (n == 1) return 0;
-  const Index period = 2 * (n - 1);
-  i = ((i % period) + period) % period;
-  return i < n ? i : period - i;
+/// The same with RandAugment and CutMix, for trainings that see an image many times.
+[[nodiscard]] inline Augmentation strong_augmentation(Augmentation basic) {
+  basic.rand_augment.operations = 2;
+  basic.mixing.cutmix = 0.5F;
+  return basic;
 }
+
+namespace detail {
 
 // One row of the image shifted by dx (columns outside: reflected, or 0) and mirrored on demand.
 inline void shifted_row(const std::uint8_t* source, Index width, Index channels, Index dx, bool flip, bool reflect,

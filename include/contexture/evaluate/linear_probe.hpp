@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/autograd/loss.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/finite.hpp"
 #include "contexture/core/linalg.hpp"
@@ -47,17 +48,6 @@ struct LinearProbeOptions {
   kernels::matmul(Transpose::no, Transpose::no, n, classes, f, features.data(), probe.weights.data(), 1.0F,
                   logits.data());
   return logits;
-}
-
-/// The likeliest class of every row of probabilities or logits (N,classes); of equals the first.
-[[nodiscard]] inline std::vector<std::int32_t> likeliest_classes(const Tensor<float>& p) {
-  const Index classes = dim(p, 1);
-  std::vector<std::int32_t> out;
-  for (Index i = 0; i < dim(p, 0); ++i) {
-    const float* const row = p.data() + i * classes;
-    out.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
-  }
-  return out;
 }
 
 /// The classes that a probe gives to features (N,F).

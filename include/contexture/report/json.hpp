@@ -14,6 +14,7 @@
 
 #include "contexture/core/finite.hpp"
 #include "contexture/report/experiment_view.hpp"
+#include "contexture/report/further_arms.hpp"
 #include "contexture/report/label_efficiency.hpp"
 #include "contexture/study/results.hpp"
 
@@ -110,6 +111,32 @@ void put(Json& out, const std::string& name, const std::map<std::string, Moment>
             {"tests", tests_json(e)}}}};
 }
 
+[[nodiscard]] inline Json comparison_json(const ArmComparison& c) {
+  const Stat& d = c.view.difference;
+  return {{"arm", to_string(c.arm)},
+          {"base", to_string(c.base)},
+          {"mean", number(d.mean)},
+          {"ci95", Json::array({number(d.low()), number(d.high())})},
+          {"per_seed", list(d.per_seed, kNumber)},
+          {"tests", tests_json(c.view)}};
+}
+
+/// All arms of an experiment that has more than two, and the differences of test accuracy between them.
+[[nodiscard]] inline Json further_arms_json(const FurtherArms& f) {
+  Json arms = Json::object();
+  for (const ArmTotal& a : f.arms) {
+    Json arm = arm_json(a.view);
+    arm["steps_per_seed"] = a.steps;
+    arm["gap_closed"] = number(a.gap_closed);
+    arm["seconds_before"] = number(a.before);
+    arms[to_string(a.arm)] = std::move(arm);
+  }
+  return {{"label_fraction", number(f.label_fraction)},
+          {"labels", f.labels},
+          {"arms", arms},
+          {"test_accuracy_differences", list(f.comparisons, comparison_json)}};
+}
+
 [[nodiscard]] inline Json labels_saved_json(const LabelsSaved& p) {
   return {{"label_fraction", number(p.experiment->label_fraction)},
           {"labels", p.experiment->labels},
@@ -166,6 +193,7 @@ void put(Json& out, const std::string& name, const std::map<std::string, Moment>
                     {"config", run.config},
                     {"pretrain", pretrain_json(run)},
                     {"experiments", list(views, experiment_json)},
+                    {"further_arms", list(further_arms(run), further_arms_json)},
                     {"label_efficiency", saved.empty() ? Json(nullptr) : list(saved, labels_saved_json)},
                     {"seconds_total", number(run.seconds_total)},
                     {"peak_rss_mib", number(run.peak_rss_mib)},

@@ -11,6 +11,7 @@
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/label_efficiency.hpp"
+#include "contexture/report/page_further_arms.hpp"
 #include "contexture/report/page_parts.hpp"
 #include "contexture/report/page_tables.hpp"
 #include "contexture/report/palette.hpp"
@@ -157,6 +158,7 @@ inline void add_results(Document& doc, const PageSource& page) {
   if (page.views.empty()) return doc.paragraph("No experiment was run.");
   add_metrics(doc, page);
   add_certainty(doc, page);
+  add_further_arms(doc, page);
   add_labels_saved(doc, page);
   add_curves(doc, page);
   add_steps(doc, page);

@@ -22,6 +22,7 @@
 #include "contexture/report/json.hpp"
 #include "contexture/report/markdown.hpp"
 #include "contexture/report/page.hpp"
+#include "contexture/report/page_further_arms.hpp"
 #include "contexture/report/pictures.hpp"
 #include "contexture/report/terminal.hpp"
 #include "contexture/study/results.hpp"
@@ -33,8 +34,8 @@ inline void remove_report(const std::filesystem::path& out) {
   std::error_code ignored;
   for (const char* text : {"history.csv", "summary.json", "report.md", "report.html"})
     std::filesystem::remove(out / text, ignored);
-  for (const char* figure : {"loss_curves", "accuracy_curves", "label_efficiency", "pretrain_curves", "predictions",
-                             "confusion", "patches", "neighbours", "embedding", "filters"})
+  for (const char* figure : {"loss_curves", "accuracy_curves", "label_efficiency", "further_arms", "pretrain_curves",
+                             "predictions", "confusion", "patches", "neighbours", "embedding", "filters"})
     for (const char* ending : {".svg", ".png"}) std::filesystem::remove(out / (std::string(figure) + ending), ignored);
 }
 
@@ -47,6 +48,7 @@ inline void draw_all(Drawing& drawing, const RunSummary& run, const std::vector<
   drawing.curves("loss_curves", arms ? std::optional(loss_figure(run, views)) : std::nullopt);
   drawing.curves("accuracy_curves", arms ? std::optional(accuracy_figure(run, views)) : std::nullopt);
   drawing.curves("label_efficiency", label_efficiency_figure(run, views));
+  drawing.curves("further_arms", further_arms_figure(run));
   drawing.curves("pretrain_curves", tells_of_pretraining(run) ? std::optional(pretrain_figure(run)) : std::nullopt);
   drawing.picture("predictions", predictions_scene(run, inputs), "Test images with the answers of both arms");
   drawing.picture("confusion", confusion_scene(run, views), "Confusion matrices of both arms");
@@ -59,11 +61,12 @@ inline void draw_all(Drawing& drawing, const RunSummary& run, const std::vector<
 }  // namespace report::detail
 
 /// Writes the report of a run into the folder `out` (created where needed): history.csv, summary.json,
-/// {loss,accuracy,pretrain}_curves.{svg,png}, label_efficiency.{svg,png} (with four label fractions), predictions.png,
-/// patches.png, confusion.png, {neighbours,embedding,filters}.png (with a view of encoders), report.md and report.html.
-/// Each file appears complete or not at all; figures of an earlier report that cannot be drawn again are removed. The
-/// figures need gnuplot on the PATH and a temporary folder: without them, or where gnuplot fails, one warning line on
-/// stderr says so, and so does the report. Throws InputError naming the file that cannot be written and why.
+/// {loss,accuracy,pretrain}_curves.{svg,png}, label_efficiency.{svg,png} (with four label fractions),
+/// further_arms.{svg,png} (with such arms), predictions.png, patches.png, confusion.png,
+/// {neighbours,embedding,filters}.png (with a view of encoders), report.md and report.html. Each file appears complete
+/// or not at all; figures of an earlier report that cannot be drawn again are removed. The figures need gnuplot on the
+/// PATH and a temporary folder: without them, or where gnuplot fails, one warning line on stderr says so, and so does
+/// the report. Throws InputError naming the file that cannot be written and why.
 inline void write_report(const RunSummary& run, const ReportInputs& inputs, const std::filesystem::path& out) {
   namespace r = report;
   r::make_folder(out);

@@ -8,6 +8,7 @@
 
 #include "contexture/report/accuracy_words.hpp"
 #include "contexture/report/experiment_view.hpp"
+#include "contexture/report/further_arms.hpp"
 #include "contexture/report/palette.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
@@ -35,6 +36,11 @@ namespace contexture {
       rows.push_back({arm == Arm::scratch ? e.key + " %" : "", name_of(arm), accuracy, percent(a.test_macro_f1.mean, 2),
                       step(a.steps_to.at("90")), step(a.plateau_step), duration(a.seconds.mean)});
     }
+  for (const FurtherArms& f : further_arms(run))
+    for (const ArmTotal& a : f.arms)
+      if (a.arm != Arm::scratch && a.arm != Arm::pretrained)
+        rows.push_back({f.key + " %", name_of(a.arm), percent(a.view.test_accuracy.mean, 2),
+                        percent(a.view.test_macro_f1.mean, 2), "", "", duration(a.view.seconds.mean)});
   std::string out = plain_table(rows, 3);
   bool partly = false;
   for (const auto& row : rows)

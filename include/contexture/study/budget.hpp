@@ -40,8 +40,8 @@ struct RunCosts {
 };
 
 /// The settings that fit_to_time() chooses, unless they are given.
-inline constexpr std::array<std::string_view, 6> kSettingsByTime{
-    "pretext", "width", "pretrain-epochs", "epochs", "finetune-learning-rate", "encoder-rate"};
+inline constexpr std::array<std::string_view, 7> kSettingsByTime{
+    "pretext", "width", "pretrain-epochs", "epochs", "finetune-learning-rate", "encoder-rate", "self-training"};
 
 /// A time, and what is to be done in it.
 struct TimeRequest {
@@ -61,7 +61,8 @@ struct TimePlan {
   double arms = 0;                                                    ///< likewise, with their tests
   double rest = 0;                                                    ///< what was spent before, and the report
   bool enough = false;                                                ///< longer trainings gain nothing: time is left
-  std::int64_t pretrain_steps = 0, fewest_steps = 0, most_steps = 0;  ///< of pre-training, and of the arms
+  std::int64_t pretrain_steps = 0, fewest_steps = 0, most_steps = 0;  ///< of pre-training, and of the two arms
+  std::int64_t further_arms = 0;                                      ///< of all seeds, in `arms`
 
   [[nodiscard]] double seconds() const { return pretraining + arms + rest; }
 };
@@ -170,10 +171,42 @@ class TimeFit {
       const std::int64_t steps = classifier_steps(config, request_.learnt_images, config.fractions[i]);
       plan.fewest_steps = i == 0 ? steps : std::min(plan.fewest_steps, steps);
       plan.most_steps = std::max(plan.most_steps, steps);
-      plan.arms += seeds * 2 *
-                   (static_cast<double>(steps) * costs_.classifier_step.at(i) +
-                    evaluations(steps) * costs_.classifier_evaluation + costs_.classifier_test);
+      const double arm = arm_seconds(steps, costs_.classifier_step.at(i));
+      plan.arms += seeds * 2 * arm;
+      if (config.self_training && has_students(config.fractions[i])) {
+        plan.arms += seeds * 2 * (arm_seconds(2 * steps, student_step(i)) + teacher_seconds());
+        plan.further_arms += 2 * config.seeds;
+      }
+      if (config.same_time) {
+        plan.arms += seeds * arm + plan.pretraining;
+        plan.further_arms += config.seeds;
+      }
     }
+  }
+
+  [[nodiscard]] double arm_seconds(std::int64_t steps, double step) const {
+    return static_cast<double>(steps) * step + evaluations(steps) * costs_.classifier_evaluation +
+           costs_.classifier_test;
+  }
+
+  [[nodiscard]] bool has_students(double fraction) const {
+    return few_labels(fraction, request_.train_images, request_.unlabeled_images);
+  }
+
+  // A student's batches are full where its teacher's are as small as its labels.
+  [[nodiscard]] double student_step(std::size_t i) const {
+    const double labels = config_.fractions[i] * static_cast<double>(request_.learnt_images);
+    const auto batch = static_cast<double>(config_.batch_size);
+    const auto images = static_cast<double>(request_.learnt_images + request_.unlabeled_images);
+    return costs_.classifier_step.at(i) *
+           std::max(1.0, std::min(batch, images) / std::max(1.0, std::min(batch, labels)));
+  }
+
+  // In which a teacher answers to all images, by the time that it takes for those held out.
+  [[nodiscard]] double teacher_seconds() const {
+    const auto held_out = static_cast<double>(std::max<Index>(1, request_.train_images - request_.learnt_images));
+    return costs_.classifier_evaluation / held_out *
+           static_cast<double>(request_.learnt_images + request_.unlabeled_images);
   }
 
   const TimeRequest& request_;
@@ -201,7 +234,8 @@ inline void choose_task(const TimeRequest& request, ExperimentConfig& config) {
 
 /// The settings of a run that takes about request.seconds, by the costs that `measure` finds for a configuration. The
 /// usual width is halved where not even the shortest trainings fit, and doubled, twice at most, where good ones take
-/// less than half of the time. Throws SettingError, saying which time would do, for a firm one that is too short.
+/// less than half of the time; arms get students where few images have labels and good trainings still fit. Throws
+/// SettingError, saying which time would do, for a firm one that is too short.
 [[nodiscard]] inline TimePlan fit_to_time(const TimeRequest& request,
                                           const std::function<RunCosts(const ExperimentConfig&)>& measure) {
   ExperimentConfig config = request.config;
@@ -236,6 +270,15 @@ inline void choose_task(const TimeRequest& request, ExperimentConfig& config) {
     plan = fit.within(request.seconds);
     config = wider;
     costs = more;
+  }
+  // Students, where there is something to learn from and good trainings still fit.
+  const bool few = std::any_of(config.fractions.begin(), config.fractions.end(), [&](double fraction) {
+    return few_labels(fraction, request.train_images, request.unlabeled_images);
+  });
+  if (few && !request.given.contains("self-training")) {
+    config.self_training = true;
+    const detail::TimeFit fit(request, config, costs);
+    if (fit.at(1).seconds() <= request.seconds) plan = fit.within(request.seconds);
   }
   return *plan;
 }

@@ -2,9 +2,9 @@
 // The state of a whole run in one file, so that a stopped or crashed run continues bit by bit:
 // results of the phases that are done, history, and of the phase under way the weights, the
 // optimiser's state, the loop's state, the best weights and the averaged ones. The file is a safetensors file: tensors
-// as tensors ("model/…", "best/…", "average/…", "optimizer/…", "encoder/…"), the rest as JSON in its metadata. It is
-// written beside its destination, read back and renamed, and the one before it stays: there is always a good
-// checkpoint, and one to go back to where the disk damages it later.
+// as tensors ("model/…", "best/…", "average/…", "optimizer/…", "encoder/…", "teacher/…"), the rest as JSON in its
+// metadata. It is written beside its destination, read back and renamed, and the one before it stays: there is always a
+// good checkpoint, and one to go back to where the disk damages it later.
 #pragma once
 
 #include <algorithm>
@@ -40,6 +40,7 @@ struct RunState {
   std::vector<Divergence> diverged;               ///< in the order of their phases
   std::string machine, scratch_machine;           ///< as in RunSummary
   TensorMap encoder;                              ///< pre-trained weights in use
+  TensorMap teacher;                              ///< weights of the arm whose student comes next
   std::optional<PhaseId> phase;                   ///< under way
   FitState fit;                                   ///< of the phase under way
   TensorMap model, optimizer;                     ///< of the phase under way
@@ -85,6 +86,7 @@ inline NamedTensors tensors_of(const RunState& state) {
     for (const auto& [name, tensor] : map) tensors.emplace_back(prefix + name, &tensor);
   };
   add("encoder/", state.encoder);
+  add("teacher/", state.teacher);
   add("model/", state.model);
   add("optimizer/", state.optimizer);
   add("best/", state.fit.best);
@@ -98,6 +100,7 @@ inline bool add_tensor(const std::string& name, Tensor<float> tensor, RunState& 
   const std::string kind = name.substr(0, slash);
   const std::string rest = slash == std::string::npos ? "" : name.substr(slash + 1);
   TensorMap* const map = kind == "encoder"     ? &state.encoder
+                         : kind == "teacher"   ? &state.teacher
                          : kind == "model"     ? &state.model
                          : kind == "optimizer" ? &state.optimizer
                          : kind == "best"      ? &state.fit.best

@@ -79,8 +79,13 @@ struct ExperimentConfig {
   double weight_decay = 5e-4;
   double label_smoothing = 0.1;
   Mirror mirror = Mirror::automatic;
-  std::int64_t crop_padding = -1;  ///< pixels; -1: by rule, see default_crop_padding()
-  std::int64_t evaluations = 16;   ///< of the validation split, during one arm
+  std::int64_t crop_padding = -1;    ///< pixels; -1: by rule, see default_crop_padding()
+  bool strong_augmentation = false;  ///< of the arms: see strong_augmentation()
+  std::int64_t evaluations = 16;     ///< of the validation split, during one arm
+
+  // Further arms.
+  bool self_training = false;  ///< a student of each arm, where most images have no label: see RunPlan::self_trains()
+  bool same_time = false;      ///< an arm from scratch that also gets the time of pre-training
 
   std::int64_t threads = 0;  ///< recorded; the caller sets them. 0: all processors
 };
@@ -280,6 +285,15 @@ inline std::vector<ExperimentSetting> classification_settings() {
              &C::mirror, {"auto", "on", "off"}),
       number("crop-padding", "pixels by which a classifier's images are shifted at random; -1: by side and passes",
              &C::crop_padding, -1, 512),
+      choice("augmentation",
+             "how a classifier's images are varied: basic shifts and mirrors, strong adds RandAugment and CutMix",
+             &C::strong_augmentation, {"basic", "strong"}),
+      choice("self-training",
+             "two more arms, students of the others, that learn from answers to images without labels, where at most a "
+             "third has one",
+             &C::self_training, {"off", "on"}),
+      choice("same-time", "one more arm from scratch, strongly augmented and longer by the time that pre-training took",
+             &C::same_time, {"off", "on"}),
       number("evaluations", "evaluations on the validation images during an arm", &C::evaluations, 1, 100'000),
       number("threads", "threads of the library; 0: all processors", &C::threads, 0, 1024),
   };

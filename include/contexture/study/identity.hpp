@@ -28,8 +28,10 @@ namespace contexture {
 /// Setting, or another thing that decides what a run computes -> its value.
 using RunIdentity = std::map<std::string, std::string>;
 
-/// Names in RunIdentity besides those of settings.
+/// Names in RunIdentity: those of the settings of further arms, and of what is no setting.
 inline constexpr const char* kImagesName = "images";
+inline constexpr const char* kSelfTrainingName = "self-training";
+inline constexpr const char* kSameTimeName = "same-time";
 inline constexpr const char* kGivenWeightsName = "weights of the encoder";
 /// Of how the arm from scratch with this fraction of the labels is trained.
 [[nodiscard]] inline std::string arm_plan_name(double fraction) {
@@ -63,6 +65,9 @@ inline constexpr std::array<const char*, 7> kNotOfIdentity{"threads", "scratch-f
   RunIdentity identity = describe(plan);
   // These change the last bits and the time, not the run; or say where something lies, whose content is compared.
   for (const char* name : kNotOfIdentity) identity.erase(name);
+  identity.erase("augmentation");                              // the arms' texts have it
+  for (const char* name : {kSelfTrainingName, kSameTimeName})  // checkpoints of earlier versions have none of these
+    if (identity.at(name) == "off") identity.erase(name);
   identity[kImagesName] = fingerprint(plan.data);
   const std::uint64_t seed = plan.config.seed;
   const Split split = plan.split(seed);

@@ -3,10 +3,13 @@
 // seed. Names are made of it where people or files need them, here and nowhere else; nothing reads them back.
 #pragma once
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -15,13 +18,46 @@
 
 namespace contexture {
 
-/// The two arms of an experiment, the same network from scratch and from the pre-trained encoder; and, of no
-/// experiment, pre-training by a pretext task.
-enum class Arm { scratch, pretrained, pretext };
+/// The two arms of an experiment, the same network from scratch and from the pre-trained encoder; of no experiment,
+/// pre-training by a pretext task; and further arms, where a run is to have them.
+enum class Arm {
+  scratch,
+  pretrained,
+  pretext,
+  scratch_selftrained,     ///< a student from scratch, taught by the arm from scratch
+  pretrained_selftrained,  ///< a student from the pre-trained encoder, taught by the pre-trained arm
+  scratch_same_time        ///< from scratch, longer by the time of pre-training, with strong augmentation
+};
 
-/// "scratch", "pretrained" or "pretext", as in files.
+/// All of them, in their order.
+inline constexpr std::array<Arm, 6> kArms{
+    Arm::scratch,          Arm::pretrained, Arm::pretext, Arm::scratch_selftrained, Arm::pretrained_selftrained,
+    Arm::scratch_same_time};
+
+/// As in files: "scratch", "pretrained", "pretext", "scratch_selftrained", ...
 [[nodiscard]] constexpr const char* to_string(Arm arm) {
-  return arm == Arm::scratch ? "scratch" : arm == Arm::pretrained ? "pretrained" : "pretext";
+  constexpr std::array<const char*, kArms.size()> kNames{
+      "scratch", "pretrained", "pretext", "scratch_selftrained", "pretrained_selftrained", "scratch_same_time"};
+  return kNames[static_cast<std::size_t>(arm)];
+}
+
+/// Does the arm begin with a pre-trained encoder?
+[[nodiscard]] constexpr bool begins_pretrained(Arm arm) {
+  return arm == Arm::pretrained || arm == Arm::pretrained_selftrained;
+}
+
+/// The arm whose answers a student is taught; none: it is no student.
+[[nodiscard]] constexpr std::optional<Arm> teacher_of(Arm arm) {
+  if (arm == Arm::scratch_selftrained) return Arm::scratch;
+  if (arm == Arm::pretrained_selftrained) return Arm::pretrained;
+  return std::nullopt;
+}
+
+/// The arm that learns from this one's answers; none: no arm does.
+[[nodiscard]] constexpr std::optional<Arm> student_of(Arm arm) {
+  if (arm == Arm::scratch) return Arm::scratch_selftrained;
+  if (arm == Arm::pretrained) return Arm::pretrained_selftrained;
+  return std::nullopt;
 }
 
 /// PhaseId::label_fraction of pre-training.
@@ -55,7 +91,7 @@ struct PhaseId {
 /// A phase in words: the first three columns of history.csv, and the parts of file names, titles and messages.
 struct PhaseText {
   std::string experiment;  ///< "pretrain", or the label fraction in percent: "100", "50", "10"
-  std::string arm;         ///< "scratch", "pretrained"; "pretext" for pre-training
+  std::string arm;         ///< as to_string() says
   std::string seed;        ///< "1"
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The phases of a run, one function each: pre-training by a pretext task, and an arm, which trains and tests a
-// classifier. Each goes on from where the run's state says that it was, and leaves its result there.
+// The phases of a run: how each goes on from where the run's state says that it was and leaves its result there; and
+// the first kind, pre-training by a pretext task. The arms are in arms.hpp.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,6 @@
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/evaluate/reference_encoder.hpp"
-#include "contexture/evaluate/score.hpp"
 #include "contexture/models/backbone_file.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
@@ -30,7 +29,6 @@
 #include "contexture/study/config.hpp"
 #include "contexture/study/plan.hpp"
 #include "contexture/study/run_files.hpp"
-#include "contexture/train/classifier.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/pretraining.hpp"
 #include "contexture/train/training.hpp"
@@ -202,83 +200,6 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
     save(encoder, weights_path(context.files.out, phase, config.seed), backbone_metadata(classifier.encoder));
   detail::add_history(state, phase, fitted.rows);
   state.pretraining[phase] = result;
-  context.save();
-}
-
-/// Trains the classifier of an arm on the labels of its share of the split's training images, tests it with the weights
-/// that were best on validation, and leaves the result in the state and the weights in a file. The arm that is
-/// pre-trained starts from the state's encoder.
-inline void run_arm(PhaseContext& context, const PhaseId& phase) {
-  const ExperimentConfig& config = context.plan.config;
-  const Dataset& data = context.plan.data;
-  const ImageClassifierOptions& classifier = context.plan.classifier;
-  const std::string experiment = text_of(phase).experiment;
-  const Rng rng(phase.seed);
-  const Split split = context.plan.split(phase.seed);
-  const std::vector<Index> subset = context.plan.labels(phase.seed, split, phase.label_fraction);
-  const auto images = static_cast<std::int64_t>(subset.size());
-  const ArmPlan how = context.plan.arm(phase, static_cast<std::int64_t>(split.train.size()), images);
-
-  // Scratch and pre-trained begin from the same numbers; the pre-trained ones then replace some.
-  ImageClassifier model(classifier, rng.split("initialisation"));
-  const bool pretrained = phase.arm == Arm::pretrained;
-  if (pretrained) detail::transfer(config, context.state.encoder, model.encoder());
-
-  const LabelledImages labelled{.set = data.train,
-                                .indices = subset,
-                                .augmentation = {.crop_padding = how.padding, .flip = classifier.mirror},
-                                .label_smoothing = config.label_smoothing,
-                                .evaluate = [&] { return score(model, data.train, split.validation).evaluation; }};
-  const OptimizerFactory make_optimizer = [&](std::vector<NamedParameter<float>> parameters) {
-    std::unique_ptr<Optimizer<float>> optimizer = detail::optimizer_of(config)(std::move(parameters));
-    if (pretrained && config.encoder_rate != 1)
-      for (const NamedParameter<float>& parameter : model.encoder().parameters())
-        if (detail::transferred(config, model.encoder(), parameter.name))
-          optimizer->scale_rate("encoder." + parameter.name, config.encoder_rate);
-    return optimizer;
-  };
-  const TrainingOptions options{.steps = how.steps,
-                                .batch = how.batch,
-                                .learning_rate = how.learning_rate * static_cast<double>(how.batch) / 128,
-                                .warmup = config.warmup,
-                                .optimizer = make_optimizer,
-                                .evaluate_at = evaluation_steps(how.steps, static_cast<int>(config.evaluations)),
-                                .averaging = config.averaging,
-                                .dropout = rng.split("dropout").split(experiment)};
-  const FitState fitted = detail::run_phase(
-      context, phase, experiment + " % of labels, " + (pretrained ? "pre-trained" : "from scratch"), options,
-      [&](const TrainingOptions& training, const FitHooks& hooks) {
-        return train_classifier(model, labelled, training, rng.split("batches").split(experiment), hooks);
-      });
-
-  Score tested = score(model, data.test, numbered(data.test.count));
-  ArmResult result;
-  result.best_val_accuracy = fitted.best_accuracy;
-  result.test_accuracy = tested.evaluation.accuracy;
-  result.test_macro_f1 = tested.evaluation.macro_f1;
-  for (const HistoryRow& row : fitted.rows)
-    if (row.split == "train") result.final_train_loss = row.loss;
-  result.seconds = fitted.seconds;
-  result.training_seconds = fitted.training_seconds;
-  result.steps = options.steps;
-  result.images = options.steps * how.batch;
-  result.learning_rate = how.learning_rate;
-  result.answers = std::move(tested.answers);
-  result.confusion = std::move(tested.confusion);
-  RunState& state = context.state;
-  detail::add_history(state, phase, fitted.rows);
-  const HistoryRow row{
-      fitted.best_step,
-      static_cast<double>(fitted.best_step) / (static_cast<double>(images) / static_cast<double>(how.batch)),
-      fitted.seconds,
-      "test",
-      tested.evaluation.loss,
-      tested.evaluation.accuracy,
-      tested.evaluation.macro_f1};
-  detail::add_history(state, phase, {row});
-  context.progress.row(row);
-  if (!context.files.out.empty()) model.save(weights_path(context.files.out, phase, config.seed));
-  state.arms[phase] = std::move(result);
   context.save();
 }
 

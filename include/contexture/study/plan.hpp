@@ -59,15 +59,22 @@ namespace contexture {
   return passes > 20 ? 0.2 : 0.1;
 }
 
+/// Has at most a third of the images a label, with this fraction of those of the training images?
+[[nodiscard]] inline bool few_labels(double fraction, Index training_images, Index unlabeled_images) {
+  return 3 * fraction * static_cast<double>(training_images) <= static_cast<double>(training_images + unlabeled_images);
+}
+
 /// How an arm is trained, by the settings and the rules.
 struct ArmPlan {
   std::int64_t batch = 0, steps = 0;
   int padding = 0;           ///< pixels of random shift
   double learning_rate = 0;  ///< peak, at a batch of 128 images
+  bool strong = false;       ///< its augmentation
 
   /// For people, and to be compared.
   [[nodiscard]] std::string text() const {
-    return message(steps, " steps of ", batch, " images, rate ", learning_rate, ", shift ", padding);
+    return message(steps, " steps of ", batch, " images, rate ", learning_rate, ", shift ", padding,
+                   strong ? ", strong augmentation" : "");
   }
 };
 
@@ -99,30 +106,47 @@ struct RunPlan {
     return label_subset(data.train.labels, split.train, fraction, Rng(seed).split("labels"), data.class_names);
   }
 
-  /// How an arm is trained on `subset` of `training_images` images.
-  [[nodiscard]] ArmPlan arm(const PhaseId& phase, std::int64_t training_images, std::int64_t subset) const {
+  /// Have the arms with this fraction of the labels students? Where at most a third of the images has a label: there
+  /// it was measured to pay.
+  [[nodiscard]] bool self_trains(double fraction) const {
+    return config.self_training && few_labels(fraction, data.train.count, data.unlabeled.count);
+  }
+
+  /// How an arm is trained on `subset` of `training_images` images, a student on all of these and those without labels,
+  /// for twice as many steps as its teacher; `more` steps than by the rule.
+  [[nodiscard]] ArmPlan arm(const PhaseId& phase, std::int64_t training_images, std::int64_t subset,
+                            std::int64_t more = 0) const {
+    const bool student = teacher_of(phase.arm).has_value();
+    const std::int64_t images = student ? training_images + data.unlabeled.count : subset;
     ArmPlan out;
-    out.batch = std::min(config.batch_size, subset);
-    out.steps = classifier_steps(config, training_images, phase.label_fraction);
-    const double passes = static_cast<double>(out.steps * out.batch) / static_cast<double>(subset);
+    out.batch = std::min(config.batch_size, images);
+    out.steps = classifier_steps(config, training_images, phase.label_fraction) * (student ? 2 : 1) + more;
+    out.strong = config.strong_augmentation || phase.arm == Arm::scratch_same_time;
+    const double passes = static_cast<double>(out.steps * out.batch) / static_cast<double>(images);
     out.padding = config.crop_padding >= 0
                       ? static_cast<int>(config.crop_padding)
                       : default_crop_padding(std::min(data.train.height, data.train.width), passes);
-    const bool tuned = phase.arm == Arm::pretrained && config.finetune_learning_rate > 0;
+    const bool tuned = begins_pretrained(phase.arm) && config.finetune_learning_rate > 0;
     const double given = tuned ? config.finetune_learning_rate : config.learning_rate;
     out.learning_rate = given > 0 ? given : default_learning_rate(out.steps, passes);
     return out;
   }
 
   /// The phases in their order: for every seed pre-training, unless an encoder is given, and for every fraction both
-  /// arms, or, where those from scratch are another run's, the pre-trained one.
+  /// arms, each with its student behind it, and the one of the same time. Where those from scratch are another run's,
+  /// that one and its student are left out.
   [[nodiscard]] std::vector<PhaseId> phases(bool arms_from_scratch) const {
     std::vector<PhaseId> out;
     for (const std::uint64_t seed : seeds()) {
       if (config.encoder.empty()) out.push_back(pretraining_phase(seed));
       for (const double fraction : config.fractions) {
-        if (arms_from_scratch) out.push_back({fraction, Arm::scratch, seed});
-        out.push_back({fraction, Arm::pretrained, seed});
+        const auto add = [&](Arm arm) {
+          out.push_back({fraction, arm, seed});
+          if (self_trains(fraction)) out.push_back({fraction, *student_of(arm), seed});
+        };
+        if (arms_from_scratch) add(Arm::scratch);
+        add(Arm::pretrained);
+        if (config.same_time) out.push_back({fraction, Arm::scratch_same_time, seed});
       }
     }
     return out;

@@ -59,6 +59,8 @@ struct ExperimentResult {
   std::vector<std::uint64_t> seeds;
   std::vector<ArmResult> scratch;     ///< parallel to seeds
   std::vector<ArmResult> pretrained;  ///< parallel to seeds
+  /// Further arms, each parallel to seeds: those that all of them have.
+  std::map<Arm, std::vector<ArmResult>> more = {};
 };
 
 /// What pre-training measured, of one seed or the mean over them.

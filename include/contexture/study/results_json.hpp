@@ -17,7 +17,7 @@ inline void to_json(nlohmann::json& json, Arm arm) { json = to_string(arm); }
 
 inline void from_json(const nlohmann::json& json, Arm& arm) {
   nlohmann::json known;
-  for (const Arm a : {Arm::scratch, Arm::pretrained, Arm::pretext}) known[to_string(a)] = static_cast<int>(a);
+  for (const Arm a : kArms) known[to_string(a)] = static_cast<int>(a);
   arm = static_cast<Arm>(known.at(json.get<std::string>()).get<int>());
 }
 

@@ -66,7 +66,7 @@ namespace contexture {
 [[nodiscard]] inline std::vector<PhaseId> scratch_arms(const RunPlan& plan) {
   std::vector<PhaseId> out;
   for (const PhaseId& phase : plan.phases(true))
-    if (phase.arm == Arm::scratch) out.push_back(phase);
+    if (phase.arm == Arm::scratch || phase.arm == Arm::scratch_selftrained) out.push_back(phase);
   return out;
 }
 
@@ -110,8 +110,8 @@ inline bool has_arms_of(const RunState& state, const RunPlan& plan, const std::f
     return std::nullopt;
   }
   for (const auto& [phase, arm] : state.arms)
-    require_input(phase.arm != Arm::scratch, own, ": cannot resume with those of ", folder.string(),
-                  ", it has arms from scratch of its own");
+    require_input(phase.arm != Arm::scratch && phase.arm != Arm::scratch_selftrained, own,
+                  ": cannot resume with those of ", folder.string(), ", it has arms from scratch of its own");
   std::error_code error;
   require_input(files.out.empty() || !std::filesystem::equivalent(folder, files.out, error),
                 "scratch-from: ", folder.string(), ": the folder that this run's results go to");
@@ -120,7 +120,7 @@ inline bool has_arms_of(const RunState& state, const RunPlan& plan, const std::f
                 ": no folder of a run, expected checkpoint.safetensors in it");
   RunState former = read_checkpoint(path);
   // The images themselves are compared, so where they lie may differ; and the former run may have had more arms.
-  std::set<std::string> any{"fractions", "seeds", kGivenWeightsName};
+  std::set<std::string> any{"fractions", "seeds", kGivenWeightsName, kSelfTrainingName, kSameTimeName};
   any.merge(pretraining_setting_names());
   for (const auto& [name, value] : plan.pretext) any.insert(name);
   for (const double fraction : plan.config.fractions) any.insert(arm_plan_name(fraction));  // see below
@@ -128,7 +128,8 @@ inline bool has_arms_of(const RunState& state, const RunPlan& plan, const std::f
     if (!any.contains(name)) detail::require_same_arms(former, path, name, now);
   for (const PhaseId& phase : scratch_arms(plan)) {
     const PhaseText text = text_of(phase);
-    require_input(former.arms.contains(phase), path.string(), ": no arm from scratch with ", text.experiment,
+    require_input(former.arms.contains(phase), path.string(), ": no arm from scratch",
+                  teacher_of(phase.arm) ? ", self-training," : "", " with ", text.experiment,
                   " % of the labels and seed ", text.seed);
     const std::string name = arm_plan_name(phase.label_fraction);
     detail::require_same_arms(former, path, name, identity.at(name));

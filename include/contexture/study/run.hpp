@@ -23,6 +23,7 @@
 #include "contexture/core/precision.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/study/arms.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/config.hpp"
 #include "contexture/study/identity.hpp"
@@ -62,6 +63,9 @@ class ExperimentRun {
     if (!given.empty()) {
       state_.encoder = given;
       if (!state_.origin) state_.origin = origin_of(config.encoder, identity, progress_);
+      require_input(!config.same_time || state_.origin || group_.rank() != 0, config.encoder,
+                    ": how long it was pre-trained is not known, so no arm can take the same time; expected it in the "
+                    "folder of the run that made it");
     }
     state_.config = identity;
     seconds_before_ = state_.seconds;
@@ -85,8 +89,7 @@ class ExperimentRun {
     }
     const std::vector<PhaseId> phases = plan_.phases(state_.scratch_from.empty());
     for (std::size_t i = 0; i < phases.size(); ++i) {
-      // An arm that is to be pre-trained needs its encoder.
-      if (phases[i].arm == Arm::pretrained && diverged(pretraining_phase(phases[i].seed))) continue;
+      if (!possible(phases[i])) continue;
       attempt(phases[i], static_cast<int>(i) + 1, static_cast<int>(phases.size()));
     }
     if (!state_.diverged.empty() && state_.arms.empty() && (!config.fractions.empty() || state_.pretraining.empty())) {
@@ -100,6 +103,14 @@ class ExperimentRun {
   bool diverged(const PhaseId& phase) const {
     return std::any_of(state_.diverged.begin(), state_.diverged.end(),
                        [&](const Divergence& known) { return known.phase == phase; });
+  }
+
+  // An arm needs what it begins with: an encoder, a teacher, the time that another took.
+  bool possible(const PhaseId& phase) const {
+    const bool after_pretraining = begins_pretrained(phase.arm) || phase.arm == Arm::scratch_same_time;
+    if (after_pretraining && diverged(pretraining_phase(phase.seed))) return false;
+    const Arm before = phase.arm == Arm::scratch_same_time ? Arm::scratch : teacher_of(phase.arm).value_or(phase.arm);
+    return before == phase.arm || state_.arms.contains({phase.label_fraction, before, phase.seed});
   }
 
   // Runs a phase that has no result yet. One whose loss stops being finite does not stop the others, and a resumed run,

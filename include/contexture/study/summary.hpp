@@ -80,6 +80,17 @@ inline ExperimentResult experiment_of(const RunPlan& plan, const RunState& state
       (which == Arm::scratch ? out.scratch : out.pretrained).push_back(std::move(arm));
     }
   }
+  for (const Arm which : {Arm::scratch_selftrained, Arm::pretrained_selftrained, Arm::scratch_same_time}) {
+    std::vector<ArmResult> arms;
+    for (const std::uint64_t seed : out.seeds)
+      if (const auto found = state.arms.find({fraction, which, seed}); found != state.arms.end()) {
+        arms.push_back(found->second);
+        fill_speed(arms.back(), validation_curve(state.history, found->first),
+                   static_cast<std::int64_t>(split.validation.size()),
+                   smoothed_best(validation_curve(state.history, {fraction, Arm::scratch, seed})));
+      }
+    if (!arms.empty() && arms.size() == out.seeds.size()) out.more[which] = std::move(arms);
+  }
   out.labels = static_cast<std::int64_t>(plan.labels(plan.config.seed, split, fraction).size());
   return out;
 }

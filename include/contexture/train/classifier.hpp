@@ -56,8 +56,14 @@ class ClassifierTask final : public FitTask<Batch> {
 
   BatchLoss loss(Batch& batch) override {
     const Variable<float> logits = model_(Variable<float>(std::move(batch.images)));
-    return {softmax_cross_entropy<float>(logits, batch.labels, {.label_smoothing = images_.label_smoothing}),
-            count_correct(logits.value(), batch.labels), static_cast<std::int64_t>(batch.labels.size())};
+    const CrossEntropyOptions<float> options{.label_smoothing = images_.label_smoothing};
+    const auto count = static_cast<std::int64_t>(batch.labels.size());
+    if (batch.own.empty())
+      return {softmax_cross_entropy<float>(logits, batch.labels, options), count_correct(logits.value(), batch.labels),
+              count};
+    const Tensor<float> targets = mixed_targets(batch, dim(logits.value(), 1));
+    return {softmax_cross_entropy<float>(logits, targets, options),
+            count_correct(logits.value(), likeliest_classes(targets)), count};
   }
 
   Evaluation evaluate() override { return images_.evaluate(); }
