@@ -339,6 +339,8 @@ std::vector<std::string> weight_files(const fs::path& out) {
 void check_weights(const fs::path& out, const std::vector<double>& fractions, std::size_t seeds, Encoder encoder) {
   std::size_t expected = encoder == Encoder::made ? seeds : 0;
   expected += 2 * fractions.size() * seeds;
+  for (const json& further : json::parse(read(out / "summary.json")).value("further_arms", json::array()))
+    expected += (further.value("arms", json::object()).size() - 2) * seeds;
   const std::vector<std::string> names = weight_files(out);
   expect(names.size() == expected, out.string(), ": ", names.size(), " weight files, expected ", expected);
   if (encoder == Encoder::made) expect(fs::exists(out / "encoder.safetensors"), "encoder.safetensors: missing");

@@ -90,8 +90,8 @@ void check_summary(const fs::path& out, const RunSummary& run) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   CHECK(keys == std::vector<std::string>{"dataset", "images", "data", "config", "pretrain", "experiments",
-                                         "label_efficiency", "seconds_total", "peak_rss_mib", "images_per_second",
-                                         "machine", "scratch_machine", "diverged"});
+                                         "further_arms", "label_efficiency", "seconds_total", "peak_rss_mib",
+                                         "images_per_second", "machine", "scratch_machine", "diverged"});
   CHECK(json["label_efficiency"].is_null());  // three fractions make no curve
   CHECK(json["dataset"] == "made-up");
   CHECK(json["images"]["train"] == run.train_images);
