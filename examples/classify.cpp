@@ -61,7 +61,9 @@ std::optional<ClassifyCommandLine> parse_classify_line(int argc, char** argv) {
   app.add_option("--label-next", o.classify.label_next, "images to suggest for labelling")
       ->capture_default_str()
       ->check(CLI::Range(0, 100'000));
-  app.add_option("--image-size", o.data.image_size, "side of the square images in pixels; 0: as stored")
+  app.add_option(
+         "--image-size", o.data.image_size,
+         "side of the square images in pixels; 0: as the encoder learned, or, where its file does not tell, as stored")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   app.add_option("--max-broken", o.data.max_broken, "share of the images that may be broken")
@@ -149,11 +151,15 @@ int run_classify(int argc, char** argv) {
   programs::use_threads(o.threads);
   o.data.never_data = o.out;
   contexture::EncoderFile encoder = contexture::read_encoder(o.encoder);
+  if (o.data.image_size == 0 && encoder.images.height == encoder.images.width)
+    o.data.image_size = encoder.images.height;
   const contexture::Collection data = contexture::load_collection(
       {.labelled = o.labelled, .tables = {o.labels.begin(), o.labels.end()}, .unlabelled = o.unlabelled}, o.data);
   for (const std::string& line : data.account.lines()) std::fprintf(stderr, "classify: warning: %s\n", line.c_str());
   programs::prepare_folder(o.out);
   if (!o.quiet) print_data(data);
+  if (const std::string note = encoder.note(data.images.height, data.images.width); !note.empty() && !o.quiet)
+    std::printf("note     %s: %s\n", o.encoder.c_str(), note.c_str());
 
   programs::stop_on_signals();
   Lines lines(o.quiet);

@@ -93,7 +93,9 @@ std::vector<Candidate> candidates(const ProbeCommandLine& o, const contexture::D
     contexture::require_input(file.encoder->description().in_channels == data.train.channels, path, ": an encoder for ",
                               file.encoder->description().in_channels, " channels, the images of ", data.name, " have ",
                               data.train.channels);
-    given.push_back({path, file.kind, std::move(file.encoder), file.normalization.value_or(normalization)});
+    if (const std::string note = file.note(data.train.height, data.train.width); !note.empty() && !o.quiet)
+      std::printf("note     %s: %s\n", path.c_str(), note.c_str());
+    given.push_back({path, file.kind, std::move(file.encoder), file.normalization_or(normalization)});
   }
   std::set<std::string> made;
   for (const Candidate& candidate : given) {

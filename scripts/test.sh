@@ -7,20 +7,23 @@
 set -uo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-warnings=-DCONTEXTURE_WERROR=OFF mpi=no parity=no
+warnings=-DCONTEXTURE_WERROR=OFF mpi=no parity=no export=no
 for option in "$@"; do
   case $option in
     --werror) warnings=-DCONTEXTURE_WERROR=ON ;;
     --mpi) mpi=yes ;;
     --parity) parity=yes ;;
+    --export) export=yes ;;
     -h | --help)
       cat <<'TEXT'
-Usage: scripts/test.sh [--werror] [--mpi | --parity]
+Usage: scripts/test.sh [--werror] [--mpi | --parity | --export]
 Builds and runs every test. The last line is `N passed, N failed`.
   --werror   a compiler's warning is an error, as in continuous integration
   --mpi      instead those of several processes by MPI; none where MPI is not installed
   --parity   instead the comparison with LibTorch, which is installed first (Debian: libtorch-dev); it counts rows of
              its table, which has the worst difference of every op
+  --export   instead exported networks in ONNX Runtime, OpenCV and PyTorch, which are installed first (Debian:
+             python3-onnx python3-opencv python3-torch python3-torchvision; npm: onnxruntime-node)
 TEXT
       exit 0
       ;;
@@ -37,6 +40,22 @@ source "$root/scripts/build.sh"
 if [[ $parity == yes ]]; then
   if "$root/scripts/setup.sh" libtorch-dev && build parity "$warnings" --target parity; then
     exec "$root/build/parity/tests/parity/parity"
+  fi
+  printf '0 passed, 1 failed\n'
+  exit 1
+fi
+
+if [[ $export == yes ]]; then
+  "$root/scripts/setup.sh" python3-onnx python3-opencv python3-torch python3-torchvision ||
+    echo "export: goes on without what could not be installed"
+  node=$root/build/export
+  if [[ ! -d $node/node_modules/onnxruntime-node ]] && command -v npm >/dev/null; then
+    ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm install --silent --no-audit --no-fund --prefix "$node" onnxruntime-node@1.20.1 ||
+      echo "export: goes on without ONNX Runtime"
+  fi
+  if build test "$warnings" --target contexture_program export_cases; then
+    exec "$root/tests/export/run.sh" "$root/build/test/tests/export_cases" "$root/build/test/examples/export" \
+      "$node/node_modules"
   fi
   printf '0 passed, 1 failed\n'
   exit 1

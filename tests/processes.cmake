@@ -111,6 +111,12 @@ if(CONTEXTURE_BUILD_EXAMPLES)
   endforeach()
 endif()
 
+# Exported networks beside the library, in other engines: scripts/test.sh --export.
+if(CONTEXTURE_BUILD_EXAMPLES)
+  add_executable(export_cases EXCLUDE_FROM_ALL export/cases.cpp)
+  target_link_libraries(export_cases PRIVATE contexture_developer)
+endif()
+
 # What processes compute together by MPI, in two and in three of them. Root, and more processes than processors, are meant.
 if(CONTEXTURE_WITH_MPI)
   add_executable(test_mpi mpi/together.cpp)

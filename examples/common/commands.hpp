@@ -14,5 +14,6 @@ int classify(int argc, char** argv);
 int predict(int argc, char** argv);
 int probe(int argc, char** argv);
 int diagnose(int argc, char** argv);
+int export_model(int argc, char** argv);  // `export`, a word of C++
 
 }  // namespace programs

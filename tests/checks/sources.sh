@@ -111,7 +111,7 @@ check() {
   mapfile -t headers < <(printf '%s\n' "${files[@]}" | grep '^include/.*\.hpp$' || true)
   mapfile -t cpp < <(printf '%s\n' "${files[@]}" | grep -E '\.(hpp|cpp)$' || true)
   mapfile -t scripts < <(printf '%s\n' "${files[@]}" | grep -E '\.sh$|^\.ci/run$' || true)
-  mapfile -t licensed < <(printf '%s\n' "${cpp[@]}" "${scripts[@]}" "${files[@]}" | grep -E '\.(hpp|cpp|sh|jq|cmake)$|(^|/)CMakeLists\.txt$|^\.ci/run$' | sort -u)
+  mapfile -t licensed < <(printf '%s\n' "${cpp[@]}" "${scripts[@]}" "${files[@]}" | grep -E '\.(hpp|cpp|sh|jq|cmake|py)$|(^|/)CMakeLists\.txt$|^\.ci/run$' | sort -u)
   if ((${#headers[@]} == 0)); then report "no headers" <<<"$root/include"; return; fi
 
   for header in "${headers[@]}"; do

@@ -153,11 +153,11 @@ TEST_CASE("an encoder is read from its own file and from a classifier's") {
   classifier.save(folder / "classifier.safetensors");
   const EncoderFile own = read_encoder(folder / "encoder.safetensors");
   CHECK(own.kind == "encoder");
-  CHECK_FALSE(own.normalization.has_value());
+  CHECK_FALSE(own.images.has_normalization());
   const EncoderFile inside = read_encoder(folder / "classifier.safetensors");
   CHECK(inside.kind == "classifier");
-  REQUIRE(inside.normalization.has_value());
-  CHECK(inside.normalization->mean == std::vector<float>{0.5F});
+  REQUIRE(inside.images.has_normalization());
+  CHECK(inside.images.normalization.mean == std::vector<float>{0.5F});
   for (std::size_t i = 0; i < encoder->parameters().size(); ++i) {
     CHECK((own.encoder->parameters()[i].variable.value() == encoder->parameters()[i].variable.value()));
     CHECK((inside.encoder->parameters()[i].variable.value() == classifier.encoder().parameters()[i].variable.value()));

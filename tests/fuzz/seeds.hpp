@@ -111,6 +111,16 @@ inline void write_weight_seeds(const SeedWriter& write) {
           R"({"network":")" + std::string(network) +
               R"(","in_channels":1,"width":2,"stages":1,"blocks_per_stage":1,"affine":true,"norm":"batch"})" + "\n" +
               classes + "\nfloat32\n");
+  write("classifier", "origin",
+        R"({"in_channels":1,"width":2,"stages":1,"blocks_per_stage":1,"affine":true})"
+        "\n"
+        R"({"classes":["a \"quoted\" cat","dog"],"mirror":true})"
+        "\nbfloat16\n"
+        R"({"height":8,"width":8,"channels":1,"mean":[0.5],"stddev":[0.25]})"
+        "\n" +
+            std::string(R"({"pretext":{"task":"SimCLR","dataset":{"name":"photos","fingerprint":"0af"}},)"
+                        R"("dataset":{"name":"photos"},"accuracy":0.5,"accuracy_of":"8 test images"})") +
+            "\n");
   contexture::RunState state;
   state.config = {{"epochs", "10"}, {"width", "16"}};
   state.history = {{{12, 0.3, 0.5, "validation", 2.1, 0.125, 0.25}, contexture::pretraining_phase(1)}};

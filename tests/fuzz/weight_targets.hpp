@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contexture/models/image_classifier.hpp"
@@ -40,14 +41,17 @@ inline std::string line_of(Bytes bytes, int number) {
   return text.substr(0, text.find('\n'));
 }
 
-// What a classifier's file says of itself: its encoder, its classes, its precision.
+// What a classifier's file says of itself: its encoder, its classes, its precision, and, where it does, its images and
+// its origin.
 inline void run_classifier(Bytes bytes) {
   const contexture::Tensor<float> numbers = contexture::full<float>({4096}, 0.5F);
   const std::filesystem::path path = scratch() / "classifier.safetensors";
   try_on([&] {
-    contexture::write_safetensors(
-        path, {{"head.output.weight", &numbers}},
-        {{"encoder", line_of(bytes, 0)}, {"classifier", line_of(bytes, 1)}, {"precision", line_of(bytes, 2)}});
+    contexture::Metadata said{
+        {"encoder", line_of(bytes, 0)}, {"classifier", line_of(bytes, 1)}, {"precision", line_of(bytes, 2)}};
+    for (const auto& [key, line] : {std::pair{"images", 3}, {"origin", 4}})
+      if (std::string text = line_of(bytes, line); !text.empty()) said[key] = std::move(text);
+    contexture::write_safetensors(path, {{"head.output.weight", &numbers}}, said);
     (void)contexture::ImageClassifier::load(path);
   });
 }

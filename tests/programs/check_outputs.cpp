@@ -355,6 +355,23 @@ void check_weights(const fs::path& out, const std::vector<double>& fractions, st
     const contexture::TensorFile file = contexture::read_safetensors(out / name);
     const auto told = file.metadata.find("precision");
     expect(told != file.metadata.end() && told->second == precision, name, ": does not tell the run's precision");
+    // All that the file needs to be used alone, and where it comes from.
+    const auto parsed = [&](const char* key) {
+      const auto text = file.metadata.find(key);
+      return text == file.metadata.end() ? json() : json::parse(text->second, nullptr, false);
+    };
+    const json images = parsed("images"), origin = parsed("origin"), network = parsed("encoder");
+    expect(images.value("height", 0) > 0 && images.value("width", 0) > 0 && images.contains("mean") &&
+               images.value("channels", 0) == network.value("in_channels", -1) &&
+               images["mean"].size() == images["channels"].get<std::size_t>(),
+           name, ": does not tell its images: ", images.dump());
+    expect(origin.value("accuracy", -1.0) >= 0 || origin.value("accuracy_of", "").empty(), name, ": ", origin.dump());
+    const bool from_scratch = name.find("scratch") != std::string::npos;
+    expect(from_scratch != origin.contains("pretext"), name, ": tells a wrong pretext task: ", origin.dump());
+    const json source = from_scratch ? origin["dataset"] : origin["pretext"]["dataset"];
+    expect(!source.value("name", "").empty() && !source.value("fingerprint", "").empty(), name,
+           ": does not tell its data set: ", origin.dump());
+    expect(file.metadata.contains("library"), name, ": does not tell the library's version");
     expect(file.tensors.size() >= 10, name, ": ", file.tensors.size(), " tensors");
     bool finite = true;
     bool varied = false;

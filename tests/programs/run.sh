@@ -76,7 +76,7 @@ experiment_programs=(experiments experiment1_all_labels experiment2_half_labels 
 
 case_help() {
   local program option
-  for program in "${experiment_programs[@]}" classify predict probe diagnose; do
+  for program in "${experiment_programs[@]}" classify predict probe diagnose export; do
     succeeds "$programs/$program" --help
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
@@ -106,7 +106,7 @@ case_help() {
 case_commands() {
   local program
   succeeds "$programs/contexture" --help
-  for program in "${experiment_programs[@]}" classify predict probe diagnose; do
+  for program in "${experiment_programs[@]}" classify predict probe diagnose export; do
     grep -q "^  $program " stdout || complain "contexture --help does not name $program"
     "$programs/$program" --help >own
     "$programs/contexture" "$program" --help | diff own - >difference ||
@@ -653,6 +653,39 @@ TABLE
   awk -F '|' '/^\| / && NF < 4 { exit 1 }' "$results/report.md" || complain "report.md: a torn table"
   succeeds "$programs/experiment1_all_labels" --config "$results/config.ini" --out again || return
   check "$results" --equal again
+}
+
+# An encoder's file alone, in another folder: its features, and its ONNX file.
+case_export() {
+  succeeds "$programs/pretrain" "${tiny[@]}" --out made || return
+  mkdir moved && mv made/encoder.safetensors moved && mv made/patches.png moved/image.png && rm -r made
+  local data=(--train-images 240 --test-images 48)
+  succeeds "$programs/probe" "${data[@]}" --image-size 24 --encoder moved/encoder.safetensors --out probed || return
+  if grep -q '^note' stdout; then complain "probe: a note about a file that tells everything"; fi
+  succeeds "$programs/probe" "${data[@]}" --image-size 16 --encoder moved/encoder.safetensors --out probed || return
+  grep -q '^note .*learned from images of 24 x 24, these have 16 x 16' stdout || complain "probe: no note of another size"
+  succeeds "$programs/export" --model moved/encoder.safetensors || return
+  grep -qF 'moved/encoder.onnx: images (batch,3,24,24), 0 to 255 -> features (batch,' stdout || complain "export says something else"
+  [[ -s moved/encoder.onnx ]] || complain "export writes nothing"
+  grep -q '"task":"context prediction"' moved/encoder.onnx || complain "export leaves the metadata out"
+  succeeds "$programs/export" --model moved/encoder.safetensors --layout nhwc --image-size 20 --fold-norm --out x.onnx || return
+  grep -qF 'x.onnx: images (batch,20,20,3)' stdout || complain "export --layout nhwc says something else"
+  succeeds "$programs/export" --model moved/encoder.safetensors --model-card moved/README.md || return
+  grep -qE '^\| Pre-trained without labels by \| .context prediction. on .builtin. \(fingerprint [0-9a-f]+\)' moved/README.md ||
+    complain "the model card does not tell the pretext task"
+  # Features: a table and the same for NumPy.
+  succeeds "$programs/predict" --features --weights moved/encoder.safetensors --npy moved/features.npy moved/image.png moved || return
+  (($(wc -l <stdout) == 3)) || complain "predict --features: expected a header and two lines"
+  head -n 1 stdout | grep -q '^path,f0,f1,.*,f31$' || complain "predict --features: header $(head -n 1 stdout)"
+  grep -qaF "'shape': (2, 32)" moved/features.npy || complain "predict --npy: $(head -n 1 moved/features.npy)"
+  (($(stat -c %s moved/features.npy) == 128 + 2 * 32 * 4)) || complain "predict --npy: a wrong size"
+  fails 1 'an encoder, expected a classifier' "$programs/export" --model moved/encoder.safetensors --what classifier
+  fails 2 'what' "$programs/export" --model moved/encoder.safetensors --what all
+  fails 2 'layout' "$programs/export" --model moved/encoder.safetensors --layout chwn
+  fails 2 'model' "$programs/export"
+  fails 1 'nowhere\.safetensors' "$programs/export" --model nowhere.safetensors
+  fails 1 'gone' "$programs/export" --model moved/encoder.safetensors --out gone/x.onnx
+  nothing_half_written .
 }
 
 # Frozen features of an encoder, of a classifier and of random weights; twice the same.

@@ -38,7 +38,10 @@ Collection small_collection() {
 EncoderFile untrained(const Collection& c) {
   const Normalization normalization = channel_statistics(c.images, numbered(c.images.count));
   return {random_encoder({.in_channels = c.images.channels, .width = 4, .stages = 2}, c.images, normalization, 1),
-          "encoder", std::nullopt, Precision::float32};
+          "encoder",
+          {},
+          {.pretext = "SimCLR", .pretext_data = {"many", "0a"}},
+          Precision::float32};
 }
 
 ClassifyResult answer(const ClassifyOptions& options, const ClassifyHooks& hooks = {}) {
@@ -124,6 +127,11 @@ TEST_CASE("classify: the head's classifier answers as the head does") {
   CHECK(result.best().method == ClassifyMethod::head);
   const ImageClassifierOptions& made = result.classifier.options();
   CHECK(made.mirror);
+  CHECK(made.origin.pretext == "SimCLR");  // as the encoder's file said
+  CHECK(made.origin.pretext_data.name == "many");
+  CHECK_FALSE(made.origin.data.fingerprint.empty());
+  CHECK(made.origin.accuracy == result.best().accuracy);
+  CHECK(made.origin.accuracy_of == "30 labelled images, by cross-validation");
   EncoderFile encoder = untrained(c);
   ImageSet mirrored = c.images;
   for (Index i = 0; i < mirrored.count; ++i)
@@ -200,7 +208,7 @@ TEST_CASE("classify: a stop ends it, another encoder is refused") {
   CHECK_THROWS_AS(answer({.method = ClassifyMethod::head}, {.stop = &stop}), Stopped);
   CHECK_THROWS_AS(answer({.steps = 10}, {.stop = &stop}), Stopped);
   const Collection c = small_collection();
-  EncoderFile colour{make_backbone<float>({.width = 2}, Rng(1)), "encoder", std::nullopt, Precision::float32};
+  EncoderFile colour{make_backbone<float>({.width = 2}, Rng(1)), "encoder"};
   CHECK_THROWS_WITH(classify(c, colour, {}),
                     "the encoder is for images of 3 channels (colour), these have 1; expected one that was pre-trained "
                     "on such images");

@@ -143,7 +143,7 @@ TEST_CASE("embedding_of_run: from the files of a run", "[train]") {
   CHECK(read_encoder(folder.path() / "encoder.safetensors").kind == "encoder");
   const EncoderFile labelled = read_encoder(folder.path() / "classifier_100_scratch.safetensors");
   CHECK(labelled.kind == "classifier");
-  REQUIRE(labelled.normalization);
-  CHECK(labelled.normalization->stddev == kNormalization.stddev);
+  REQUIRE(labelled.images.has_normalization());
+  CHECK(labelled.images.normalization.stddev == kNormalization.stddev);
   CHECK_THROWS_AS(read_encoder(folder.path() / "nothing.safetensors"), InputError);
 }

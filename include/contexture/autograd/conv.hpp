@@ -99,7 +99,12 @@ template <class T>
       {x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()), weight.shape()[3]});
   kernels::conv2d_forward(s, x.value().data(), weight.value().data(), bias.defined() ? bias.value().data() : nullptr,
                           y.data());
-  return record<T>("conv2d", std::move(y), {x, weight, bias},
+  return record<T>({"conv2d",
+                    {{"stride", options.stride},
+                     {"padding", options.padding},
+                     {"dilation", options.dilation},
+                     {"groups", options.groups}}},
+                   std::move(y), {x, weight, bias},
                    [x = x.saved(), w = weight.saved(), s](Tensor<T> g, const detail::InputGradients<T>& in) {
                      if (in.wanted(1) || in.wanted(2)) {
                        Tensor<T> dw = empty_like(*w);
@@ -158,7 +163,13 @@ template <class T>
   kernels::conv2d_backward_data(s, x.value().data(), weight.value().data(), y.data());
   if (bias.defined())
     for (std::size_t i = 0; i < y.size(); ++i) y.data()[i] += bias.value().data()[i % channels];
-  return record<T>("conv_transpose2d", std::move(y), {x, weight, bias},
+  return record<T>({"conv_transpose2d",
+                    {{"stride", options.stride},
+                     {"padding", options.padding},
+                     {"dilation", options.dilation},
+                     {"groups", options.groups},
+                     {"extra", extra}}},
+                   std::move(y), {x, weight, bias},
                    [x = x.saved(), w = weight.saved(), s](Tensor<T> g, const detail::InputGradients<T>& in) {
                      if (in.wanted(0)) {
                        Tensor<T> dx = empty_like(*x);

@@ -96,10 +96,11 @@ template <class T>
 [[nodiscard]] Variable<T> scale(const Variable<T>& x, std::type_identity_t<T> factor) {
   Tensor<T> y = empty_like(x.value());
   kernels::scale(factor, x.value().data(), y.data(), detail::count(y));
-  return record<T>("scale", std::move(y), {x}, [factor](Tensor<T> g, const detail::InputGradients<T>& in) {
-    kernels::scale(factor, g.data(), g.data(), detail::count(g));
-    in.add(0, std::move(g));
-  });
+  return record<T>({"scale", {{"factor", factor}}}, std::move(y), {x},
+                   [factor](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     kernels::scale(factor, g.data(), g.data(), detail::count(g));
+                     in.add(0, std::move(g));
+                   });
 }
 
 /// Sum of all elements, a scalar; accumulated in double.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -171,10 +172,15 @@ Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& r
     in.add(1, std::move(dgamma));
     in.add(2, std::move(dbeta));
   };
+  const std::initializer_list<OpAttribute> attributes{{"training", options.training},
+                                                      {"epsilon", options.epsilon},
+                                                      {"relu", options.relu},
+                                                      {"mean", &running_mean},
+                                                      {"variance", &running_variance}};
   if constexpr (std::is_same_v<P, T>)
-    return record<T>("batch_norm", y, inputs, std::move(backward));
+    return record<T>({"batch_norm", attributes}, y, inputs, std::move(backward));
   else
-    return record_reduced<T>("batch_norm", y, inputs, std::move(backward));
+    return record_reduced<T>({"batch_norm", attributes}, y, inputs, std::move(backward));
 }
 
 }  // namespace detail

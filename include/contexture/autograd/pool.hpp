@@ -48,8 +48,8 @@ template <class T>
   Tensor<T> y = empty<T>(detail::pooled_shape(s));
   auto where = std::make_shared<Workspace<std::int32_t>>(y.size());
   kernels::max_pool_forward(s, x.value().data(), y.data(), where->data());
-  return record<T>("max_pool2d", std::move(y), {x},
-                   [s, where, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
+  return record<T>({"max_pool2d", {{"kernel", s.kernel}, {"stride", s.stride}, {"padding", s.padding}}}, std::move(y),
+                   {x}, [s, where, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
                      Tensor<T> dx = empty<T>(from);
                      kernels::max_pool_backward(s, g.data(), where->data(), dx.data());
                      in.add(0, std::move(dx));
@@ -62,8 +62,8 @@ template <class T>
   const kernels::PoolShape s = detail::pool_shape("avg_pool2d", x, options);
   Tensor<T> y = empty<T>(detail::pooled_shape(s));
   kernels::avg_pool_forward(s, x.value().data(), y.data());
-  return record<T>("avg_pool2d", std::move(y), {x},
-                   [s, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
+  return record<T>({"avg_pool2d", {{"kernel", s.kernel}, {"stride", s.stride}, {"padding", s.padding}}}, std::move(y),
+                   {x}, [s, from = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
                      Tensor<T> dx = empty<T>(from);
                      kernels::avg_pool_backward(s, g.data(), dx.data());
                      in.add(0, std::move(dx));
@@ -143,7 +143,7 @@ template <class T>
                  });
   };
   each([=](Index small, Index large) { std::copy_n(from + small, channels, to + large); });
-  return record<T>("upsample2d", std::move(y), {x},
+  return record<T>({"upsample2d", {{"factor", factor}}}, std::move(y), {x},
                    [=, before = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
                      Tensor<T> dx = zeros<T>(before);
                      each([=, sums = dx.data(), add = g.data()](Index small, Index large) {

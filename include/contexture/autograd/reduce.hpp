@@ -133,7 +133,7 @@ Variable<T> line_op(const char* name, const Variable<T>& x, int axis, Forward fo
   const T* const from = x.value().data();
   T* const to = y->data();
   for_each_line(shape, a, [=](Index first, Index step) { forward(from + first, to + first, n, step); });
-  return record<T>(name, y, std::span(&x, 1), [=](Tensor<T> g, const InputGradients<T>& in) {
+  return record<T>({name, {{"axis", a}}}, y, std::span(&x, 1), [=](Tensor<T> g, const InputGradients<T>& in) {
     for_each_line(shape, a, [=, d = g.data()](Index first, Index step) { backward(to + first, d + first, n, step); });
     in.add(0, std::move(g));
   });

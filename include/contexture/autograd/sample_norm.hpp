@@ -45,7 +45,7 @@ template <class T>
   s.inv_std = s.mean + s.rows;
   Tensor<T> y = empty_like(x.value());
   kernels::layer_norm_forward(s, epsilon, y.data(), constants->data(), constants->data() + s.rows);
-  return record<T>("layer_norm", std::move(y), {x, gamma, beta},
+  return record<T>({"layer_norm", {{"epsilon", epsilon}}}, std::move(y), {x, gamma, beta},
                    [s, constants, x = x.saved(), gamma = gamma.defined() ? gamma.saved() : nullptr](
                        Tensor<T> g, const detail::InputGradients<T>& in) {
                      const detail::OpTimer backward_timer("layer_norm backward");
@@ -99,7 +99,8 @@ template <class T>
   if (mask_from_output) s.y = y->data();
   s.residual = nullptr;
   const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
-  return record<T>("group_norm", y, inputs,
+  return record<T>({"group_norm", {{"groups", options.groups}, {"epsilon", options.epsilon}, {"relu", options.relu}}},
+                   y, inputs,
                    [s, constants, mask_from_output, x = x.saved(), gamma = gamma.defined() ? gamma.saved() : nullptr,
                     y = mask_from_output ? std::shared_ptr<const Tensor<T>>(y) : nullptr](
                        Tensor<T> g, const detail::InputGradients<T>& in) {

@@ -100,7 +100,7 @@ template <class T>
   }
   std::vector<Shape> shapes;
   for (const Variable<T>& part : parts) shapes.push_back(part.shape());
-  return record<T>("concat", y, parts, [=](Tensor<T> g, const detail::InputGradients<T>& in) {
+  return record<T>({"concat", {{"axis", a}}}, y, parts, [=](Tensor<T> g, const detail::InputGradients<T>& in) {
     std::size_t at = 0;
     for (std::size_t k = 0; k < shapes.size(); ++k) {
       if (in.wanted(k)) {
@@ -192,11 +192,13 @@ template <class T>
   const std::size_t row = from[a] * inner, width = shape[a] * inner, offset = static_cast<std::size_t>(first) * inner;
   Tensor<T> y = empty<T>(shape);
   for (std::size_t o = 0; o < outer; ++o) std::copy_n(x.value().data() + o * row + offset, width, y.data() + o * width);
-  return record<T>("slice", std::move(y), {x}, [=](Tensor<T> g, const detail::InputGradients<T>& in) {
-    Tensor<T> dx = zeros<T>(from);
-    for (std::size_t o = 0; o < outer; ++o) std::copy_n(g.data() + o * width, width, dx.data() + o * row + offset);
-    in.add(0, std::move(dx));
-  });
+  return record<T>({"slice", {{"axis", a}, {"begin", first}, {"end", last}}}, std::move(y), {x},
+                   [=](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     Tensor<T> dx = zeros<T>(from);
+                     for (std::size_t o = 0; o < outer; ++o)
+                       std::copy_n(g.data() + o * width, width, dx.data() + o * row + offset);
+                     in.add(0, std::move(dx));
+                   });
 }
 
 /// y[i] = x[rows[i]] along the first axis; a row may be taken any number of times. x (N,...), result

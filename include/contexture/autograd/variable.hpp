@@ -36,6 +36,50 @@ class NoGrad {
   bool before_;
 };
 
+/// What an op was told besides its inputs: a number, or a tensor that takes no part in differentiation.
+struct OpAttribute {
+  template <class N>
+  requires std::is_arithmetic_v<N> OpAttribute(const char* its_name, N value)
+      : name(its_name), number(static_cast<double>(value)) {}
+  OpAttribute(const char* its_name, const void* its_tensor) : name(its_name), tensor(its_tensor) {}
+
+  const char* name;
+  double number = 0;
+  const void* tensor = nullptr;  ///< a Tensor of the graph's type
+};
+
+/// An op's name and attributes, of which only an observer makes use; a name alone will do. To be made in the call that
+/// takes it: it refers to the list.
+struct OpName {
+  OpName(const char* its_name) : name(its_name) {}  // NOLINT(google-explicit-constructor)
+  OpName(const char* its_name, std::initializer_list<OpAttribute> list)
+      : name(its_name), attributes(list.begin(), list.size()) {}
+
+  const char* name;
+  std::span<const OpAttribute> attributes;
+};
+
+template <class T>
+class Variable;
+
+namespace detail {
+
+// Sees every op of its thread while it is set, whether the tape is on or not; nn/trace.hpp writes networks down by it.
+template <class T>
+class OpObserver {
+ public:
+  virtual ~OpObserver() = default;
+  virtual void see(const OpName& op, std::span<const Variable<T>> inputs, const Variable<T>& result) = 0;
+};
+
+template <class T>
+OpObserver<T>*& op_observer() noexcept {
+  thread_local OpObserver<T>* observer = nullptr;
+  return observer;
+}
+
+}  // namespace detail
+
 /// A tensor that can take part in differentiation. A handle: copies share value and gradient.
 template <class T>
 class Variable {
@@ -168,10 +212,11 @@ class Variable {
   }
 
   template <class U>
-  friend Variable<U> record(const char*, std::shared_ptr<Tensor<U>>, std::span<const Variable<U>>,
+  friend Variable<U> record(const OpName&, std::shared_ptr<Tensor<U>>, std::span<const Variable<U>>,
                             std::type_identity_t<detail::BackwardFunction<U>>);
   template <class U>
-  friend Variable<U> record_reduced(const char*, std::shared_ptr<const Tensor<bfloat16>>, std::span<const Variable<U>>,
+  friend Variable<U> record_reduced(const OpName&, std::shared_ptr<const Tensor<bfloat16>>,
+                                    std::span<const Variable<U>>,
                                     std::type_identity_t<detail::ReducedBackwardFunction<U>>);
 
   // Gives the value a node where the tape is on and an input requires a gradient; null where not.
@@ -191,30 +236,32 @@ class Variable {
 /// node that calls `backward(gradient, inputs)` with the gradient of `value`. `backward` may
 /// capture saved() values, its own `value` included, but no Variable.
 template <class T>
-[[nodiscard]] Variable<T> record(const char* name, std::shared_ptr<Tensor<T>> value,
+[[nodiscard]] Variable<T> record(const OpName& op, std::shared_ptr<Tensor<T>> value,
                                  std::span<const Variable<T>> inputs,
                                  std::type_identity_t<detail::BackwardFunction<T>> backward) {
   Variable<T> result;
   result.body_ = std::make_shared<typename Variable<T>::Body>(std::move(value), nullptr);
-  if (detail::Node<T>* const node = result.attach(name, inputs)) node->backward = std::move(backward);
+  if (detail::Node<T>* const node = result.attach(op.name, inputs)) node->backward = std::move(backward);
+  if (detail::OpObserver<T>* const observer = detail::op_observer<T>()) observer->see(op, inputs, result);
   return result;
 }
 
 template <class T>
-[[nodiscard]] Variable<T> record(const char* name, Tensor<T> value, std::initializer_list<Variable<T>> inputs,
+[[nodiscard]] Variable<T> record(const OpName& op, Tensor<T> value, std::initializer_list<Variable<T>> inputs,
                                  std::type_identity_t<detail::BackwardFunction<T>> backward) {
-  return record(name, std::make_shared<Tensor<T>>(std::move(value)),
+  return record(op, std::make_shared<Tensor<T>>(std::move(value)),
                 std::span<const Variable<T>>(inputs.begin(), inputs.size()), std::move(backward));
 }
 
 /// The same of a value that is stored as bfloat16, in a graph of float; its gradient comes as bfloat16 too.
 template <class T>
-[[nodiscard]] Variable<T> record_reduced(const char* name, std::shared_ptr<const Tensor<bfloat16>> value,
+[[nodiscard]] Variable<T> record_reduced(const OpName& op, std::shared_ptr<const Tensor<bfloat16>> value,
                                          std::span<const Variable<T>> inputs,
                                          std::type_identity_t<detail::ReducedBackwardFunction<T>> backward) {
   Variable<T> result;
   result.body_ = std::make_shared<typename Variable<T>::Body>(nullptr, std::move(value));
-  if (detail::Node<T>* const node = result.attach(name, inputs)) node->reduced_backward = std::move(backward);
+  if (detail::Node<T>* const node = result.attach(op.name, inputs)) node->reduced_backward = std::move(backward);
+  if (detail::OpObserver<T>* const observer = detail::op_observer<T>()) observer->see(op, inputs, result);
   return result;
 }
 

@@ -17,6 +17,7 @@
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/csv.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/dataset_files.hpp"
 #include "contexture/data/folder_files.hpp"
 #include "contexture/data/folder_layout.hpp"
 #include "contexture/data/image_folder.hpp"
@@ -36,6 +37,7 @@ struct CollectionSource {
 struct Collection {
   static constexpr std::int32_t kUnknown = -1;
 
+  std::string name;  ///< of the folder of images without labels
   std::vector<std::string> class_names;
   ImageSet images;                 ///< labels: one an image, kUnknown from `labelled` on
   std::vector<std::string> paths;  ///< one an image, as the source names its folder
@@ -248,6 +250,7 @@ inline void check_collection_classes(const Collection& collection) {
   detail::FolderFiles& files = listed.files();
   const std::filesystem::path& root = source.labelled.empty() ? source.unlabelled : source.labelled;
   Collection out;
+  out.name = detail::folder_name(source.unlabelled);
   out.class_names = listed.class_names();
   const std::vector<std::vector<detail::ImageFile>*> parts{&files.train, &files.unlabeled};
   for (std::vector<detail::ImageFile>* part : parts) detail::scan_files(*part, options.limits);

@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -27,9 +26,25 @@ namespace contexture {
 
 struct EncoderFile {
   std::unique_ptr<Backbone<float>> encoder;
-  std::string kind;                            ///< "encoder", or "classifier": trained with labels
-  std::optional<Normalization> normalization;  ///< of a classifier's images; an encoder's file does not tell
-  Precision precision;                         ///< that the weights were trained in
+  std::string kind;        ///< "encoder", or "classifier": trained with labels
+  ImageInput images = {};  ///< that it was trained on; an encoder's file of earlier versions does not tell
+  WeightsOrigin origin = {};
+  Precision precision = Precision::float32;  ///< that the weights were trained in
+
+  /// What its features are to be asked with; `otherwise` where the file does not tell.
+  [[nodiscard]] Normalization normalization_or(const Normalization& otherwise) const {
+    return images.has_normalization() ? images.normalization : otherwise;
+  }
+
+  /// What people should know before they use it on images of `height` x `width` pixels: one line, or none.
+  [[nodiscard]] std::string note(Index height, Index width) const {
+    if (!images.has_normalization())
+      return "tells no image size and normalisation, as files of earlier versions; those of these images are used";
+    if (images.height > 0 && (images.height != height || images.width != width))
+      return message("learned from images of ", images.height, " x ", images.width, ", these have ", height, " x ",
+                     width);
+    return {};
+  }
 };
 
 /// Reads the encoder of a weight file of this library. Throws InputError naming the file where it is anything else.
@@ -38,11 +53,13 @@ struct EncoderFile {
   const auto kind = file.metadata.find("kind");
   if (kind != file.metadata.end() && kind->second == "classifier") {
     ImageClassifier classifier = ImageClassifier::load(path);
-    return {classifier.take_encoder(), "classifier", classifier.options().normalization,
-            classifier.options().precision};
+    const ImageClassifierOptions& o = classifier.options();
+    return {classifier.take_encoder(), "classifier", {o.height, o.width, o.normalization}, o.origin, o.precision};
   }
-  EncoderFile out{make_backbone<float>(backbone_description(file, path.string()), Rng(0)), "encoder", std::nullopt,
-                  trained_precision(file, path.string())};
+  const BackboneDescription description = backbone_description(file, path.string());
+  WeightsInfo info = weights_info(file, description, path.string());
+  EncoderFile out{make_backbone<float>(description, Rng(0)), "encoder", std::move(info.images), std::move(info.origin),
+                  info.precision};
   load(*out.encoder, file, path.string());
   return out;
 }

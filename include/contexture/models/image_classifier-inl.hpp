@@ -13,18 +13,19 @@
 
 namespace contexture {
 
-CONTEXTURE_FUNCTION void ImageClassifier::save(const std::filesystem::path& path) {
-  Metadata metadata = backbone_metadata(options_.encoder, options_.precision);
+CONTEXTURE_FUNCTION Metadata ImageClassifier::metadata() const {
+  Metadata metadata =
+      backbone_metadata(options_.encoder, {.images = {options_.height, options_.width, options_.normalization},
+                                           .origin = options_.origin,
+                                           .precision = options_.precision});
   metadata["kind"] = "classifier";
-  metadata["classifier"] = nlohmann::json{
-      {"height", options_.height},
-      {"width", options_.width},
-      {"classes", options_.class_names},
-      {"mean", options_.normalization.mean},
-      {"stddev", options_.normalization.stddev},
-      {"mirror",
-       options_.mirror}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  contexture::save(*this, path, metadata);
+  metadata["classifier"] = nlohmann::json{{"classes", options_.class_names}, {"mirror", options_.mirror}}.dump(
+      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return metadata;
+}
+
+CONTEXTURE_FUNCTION void ImageClassifier::save(const std::filesystem::path& path) {
+  contexture::save(*this, path, metadata());
 }
 
 CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const std::filesystem::path& path) {
@@ -34,23 +35,22 @@ CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const std::filesystem:
                 ": its metadata lacks 'classifier', expected a classifier_*.safetensors of an experiment");
   ImageClassifierOptions options;
   options.encoder = backbone_description(file, path.string());
-  options.precision = trained_precision(file, path.string());
+  WeightsInfo info = weights_info(file, options.encoder, path.string());
+  options.height = info.images.height;
+  options.width = info.images.width;
+  options.precision = info.precision;
+  options.origin = std::move(info.origin);
   try {
     const nlohmann::json json = nlohmann::json::parse(found->second);
-    json.at("height").get_to(options.height);
-    json.at("width").get_to(options.width);
     json.at("classes").get_to(options.class_names);
-    json.at("mean").get_to(options.normalization.mean);
-    json.at("stddev").get_to(options.normalization.stddev);
     options.mirror = json.value("mirror", false);  // files of earlier versions do not have it
   } catch (const nlohmann::json::exception& error) {
     throw InputError(message(path.string(), ": damaged metadata 'classifier' (", error.what(), ")"));
   }
-  require_input(!options.class_names.empty() && options.height > 0 && options.height <= 4096 && options.width > 0 &&
-                    options.width <= 4096 &&
-                    static_cast<Index>(options.normalization.mean.size()) == options.encoder.in_channels &&
-                    options.normalization.stddev.size() == options.normalization.mean.size(),
-                path.string(), ": metadata 'classifier' does not fit together: ", found->second);
+  require_input(
+      !options.class_names.empty() && options.height > 0 && options.width > 0 && info.images.has_normalization(),
+      path.string(), ": metadata 'classifier' does not fit together: ", found->second);
+  options.normalization = std::move(info.images.normalization);
   ImageClassifier classifier(std::move(options), Rng(0));
   contexture::load(classifier, file, path.string());
   return classifier;

@@ -14,6 +14,7 @@
 #include "contexture/core/precision.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/models/backbone.hpp"
+#include "contexture/models/backbone_file.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/nn/module.hpp"
@@ -29,6 +30,7 @@ struct ImageClassifierOptions {
                         ///< mirrors them too
   Precision precision = active_precision();  ///< that the weights are trained in, for their file; what forward()
                                              ///< computes in is its thread's
+  WeightsOrigin origin = {};                 ///< for their file
 };
 
 /// Encoder and linear classifier: images (N,H,W,C), normalised -> logits (N,classes).
@@ -58,6 +60,12 @@ class ImageClassifier final : public UnaryModule<float> {
   [[nodiscard]] ClassifierHead<float>& head() { return head_; }
 
   [[nodiscard]] ImageClassifier clone() const { return with_state_of(*this, ImageClassifier(options_, Rng())); }
+
+  /// What save() says of where the weights come from.
+  void set_origin(WeightsOrigin origin) { options_.origin = std::move(origin); }
+
+  /// What save() writes beside the weights: all of options().
+  [[nodiscard]] Metadata metadata() const;
 
   /// Writes weights, statistics and options into one file. Throws InputError where it can't be written.
   void save(const std::filesystem::path& path);

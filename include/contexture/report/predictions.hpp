@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,20 @@ namespace detail {
   std::vector<std::string> fields{detail::one_line(path),
                                   detail::one_line(class_names[static_cast<std::size_t>(best)])};
   for (std::ptrdiff_t c = 0; c < classes; ++c) fields.push_back(fixed(static_cast<double>(probabilities[c]), 6));
+  return csv_line(fields);
+}
+
+/// The same of an encoder's features: path, then f0, f1, ...
+[[nodiscard]] inline std::string features_header(std::size_t features) {
+  std::vector<std::string> fields{"path"};
+  for (std::size_t i = 0; i < features; ++i) fields.push_back("f" + std::to_string(i));
+  return csv_line(fields);
+}
+
+/// Six decimals of each.
+[[nodiscard]] inline std::string features_line(const std::string& path, std::span<const float> features) {
+  std::vector<std::string> fields{detail::one_line(path)};
+  for (const float x : features) fields.push_back(fixed(static_cast<double>(x), 6));
   return csv_line(fields);
 }
 

@@ -188,6 +188,7 @@ class ArmRun {
         tested.evaluation.macro_f1};
     add_history(state, phase_, {row});
     context_.progress.row(row);
+    model_.set_origin(classifier_origin(context_, phase_, result.test_accuracy));
     if (!context_.files.out.empty()) model_.save(weights_path(context_.files.out, phase_, config_.seed));
     state.arms[phase_] = std::move(result);
     state.teacher.clear();

@@ -27,6 +27,7 @@
 #include "contexture/study/classify.hpp"
 #include "contexture/study/config.hpp"
 #include "contexture/study/costs.hpp"
+#include "contexture/study/identity.hpp"
 #include "contexture/study/plan.hpp"
 #include "contexture/train/classifier.hpp"
 #include "contexture/train/progress.hpp"
@@ -61,6 +62,7 @@ class ClassifyRun {
       : collection_(collection),
         set_(collection.images),
         encoder_(*encoder.encoder),
+        origin_(encoder.origin),
         options_(options),
         hooks_(hooks),
         rng_(options.seed),
@@ -75,7 +77,8 @@ class ClassifyRun {
                    .width = set_.width,
                    .encoder = encoder_.description(),
                    .class_names = collection.class_names,
-                   .normalization = encoder.normalization.value_or(channel_statistics(set_, all_)),
+                   .normalization = encoder.images.has_normalization() ? encoder.images.normalization
+                                                                       : channel_statistics(set_, all_),
                    .mirror = mirror_test(labelled).keeps_classes()};
   }
 
@@ -92,6 +95,11 @@ class ClassifyRun {
     for (std::size_t i = 1; i < methods_.size(); ++i)
       if (methods_[i].right > methods_[chosen].right) chosen = i;
     ImageClassifier model = final_model(methods_[chosen].method, plan);
+    model.set_origin({.pretext = origin_.pretext,
+                      .pretext_data = origin_.pretext_data,
+                      .data = {collection_.name, fingerprint(set_)},
+                      .accuracy = methods_[chosen].accuracy,
+                      .accuracy_of = message(collection_.labelled, " labelled images, by cross-validation")});
     Tensor<float> probabilities = class_probabilities(model, set_, collection_.unknown());
     end_if_stopped("answering");
     ClassifyResult out{std::move(methods_), chosen, teacher_, std::move(model), std::move(probabilities), {}, {}, {}};
@@ -319,6 +327,7 @@ class ClassifyRun {
   const Collection& collection_;
   const ImageSet& set_;
   Backbone<float>& encoder_;
+  const WeightsOrigin& origin_;  // of the encoder
   const ClassifyOptions& options_;
   const ClassifyHooks& hooks_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

@@ -44,10 +44,10 @@ namespace contexture {
     if (std::filesystem::exists(scratch)) {
       EncoderFile labelled = read_encoder(scratch);
       encoders.push_back({"trained with " + percent_name(most) + " % of the labels", std::move(labelled.encoder),
-                          labelled.normalization.value_or(normalization)});
+                          labelled.normalization_or(normalization)});
     }
   }
-  encoders.push_back({"pre-trained, no labels", std::move(file.encoder), file.normalization.value_or(normalization)});
+  encoders.push_back({"pre-trained, no labels", std::move(file.encoder), file.normalization_or(normalization)});
   return embedding_view(encoders, data.test, options);
 }
 

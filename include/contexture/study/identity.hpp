@@ -38,14 +38,25 @@ inline constexpr const char* kGivenWeightsName = "weights of the encoder";
   return message("training with ", percent_name(fraction), " %");
 }
 
+namespace detail {
+
+inline void add_images(const ImageSet& set, Fingerprint& print) {
+  for (const Index extent : {set.count, set.height, set.width, set.channels}) print.add(&extent, sizeof(extent));
+  print.add(set.pixels.data(), set.pixels.size());
+  print.add(set.labels.data(), set.labels.size() * sizeof(std::int32_t));
+}
+
+}  // namespace detail
+
 /// Changes with any pixel or label.
+[[nodiscard]] inline std::string fingerprint(const ImageSet& images) {
+  Fingerprint print;
+  detail::add_images(images, print);
+  return print.text();
+}
 [[nodiscard]] inline std::string fingerprint(const Dataset& data) {
   Fingerprint print;
-  for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
-    for (const Index extent : {set->count, set->height, set->width, set->channels}) print.add(&extent, sizeof(extent));
-    print.add(set->pixels.data(), set->pixels.size());
-    print.add(set->labels.data(), set->labels.size() * sizeof(std::int32_t));
-  }
+  for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) detail::add_images(*set, print);
   return print.text();
 }
 

@@ -27,6 +27,7 @@
 #include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "contexture/study/config.hpp"
+#include "contexture/study/identity.hpp"
 #include "contexture/study/plan.hpp"
 #include "contexture/study/run_files.hpp"
 #include "contexture/train/fit.hpp"
@@ -45,8 +46,9 @@ struct PhaseContext {
   RunState& state;
   Progress& progress;
   const StopToken* stop = nullptr;
-  std::function<void()> save = {};  ///< keeps `state`
-  int number = 1, of = 1;           ///< which phase of how many
+  std::function<void()> save = {};       ///< keeps `state`
+  const WeightsOrigin* given = nullptr;  ///< of the configuration's encoder, if it gives one
+  int number = 1, of = 1;                ///< which phase of how many
 };
 
 /// Forgets the phase that was under way.
@@ -128,6 +130,32 @@ inline bool transferred(const ExperimentConfig& config, const Backbone<float>& e
   return encoder.stage_of(name) <= config.transfer;
 }
 
+// The run's images. Their fingerprint is that which decides whether the run may be resumed.
+inline DataOrigin data_of(const PhaseContext& context) {
+  const auto images = context.state.config.find(kImagesName);
+  return {context.plan.data.name, images == context.state.config.end() ? std::string() : images->second};
+}
+
+inline std::string images_text(const char* which, Index count) { return message(count, " ", which, " images"); }
+
+// Where the weights of an encoder come from that this run pre-trained, or was given.
+inline WeightsOrigin encoder_origin(const PhaseContext& context, const std::string& task) {
+  if (context.given == nullptr) return {.pretext = task, .pretext_data = data_of(context)};
+  return {.pretext = context.given->pretext, .pretext_data = context.given->pretext_data};
+}
+
+inline WeightsOrigin classifier_origin(const PhaseContext& context, const PhaseId& phase, double test_accuracy) {
+  WeightsOrigin origin;
+  if (begins_pretrained(phase.arm)) {
+    const auto made = context.state.pretraining.find(pretraining_phase(phase.seed));
+    origin = encoder_origin(context, made == context.state.pretraining.end() ? "" : made->second.task);
+  }
+  origin.data = data_of(context);
+  origin.accuracy = test_accuracy;
+  origin.accuracy_of = images_text("test", context.plan.data.test.count);
+  return origin;
+}
+
 // Replaces the weights that pre-training is to give by those that it gave.
 inline void transfer(const ExperimentConfig& config, const TensorMap& pretrained, Backbone<float>& encoder) {
   for (const auto& [name, tensor] : state_tensors(encoder)) {
@@ -196,8 +224,18 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
     context.progress.note(
         "pretext accuracy is no better than chance: the encoder has learned nothing; train it longer, or on more "
         "images");
-  if (!context.files.out.empty())
-    save(encoder, weights_path(context.files.out, phase, config.seed), backbone_metadata(classifier.encoder));
+  if (!context.files.out.empty()) {
+    WeightsOrigin origin = detail::encoder_origin(context, result.task);
+    if (is_finite(result.accuracy)) {
+      origin.accuracy = result.accuracy;
+      origin.accuracy_of = message("the task, ", detail::images_text("validation", std::ssize(split.validation)));
+    }
+    save(encoder, weights_path(context.files.out, phase, config.seed),
+         backbone_metadata(classifier.encoder,
+                           {.images = {classifier.height, classifier.width, classifier.normalization},
+                            .origin = std::move(origin),
+                            .precision = classifier.precision}));
+  }
   detail::add_history(state, phase, fitted.rows);
   state.pretraining[phase] = result;
   context.save();

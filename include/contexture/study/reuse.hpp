@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
@@ -23,12 +24,18 @@
 
 namespace contexture {
 
-/// The weights of the encoder that the configuration gives; empty where it gives none. Throws InputError for a file
-/// that is none of an encoder or classifier, or of another architecture than the plan's.
-[[nodiscard]] inline TensorMap given_encoder(const RunPlan& plan, Progress& progress) {
+/// An encoder that a configuration gives; empty where it gives none.
+struct GivenEncoder {
   TensorMap tensors;
+  WeightsOrigin origin;
+};
+
+/// The encoder that the configuration gives. Throws InputError for a file
+/// that is none of an encoder or classifier, or of another architecture than the plan's.
+[[nodiscard]] inline GivenEncoder given_encoder(const RunPlan& plan, Progress& progress) {
+  GivenEncoder given;
   const std::string& path = plan.config.encoder;
-  if (path.empty()) return tensors;
+  if (path.empty()) return given;
   EncoderFile file = read_encoder(path);
   const BackboneDescription& made = file.encoder->description();
   const BackboneDescription& wanted = plan.classifier.encoder;
@@ -39,8 +46,9 @@ namespace contexture {
   if (file.precision != plan.config.precision)
     progress.note(message(path, ": an encoder trained in ", to_string(file.precision), ", this run computes in ",
                           to_string(plan.config.precision)));
-  copy_tensors(state_tensors(*file.encoder), tensors);
-  return tensors;
+  copy_tensors(state_tensors(*file.encoder), given.tensors);
+  given.origin = std::move(file.origin);
+  return given;
 }
 
 /// What the run that made the given encoder measured. Its checkpoint lies beside the file, and has the same weights: an

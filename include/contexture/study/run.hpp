@@ -50,8 +50,8 @@ class ExperimentRun {
         stop_(stop) {
     if (group_.rank() != 0) files_.out.clear();
     if (!files_.out.empty() && files.lock == nullptr) lock_ = FolderLock(files.out);
-    const TensorMap given = given_encoder(plan_, progress_);
-    const RunIdentity identity = identity_of(plan_, given);
+    GivenEncoder given = given_encoder(plan_, progress_);
+    const RunIdentity identity = identity_of(plan_, given.tensors);
     require_same_in_group(group_, identity_in_group(identity, config));
     if (files.resume) {
       const std::filesystem::path checkpoint = checkpoint_path(files.out);
@@ -60,8 +60,9 @@ class ExperimentRun {
       state_ = state_of_first(group_, std::move(usable.state));
       require_same_identity(checkpoint, state_.config, identity);
     }
-    if (!given.empty()) {
-      state_.encoder = given;
+    if (!given.tensors.empty()) {
+      state_.encoder = std::move(given.tensors);
+      given_ = std::move(given.origin);
       if (!state_.origin) state_.origin = origin_of(config.encoder, identity, progress_);
       require_input(!config.same_time || state_.origin || group_.rank() != 0, config.encoder,
                     ": how long it was pre-trained is not known, so no arm can take the same time; expected it in the "
@@ -123,6 +124,7 @@ class ExperimentRun {
                          .progress = progress_,
                          .stop = stop_,
                          .save = [this] { save(); },
+                         .given = given_ ? &*given_ : nullptr,
                          .number = number,
                          .of = of};
     try {
@@ -158,6 +160,7 @@ class ExperimentRun {
   Progress& progress_;
   const StopToken* stop_;
   RunState state_;
+  std::optional<WeightsOrigin> given_;  // of the configuration's encoder
   double seconds_before_ = 0;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
