@@ -7,20 +7,22 @@
 set -uo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-warnings=-DCONTEXTURE_WERROR=OFF mpi=no parity=no
+warnings=-DCONTEXTURE_WERROR=OFF mpi=no parity=no page=no
 for option in "$@"; do
   case $option in
     --werror) warnings=-DCONTEXTURE_WERROR=ON ;;
     --mpi) mpi=yes ;;
     --parity) parity=yes ;;
+    --page) page=yes ;;
     -h | --help)
       cat <<'TEXT'
-Usage: scripts/test.sh [--werror] [--mpi | --parity]
+Usage: scripts/test.sh [--werror] [--mpi | --parity | --page]
 Builds and runs every test. The last line is `N passed, N failed`.
   --werror   a compiler's warning is an error, as in continuous integration
   --mpi      instead those of several processes by MPI; none where MPI is not installed
   --parity   instead the comparison with LibTorch, which is installed first (Debian: libtorch-dev); it counts rows of
              its table, which has the worst difference of every op
+  --page     instead those of a report's page in a headless Chromium; none where chromium or node is not installed
 TEXT
       exit 0
       ;;
@@ -74,6 +76,22 @@ run_preset() {
   while read -r name; do failed_names+=("$preset: $name"); done < <(
     sed -n 's/.*<testcase name="\([^"]*\)".*status="fail".*/\1/p' "$junit" 2>/dev/null)
 }
+
+if [[ $page == yes ]]; then
+  browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+  if [[ -z $browser ]] || ! command -v node >/dev/null; then
+    printf 'page: skipped, no chromium and node here (Debian: packages chromium and nodejs)\n0 passed, 0 failed\n'
+    exit 0
+  fi
+  work=$root/build/test/page
+  rm -rf "$work"
+  if build test "$warnings" --target write_samples && "$root/build/test/tests/write_samples" "$work/samples"; then
+    printf '== page: screenshots are left in %s\n' "$work/pictures"
+    exec node "$root/tests/page/page_test.mjs" "$browser" "$work/samples" "$work/pictures"
+  fi
+  printf '0 passed, 1 failed\n'
+  exit 1
+fi
 
 if [[ $mpi == yes ]]; then
   if command -v mpirun >/dev/null && command -v mpicxx >/dev/null; then
