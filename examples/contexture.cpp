@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"predict", "what a trained classifier says about image files", programs::predict},
     {"probe", "what an encoder's frozen features are worth", programs::probe},
     {"diagnose", "whether context prediction is solved by a shortcut", programs::diagnose},
+    {"report", "finished runs side by side, and their curves for TensorBoard", programs::report},
 };
 
 const Command* find(std::string_view name) {
