@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {"probe", "what an encoder's frozen features are worth", programs::probe},
     {"diagnose", "whether context prediction is solved by a shortcut", programs::diagnose},
     {"export", "write an encoder or classifier as an ONNX file", programs::export_model},
+    {"report", "finished runs side by side, and their curves for TensorBoard", programs::report},
 };
 
 const Command* find(std::string_view name) {

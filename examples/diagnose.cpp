@@ -5,8 +5,9 @@
 //   diagnose                                            built-in images
 //   diagnose --data ~/my-images --out results-diagnose
 //
-// Prints a table that says pass or suspect with the reason, and writes diagnostics.json. A suspect line is a place to
-// look at, not a proof; docs/evaluation.md explains the rules. The default run takes about two minutes on 2 cores.
+// Prints a table that says pass, suspect or not judged, with the reason, and writes diagnostics.json. A suspect line is
+// a place to look at, not a proof; docs/evaluation.md explains the rules. The default run takes about two minutes on 2
+// cores.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -121,10 +122,10 @@ int run_diagnose(int argc, char** argv) {
     json["checks"].push_back({{"name", v.name},
                               {"accuracy", v.accuracy},
                               {"chance", v.chance},
-                              {"verdict", v.suspect ? "suspect" : "pass"},
+                              {"verdict", v.word()},
                               {"reason", v.reason}});
-    table.push_back({v.name, v.suspect ? "suspect" : "pass", contexture::report::percent(v.accuracy),
-                     contexture::report::percent(v.chance), v.reason});
+    table.push_back(
+        {v.name, v.word(), contexture::report::percent(v.accuracy), contexture::report::percent(v.chance), v.reason});
   }
   json["suspect"] = suspects;
   const std::filesystem::path file = std::filesystem::path(common.out) / "diagnostics.json";

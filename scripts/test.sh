@@ -7,16 +7,17 @@
 set -uo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-warnings=-DCONTEXTURE_WERROR=OFF mpi=no parity=no export=no
+warnings=-DCONTEXTURE_WERROR=OFF mpi=no parity=no export=no page=no
 for option in "$@"; do
   case $option in
     --werror) warnings=-DCONTEXTURE_WERROR=ON ;;
     --mpi) mpi=yes ;;
     --parity) parity=yes ;;
     --export) export=yes ;;
+    --page) page=yes ;;
     -h | --help)
       cat <<'TEXT'
-Usage: scripts/test.sh [--werror] [--mpi | --parity | --export]
+Usage: scripts/test.sh [--werror] [--mpi | --parity | --export | --page]
 Builds and runs every test. The last line is `N passed, N failed`.
   --werror   a compiler's warning is an error, as in continuous integration
   --mpi      instead those of several processes by MPI; none where MPI is not installed
@@ -24,6 +25,7 @@ Builds and runs every test. The last line is `N passed, N failed`.
              its table, which has the worst difference of every op
   --export   instead exported networks in ONNX Runtime, OpenCV and PyTorch, which are installed first (Debian:
              python3-onnx python3-opencv python3-torch python3-torchvision; npm: onnxruntime-node)
+  --page     instead those of a report's page in a headless Chromium; none where chromium or node is not installed
 TEXT
       exit 0
       ;;
@@ -93,6 +95,22 @@ run_preset() {
   while read -r name; do failed_names+=("$preset: $name"); done < <(
     sed -n 's/.*<testcase name="\([^"]*\)".*status="fail".*/\1/p' "$junit" 2>/dev/null)
 }
+
+if [[ $page == yes ]]; then
+  browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+  if [[ -z $browser ]] || ! command -v node >/dev/null; then
+    printf 'page: skipped, no chromium and node here (Debian: packages chromium and nodejs)\n0 passed, 0 failed\n'
+    exit 0
+  fi
+  work=$root/build/test/page
+  rm -rf "$work"
+  if build test "$warnings" --target write_samples && "$root/build/test/tests/write_samples" "$work/samples"; then
+    printf '== page: screenshots are left in %s\n' "$work/pictures"
+    exec node "$root/tests/page/page_test.mjs" "$browser" "$work/samples" "$work/pictures"
+  fi
+  printf '0 passed, 1 failed\n'
+  exit 1
+fi
 
 if [[ $mpi == yes ]]; then
   if command -v mpirun >/dev/null && command -v mpicxx >/dev/null; then

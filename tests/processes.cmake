@@ -30,6 +30,7 @@ add_test(NAME checks.format COMMAND "${checks}/format.sh")
 add_test(NAME checks.history COMMAND "${checks}/history.sh")
 add_test(NAME checks.history_self_test COMMAND "${checks}/history_self_test.sh")
 set_tests_properties(checks.format checks.history_self_test PROPERTIES SKIP_RETURN_CODE 77)
+add_test(NAME checks.page_script COMMAND "${PROJECT_SOURCE_DIR}/scripts/update-page.sh" --check)
 add_test(NAME checks.setup COMMAND "${checks}/setup_self_test.sh")
 set_tests_properties(checks.setup PROPERTIES SKIP_RETURN_CODE 77)
 add_test(NAME scripts.help COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/scripts/help.sh")
@@ -116,6 +117,11 @@ if(CONTEXTURE_BUILD_EXAMPLES)
   add_executable(export_cases EXCLUDE_FROM_ALL export/cases.cpp)
   target_link_libraries(export_cases PRIVATE contexture_developer)
 endif()
+
+# Pages for `scripts/test.sh --page`, which builds it: nothing else needs it.
+add_executable(write_samples EXCLUDE_FROM_ALL page/write_samples.cpp)
+target_include_directories(write_samples PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(write_samples PRIVATE contexture_developer)
 
 # What processes compute together by MPI, in two and in three of them. Root, and more processes than processors, are meant.
 if(CONTEXTURE_WITH_MPI)

@@ -15,5 +15,6 @@ int predict(int argc, char** argv);
 int probe(int argc, char** argv);
 int diagnose(int argc, char** argv);
 int export_model(int argc, char** argv);  // `export`, a word of C++
+int report(int argc, char** argv);
 
 }  // namespace programs

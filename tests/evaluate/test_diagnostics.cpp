@@ -176,6 +176,10 @@ TEST_CASE("verdicts: nothing learnt is told as such, not as a pass of everything
   const auto verdicts = judge_shortcuts(m);
   CHECK(verdicts[1].reason.find("no better than chance") != std::string::npos);
   CHECK(verdicts[4].reason.find("not judged") != std::string::npos);
+  for (const std::size_t rests_on_the_task : {2, 3, 4, 5})
+    CHECK(verdicts[rests_on_the_task].word() == std::string("not judged"));
+  CHECK(verdicts[1].word() == std::string("suspect"));
+  CHECK(judge_shortcuts(honest())[3].word() == std::string("pass"));
   m.accuracy.pop_back();
   CHECK_THROWS_AS(judge_shortcuts(m), std::invalid_argument);
 }

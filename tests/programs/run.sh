@@ -76,7 +76,7 @@ experiment_programs=(experiments experiment1_all_labels experiment2_half_labels 
 
 case_help() {
   local program option
-  for program in "${experiment_programs[@]}" classify predict probe diagnose export; do
+  for program in "${experiment_programs[@]}" classify predict probe diagnose export report; do
     succeeds "$programs/$program" --help
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
@@ -106,7 +106,7 @@ case_help() {
 case_commands() {
   local program
   succeeds "$programs/contexture" --help
-  for program in "${experiment_programs[@]}" classify predict probe diagnose export; do
+  for program in "${experiment_programs[@]}" classify predict probe diagnose export report; do
     grep -q "^  $program " stdout || complain "contexture --help does not name $program"
     "$programs/$program" --help >own
     "$programs/contexture" "$program" --help | diff own - >difference ||
@@ -835,6 +835,24 @@ case_diagnose() {
   fails "1 2" 'patch|grid|image|gap' "${ask[@]}" --patch 40 --out bad
   fails 1 'few' "$programs/diagnose" --train-images 6 --image-size 24 --out bad
   fails 1 'no-such-folder' "$programs/diagnose" --data no-such-folder --out bad
+}
+
+case_report() {
+  local run=("$programs/experiment3_tenth_labels" "${tiny[@]}" --quiet)
+  succeeds "${run[@]}" --out narrow || return
+  succeeds "${run[@]}" --width 6 --out wide || return
+  succeeds "$programs/report" narrow wide --tensorboard --out both || return
+  grep -q '^With 10 % of the labels ' stdout || complain "report: no answer: $(cat stdout)"
+  grep -q '| width | 4 | 6 |' both/report.md || complain "report: does not say in what the runs differ"
+  grep -q '<table' both/report.html || complain "report: no page"
+  [[ -s narrow/tensorboard/10_pretrained_seed1/events.out.tfevents.0.contexture && -d wide/tensorboard/pretrain_seed1 ]] ||
+    complain "report: no event files: $(find . -name '*tfevents*')"
+  fails 2 'runs is required' "$programs/report"
+  fails 1 'nowhere/summary.json: cannot be read; expected the folder of a finished run' "$programs/report" nowhere --out bad
+  fails 1 'is one of the runs' "$programs/report" narrow wide --out wide
+  echo '{}' >wide/summary.json
+  fails 1 "wide/summary.json: not a run's summary" "$programs/report" narrow wide --out bad
+  [[ ! -e bad ]] || complain "report: wrong use creates the --out folder"
 }
 
 # --precision in every program: what it is goes into all that a run leaves, and a run keeps to it.

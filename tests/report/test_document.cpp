@@ -34,8 +34,10 @@ TEST_CASE("a document comes out the same as Markdown and as a page", "[report]")
   check_self_contained(html);
   for (const char* part :
        {"<h1>A &amp; B</h1>", "<p class=\"lead\">First.</p>\n</header>", "<b style=\"color:var(--right)\">+2.9</b>",
-        "<section>\n<h2>Numbers</h2>", "<th>c</th>", "<tr class=\"group\"><td>1</td>", "<tr><td>4</td>",
-        "var(--scratch)\"></i>x|y</td>", "<td><strong>3</strong></td>", "<p class=\"note\">A note.</p>",
+        "<section>\n<h2>Numbers</h2>", "<th scope=\"col\" role=\"columnheader\">c</th>",
+        "<tr role=\"row\" class=\"group\"><td role=\"cell\" data-label=\"a\">1</td>",
+        "<tr role=\"row\"><td role=\"cell\" data-label=\"a\">4</td>", "var(--scratch)\"></i>x|y</td>",
+        "data-label=\"c\"><strong>3</strong></td>", "<p class=\"note\">A note.</p>",
         "<figcaption>A caption.</figcaption>", "<details><summary>More</summary>\n<table class=\"facts\">"}) {
     INFO(part);
     CHECK(contains(html, part));

@@ -85,7 +85,7 @@ TEST_CASE("further arms: the sceptic's question is answered by what was measured
   };
   CHECK_THAT(sentence(0.6), ContainsSubstring("better spent on pre-training"));
   CHECK_THAT(sentence(1.0), ContainsSubstring("better spent from scratch"));
-  CHECK_THAT(sentence(0.88), ContainsSubstring("noise"));
+  CHECK_THAT(sentence(0.88), ContainsSubstring("cannot tell which was better spent"));
   made_up::Run without = with_further_arms(0.8, 0.9, 0.8);
   without.summary.experiments.back().more.erase(Arm::scratch_same_time);
   CHECK(r::detail::same_time_sentence(without.summary, r::further_arms(without.summary).at(0)).empty());

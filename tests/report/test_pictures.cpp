@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pictures and figures before they are drawn: which images, what is left out, which axes.
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,7 @@
 #include "contexture/report/curve_figure.hpp"
 #include "contexture/report/embedding_pictures.hpp"
 #include "contexture/report/experiment_view.hpp"
+#include "contexture/report/page_data.hpp"
 #include "contexture/report/pictures.hpp"
 #include "made_up_run.hpp"
 #include "support/catch.hpp"
@@ -56,6 +58,28 @@ TEST_CASE("pictures of damaged runs are left out or refused", "[report]") {
   CHECK_FALSE(confusion_scene(run.summary, report::views_of(run.summary)));
 }
 
+TEST_CASE("a few images far out do not squeeze a map", "[report]") {
+  EncoderView view;
+  for (int i = 0; i < 100; ++i) {
+    view.x.push_back(static_cast<float>(i % 11) - 5);
+    view.y.push_back(static_cast<float>(i % 7) - 3);
+  }
+  CHECK(report::detail::map_reach(view) == 5);
+  view.x[7] = 1e6F;
+  view.y[8] = -1e6F;
+  CHECK(report::detail::map_reach(view) == 5);
+  CHECK(report::detail::map_reach({}) == 1);
+}
+
+TEST_CASE("a thumbnail is the average of what falls together, and small images stay as they are", "[report]") {
+  const Picture p{2, 4, 1, {0, 10, 20, 30, 40, 50, 60, 70}};
+  const Picture half = report::detail::thumbnail(p, 2);
+  CHECK(half.height == 1);
+  CHECK(half.width == 2);
+  CHECK(half.pixels == std::vector<std::uint8_t>{25, 45});
+  CHECK(report::detail::thumbnail(p, 4).pixels == p.pixels);
+}
+
 TEST_CASE("axes: round ticks, logarithm where values span much", "[report]") {
   using namespace report::detail;
   CHECK(linear_ticks(0, 1, 5) == std::vector<double>{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1});
@@ -81,7 +105,7 @@ TEST_CASE("pictures of encoders: what is drawn, and what does not fit is left ou
   const std::string svg = neighbours->svg("neighbours");
   std::size_t images = 0;
   for (std::size_t at = 0; (at = svg.find("<image", at)) != std::string::npos; ++at) ++images;
-  CHECK(images == 2 + 2 * 2 * 3);  // two queries, two neighbours each by three encoders
+  CHECK(images == 3 * (2 + 2 * 2));  // by three encoders two queries with two neighbours each
   // Labels go 0 1 2 0 1 2: of image 0's neighbours 3 and 2 the first is of its class, of image 1's, 4.
   std::size_t green = 0, red = 0;
   for (std::size_t at = 0; (at = svg.find("<rect", at)) != std::string::npos; ++at) {
@@ -99,7 +123,6 @@ TEST_CASE("pictures of encoders: what is drawn, and what does not fit is left ou
   const std::string drawn = map->svg("map");
   CHECK(contains(drawn, "components: 61 % and 20 % of the variance"));
   for (const char* name : {"house", "car", "tree"}) CHECK(contains(drawn, name));
-  REQUIRE(r::filters_scene(inputs));
 
   ReportInputs bad = inputs;
   bad.embedding->encoders[0].neighbours[0] = 40;  // of 40 images
@@ -108,13 +131,10 @@ TEST_CASE("pictures of encoders: what is drawn, and what does not fit is left ou
   bad.embedding->encoders[1].x.pop_back();
   CHECK_FALSE(r::embedding_scene(run.summary, bad));
   bad = inputs;
-  bad.embedding->encoders[2].filter_values.pop_back();
-  CHECK_FALSE(r::filters_scene(bad));
-  bad = inputs;
   bad.embedding->encoders[0].x[3] = std::numeric_limits<float>::quiet_NaN();
   bad.embedding->encoders[0].y[4] = std::numeric_limits<float>::infinity();
   CHECK(r::embedding_scene(run.summary, bad));
   bad.embedding.reset();
-  CHECK_FALSE(r::filters_scene(bad));
+  CHECK_FALSE(r::embedding_scene(run.summary, bad));
   CHECK(r::neighbour_sentence(bad).empty());
 }

@@ -189,17 +189,21 @@ TEST_CASE("with one seed the verdict is on the answers, paired image by image", 
   e.scratch[0].test_accuracy = 0.7;
   e.pretrained[0].test_accuracy = 0.72;
   Judgement j = judge(view_of(run, e), 1000);
-  CHECK(j.noise == Approx(2 * std::sqrt(30 - 20.0 * 20 / 1000) / 1000));
+  CHECK(j.smallest == 0.012);  // of 30 images 21 to 9: p = 0.043
+  CHECK(j.low > 0);
+  CHECK(j.high < 0.03);
   CHECK(j.verdict == Verdict::gain);
   CHECK(contains(accuracy_sentence(view_of(run, e), 1000),
-                 "+2.0 points (one seed; McNemar's exact test on 1,000 test images: p < 0.001)"));
+                 "+2.0 points (one seed; exact 95 % interval of 1,000 test images +0.9 to +2.7, McNemar's test "
+                 "p < 0.001)"));
   // Four images against none are more than two standard errors, and one in eight fair coins does as much.
   ExperimentResult few = e;
   few.pretrained[0].answers.predicted = few.scratch[0].answers.predicted;
   std::fill_n(few.pretrained[0].answers.predicted.begin() + 700, 4, 0);
   few.pretrained[0].test_accuracy = 0.704;
   j = judge(view_of(run, few), 1000);
-  CHECK(j.noise < 0.004);
+  CHECK(j.smallest == 0.006);
+  CHECK(j.low < 0);
   CHECK(j.verdict == Verdict::tie);
   CHECK(contains(accuracy_sentence(view_of(run, few), 1000), "within the noise of the test set"));
   // Just above and below 1 in 20, with more than two standard errors or less: 3 of 14 images, 4 of 17.
@@ -220,8 +224,31 @@ TEST_CASE("with one seed the verdict is on the answers, paired image by image", 
   // As if the two were independent, nothing could be told.
   run.test_labels.clear();
   j = judge(view_of(run, e), 1000);
-  CHECK(j.noise == Approx(2 * std::sqrt(0.7 * 0.3 / 1000 + 0.72 * 0.28 / 1000)));
+  CHECK(j.smallest == Approx(2 * std::sqrt(0.7 * 0.3 / 1000 + 0.72 * 0.28 / 1000)));
   CHECK(j.verdict == Verdict::tie);
+}
+
+TEST_CASE("the exact interval of a difference goes with the exact test", "[report]") {
+  // Clopper and Pearson's interval of 9 in 10 is 0.5550 to 0.9975.
+  const DifferenceInterval d = exact_interval({.scratch = 1, .pretrained = 9, .p = 0}, 100);
+  CHECK(d.low == Approx(0.1 * (2 * 0.5550 - 1)).margin(2e-5));
+  CHECK(d.high == Approx(0.1 * (2 * 0.99747 - 1)).margin(2e-5));
+  for (std::int64_t n = 1; n < 60; ++n)
+    for (std::int64_t k = 0; k <= n; ++k) {
+      const DifferenceInterval i = exact_interval({.scratch = n - k, .pretrained = k, .p = 0}, 100);
+      INFO(k << " of " << n);
+      REQUIRE((i.low > 0 || i.high < 0) == (fair_coin_p(k, n) < 0.05));
+    }
+  const DifferenceInterval many = exact_interval({.scratch = 4000, .pretrained = 4200, .p = 0}, 100000);
+  CHECK(many.low == Approx(0.002 - 1.96 * std::sqrt(8200.0) / 100000).margin(2e-5));
+  CHECK(many.high == Approx(0.002 + 1.96 * std::sqrt(8200.0) / 100000).margin(2e-5));
+  CHECK(exact_interval({.scratch = 0, .pretrained = 0, .p = 1}, 100).high == 0);
+
+  CHECK(smallest_telling(0, 24) == 0.25);  // six images
+  CHECK(smallest_telling(8, 24) == Approx(8.0 / 24));
+  CHECK(smallest_telling(9, 24) == Approx(7.0 / 24));
+  CHECK(smallest_telling(0, 5) > 1);
+  CHECK(smallest_telling(1000, 10000) == Approx(0.0064));
 }
 
 TEST_CASE("labels saved: between measurements linearly in the logarithm", "[report]") {

@@ -156,7 +156,10 @@ struct ShortcutVerdict {
   double accuracy = 0;
   double chance = 0;
   bool suspect = false;
+  bool judged = true;  ///< false: for comparison, or the task was not learnt and the line says nothing
   std::string reason;
+  /// "suspect", "pass" or "not judged".
+  [[nodiscard]] const char* word() const { return suspect ? "suspect" : judged ? "pass" : "not judged"; }
 };
 
 /// Holds the measurements against rules of thumb, one line a check. They are alarms, not proofs: a suspect line is a
@@ -171,14 +174,15 @@ struct ShortcutVerdict {
       3 * std::sqrt(std::max(m.chance * (1 - m.chance), 0.0) / static_cast<double>(std::max<Index>(m.images, 1)));
   const bool learnt = gain > noise;
   std::vector<ShortcutVerdict> out;
-  const auto add = [&](Check check, bool suspect, std::string reason) {
-    out.push_back({m.names[static_cast<std::size_t>(check)], at(check), m.chance, suspect, std::move(reason)});
+  const auto add = [&](Check check, bool suspect, std::string reason, bool judged = true) {
+    out.push_back({m.names[static_cast<std::size_t>(check)], at(check), m.chance, suspect, judged, std::move(reason)});
   };
   // For comparison only: touching patches have edges that run on, but also less of the object in view.
   const double edges = at(Check::touching) - task;
   add(Check::touching, false,
       "touching patches give " + points(std::abs(edges)) + " points " + (edges >= 0 ? "more" : "less") +
-          ", for comparison");
+          ", for comparison",
+      false);
   if (!learnt)
     add(Check::task, true, "no better than chance: nothing was learnt, so the other lines say little");
   else if (task > m.suspicious_accuracy)
@@ -193,12 +197,14 @@ struct ShortcutVerdict {
   add(Check::wide, learnt && wide < 0.5,
       !learnt      ? "not judged: the task was not learnt"
       : wide < 0.5 ? "less than half of the gain is left at twice the gap: the task may live on what is near the border"
-                   : points(wide) + " % of the gain is left at twice the gap");
+                   : points(wide) + " % of the gain is left at twice the gap",
+      learnt);
   const double position = share(at(Check::foreign_partner));
   add(Check::foreign_partner, learnt && position > 0.5,
       !learnt ? "not judged: the task was not learnt"
               : points(std::max(position, 0.0)) + " % of the gain comes from one patch alone" +
-                    (position > 0.5 ? ": patches tell their place in the image, partners are hardly compared" : ""));
+                    (position > 0.5 ? ": patches tell their place in the image, partners are hardly compared" : ""),
+      learnt);
   const double frame = share(at(Check::border_only)), inside = share(at(Check::border_hidden));
   // A frame also marks where in a patch something is, which averaged features hardly show otherwise: it may beat the
   // task without any edge running on. So it is suspect only where the rest is not enough.
@@ -206,11 +212,13 @@ struct ShortcutVerdict {
   add(Check::border_only, learnt && border,
       !learnt ? "not judged: the task was not learnt"
               : "the frame alone gives " + points(std::max(frame, 0.0)) + " % of the gain" +
-                    (border ? ", and the rest less than half: edges that run on" : ""));
+                    (border ? ", and the rest less than half: edges that run on" : ""),
+      learnt);
   add(Check::border_hidden, learnt && inside < 0.5,
       !learnt ? "not judged: the task was not learnt"
               : points(std::max(inside, 0.0)) + " % of the gain is left without the frame" +
-                    (inside < 0.5 ? ": the answer is in the outermost pixels" : ""));
+                    (inside < 0.5 ? ": the answer is in the outermost pixels" : ""),
+      learnt);
   const double shuffled = at(Check::shuffled_targets) - m.chance;
   add(Check::shuffled_targets, shuffled > noise,
       shuffled > noise
@@ -221,14 +229,14 @@ struct ShortcutVerdict {
   const double known_at_random =
       (m.random_position_accuracy - m.position_chance) / std::max(1 - m.position_chance, 1e-9);
   out.push_back({"absolute position", m.position_accuracy, m.position_chance,
-                 known > 0.5 && known > known_at_random + 0.1,
+                 known > 0.5 && known > known_at_random + 0.1, true,
                  "a linear classifier tells a patch's place in the grid; with random weights it is right in " +
                      points(m.random_position_accuracy) + " %" +
                      (known > 0.5 && known > known_at_random + 0.1
                           ? ": the encoder was trained to see where, look for lens or storage traces"
                           : "")});
   const double memorised = m.train_accuracy - task;
-  out.push_back({"training images", m.train_accuracy, m.chance, memorised > 0.1,
+  out.push_back({"training images", m.train_accuracy, m.chance, memorised > 0.1, true,
                  points(memorised) + " points above images it has not seen" +
                      (memorised > 0.1 ? ": it remembers images, or something identifies them" : "")});
   return out;

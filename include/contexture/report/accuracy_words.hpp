@@ -68,6 +68,23 @@ namespace contexture::report::detail {
   return out + ".";
 }
 
+/// What an interval over seeds leaves out, where it matters: that all seeds answered the same test images. Begins with
+/// a space; empty where the images tell the same.
+[[nodiscard]] inline std::string shared_test_set_sentence(const ExperimentView& e, const Judgement& j,
+                                                          std::int64_t test_images) {
+  if (!j.over_seeds || (j.verdict != Verdict::gain && j.verdict != Verdict::loss)) return {};
+  if (e.mcnemar)
+    return e.mcnemar->p < 0.05
+               ? ""
+               : " The interval is over seeds that share one test set; the exact test on its " + grouped(test_images) +
+                     " images (" + p_text(e.mcnemar->p) + ") does not say that other images would show the difference.";
+  const double sampling = 2 * std::hypot(test_se(e.scratch.test_accuracy.mean, test_images),
+                                         test_se(e.pretrained.test_accuracy.mean, test_images));
+  if (std::abs(e.difference.mean) > sampling) return {};
+  return " The interval is over seeds that share one test set; drawing other " + grouped(test_images) +
+         " test images could move the difference by " + fixed(100 * sampling, 1) + " points.";
+}
+
 /// The best metrics of one experiment.
 [[nodiscard]] inline std::string accuracy_sentence(const ExperimentView& e, std::int64_t test_images) {
   if (!e.complete())
@@ -81,10 +98,11 @@ namespace contexture::report::detail {
   const std::string change = points(e.difference.mean);
   const std::string size = fixed(100 * std::abs(e.difference.mean), 1);
   const Judgement j = judge(e, test_images);
-  const std::string of_test_set =
-      e.mcnemar ? "McNemar's exact test on " + grouped(test_images) + " test images: " + p_text(e.mcnemar->p)
-                : "twice the standard error of " + grouped(test_images) + " test images is " + fixed(100 * j.noise, 1) +
-                      " points";
+  const std::string of_test_set = e.mcnemar ? "exact 95 % interval of " + grouped(test_images) + " test images " +
+                                                  points(j.low) + " to " + points(j.high) + ", McNemar's test " +
+                                                  p_text(e.mcnemar->p)
+                                            : "twice the standard error of " + grouped(test_images) +
+                                                  " test images is " + fixed(100 * j.smallest, 1) + " points";
   const std::string interval = j.over_seeds ? "95 % interval " + points(e.difference.low()) + " to " +
                                                   points(e.difference.high()) + " over " + plural(seeds, "seed")
                                             : "one seed; " + of_test_set;
@@ -111,19 +129,14 @@ namespace contexture::report::detail {
       out = "Test accuracy is " + from + " from scratch and " + to +
             " pre-trained; how certain the difference is cannot be told.";
   }
-  const double sampling = 2 * std::hypot(test_se(e.scratch.test_accuracy.mean, test_images),
-                                         test_se(e.pretrained.test_accuracy.mean, test_images));
-  if (j.over_seeds && (j.verdict == Verdict::gain || j.verdict == Verdict::loss) &&
-      std::abs(e.difference.mean) <= sampling)
-    out += " The interval is over seeds that share one test set; drawing other " + grouped(test_images) +
-           " test images could move the difference by " + fixed(100 * sampling, 1) + " points.";
+  out += shared_test_set_sentence(e, j, test_images);
   return out + " Macro-F1: " + percent(e.scratch.test_macro_f1.mean) + " and " +
          percent(e.pretrained.test_macro_f1.mean) +
          "; best validation accuracy: " + percent(e.scratch.best_val_accuracy.mean) + " and " +
          percent(e.pretrained.best_val_accuracy.mean) + ".";
 }
 
-/// The answer in one sentence, over all experiments.
+/// What was found, over all experiments: gains and losses, then what the run is too small to tell.
 [[nodiscard]] inline std::string headline(const RunSummary& run, const std::vector<ExperimentView>& views) {
   std::vector<std::string> gains, ties, losses;
   std::size_t seeds = 0;
@@ -132,16 +145,22 @@ namespace contexture::report::detail {
     const std::string where = e.key + " %", size = fixed(100 * std::abs(e.difference.mean), 1);
     if (j.verdict == Verdict::gain) gains.push_back(size + " points with " + where);
     if (j.verdict == Verdict::loss) losses.push_back(size + " points with " + where);
-    if (j.verdict == Verdict::tie) ties.push_back(where);
+    if (j.verdict == Verdict::tie)
+      ties.push_back("with " + where + " (" + points(e.difference.mean) + " points; " +
+                     (e.difference.has_interval() || e.mcnemar ? "interval " + points(j.low) + " to " + points(j.high)
+                                                               : "noise \u00b1" + fixed(100 * j.smallest, 1)) +
+                     ")");
     seeds = std::max(seeds, e.difference.per_seed.size());
   }
   std::vector<std::string> clauses;
   if (!gains.empty()) clauses.push_back("raised test accuracy by " + listed(gains));
-  if (!ties.empty()) clauses.push_back("made no difference that can be told from noise with " + listed(ties));
   if (!losses.empty()) clauses.push_back("cost " + listed(losses));
-  if (clauses.empty()) return "No experiment was measured with both arms, so there is nothing to compare yet.";
-  return "Pre-training " + listed(clauses) + " of the labels." +
-         (seeds == 1 ? " This rests on one seed: how much it varies from seed to seed is not known." : "");
+  if (clauses.empty() && ties.empty()) return {};
+  std::string out = clauses.empty() ? "" : "Pre-training " + listed(clauses) + " of the labels. ";
+  if (!ties.empty()) out += "Not to be told from noise: the difference " + listed(ties) + " of the labels. ";
+  if (seeds == 1) out += "This rests on one seed: how much it varies from seed to seed is not known. ";
+  out.pop_back();
+  return out;
 }
 
 /// The confusions that occur most, of both arms: "cat taken for dog (12 % of all cat)". Empty: no errors.

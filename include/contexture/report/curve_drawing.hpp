@@ -128,26 +128,41 @@ inline std::string write_points(const PanelCurve& curve, const std::filesystem::
   return gnuplot_quoted(file.string());
 }
 
+/// What a line of this colour is of.
+[[nodiscard]] inline std::string name_of_curve(Ink ink) {
+  for (const Arm arm : kArms)
+    if (arm != Arm::pretext && ink_of(arm) == ink) return name_of(arm);
+  return "value";
+}
+
 /// The plot command of one panel; `files` holds the data of its curves. Bands under raw lines under lines, so that
 /// nothing that matters is covered.
 [[nodiscard]] inline std::string plot_commands(const Panel& panel, const std::vector<std::string>& files) {
   std::string plots, marks;
-  const auto add = [&](const std::string& what) { plots += (plots.empty() ? "plot " : ", \\\n  ") + what; };
-  if (panel.level) add(exact(*panel.level) + " with lines lw 1.2 dt (7,4) lc " + colour_of(Ink::muted));
+  // The title is what a reader's pointer is told; without one gnuplot names the data file.
+  const auto add = [&](const std::string& what, const std::string& title) {
+    plots += (plots.empty() ? "plot " : ", \\\n  ") + what + " title " + gnuplot_quoted(title);
+  };
+  if (panel.level) add(exact(*panel.level) + " with lines lw 1.2 dt (7,4) lc " + colour_of(Ink::muted), "level");
   for (std::size_t i = 0; i < panel.curves.size(); ++i)
     if (panel.curves[i].band && panel.curves[i].points.size() > 1)
       add(files[i] + " using 1:3:4 with filledcurves fs transparent solid 0.18 noborder lc " +
-          colour_of(panel.curves[i].ink));
+              colour_of(panel.curves[i].ink),
+          name_of_curve(panel.curves[i].ink) + ": band");
   for (std::size_t i = 0; i < panel.curves.size(); ++i)
     if (panel.curves[i].raw && panel.curves[i].points.size() > 1)
       add(files[i] + " using 1:5 with lines lw 0.8 lc rgb '#9a" + std::string(light(panel.curves[i].ink)).substr(1) +
-          "'");
+              "'",
+          name_of_curve(panel.curves[i].ink) + ": before smoothing");
   for (std::size_t i = 0; i < panel.curves.size(); ++i) {
     const PanelCurve& curve = panel.curves[i];
     if (curve.points.empty()) continue;
-    if (curve.bars) add(files[i] + " using 1:2:3:4 with yerrorbars pt 7 ps 0.5 lw 1.4 lc " + colour_of(curve.ink));
+    if (curve.bars)
+      add(files[i] + " using 1:2:3:4 with yerrorbars pt 7 ps 0.5 lw 1.4 lc " + colour_of(curve.ink),
+          name_of_curve(curve.ink) + ": interval");
     add(files[i] + " using 1:2 with " + (curve.points.size() > 12 ? "lines" : "linespoints pt 7 ps 0.4") + " lw " +
-        (i == 0 ? "2.8" : "2.2") + " lc " + colour_of(curve.ink));
+            (i == 0 ? "2.8" : "2.2") + " lc " + colour_of(curve.ink),
+        name_of_curve(curve.ink));
   }
   int tag = 800;
   for (const PanelCurve& curve : panel.curves) {
@@ -155,7 +170,8 @@ inline std::string write_points(const PanelCurve& curve, const std::filesystem::
     const std::string x = exact(*curve.mark), y = exact(height_at_mark(curve)), ink = colour_of(curve.ink);
     marks += "set arrow " + std::to_string(tag++) + " from " + x + ", graph 0 to " + x + "," + y +
              " nohead lw 1.2 dt (3,3) lc " + ink + "\n";
-    add("'+' using (" + x + "):(" + y + ") every ::0::0 with points pt 7 ps 0.8 lc " + ink);
+    add("'+' using (" + x + "):(" + y + ") every ::0::0 with points pt 7 ps 0.8 lc " + ink,
+        name_of_curve(curve.ink) + ": plateau reached");
   }
   if (plots.empty())
     return "set label 998 'nothing measured' at graph 0.5,0.5 center textcolor " + colour_of(Ink::muted) + "\nplot NaN";
@@ -189,26 +205,50 @@ inline std::string write_points(const PanelCurve& curve, const std::filesystem::
   return gp + "unset multiplot\n";
 }
 
-/// Draws the figure into `folder`: <name>.svg and <name>.png. Empty: it worked; else why not.
+/// The same panels one below the other, those of a column of panels together.
+[[nodiscard]] inline CurveFigure narrow_figure(CurveFigure f) {
+  CurveFigure out = f;
+  out.name += "_narrow";
+  out.rows.clear();
+  out.log_if_wide.clear();
+  out.narrow = true;
+  for (std::size_t r = 0; r < f.rows.size(); ++r)
+    for (Panel& panel : f.rows[r]) {
+      out.rows.push_back({std::move(panel)});
+      out.log_if_wide.push_back(f.log_if_wide[r]);
+    }
+  return out;
+}
+
+/// Draws the figure into `folder`: <name>.svg, <name>.png, and <name>_narrow.svg for narrow pages. Empty: it worked;
+/// else why not.
 [[nodiscard]] inline std::string draw_figure(const CurveFigure& f, const std::filesystem::path& folder) {
   const FigureSize size = figure_size(f);
+  const CurveFigure narrow = narrow_figure(f);
+  const FigureSize narrow_size = figure_size(narrow);
   const std::string commands = figure_commands(f, folder);
-  const std::filesystem::path svg = folder / (f.name + ".svg"), png = folder / (f.name + ".png");
-  const auto terminal = [&](const std::string& kind, int scale, double points, const std::string& more) {
-    return "set terminal " + kind + " noenhanced size " + std::to_string(size.width * scale) + "," +
-           std::to_string(size.height * scale) + " font 'DejaVu Sans," + fixed(points, 1) + "' " + more + "\n";
+  const std::filesystem::path svg = folder / (f.name + ".svg"), png = folder / (f.name + ".png"),
+                              narrow_svg = folder / (narrow.name + ".svg");
+  const auto terminal = [&](const std::string& kind, int scale, double points, const std::string& more,
+                            const FigureSize& of) {
+    return "set terminal " + kind + " noenhanced size " + std::to_string(of.width * scale) + "," +
+           std::to_string(of.height * scale) + " font 'DejaVu Sans," + fixed(points, 1) + "' " + more + "\n";
   };
-  const std::string gp = "set encoding utf8\n" + terminal("svg", 1, 13, "dynamic name '" + f.name + "'") +
-                         "set output " + gnuplot_quoted(svg.string()) + "\n" + commands + "unset output\nreset\n" +
-                         terminal("pngcairo", 2, 19.2, "background '#ffffff' linewidth 2 pointscale 2 dashlength 2") +
-                         "set output " + gnuplot_quoted(png.string()) + "\n" + commands + "unset output\n";
+  const std::string gp =
+      "set encoding utf8\n" + terminal("svg", 1, 13, "dynamic name '" + f.name + "'", size) + "set output " +
+      gnuplot_quoted(svg.string()) + "\n" + commands + "unset output\nreset\n" +
+      terminal("svg", 1, 13, "dynamic name '" + narrow.name + "'", narrow_size) + "set output " +
+      gnuplot_quoted(narrow_svg.string()) + "\n" + figure_commands(narrow, folder) + "unset output\nreset\n" +
+      terminal("pngcairo", 2, 19.2, "background '#ffffff' linewidth 2 pointscale 2 dashlength 2", size) +
+      "set output " + gnuplot_quoted(png.string()) + "\n" + commands + "unset output\n";
   const std::string trouble = run_gnuplot(folder, f.name, gp);
   if (!trouble.empty()) return trouble;
-  if (auto text = read_file(svg)) {  // gnuplot names one family and no weight; readers may not have it
+  for (const std::filesystem::path& file : {svg, narrow_svg}) {
+    auto text = read_file(file);  // gnuplot names one family and no weight; readers may not have it
+    if (!text) continue;
     constexpr const char* kFamily = "DejaVu Sans,Verdana,sans-serif\"";
     *text = replaced(std::move(*text), "DejaVu Sans:Bold\"", std::string(kFamily) + " font-weight=\"bold\"");
-    *text = replaced(std::move(*text), folder.string() + "/", "");  // titles name the data files
-    write_file(svg, replaced(std::move(*text), "\"DejaVu Sans\"", "\"" + std::string(kFamily)));
+    write_file(file, replaced(std::move(*text), "\"DejaVu Sans\"", "\"" + std::string(kFamily)));
   }
   return read_file(svg) && read_file(png) ? std::string() : "gnuplot wrote no figure";
 }

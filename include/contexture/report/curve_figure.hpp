@@ -47,6 +47,8 @@ struct CurveFigure {
   std::vector<std::pair<Ink, std::string>> lines;  ///< legend: what the colours are
   bool shared_y = true;                            ///< the panels of a row share range and scale of y
   bool show_plateau = false, show_band = false, show_raw = false, show_shade = false;
+  std::string band_name = "range of the seeds";
+  bool narrow = false;  ///< for a narrow page: one panel across
   std::string level_name;
   std::string bars_name;  ///< what error bars show; empty: there are none
 };
@@ -59,14 +61,14 @@ struct FigureSize {
 namespace curve_layout {
 inline constexpr int kPanelHeight = 232, kLeft = 84, kRight = 24, kRowTitle = 34, kBottom = 56;
 inline constexpr int kLegend = 26, kSample = 26;
-constexpr int panel_width(std::size_t columns) {
-  return columns <= 1 ? 640 : columns == 2 ? 440 : columns == 3 ? 312 : 250;
+constexpr int panel_width(std::size_t columns, bool narrow) {
+  return narrow ? 290 : columns <= 1 ? 640 : columns == 2 ? 440 : columns == 3 ? 312 : 250;
 }
 constexpr int gap(bool shared_y) { return shared_y ? 36 : 88; }
 inline int figure_width(const CurveFigure& f) {
   const std::size_t columns = f.rows.empty() ? 1 : f.rows[0].size();
   const int n = static_cast<int>(columns);
-  return kLeft + n * panel_width(columns) + (n - 1) * gap(f.shared_y) + kRight;
+  return kLeft + n * panel_width(columns, f.narrow) + (n - 1) * gap(f.shared_y) + kRight;
 }
 }  // namespace curve_layout
 
@@ -82,7 +84,7 @@ struct LegendItem {
   using namespace curve_layout;
   std::vector<LegendItem> out;
   for (const auto& [ink, name] : f.lines) out.push_back({name, "lw 2.4", ink});
-  if (f.show_band) out.push_back({"range of the seeds", "", Ink::muted, 0.3});
+  if (f.show_band) out.push_back({f.band_name, "", Ink::muted, 0.3});
   if (!f.bars_name.empty()) out.push_back({f.bars_name, "lw 1.4"});
   if (f.show_raw) out.push_back({"before smoothing", "lw 0.8"});
   if (f.show_plateau) out.push_back({"plateau reached", "lw 1.2 dt (3,3)"});
@@ -104,7 +106,7 @@ struct LegendItem {
   const std::vector<LegendItem> legend = legend_of(f);
   const int top = 18 + kLegend * (legend.empty() ? 0 : legend.back().line + 1);
   return {figure_width(f), top + static_cast<int>(f.rows.size()) * (kRowTitle + kPanelHeight + kBottom),
-          panel_width(f.rows.empty() ? 1 : f.rows[0].size()), top};
+          panel_width(f.rows.empty() ? 1 : f.rows[0].size(), f.narrow), top};
 }
 
 struct AxisRange {

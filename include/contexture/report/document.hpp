@@ -49,12 +49,13 @@ struct Block {
     figure,
     cards,
     gallery,
+    explore,
     details_begin,
     details_end
   };
   Kind kind = Kind::paragraph;
   std::string text;   ///< running text, heading, or caption
-  std::string label;  ///< run-in heading, or file name of a figure
+  std::string label;  ///< run-in heading, file name of a figure, or what is explored
   Rows rows;          ///< table: the first row is the header; facts: name and value
   std::vector<Card> cards;
   std::vector<Tile> tiles;  ///< gallery
@@ -66,6 +67,7 @@ struct Block {
 struct Document {
   std::string title;
   std::vector<Block> blocks;
+  std::string data;  ///< JSON for the page's script; empty: the page has none
 
   void heading(std::string text) { add(Block::Kind::heading, std::move(text)); }
   void subheading(std::string text) { add(Block::Kind::subheading, std::move(text)); }
@@ -93,6 +95,10 @@ struct Document {
     Block& block = add(Block::Kind::figure, std::move(caption));
     block.label = std::move(file);
     block.svg = std::move(svg);
+  }
+  /// A place for the page's script: "curves", "confusion", "gallery"; `first` is the label fraction it begins with.
+  void explore(std::string what, std::string first) {
+    add(Block::Kind::explore, std::move(first)).label = std::move(what);
   }
   void details_begin(std::string summary) { add(Block::Kind::details_begin, std::move(summary)); }
   void details_end() { add(Block::Kind::details_end, {}); }

@@ -30,16 +30,21 @@ class Drawing {
     if (!figure) return keep(name, {".svg", ".png"}, "");
     const std::string trouble = attempt([&](const auto& folder) { return draw_figure(*figure, folder); });
     if (trouble.empty())
-      drawn_.svg[name] =
-          embedded_svg(read_file(folder_->path() / (name + ".svg")).value_or(""), name, figure->description);
+      for (const char* const shape : {"", "_narrow"}) {
+        const std::string file = name + shape;
+        drawn_.svg[name] +=
+            std::string(shape[0] == 0 ? "<div class=\"wide\">" : "<div class=\"narrow\">") +
+            embedded_svg(read_file(folder_->path() / (file + ".svg")).value_or(""), file, figure->description) +
+            "</div>";
+      }
     keep(name, {".svg", ".png"}, trouble);
   }
 
   /// Writes `name`.png likewise; in the page the scene needs no file.
-  void picture(const std::string& name, const std::optional<Scene>& scene, const char* description) {
+  void picture(const std::string& name, const std::optional<Plates>& scene, const char* description) {
     if (!scene) return keep(name, {".png"}, "");
     drawn_.svg[name] = scene->svg(description);
-    keep(name, {".png"}, attempt([&](const auto& folder) { return scene->png(folder, name); }));
+    keep(name, {".png"}, attempt([&](const auto& folder) { return scene->joined().png(folder, name); }));
   }
 
   [[nodiscard]] const DrawnFigures& figures() const { return drawn_; }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What encoders make of images, as scenes: nearest neighbours side by side, a map of the embeddings, and the filters
-// of the first layer.
+// What encoders make of images, as scenes: nearest neighbours side by side, and a map of the embeddings.
 #pragma once
 
 #include <algorithm>
@@ -55,145 +54,119 @@ inline constexpr std::array<std::array<std::uint8_t, 3>, 12> kClassColours = {{{
   return &v;
 }
 
-/// A row a query: the image, and its nearest neighbours by every encoder, framed in green where they have its class.
-[[nodiscard]] inline std::optional<Scene> neighbours_scene(const RunSummary& run, const ReportInputs& inputs) {
+/// A plate an encoder, a row a query: the image, and its nearest neighbours, framed in green where they have its class.
+[[nodiscard]] inline std::optional<Plates> neighbours_scene(const RunSummary& run, const ReportInputs& inputs) {
   const EmbeddingView* v = drawable(inputs);
   if (v == nullptr || v->queries.empty() || v->neighbours == 0) return std::nullopt;
   const ImageSet& test = *inputs.test;
   const bool labelled = test.labels.size() == static_cast<std::size_t>(test.count);
-  constexpr int kCell = 58, kGap = 4, kMargin = 24, kHead = 50, kBetween = 26, kName = 96;
+  constexpr int kCell = 58, kGap = 4, kHead = 26, kBetween = 12, kName = 74;
+  const int first = kName + kCell + kBetween;  // left of the first neighbour
   const int group = static_cast<int>(v->neighbours) * (kCell + kGap) - kGap;
-  const auto columns_left = [&](std::size_t e) {
-    return kMargin + kName + kCell + kBetween + static_cast<int>(e) * (group + kBetween);
-  };
-  Scene scene(columns_left(v->encoders.size()) - kBetween + kMargin,
-              kHead + static_cast<int>(v->queries.size()) * (kCell + 8) + 12);
-  scene.text(kMargin + kName, 28, "query", {.size = 14, .bold = true});
-  for (std::size_t e = 0; e < v->encoders.size(); ++e)
-    scene.text(columns_left(e), 28, abridged(v->encoders[e].name, static_cast<std::size_t>(group / 8)),
-               {.size = 14, .bold = true});
-  const auto draw = [&](int x, int y, Index image) {
+  Plates out{.across = 3, .gap = 36};
+  const auto draw = [&](Scene& scene, int x, int y, Index image) {
     const int longest = static_cast<int>(std::max(test.height, test.width));
     const int w = std::max(1, static_cast<int>(test.width) * (kCell - 8) / longest);
     const int h = std::max(1, static_cast<int>(test.height) * (kCell - 8) / longest);
     scene.image(x + (kCell - w) / 2, y + (kCell - h) / 2, w, h, picture_of(test, image));
   };
-  for (std::size_t q = 0; q < v->queries.size(); ++q) {
-    const int top = kHead + static_cast<int>(q) * (kCell + 8);
-    const auto query = static_cast<std::size_t>(v->queries[q]);
-    if (labelled)
-      scene.text(kMargin + kName - 10, top + kCell / 2, abridged(class_name(run, test.labels[query]), 12),
-                 {.size = 13, .anchor = Anchor::right});
-    draw(kMargin + kName, top, v->queries[q]);
-    for (std::size_t e = 0; e < v->encoders.size(); ++e)
+  for (const EncoderView& encoder : v->encoders) {
+    Scene& scene =
+        out.parts.emplace_back(first + std::max(group, 180), kHead + static_cast<int>(v->queries.size()) * (kCell + 8));
+    scene.text(first, 10, abridged(encoder.name, static_cast<std::size_t>(std::max(group, 180) / 8)),
+               {.size = 14, .bold = true});
+    for (std::size_t q = 0; q < v->queries.size(); ++q) {
+      const int top = kHead + static_cast<int>(q) * (kCell + 8);
+      const auto query = static_cast<std::size_t>(v->queries[q]);
+      if (labelled)
+        scene.text(kName - 6, top + kCell / 2, abridged(class_name(run, test.labels[query]), 9),
+                   {.size = 13, .anchor = Anchor::right});
+      draw(scene, kName, top, v->queries[q]);
       for (std::size_t k = 0; k < static_cast<std::size_t>(v->neighbours); ++k) {
-        const std::int64_t image = v->encoders[e].neighbours[q * static_cast<std::size_t>(v->neighbours) + k];
-        const int x = columns_left(e) + static_cast<int>(k) * (kCell + kGap);
+        const std::int64_t image = encoder.neighbours[q * static_cast<std::size_t>(v->neighbours) + k];
+        const int x = first + static_cast<int>(k) * (kCell + kGap);
         if (labelled)
           scene.fill(x, top, kCell, kCell,
                      test.labels[static_cast<std::size_t>(image)] == test.labels[query] ? Ink::right : Ink::wrong);
-        draw(x, top, image);
+        draw(scene, x, top, image);
       }
+    }
   }
-  return scene;
+  return out;
 }
 
-/// A panel an encoder: test images as dots by their first two principal components, coloured by class.
-[[nodiscard]] inline std::optional<Scene> embedding_scene(const RunSummary& run, const ReportInputs& inputs) {
+/// Half the side of the square that a map shows: all but the farthest 2 % of the coordinates, so that a few images far
+/// out do not squeeze the rest into a blob.
+[[nodiscard]] inline double map_reach(const EncoderView& view) {
+  std::vector<double> sizes;
+  for (std::size_t i = 0; i < view.x.size(); ++i)
+    for (const float value : {view.x[i], view.y[i]})
+      if (is_finite(value)) sizes.push_back(std::abs(static_cast<double>(value)));
+  if (sizes.empty()) return 1;
+  const auto place = sizes.begin() + static_cast<std::ptrdiff_t>(0.98 * static_cast<double>(sizes.size() - 1));
+  std::nth_element(sizes.begin(), place, sizes.end());
+  if (*place > 0) return *place;
+  const double all = *std::max_element(sizes.begin(), sizes.end());
+  return all > 0 ? all : 1;
+}
+
+/// Test images as dots by their first two principal components, coloured by class.
+[[nodiscard]] inline Picture map_picture(const EncoderView& view, const std::vector<std::int64_t>& mapped,
+                                         const ImageSet& test, int side) {
+  constexpr Index kDot = 3;
+  const Index pixels = side;
+  const bool labelled = test.labels.size() == static_cast<std::size_t>(test.count);
+  Picture map{pixels, pixels, 3, std::vector<std::uint8_t>(static_cast<std::size_t>(pixels * pixels * 3), 255)};
+  const double reach = map_reach(view);  // one scale for both axes, so that distances can be compared
+  const auto place = [&](double value) {
+    return static_cast<Index>(
+        std::lround((std::clamp(value / reach, -1.0, 1.0) * 0.47 + 0.5) * static_cast<double>(pixels - 1)));
+  };
+  for (std::size_t i = 0; i < view.x.size(); ++i) {
+    if (!is_finite(view.x[i]) || !is_finite(view.y[i])) continue;
+    const Index cx = place(static_cast<double>(view.x[i])), cy = place(-static_cast<double>(view.y[i]));
+    const auto colour = class_colour(labelled ? test.labels[static_cast<std::size_t>(mapped[i])] : -1);
+    for (Index y = std::max<Index>(0, cy - kDot); y <= std::min(pixels - 1, cy + kDot); ++y)
+      for (Index x = std::max<Index>(0, cx - kDot); x <= std::min(pixels - 1, cx + kDot); ++x)
+        if ((x - cx) * (x - cx) + (y - cy) * (y - cy) <= kDot * kDot + 1)
+          std::copy(colour.begin(), colour.end(),
+                    map.pixels.begin() + static_cast<std::ptrdiff_t>((y * pixels + x) * 3));
+  }
+  return map;
+}
+
+/// A map an encoder, and what the colours mean.
+[[nodiscard]] inline std::optional<Plates> embedding_scene(const RunSummary& run, const ReportInputs& inputs) {
   const EmbeddingView* v = drawable(inputs);
   if (v == nullptr || v->mapped.empty()) return std::nullopt;
-  const ImageSet& test = *inputs.test;
-  const bool labelled = test.labels.size() == static_cast<std::size_t>(test.count);
-  constexpr int kSide = 320, kGap = 28, kMargin = 24, kHead = 72, kScale = 2, kDot = 3, kLegendRow = 24;
-  const int width = 2 * kMargin + static_cast<int>(v->encoders.size()) * (kSide + kGap) - kGap;
-  // The legend: as many names as there are colours, in columns.
-  std::vector<std::int32_t> classes;
-  if (labelled)
-    for (std::size_t c = 0; c < std::min(run.class_names.size(), kClassColours.size()); ++c)
-      classes.push_back(static_cast<std::int32_t>(c));
-  const bool more = labelled && run.class_names.size() > classes.size();
-  if (more) classes.push_back(-1);
-  const int across = std::max(1, (width - 2 * kMargin) / 150);
-  const int legend_rows = (static_cast<int>(classes.size()) + across - 1) / across;
-  Scene scene(width, kHead + kSide + 20 + legend_rows * kLegendRow + (legend_rows > 0 ? 12 : 0));
-  for (std::size_t e = 0; e < v->encoders.size(); ++e) {
-    const EncoderView& view = v->encoders[e];
-    const int left = kMargin + static_cast<int>(e) * (kSide + kGap);
-    scene.text(left, 28, abridged(view.name, 36), {.size = 15, .bold = true});
-    scene.text(left, 50,
+  constexpr int kSide = 320, kHead = 48, kLegendRow = 24, kAcross = 2;
+  Plates out{.across = 3};
+  for (const EncoderView& view : v->encoders) {
+    Scene& scene = out.parts.emplace_back(kSide, kHead + kSide);
+    scene.text(0, 8, abridged(view.name, 36), {.size = 15, .bold = true});
+    scene.text(0, 30,
                "components: " + percent(view.variance_shares[0], 0) + " and " + percent(view.variance_shares[1], 0) +
                    " of the variance",
                {.size = 13, .ink = Ink::muted});
-    constexpr Index kPixels = kSide * kScale;
-    Picture map{kPixels, kPixels, 3, std::vector<std::uint8_t>(static_cast<std::size_t>(kPixels * kPixels * 3), 255)};
-    // One scale for both axes, so that distances can be compared.
-    double reach = 0;
-    for (std::size_t i = 0; i < view.x.size(); ++i)
-      for (const float value : {view.x[i], view.y[i]})
-        if (is_finite(value)) reach = std::max(reach, static_cast<double>(std::abs(value)));
-    if (!(reach > 0)) reach = 1;
-    for (std::size_t i = 0; i < view.x.size(); ++i) {
-      if (!is_finite(view.x[i]) || !is_finite(view.y[i])) continue;
-      const auto place = [&](double value) {
-        return static_cast<Index>(std::lround((value / reach * 0.47 + 0.5) * static_cast<double>(kPixels - 1)));
-      };
-      const Index cx = place(static_cast<double>(view.x[i])), cy = place(-static_cast<double>(view.y[i]));
-      const auto colour = class_colour(labelled ? test.labels[static_cast<std::size_t>(v->mapped[i])] : -1);
-      for (Index y = std::max<Index>(0, cy - kDot); y <= std::min(kPixels - 1, cy + kDot); ++y)
-        for (Index x = std::max<Index>(0, cx - kDot); x <= std::min(kPixels - 1, cx + kDot); ++x)
-          if ((x - cx) * (x - cx) + (y - cy) * (y - cy) <= kDot * kDot + 1)
-            std::copy(colour.begin(), colour.end(),
-                      map.pixels.begin() + static_cast<std::ptrdiff_t>((y * kPixels + x) * 3));
-    }
-    scene.image(left, kHead, kSide, kSide, std::move(map));
-    scene.frame(left - 1, kHead - 1, kSide + 2, kSide + 2, 1, Ink::line);
+    scene.image(1, kHead + 1, kSide - 2, kSide - 2, map_picture(view, v->mapped, *inputs.test, 2 * (kSide - 2)));
+    scene.frame(0, kHead, kSide, kSide, 1, Ink::line);
   }
+  // As many names as there are colours.
+  std::vector<std::int32_t> classes;
+  if (inputs.test->labels.empty()) return out;
+  for (std::size_t c = 0; c < std::min(run.class_names.size(), kClassColours.size()); ++c)
+    classes.push_back(static_cast<std::int32_t>(c));
+  if (run.class_names.size() > classes.size()) classes.push_back(-1);
+  const int rows = (static_cast<int>(classes.size()) + kAcross - 1) / kAcross;
+  Scene& legend = out.tail.emplace(kSide, rows * kLegendRow);
   for (std::size_t i = 0; i < classes.size(); ++i) {
-    const int x = kMargin + static_cast<int>(i) % across * 150;
-    const int y = kHead + kSide + 28 + static_cast<int>(i) / across * kLegendRow;
+    const int x = static_cast<int>(i) % kAcross * (kSide / kAcross);
+    const int y = static_cast<int>(i) / kAcross * kLegendRow + kLegendRow / 2;
     const auto colour = class_colour(classes[i]);
-    scene.image(x, y - 6, 12, 12, {1, 1, 3, {colour.begin(), colour.end()}});
-    scene.text(x + 20, y, classes[i] < 0 ? "other classes" : abridged(class_name(run, classes[i]), 16), {.size = 13});
+    legend.image(x, y - 6, 12, 12, {1, 1, 3, {colour.begin(), colour.end()}});
+    legend.text(x + 20, y, classes[i] < 0 ? "other classes" : abridged(class_name(run, classes[i]), 16), {.size = 13});
   }
-  return scene;
-}
-
-/// A group an encoder: the filters of the first layer, each scaled to its largest weight; mid-grey is 0.
-[[nodiscard]] inline std::optional<Scene> filters_scene(const ReportInputs& inputs) {
-  const EmbeddingView* v = drawable(inputs);
-  if (v == nullptr) return std::nullopt;
-  constexpr int kCell = 42, kGap = 6, kMargin = 24, kHead = 50, kAcross = 8, kBetween = 36, kMost = 64;
-  Index most = 0;
-  for (const EncoderView& e : v->encoders) {
-    const auto size = static_cast<std::size_t>(e.filters * e.filter_side * e.filter_side * e.filter_channels);
-    if (e.filters < 1 || size == 0 || e.filter_values.size() != size) return std::nullopt;
-    most = std::max(most, std::min<Index>(e.filters, kMost));
-  }
-  const int group = kAcross * (kCell + kGap) - kGap;
-  const int down = (static_cast<int>(most) + kAcross - 1) / kAcross;
-  Scene scene(2 * kMargin + static_cast<int>(v->encoders.size()) * (group + kBetween) - kBetween,
-              kHead + down * (kCell + kGap) + 12);
-  for (std::size_t e = 0; e < v->encoders.size(); ++e) {
-    const EncoderView& view = v->encoders[e];
-    const int left = kMargin + static_cast<int>(e) * (group + kBetween);
-    scene.text(left, 28, abridged(view.name, 40), {.size = 15, .bold = true});
-    const Index pixels = view.filter_side * view.filter_side;
-    const Index shown = view.filter_channels >= 3 ? 3 : 1;
-    for (Index k = 0; k < std::min<Index>(view.filters, kMost); ++k) {
-      const float* const filter = view.filter_values.data() + k * pixels * view.filter_channels;
-      float largest = 0;
-      for (Index i = 0; i < pixels * view.filter_channels; ++i) largest = std::max(largest, std::abs(filter[i]));
-      std::vector<float> values;
-      for (Index i = 0; i < pixels; ++i)
-        for (Index c = 0; c < shown; ++c) values.push_back(filter[i * view.filter_channels + c]);
-      if (!(largest > 0)) largest = 1;
-      const int x = left + static_cast<int>(k) % kAcross * (kCell + kGap);
-      const int y = kHead + static_cast<int>(k) / kAcross * (kCell + kGap);
-      scene.image(x, y, kCell, kCell,
-                  picture_of(values.data(), view.filter_side, view.filter_side, shown, -largest, largest));
-    }
-  }
-  return scene;
+  return out;
 }
 
 /// How often neighbours share the class: "... 12 % with random weights, 61 % pre-trained". Empty without a view.

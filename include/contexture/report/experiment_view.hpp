@@ -48,8 +48,10 @@ struct ExperimentView {
   SignTest sign;                          ///< of the differences
   std::vector<McNemar> mcnemar_per_seed;  ///< on the test answers; empty: answers or labels are not known
   std::optional<McNemar> mcnemar;         ///< over all seeds, image by image
-  double loss_start = std::numeric_limits<double>::quiet_NaN();  ///< the fall that loss_half measures: from here
-  double loss_end = std::numeric_limits<double>::quiet_NaN();    ///< to here, in nats
+  double loss_start = std::numeric_limits<double>::quiet_NaN();         ///< the fall that loss_half measures: from here
+  double plateau_tolerance = std::numeric_limits<double>::quiet_NaN();  ///< the larger of both arms; NaN: not known
+  [[nodiscard]] bool plateau_told() const { return !(plateau_tolerance > kMostPlateauTolerance); }
+  double loss_end = std::numeric_limits<double>::quiet_NaN();  ///< to here, in nats
   [[nodiscard]] const ArmView& arm(Arm which) const { return which == Arm::scratch ? scratch : pretrained; }
   [[nodiscard]] bool complete() const { return scratch.seeds > 0 && pretrained.seeds > 0; }
 };
@@ -181,6 +183,14 @@ inline void view_answers(const RunSummary& run, const ExperimentResult& experime
     difference.push_back(experiment.pretrained[i].test_accuracy - experiment.scratch[i].test_accuracy);
   out.sign = sign_test(difference);
   out.difference = make_stat(std::move(difference));
+  if (run.validation_images > 0)
+    for (ArmView* arm : {&out.scratch, &out.pretrained})
+      if (is_finite(arm->best_val_accuracy.mean))
+        out.plateau_tolerance =
+            std::max(is_finite(out.plateau_tolerance) ? out.plateau_tolerance : 0,
+                     contexture::plateau_tolerance(arm->best_val_accuracy.mean, run.validation_images));
+  if (!out.plateau_told())
+    for (ArmView* arm : {&out.scratch, &out.pretrained}) arm->plateau_step = arm->plateau_seconds = Moment{};
   detail::view_answers(run, experiment, out);
   detail::view_losses(run, out);
   return out;
@@ -207,28 +217,45 @@ enum class Verdict { unknown, gain, loss, tie };
 /// from both accuracies as if they were independent, which overstates the error of two models on the same images.
 struct Judgement {
   Verdict verdict = Verdict::unknown;
-  /// Half-width of the 95 % interval over seeds, or two standard errors of the difference: with n test images, of which
-  /// b and c are answered rightly by one arm alone, sqrt(b + c - (b - c)^2 / n) / n each.
-  double noise = std::numeric_limits<double>::quiet_NaN();
-  bool over_seeds = false;  ///< noise is over seeds, else of the test set
+  /// 95 % interval of the difference: over seeds by Student's t, else of the test images, exact where the answers are
+  /// known. It excludes zero where the verdict is gain or loss.
+  double low = std::numeric_limits<double>::quiet_NaN(), high = std::numeric_limits<double>::quiet_NaN();
+  bool over_seeds = false;  ///< the interval is over seeds, else of the test set
+  /// The smallest difference that would have been told from none: half the interval over seeds, or what the exact test
+  /// on the images can show.
+  double smallest = std::numeric_limits<double>::quiet_NaN();
 };
+
+/// Test images that one of two classifiers alone answers rightly: as measured, else as many as there would be if they
+/// erred independently.
+[[nodiscard]] inline std::int64_t discordant_images(const ExperimentView& e, std::int64_t test_images) {
+  if (e.mcnemar) return e.mcnemar->scratch + e.mcnemar->pretrained;
+  const double a = e.scratch.test_accuracy.mean, b = e.pretrained.test_accuracy.mean;
+  return is_finite(a) && is_finite(b)
+             ? std::llround((a * (1 - b) + b * (1 - a)) * static_cast<double>(std::max<std::int64_t>(0, test_images)))
+             : 0;
+}
 
 /// The verdict on an experiment whose test set has `test_images` images; unknown where an arm is missing.
 [[nodiscard]] inline Judgement judge(const ExperimentView& e, std::int64_t test_images) {
   Judgement out;
   if (!is_finite(e.difference.mean)) return out;
   out.over_seeds = e.difference.has_interval();
-  const double a = test_se(e.scratch.test_accuracy.mean, test_images);
-  const double b = test_se(e.pretrained.test_accuracy.mean, test_images);
-  out.noise = out.over_seeds ? e.difference.half_width_95 : 2 * std::sqrt(a * a + b * b);
-  if (!out.over_seeds && e.mcnemar && test_images > 0) {
-    const auto n = static_cast<double>(test_images);
-    const auto gained = static_cast<double>(e.mcnemar->pretrained - e.mcnemar->scratch);
-    const auto discordant = static_cast<double>(e.mcnemar->pretrained + e.mcnemar->scratch);
-    out.noise = 2 * std::sqrt(std::max(0.0, discordant - gained * gained / n)) / n;
+  if (out.over_seeds) {
+    out.low = e.difference.low(), out.high = e.difference.high();
+    out.smallest = e.difference.half_width_95;
+  } else if (e.mcnemar && test_images > 0) {
+    const DifferenceInterval interval = exact_interval(*e.mcnemar, test_images);
+    out.low = interval.low, out.high = interval.high;
+    out.smallest = smallest_telling(discordant_images(e, test_images), test_images);
+  } else {
+    const double a = test_se(e.scratch.test_accuracy.mean, test_images);
+    const double b = test_se(e.pretrained.test_accuracy.mean, test_images);
+    out.smallest = 2 * std::sqrt(a * a + b * b);
+    out.low = e.difference.mean - out.smallest, out.high = e.difference.mean + out.smallest;
   }
-  if (!is_finite(out.noise)) return out;
-  const bool told = !out.over_seeds && e.mcnemar ? e.mcnemar->p < 0.05 : std::abs(e.difference.mean) > out.noise;
+  if (!is_finite(out.smallest)) return out;
+  const bool told = !out.over_seeds && e.mcnemar ? e.mcnemar->p < 0.05 : std::abs(e.difference.mean) > out.smallest;
   if (!told)
     out.verdict = Verdict::tie;
   else

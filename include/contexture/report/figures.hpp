@@ -122,6 +122,16 @@ inline CurveFigure wrapped(CurveFigure f) {
         PanelCurve curve = figure_parts::curve_of(band_of(curves, true), ink_of(arm), curves.size(), axis,
                                                   arm == Arm::pretrained ? offset : 0, unit.seconds);
         curve.raw = by_step;
+        if (curves.size() == 1 && run.validation_images > 0) {  // what one evaluation is worth
+          curve.band = true;
+          for (auto& p : curve.points) {
+            const double half = 2 * binomial_standard_error(p[4], run.validation_images);
+            p[2] = std::max(0.0, p[4] - half);
+            p[3] = std::min(1.0, p[4] + half);
+          }
+          out.show_band = true;
+          out.band_name = "\u00b1 2 standard errors of an evaluation";
+        }
         if (by_step) curve.mark = e.arm(arm).plateau_step.mean_reached;
         out.show_plateau |= curve.mark.has_value() && !curve.points.empty();
         out.show_band |= curves.size() > 1;
@@ -160,9 +170,8 @@ inline CurveFigure wrapped(CurveFigure f) {
     panel.log_x = true;
   }
   bool over_seeds = true;
-  const auto add = [](PanelCurve& curve, double labels, double middle, double half) {
-    if (!is_finite(half)) half = 0;
-    curve.points.push_back({labels, middle, middle - half, middle + half, middle});
+  const auto add = [](PanelCurve& curve, double labels, double middle, double low, double high) {
+    curve.points.push_back({labels, middle, is_finite(low) ? low : middle, is_finite(high) ? high : middle, middle});
   };
   for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
     PanelCurve curve;
@@ -171,17 +180,19 @@ inline CurveFigure wrapped(CurveFigure f) {
     for (const LabelsSaved& p : points) {
       const Stat& s = p.experiment->arm(arm).test_accuracy;
       over_seeds = over_seeds && s.has_interval();
-      add(curve, static_cast<double>(p.experiment->labels), s.mean,
-          s.has_interval() ? s.half_width_95 : 1.96 * test_se(s.mean, run.test_images));
+      const double half = s.has_interval() ? s.half_width_95 : 1.96 * test_se(s.mean, run.test_images);
+      add(curve, static_cast<double>(p.experiment->labels), s.mean, s.mean - half, s.mean + half);
     }
     row[0].curves.push_back(std::move(curve));
   }
   PanelCurve difference;
   difference.ink = Ink::text;
   difference.bars = true;
-  for (const LabelsSaved& p : points)
-    add(difference, static_cast<double>(p.experiment->labels), 100 * p.experiment->difference.mean,
-        100 * judge(*p.experiment, run.test_images).noise);
+  for (const LabelsSaved& p : points) {
+    const Judgement j = judge(*p.experiment, run.test_images);
+    add(difference, static_cast<double>(p.experiment->labels), 100 * p.experiment->difference.mean, 100 * j.low,
+        100 * j.high);
+  }
   row[1].curves.push_back(std::move(difference));
   out.bars_name = over_seeds ? "95 % interval over seeds" : "95 % interval of the test set";
   out.level_name = "no difference";

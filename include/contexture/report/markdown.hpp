@@ -55,6 +55,7 @@ namespace contexture::report::detail {
       case Block::Kind::figure:
         out += "\n![" + markdown_escaped(b.text) + "](" + b.label + ")\n\n" + markdown_escaped(b.text) + "\n";
         break;
+      case Block::Kind::explore: break;
       case Block::Kind::details_begin: out += "\n## " + markdown_escaped(b.text) + "\n"; break;
       case Block::Kind::details_end: break;
     }

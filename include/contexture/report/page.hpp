@@ -6,6 +6,8 @@
 
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
+#include "contexture/report/inputs.hpp"
+#include "contexture/report/page_data.hpp"
 #include "contexture/report/page_parts.hpp"
 #include "contexture/report/page_pictures.hpp"
 #include "contexture/report/page_results.hpp"
@@ -15,7 +17,7 @@
 namespace contexture::report::detail {
 
 [[nodiscard]] inline Document report_document(const RunSummary& run, const std::vector<ExperimentView>& views,
-                                              const DrawnFigures& figures) {
+                                              const ReportInputs& inputs, const DrawnFigures& figures) {
   const PageSource page{run, views, figures};
   Document doc;
   add_answer(doc, page);
@@ -26,6 +28,7 @@ namespace contexture::report::detail {
   add_encoders(doc, page);
   add_setup(doc, page);
   add_options(doc, page);
+  doc.data = page_data(run, views, inputs);
   return doc;
 }
 

@@ -93,7 +93,7 @@ namespace contexture::report::detail {
            percent(c.view.pretrained.test_accuracy.mean) + ", " + points(c.view.difference.mean) + " points" +
            (verdict == Verdict::gain   ? ": the time was better spent on pre-training."
             : verdict == Verdict::loss ? ": the time was better spent from scratch."
-                                       : ": no difference that could be told from noise.");
+                                       : ": this run cannot tell which was better spent.");
   }
   return {};
 }

@@ -21,11 +21,13 @@ inline void add_examples(Document& doc, const PageSource& page) {
   if (!shown) return;  // and then there are no such figures
   doc.heading("Examples and errors");
   const std::string which = page.views[*shown].key + " % of the labels";
+  doc.explore("gallery", page.views[*shown].key);
   add_figure(
       doc, page.figures, "predictions",
       "Ten test images, the first of each class in turn, and what both arms answer after training with " + which +
           " (first seed). A tick is a right answer, a cross a wrong one; the bar is the probability given to the "
           "answer.");
+  doc.explore("confusion", page.views[*shown].key);
   add_figure(
       doc, page.figures, "confusion",
       "Confusion with " + which +
@@ -50,12 +52,12 @@ inline void add_pretraining(Document& doc, const PageSource& page) {
       "what the encoder is shown: patches or views, after the treatment of their colours.");
 }
 
-/// Neighbours, map and filters; nothing where none was drawn.
+/// Neighbours and map; nothing where none was drawn.
 inline void add_encoders(Document& doc, const PageSource& page) {
   const auto any = [&](const char* name) {
     return page.figures.svg.contains(name) || page.figures.trouble.contains(name);
   };
-  if (any("neighbours") || any("embedding") || any("filters")) doc.heading("What the encoders see");
+  if (any("neighbours") || any("embedding")) doc.heading("What the encoders see");
   add_figure(
       doc, page.figures, "neighbours",
       "Test images and the test images most similar to them, by the cosine of the averaged features of the last "
@@ -64,9 +66,8 @@ inline void add_encoders(Document& doc, const PageSource& page) {
   add_figure(
       doc, page.figures, "embedding",
       "Test images by the first two principal components of the same features, coloured by class; one scale a panel "
-      "for both axes. Two components show little of what separates classes in all of them.");
-  add_figure(doc, page.figures, "filters",
-             "Weights of the first convolution, each filter scaled to its largest weight; mid-grey is zero.");
+      "for both axes; the farthest 2 % are drawn at the edge. Two components show little of what separates classes in "
+      "all of them.");
 }
 
 }  // namespace contexture::report::detail

@@ -8,6 +8,7 @@
 
 #include "contexture/core/finite.hpp"
 #include "contexture/report/accuracy_words.hpp"
+#include "contexture/report/advice.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/label_efficiency.hpp"
@@ -38,21 +39,25 @@ namespace contexture::report::detail {
     if (j.over_seeds)
       card.note += "95 % interval " + points(e.difference.low()) + " to " + points(e.difference.high()) + ", " +
                    plural(e.difference.per_seed.size(), "seed");
-    else if (is_finite(j.noise))
-      card.note += "One seed; noise of the test set \u00b1" + fixed(100 * j.noise, 1);
+    else if (is_finite(j.low))
+      card.note += "One seed; 95 % interval of the test images " + points(j.low) + " to " + points(j.high);
     card.tone = j.verdict == Verdict::gain ? Ink::right : j.verdict == Verdict::loss ? Ink::wrong : Ink::text;
     out.push_back(std::move(card));
   }
   return out;
 }
 
-/// Title, answer, question, and a card an experiment.
+/// Title, what to do, what says so, the question, and a card an experiment.
 inline void add_answer(Document& doc, const PageSource& page) {
   const std::string data = page.run.dataset.empty()        ? "unnamed data"
                            : page.run.dataset == "builtin" ? "the built-in data set"
                                                            : page.run.dataset;
   doc.title = "What self-supervised pre\u2011training buys on " + data;  // a hyphen that does not break
-  doc.lead(headline(page.run, page.views));
+  doc.lead(advice(page.run, page.views));
+  std::string evidence = headline(page.run, page.views);
+  if (const std::string limit = resolution_sentence(page.run, page.views); !limit.empty())
+    evidence += (evidence.empty() ? "" : " ") + limit;
+  doc.paragraph(evidence);
   for (const std::string& what : page.run.diverged) doc.paragraph("Without a result: " + what + ".");
   doc.paragraph(
       "The question: an encoder is first trained on images without labels. Does a classifier that starts from it learn "
@@ -79,9 +84,10 @@ inline void add_metrics(Document& doc, const PageSource& page) {
 /// How sure the difference is.
 inline void add_certainty(Document& doc, const PageSource& page) {
   doc.subheading("How certain is the difference");
-  doc.table(certainty_table(page.views),
+  doc.table(certainty_table(page.run, page.views),
             "Difference of test accuracies, pre-trained \u2212 from scratch, with the 95 % interval of its mean over "
-            "seeds (paired, Student's t). Better seeds: with how many the pre-trained arm is ahead; exact sign test on "
+            "seeds (paired, Student's t); with one seed, of the test images (exact). Better seeds: with how many the "
+            "pre-trained arm is ahead; exact sign test on "
             "that. Images: test images that favour one arm, counted once however many seeds there are; exact test "
             "that neither is favoured (with one seed: McNemar's). The tests over seeds ask whether another seed "
             "would show the difference as well, the test on images whether other images would.");
@@ -103,14 +109,26 @@ inline void add_labels_saved(Document& doc, const PageSource& page) {
             "than\u201d where all labels are not.");
 }
 
+/// How uncertain a point of an accuracy curve is, where that is much. Begins with a space.
+[[nodiscard]] inline std::string noise_note(const RunSummary& run, const std::vector<ExperimentView>& views) {
+  double most = 0;
+  for (const ExperimentView& e : views)
+    if (is_finite(e.plateau_tolerance)) most = std::max(most, e.plateau_tolerance);
+  if (most < 0.02) return {};
+  return " Each point is uncertain by up to \u00b1" + fixed(100 * most, 0) + " points, as it is measured on " +
+         grouped(run.validation_images) + " images: what moves less is noise.";
+}
+
 /// Accuracy and loss as they went.
 inline void add_curves(Document& doc, const PageSource& page) {
+  doc.explore("curves", "");
   add_figure(
       doc, page.figures, "accuracy_curves",
       std::string("Validation accuracy of both arms. Above, by optimiser step; dots mark where an arm reached its "
                   "plateau. ") +
           (page.run.pretrain ? "Below, by time, with the pre-trained arm starting only after pre-training."
-                             : "Below, by time."));
+                             : "Below, by time.") +
+          noise_note(page.run, page.views));
   add_figure(
       doc, page.figures, "loss_curves",
       "Loss of both arms by optimiser step: on the training images, augmented and with label smoothing (mean since "

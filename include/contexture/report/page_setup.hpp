@@ -11,6 +11,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/finite.hpp"
+#include "contexture/core/version.hpp"
 #include "contexture/report/document.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/page_parts.hpp"
@@ -48,6 +49,17 @@ namespace contexture::report::detail {
     out += " It was made on another machine, with other threads or in another precision (" + run.origin->machine +
            "): its time does not compare with that of the arms.";
   return out + " It is one for all seeds, so that intervals over seeds do not tell how much pre-training varies.";
+}
+
+/// "g++ 12.2.0", "clang 14.0.6".
+[[nodiscard]] inline std::string compiler_name() {
+#if defined(__clang__)
+  return message("clang ", __clang_major__, ".", __clang_minor__, ".", __clang_patchlevel__);
+#elif defined(__GNUC__)
+  return message("g++ ", __GNUC__, ".", __GNUC_MINOR__, ".", __GNUC_PATCHLEVEL__);
+#else
+  return "an unknown compiler";
+#endif
 }
 
 /// Data, network, pre-training and machine, a row each.
@@ -92,6 +104,8 @@ namespace contexture::report::detail {
            : std::string(encoder_given(run) ? "none in this run: the encoder was given" : "ended without a result"));
   fact("Learning rate", learning_rates(views));
   fact("Machine", run.machine);
+  fact("Version", message("Contexture ", CONTEXTURE_VERSION_MAJOR, ".", CONTEXTURE_VERSION_MINOR, ".",
+                          CONTEXTURE_VERSION_PATCH, ", compiled by ", compiler_name()));
   fact("Whole run", duration(run.seconds_total) + ", at most " +
                         grouped(std::llround(is_finite(run.peak_rss_mib) ? run.peak_rss_mib : 0)) +
                         " MiB of memory, classifier training at " +
@@ -132,7 +146,7 @@ inline void add_setup(Document& doc, const PageSource& page) {
       "Validation accuracy is smoothed by a running median of three evaluations before any moment is read from it.");
   doc.run_in("Plateau",
              "The first step from which the smoothed validation accuracy stays within 0.5 points, or two binomial "
-             "standard errors where that is more, of its maximum.");
+             "standard errors where that is more, of its maximum. None is told where these are more than 5 points.");
   doc.run_in("Never",
              "Moments that an arm did not reach before training ended. A mean over seeds is given in summary.json only "
              "where every seed reached the moment.");

@@ -54,16 +54,18 @@ namespace contexture::report::detail {
 }
 
 /// The difference and its tests, a row an experiment with both arms.
-[[nodiscard]] inline Rows certainty_table(const std::vector<ExperimentView>& views) {
+[[nodiscard]] inline Rows certainty_table(const RunSummary& run, const std::vector<ExperimentView>& views) {
   Rows rows = {{"Labels", "Difference (points)", "95 % interval", "Better seeds", "Sign test", "Images for pre-trained",
                 "Images for scratch", "Test on images"}};
   for (const ExperimentView& e : views) {
     if (!e.complete()) continue;
+    const Judgement j = judge(e, run.test_images);
     const auto pairs = e.sign.better + e.sign.worse + e.sign.ties;
     rows.push_back({e.key + " %", Cell(points(e.difference.mean, 2), Ink::none, true),
                     e.difference.has_interval()
                         ? points(e.difference.low(), 2) + " to " + points(e.difference.high(), 2)
-                        : std::string("one seed"),
+                    : e.mcnemar ? points(j.low, 2) + " to " + points(j.high, 2) + " (images)"
+                                : std::string("one seed"),
                     std::to_string(e.sign.better) + " of " + std::to_string(pairs), pairs > 1 ? p_text(e.sign.p) : "",
                     e.mcnemar ? grouped(e.mcnemar->pretrained) : std::string("\u2013"),
                     e.mcnemar ? grouped(e.mcnemar->scratch) : std::string("\u2013"),

@@ -53,7 +53,7 @@ namespace contexture::report::detail {
 
 /// Ten test images, the true class, and for both arms the predicted class, its confidence and whether
 /// it is right. Empty: there is nothing to show.
-[[nodiscard]] inline std::optional<Scene> predictions_scene(const RunSummary& run, const ReportInputs& inputs) {
+[[nodiscard]] inline std::optional<Plates> predictions_scene(const RunSummary& run, const ReportInputs& inputs) {
   const std::optional<std::size_t> shown = shown_experiment(run);
   if (!shown || inputs.test == nullptr || inputs.test->count == 0) return std::nullopt;
   const ImageSet& test = *inputs.test;
@@ -67,77 +67,74 @@ namespace contexture::report::detail {
     return std::nullopt;
 
   const std::vector<Index> images = gallery_images(test.labels, 10);
-  constexpr int kCell = 212, kGap = 14, kImage = 150, kMargin = 24, kHead = 58, kRow = 306;
-  const int across = std::min<int>(5, static_cast<int>(images.size()));
-  const int down = (static_cast<int>(images.size()) + across - 1) / across;
-  Scene scene(std::max(2 * kMargin + across * kCell + (across - 1) * kGap, 560), kHead + down * kRow);
-  scene.fill(kMargin, 22, 14, 14, Ink::scratch);
-  scene.text(kMargin + 22, 29, name_of(Arm::scratch), {.size = 14});
-  scene.fill(kMargin + 140, 22, 14, 14, Ink::pretrained);
-  scene.text(kMargin + 162, 29, name_of(Arm::pretrained), {.size = 14});
-  scene.text(kMargin + 280, 29, percent_name(e.label_fraction) + " % of the labels; bars: confidence",
-             {.size = 14, .ink = Ink::muted});
-  for (std::size_t k = 0; k < images.size(); ++k) {
-    const int left = kMargin + static_cast<int>(k) % across * (kCell + kGap);
-    const int top = kHead + static_cast<int>(k) / across * kRow;
-    const auto i = static_cast<std::size_t>(images[k]);
+  constexpr int kCell = 212, kImage = 150, kRow = 286;
+  Plates out{.across = 5, .gap = 14};
+  Scene& head = out.head.emplace(560, 28);
+  head.fill(0, 3, 14, 14, Ink::scratch);
+  head.text(22, 10, name_of(Arm::scratch), {.size = 14});
+  head.fill(140, 3, 14, 14, Ink::pretrained);
+  head.text(162, 10, name_of(Arm::pretrained), {.size = 14});
+  head.text(280, 10, percent_name(e.label_fraction) + " % of the labels; bars: confidence",
+            {.size = 14, .ink = Ink::muted});
+  for (const Index image : images) {
+    Scene& scene = out.parts.emplace_back(kCell, kRow);
+    const auto i = static_cast<std::size_t>(image);
     const int longest = static_cast<int>(std::max(test.height, test.width));
     const int w = std::max(1, static_cast<int>(test.width) * kImage / longest);
     const int h = std::max(1, static_cast<int>(test.height) * kImage / longest);
-    scene.fill(left, top, kCell, kRow - 20, Ink::shade);
-    scene.image(left + (kCell - w) / 2, top + 14 + (kImage - h) / 2, w, h, picture_of(test, images[k]));
-    scene.text(left + kCell / 2, top + kImage + 32, abridged(class_name(run, test.labels[i]), 19),
+    scene.fill(0, 0, kCell, kRow, Ink::shade);
+    scene.image((kCell - w) / 2, 14 + (kImage - h) / 2, w, h, picture_of(test, image));
+    scene.text(kCell / 2, kImage + 32, abridged(class_name(run, test.labels[i]), 19),
                {.size = 15, .anchor = Anchor::middle, .bold = true});
-    int y = top + kImage + 60;
+    int y = kImage + 60;
     for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
       const TestAnswers& answers = (arm == Arm::scratch ? e.scratch : e.pretrained)[0].answers;
       const bool right = answers.predicted[i] == test.labels[i];
       const double confidence = is_finite(answers.confidence[i]) ? std::clamp<double>(answers.confidence[i], 0, 1) : 0;
       const Ink sign = right ? Ink::right : Ink::wrong;
-      scene.text(left + 14, y, right ? "\u2713" : "\u2717", {.size = 16, .ink = sign, .bold = true});
-      scene.text(left + 34, y, abridged(class_name(run, answers.predicted[i]), 16), {.size = 13, .ink = sign});
-      scene.text(left + kCell - 14, y, percent(confidence, 0),
-                 {.size = 13, .anchor = Anchor::right, .ink = Ink::muted});
-      scene.fill(left + 14, y + 12, kCell - 28, 4, Ink::line);
-      scene.fill(left + 14, y + 12, static_cast<int>(std::lround(confidence * (kCell - 28))), 4, ink_of(arm));
+      scene.text(14, y, right ? "\u2713" : "\u2717", {.size = 16, .ink = sign, .bold = true});
+      scene.text(34, y, abridged(class_name(run, answers.predicted[i]), 16), {.size = 13, .ink = sign});
+      scene.text(kCell - 14, y, percent(confidence, 0), {.size = 13, .anchor = Anchor::right, .ink = Ink::muted});
+      scene.fill(14, y + 12, kCell - 28, 4, Ink::line);
+      scene.fill(14, y + 12, static_cast<int>(std::lround(confidence * (kCell - 28))), 4, ink_of(arm));
       y += 38;
     }
   }
-  return scene;
+  return out;
 }
 
 /// Up to three images as the pretext task sees them: the places of the patches, the patches as cut, and after
 /// treatment; or, where nothing was cut, the image and its views. Empty: no example was given.
-[[nodiscard]] inline std::optional<Scene> patches_scene(const ReportInputs& inputs) {
+[[nodiscard]] inline std::optional<Plates> patches_scene(const ReportInputs& inputs) {
   std::vector<const PretextPicture*> rows;
   for (const PretextPicture& p : inputs.pretext)
     if (rows.size() < 3 && p.image.height > 0 && p.image.width > 0 && !p.patches.empty()) rows.push_back(&p);
   if (rows.empty()) return std::nullopt;
-  constexpr int kSide = 288, kGap = 56, kMargin = 24, kHead = 52, kRowGap = 28;
+  constexpr int kSide = 288, kHead = 30, kRowGap = 28;
   std::vector<const char*> titles{"the image", "what the encoder sees"};
   const auto is_cut = [](const PretextPicture* p) {
     return std::any_of(p->patches.begin(), p->patches.end(), [](const PatchPicture& c) { return c.cut.height > 0; });
   };
   if (std::any_of(rows.begin(), rows.end(), is_cut))
     titles = {"where the patches are cut", "the patches", "what the encoder sees"};
-  const auto shown = static_cast<int>(titles.size());
-  const auto left_of = [&](int column) { return kMargin + column * (kSide + kGap); };
-  Scene scene(left_of(shown) - kGap + kMargin, kHead + static_cast<int>(rows.size()) * (kSide + kRowGap));
-  for (int c = 0; c < shown; ++c)
-    scene.text(left_of(c), 30, titles[static_cast<std::size_t>(c)], {.size = 15, .bold = true});
+  Plates out{.across = 3, .gap = 56};
+  for (const char* title : titles)
+    out.parts.emplace_back(kSide + 2, kHead + static_cast<int>(rows.size()) * (kSide + kRowGap) - kRowGap + 2)
+        .text(0, 10, title, {.size = 15, .bold = true});
+  Scene& image = out.parts.front();
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const PretextPicture& p = *rows[r];
     const int top = kHead + static_cast<int>(r) * (kSide + kRowGap);
     const double scale = static_cast<double>(kSide) / static_cast<double>(std::max(p.image.height, p.image.width));
     const auto at = [&](Index v) { return static_cast<int>(std::lround(static_cast<double>(v) * scale)); };
-    scene.image(kMargin, top, at(p.image.width), at(p.image.height), p.image);
+    image.image(0, top, at(p.image.width), at(p.image.height), p.image);
     for (const PatchPicture& patch : p.patches) {  // a light line in a dark one shows on any image
       if (patch.cut.height <= 0) continue;
-      const int x = kMargin + at(patch.left), y = top + at(patch.top);
+      const int x = at(patch.left), y = top + at(patch.top);
       const int w = at(patch.left + patch.cut.width) - at(patch.left),
                 h = at(patch.top + patch.cut.height) - at(patch.top);
-      scene.frame(x, y, w, h, 4, Ink::text);
-      scene.frame(x + 1, y + 1, w - 2, h - 2, 2, Ink::paper);
+      image.frame(x, y, w, h, 4, Ink::text);
+      image.frame(x + 1, y + 1, w - 2, h - 2, 2, Ink::paper);
     }
     Index grid = 1;
     for (const PatchPicture& patch : p.patches) grid = std::max({grid, patch.row + 1, patch.column + 1});
@@ -145,22 +142,22 @@ namespace contexture::report::detail {
     for (const PatchPicture& patch : p.patches) {
       const int x = static_cast<int>(patch.column) * (cell + space),
                 y = top + static_cast<int>(patch.row) * (cell + space);
-      const auto draw = [&](int left, const Picture& picture) {
+      const auto draw = [&](Scene& scene, const Picture& picture) {
         if (picture.height <= 0 || picture.width <= 0 || picture.pixels.empty()) return;
-        scene.image(left + x, y, cell, cell, picture);
-        scene.frame(left + x - 1, y - 1, cell + 2, cell + 2, 1, Ink::line);
+        scene.image(x + 1, y, cell, cell, picture);
+        scene.frame(x, y - 1, cell + 2, cell + 2, 1, Ink::line);
       };
-      draw(left_of(1), patch.cut);
-      draw(left_of(shown - 1), patch.treated);
+      draw(out.parts[1], patch.cut);
+      draw(out.parts.back(), patch.treated);
     }
   }
-  return scene;
+  return out;
 }
 
 /// Both arms' confusion matrices, all seeds of one experiment together: per true class (row) the share of every
 /// answer (column) in percent. Up to 26 classes are named and numbered; beyond that only colour is left.
-[[nodiscard]] inline std::optional<Scene> confusion_scene(const RunSummary& run,
-                                                          const std::vector<ExperimentView>& views) {
+[[nodiscard]] inline std::optional<Plates> confusion_scene(const RunSummary& run,
+                                                           const std::vector<ExperimentView>& views) {
   const std::optional<std::size_t> shown = shown_experiment(run);
   if (!shown) return std::nullopt;
   const ExperimentView& e = views[*shown];
@@ -172,16 +169,16 @@ namespace contexture::report::detail {
   std::size_t longest = 0;
   for (int k = 0; lettered && k < n; ++k) longest = std::max(longest, columns(abridged(class_name(run, k), 16)));
   const int names = lettered ? 16 + static_cast<int>(7.6 * static_cast<double>(longest)) : 30;
-  constexpr int kMargin = 24, kHead = 66, kBetween = 44;
-  const int side = n * cell, half = names + 24 + std::max(side, 250);
-  Scene scene(2 * kMargin + 2 * half + kBetween, kHead + side + names + 44);
+  constexpr int kHead = 50;
+  const int side = n * cell, left = names + 24;
+  Plates out{.across = 2, .gap = 44};
   for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
     const ConfusionMatrix& m = e.arm(arm).confusion;
-    const int left = kMargin + (arm == Arm::scratch ? 0 : half + kBetween) + names + 24;
-    scene.fill(left, 20, 14, 14, ink_of(arm));
-    scene.text(left + 22, 27, std::string(name_of(arm)) + ", " + e.key + " % of the labels",
+    Scene& scene = out.parts.emplace_back(left + std::max(side, 250), kHead + side + names + 30);
+    scene.fill(left, 4, 14, 14, ink_of(arm));
+    scene.text(left + 22, 11, std::string(name_of(arm)) + ", " + e.key + " % of the labels",
                {.size = 15, .bold = true});
-    scene.text(left, 50, percent(accuracy(m)) + " right; cells: % of the true class", {.size = 13, .ink = Ink::muted});
+    scene.text(left, 34, percent(accuracy(m)) + " right; cells: % of the true class", {.size = 13, .ink = Ink::muted});
     // Without letters there are no lines either: one background for all, so that the picture grows with the answers
     // and not with the square of the classes.
     if (!lettered) scene.fill(left, kHead, side, side, Ink::shade);
@@ -217,7 +214,7 @@ namespace contexture::report::detail {
     scene.text(left + side / 2, kHead + side + names + 20, "predicted class",
                {.size = 13, .anchor = Anchor::middle, .ink = Ink::muted});
   }
-  return scene;
+  return out;
 }
 
 }  // namespace contexture::report::detail

@@ -55,7 +55,7 @@ inline void draw_all(Drawing& drawing, const RunSummary& run, const std::vector<
   drawing.picture("patches", patches_scene(inputs), "What the pretext task sees");
   drawing.picture("neighbours", neighbours_scene(run, inputs), "Nearest neighbours of test images by several encoders");
   drawing.picture("embedding", embedding_scene(run, inputs), "Test images on a map, by several encoders");
-  drawing.picture("filters", filters_scene(inputs), "Filters of the first layer of several encoders");
+  drawing.picture("filters", std::nullopt, "");  // of an earlier version's report
 }
 
 }  // namespace report::detail
@@ -63,7 +63,7 @@ inline void draw_all(Drawing& drawing, const RunSummary& run, const std::vector<
 /// Writes the report of a run into the folder `out` (created where needed): history.csv, summary.json,
 /// {loss,accuracy,pretrain}_curves.{svg,png}, label_efficiency.{svg,png} (with four label fractions),
 /// further_arms.{svg,png} (with such arms), predictions.png, patches.png, confusion.png,
-/// {neighbours,embedding,filters}.png (with a view of encoders), report.md and report.html. Each file appears complete
+/// {neighbours,embedding}.png (with a view of encoders), report.md and report.html. Each file appears complete
 /// or not at all; figures of an earlier report that cannot be drawn again are removed. The figures need gnuplot on the
 /// PATH and a temporary folder: without them, or where gnuplot fails, one warning line on stderr says so, and so does
 /// the report. Throws InputError naming the file that cannot be written and why.
@@ -82,7 +82,7 @@ inline void write_report(const RunSummary& run, const ReportInputs& inputs, cons
 
   r::detail::DrawnFigures figures = drawing.figures();
   figures.neighbours = r::detail::neighbour_sentence(inputs);
-  const r::detail::Document document = r::detail::report_document(run, views, figures);
+  const r::detail::Document document = r::detail::report_document(run, views, inputs, figures);
   r::write_file(out / "report.md", r::detail::to_markdown(document));
   r::write_file(out / "report.html", r::detail::to_html(document));
 }

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,6 +67,21 @@ class Scene {
     texts_.push_back({x, y, clean(words), style});
   }
 
+  /// Another scene, its corner at (x, y).
+  void add(int x, int y, const Scene& other) {
+    const int before = static_cast<int>(images_.size());
+    for (Box b : other.boxes_) {
+      b.x += x, b.y += y;
+      if (b.image >= 0) b.image += before;
+      boxes_.push_back(b);
+    }
+    images_.insert(images_.end(), other.images_.begin(), other.images_.end());
+    for (Line t : other.texts_) {
+      t.x += x, t.y += y;
+      texts_.push_back(std::move(t));
+    }
+  }
+
   /// The scene as an <svg> element. Colours are page variables with the light ones as fall-back.
   [[nodiscard]] std::string svg(std::string_view description) const;
 
@@ -90,6 +106,47 @@ class Scene {
   std::vector<Box> boxes_;  // in drawing order
   std::vector<Picture> images_;
   std::vector<Line> texts_;
+};
+
+/// Scenes of one size that stand side by side where there is room for it, and below each other on a narrow page; above
+/// and below them what all share.
+struct Plates {
+  std::optional<Scene> head = std::nullopt, tail = std::nullopt;
+  std::vector<Scene> parts = {};
+  int across = 1;  ///< plates in a row of the file
+  int gap = 28;
+
+  /// All of them, as the file shows them.
+  [[nodiscard]] Scene joined() const {
+    constexpr int kMargin = 24;
+    const int n = static_cast<int>(parts.size()), columns = std::clamp(across, 1, std::max(1, n));
+    const int w = parts.empty() ? 0 : parts[0].width(), h = parts.empty() ? 0 : parts[0].height();
+    const int rows = (n + columns - 1) / columns;
+    int width = columns * (w + gap) - gap, top = kMargin;
+    for (const std::optional<Scene>& s : {head, tail})
+      if (s) width = std::max(width, s->width());
+    const auto height_of = [&](const std::optional<Scene>& s) { return s ? s->height() + gap : 0; };
+    Scene out(width + 2 * kMargin, 2 * kMargin + height_of(head) + rows * (h + gap) - gap + height_of(tail));
+    if (head) out.add(kMargin, top, *head);
+    top += height_of(head);
+    for (int i = 0; i < n; ++i)
+      out.add(kMargin + i % columns * (w + gap), top + i / columns * (h + gap), parts[static_cast<std::size_t>(i)]);
+    if (tail) out.add(kMargin, top + rows * (h + gap), *tail);
+    return out;
+  }
+  [[nodiscard]] int width() const { return joined().width(); }
+  [[nodiscard]] int height() const { return joined().height(); }
+
+  /// For the page: an element a plate, that flow as the page's width has it.
+  [[nodiscard]] std::string svg(std::string_view description) const {
+    std::string out = "<div class=\"plates\" role=\"img\" aria-label=\"" + html_escaped(description) + "\">\n";
+    if (head) out += "<div class=\"across\">" + head->svg("") + "</div>\n";
+    for (const Scene& part : parts)
+      out += "<div class=\"plate\" style=\"flex-basis:" + std::to_string(std::min(part.width(), 320)) +
+             "px;max-width:" + std::to_string(part.width()) + "px\">" + part.svg("") + "</div>\n";
+    if (tail) out += "<div class=\"across\">" + tail->svg("") + "</div>\n";
+    return out + "</div>\n";
+  }
 };
 
 /// Red, green and blue of pixel (row, column); grey pictures repeat their channel.
@@ -170,8 +227,10 @@ inline std::string Scene::png(const std::filesystem::path& folder, const std::st
 inline std::string Scene::svg(std::string_view description) const {
   const auto paint = [](Ink ink) { return std::string("var(") + colours(ink).variable + "," + light(ink) + ")"; };
   std::string out = "<svg viewBox=\"0 0 " + std::to_string(width_) + " " + std::to_string(height_) +
-                    "\" style=\"max-width:" + std::to_string(width_) + "px\" role=\"img\" aria-label=\"" +
-                    html_escaped(description) + "\" font-family=\"DejaVu Sans,Verdana,sans-serif\">\n";
+                    "\" style=\"max-width:" + std::to_string(width_) + "px\"" +
+                    (description.empty() ? std::string(" aria-hidden=\"true\"")
+                                         : " role=\"img\" aria-label=\"" + html_escaped(description) + "\"") +
+                    " font-family=\"DejaVu Sans,Verdana,sans-serif\">\n";
   for (const Box& b : boxes_) {
     const std::string place = " x=\"" + std::to_string(b.x) + "\" y=\"" + std::to_string(b.y) + "\" width=\"" +
                               std::to_string(b.w) + "\" height=\"" + std::to_string(b.h) + "\"";

@@ -106,4 +106,64 @@ struct McNemar {
   return out;
 }
 
+/// The exact 95 % interval of the difference of two accuracies on `images` images that the test goes with: given how
+/// many images favour either arm, the share that favours the pre-trained one is binomial (Clopper and Pearson, 1934).
+/// It leaves out zero just where p < 0.05, and it is at the edge of what is possible where no image, or few, favour
+/// either.
+struct DifferenceInterval {
+  double low = std::numeric_limits<double>::quiet_NaN(), high = std::numeric_limits<double>::quiet_NaN();
+};
+
+namespace detail {
+
+/// Probability of at most k of n throws, each with chance `share`.
+[[nodiscard]] inline double binomial_below(std::int64_t k, std::int64_t n, double share) {
+  if (k < 0 || (share >= 1 && k < n)) return 0;
+  if (k >= n || share <= 0) return 1;
+  const auto total = static_cast<double>(n), m = static_cast<double>(k);
+  if (m > total * share) return 1 - binomial_below(n - k - 1, n, 1 - share);  // the tail that falls from here
+  double term = std::exp(std::lgamma(total + 1) - std::lgamma(m + 1) - std::lgamma(total - m + 1) +
+                         m * std::log(share) + (total - m) * std::log1p(-share));
+  double sum = 0;
+  for (double i = m; i >= 0 && term > 0; --i) {
+    sum += term;
+    term *= i * (1 - share) / ((total - i + 1) * share);
+    if (term < 1e-18 * sum) break;
+  }
+  return std::min(1.0, sum);
+}
+
+/// The largest chance with which at most k of n still have a probability of 2.5 %.
+[[nodiscard]] inline double binomial_upper(std::int64_t k, std::int64_t n) {
+  if (k >= n) return 1;
+  double low = 0, high = 1;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = 0.5 * (low + high);
+    (binomial_below(k, n, middle) > 0.025 ? low : high) = middle;
+  }
+  return 0.5 * (low + high);
+}
+
+}  // namespace detail
+
+[[nodiscard]] inline DifferenceInterval exact_interval(const McNemar& m, std::int64_t images) {
+  const std::int64_t n = m.scratch + m.pretrained;
+  if (images <= 0) return {};
+  if (n == 0) return {0, 0};
+  const double share = static_cast<double>(n) / static_cast<double>(images);
+  return {share * (1 - 2 * detail::binomial_upper(m.scratch, n)),
+          share * (2 * detail::binomial_upper(m.pretrained, n) - 1)};
+}
+
+/// The smallest difference of two accuracies that the exact test tells from chance (p < 0.05) on `images` images of
+/// which `discordant` are answered rightly by one classifier alone. Six images, all for the same one, are the fewest:
+/// above 1 there is no such difference.
+[[nodiscard]] inline double smallest_telling(std::int64_t discordant, std::int64_t images) {
+  if (images <= 0) return std::numeric_limits<double>::quiet_NaN();
+  const std::int64_t n = std::max<std::int64_t>(discordant, 6);
+  std::int64_t worse = n / 2;
+  while (worse > 0 && fair_coin_p(worse, n) >= 0.05) --worse;
+  return static_cast<double>(n - 2 * worse) / static_cast<double>(images);
+}
+
 }  // namespace contexture::report

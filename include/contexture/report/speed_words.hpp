@@ -48,10 +48,21 @@ namespace contexture::report::detail {
 [[nodiscard]] inline std::string plateau_sentence(const ExperimentView& e,
                                                   const std::optional<PretrainResult>& pretrain) {
   if (!e.complete()) return {};
+  if (!e.plateau_told())
+    return "None can be told: so few validation images leave every accuracy uncertain by \u00b1" +
+           fixed(100 * e.plateau_tolerance, 0) + " points.";
   const std::string timed =
       in_time({{"reaching the plateau", e.scratch.plateau_seconds, e.pretrained.plateau_seconds}}, pretrain);
   const Moment &a = e.scratch.plateau_step, &b = e.pretrained.plateau_step;
   const auto step = [](const Moment& m) { return grouped(std::llround(*m.mean_reached)); };
+  const auto from_start = [](const Moment& m) { return m.mean_reached && std::llround(*m.mean_reached) == 0; };
+  if (from_start(a) || from_start(b))
+    return std::string(from_start(a) && from_start(b) ? "Both arms were"
+                       : from_start(b)                ? "The pre-trained arm was"
+                                                      : "The scratch arm was") +
+           " within the noise of the best from the first evaluation on: training moved too little for a plateau, so "
+           "there is "
+           "nothing to compare.";
   if (!a.mean_reached && !b.mean_reached) return "Neither arm had settled on a plateau when training ended.";
   if (!a.mean_reached)
     return "Only the pre-trained arm settled, at step " + step(b) + "; the scratch arm had not when training ended.";

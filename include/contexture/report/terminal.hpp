@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contexture/report/accuracy_words.hpp"
+#include "contexture/report/advice.hpp"
 #include "contexture/report/experiment_view.hpp"
 #include "contexture/report/further_arms.hpp"
 #include "contexture/report/palette.hpp"
@@ -16,7 +17,7 @@
 namespace contexture {
 
 /// Per experiment and arm: test accuracy, macro-F1, steps to 90 % of the scratch arm's best, plateau and time;
-/// then the answer in one sentence. Ends with a newline.
+/// then what to do, what was found, and what the run can show at all. Ends with a newline.
 [[nodiscard]] inline std::string summary_table(const RunSummary& run) {
   using namespace report;
   using report::detail::headline, report::detail::name_of;
@@ -46,7 +47,10 @@ namespace contexture {
   for (const auto& row : rows)
     for (const std::string& cell : row) partly |= !cell.empty() && cell.back() == '*';
   if (partly) out += "* not reached by every seed\n";
-  return out + headline(run, views) + "\n";
+  out += advice(run, views) + "\n";
+  for (const std::string& evidence : {headline(run, views), resolution_sentence(run, views)})
+    if (!evidence.empty()) out += evidence + "\n";
+  return out;
 }
 
 }  // namespace contexture

@@ -43,6 +43,8 @@ template <class Show>
   if (a == 0) return "later";
   const double ratio = b < a ? a / b : b / a;
   if (ratio < 1.05) return "about the same";
+  // A moment close to the beginning makes ratios of any size.
+  if (ratio > 20) return std::string("more than 20 times ") + (b < a ? "sooner" : "later");
   return fixed(ratio, ratio < 10 ? 1 : 0) + (b < a ? " times sooner" : " times later");
 }
 

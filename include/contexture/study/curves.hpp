@@ -56,15 +56,25 @@ struct CurvePoint {
   return std::sqrt(p * (1 - p) / static_cast<double>(images));
 }
 
-/// The point of the curve from which the smoothed accuracy stays within max(0.5 points, 2 binomial
-/// standard errors) of its maximum over the whole curve; empty when the last evaluation is itself
-/// farther below (the arm got worse again), or the curve has no point.
+/// How far below its maximum a curve may be on its plateau: 0.5 points, or 2 binomial standard errors where that is
+/// more.
+[[nodiscard]] inline double plateau_tolerance(double best, std::int64_t validation_images) {
+  return std::max(0.005, 2 * binomial_standard_error(best, validation_images));
+}
+
+/// Above this tolerance every curve is on its plateau from somewhere near its start: there is none to be told.
+inline constexpr double kMostPlateauTolerance = 0.05;
+
+/// The point of the curve from which the smoothed accuracy stays within plateau_tolerance() of its maximum over the
+/// whole curve; empty when the last evaluation is itself farther below (the arm got worse again), when so few images
+/// were validated on that the tolerance is above kMostPlateauTolerance, or the curve has no point.
 [[nodiscard]] inline std::optional<CurvePoint> plateau(std::span<const CurvePoint> curve,
                                                        std::int64_t validation_images) {
   if (curve.empty()) return std::nullopt;
   const std::vector<double> values = smoothed(curve);
   const double best = *std::max_element(values.begin(), values.end());
-  const double floor = best - std::max(0.005, 2 * binomial_standard_error(best, validation_images));
+  const double tolerance = plateau_tolerance(best, validation_images), floor = best - tolerance;
+  if (tolerance > kMostPlateauTolerance) return std::nullopt;
   std::size_t first = values.size();
   while (first > 0 && values[first - 1] >= floor) --first;
   if (first == values.size()) return std::nullopt;
