@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"predict", "what a trained classifier says about image files", programs::predict},
     {"probe", "what an encoder's frozen features are worth", programs::probe},
     {"diagnose", "whether context prediction is solved by a shortcut", programs::diagnose},
+    {"pack", "a folder of images to tar shards, and back", programs::pack},
 };
 
 const Command* find(std::string_view name) {

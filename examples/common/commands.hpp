@@ -14,5 +14,6 @@ int classify(int argc, char** argv);
 int predict(int argc, char** argv);
 int probe(int argc, char** argv);
 int diagnose(int argc, char** argv);
+int pack(int argc, char** argv);
 
 }  // namespace programs
