@@ -55,12 +55,18 @@ class Pixels {
   void assign(Iterator first, Iterator last) {
     *this = Pixels(std::vector<std::uint8_t>(first, last));
   }
+  void assign(std::size_t size, std::uint8_t byte) { *this = Pixels(std::vector<std::uint8_t>(size, byte)); }
   /// Before `place`, of these bytes.
   template <class Iterator>
   void insert(const std::uint8_t* place, Iterator first, Iterator last) {
     const std::ptrdiff_t at = place - data();
     std::vector<std::uint8_t>& bytes = in_memory();
     bytes.insert(bytes.begin() + at, first, last);
+  }
+  void insert(const std::uint8_t* place, std::size_t count, std::uint8_t byte) {
+    const std::ptrdiff_t at = place - data();
+    std::vector<std::uint8_t>& bytes = in_memory();
+    bytes.insert(bytes.begin() + at, count, byte);
   }
 
   friend bool operator==(const Pixels& a, const Pixels& b) {

@@ -59,7 +59,10 @@ inline void add_shards(const std::filesystem::path& folder, SplitPart part, Shar
     }
     ImageFile file = look_at(entry);
     std::error_code ignored;
-    if (file.state == ImageFile::State::kGood && entry.is_directory(ignored)) continue;
+    if (file.state == ImageFile::State::kGood && entry.is_directory(ignored)) {
+      if (part == SplitPart::none) continue;  // a part, or a run's
+      file.count = count_files(file.path);
+    }
     if (file.state == ImageFile::State::kGood && file.path.filename() == "class_names.txt") continue;
     if (file.state == ImageFile::State::kGood) {
       file.state = is_results_file(file.path) ? ImageFile::State::kOwn : ImageFile::State::kOutside;
