@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"diagnose", "whether context prediction is solved by a shortcut", programs::diagnose},
     {"export", "write an encoder or classifier as an ONNX file", programs::export_model},
     {"report", "finished runs side by side, and their curves for TensorBoard", programs::report},
+    {"pack", "a folder of images to tar shards, and back", programs::pack},
 };
 
 const Command* find(std::string_view name) {

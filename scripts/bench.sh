@@ -11,7 +11,7 @@ usage() {
 Usage: scripts/bench.sh [--peers | --peers=latest [--tree DIR] | WORD] [options of the programs]
 Builds the micro-benchmarks and runs them. A run without options is a whole one: what it measured
 replaces benchmarks/results/<program>.json and the figure docs/roofline.svg.
-  WORD             only programs whose name contains it: batches, compile, conv, step
+  WORD             only programs whose name contains it: batches, compile, conv, decode, step
   --peers          beside oneDNN and LibTorch, which are installed first (Debian: libdnnl-dev, libtorch-dev)
   --peers=latest   the same beside those of Debian 13 (oneDNN 3.7, LibTorch 2.6), in a folder with Debian 13:
                    needs root, debootstrap, 6 GB of disk and Debian's mirror; of the last commit
@@ -82,13 +82,24 @@ build "$preset" >&2
 # Google Benchmark's report without the names of this machine and of its folders.
 tidy() { sed -i -e '/"host_name":/d' -e '/"executable":/d' "$1"; }
 
+# The same image files by Pillow (Debian: python3-pil), where it is installed.
+beside_pillow() {
+  local files python=/usr/bin/python3  # Debian's, whatever else is in the path
+  "$python" -c 'import PIL' 2>/dev/null || { echo 'not beside Pillow: python3-pil is missing'; return 0; }
+  files=$(mktemp -d)
+  "$1" --write "$files"
+  "$python" "$root/benchmarks/pillow_decode.py" "$files"
+  rm -rf -- "$files"
+}
+
 # A whole run of one program: its table to the terminal, its numbers to the results.
 record() {
   local program=$1 called=${1##*/bench_}
   case $called in
-    batches | conv | step)
+    batches | conv | decode | step)
       "$program" --benchmark_min_time=0.03 --benchmark_out="$results/$called.json" --benchmark_out_format=json
       tidy "$results/$called.json"
+      if [[ $called == decode ]]; then beside_pillow "$program"; fi
       if [[ $called == conv ]]; then "$root/scripts/roofline.sh" "$results/conv.json" "$root/docs/roofline.svg"; fi
       ;;
     peers)

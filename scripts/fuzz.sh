@@ -11,7 +11,7 @@ Usage: scripts/fuzz.sh [--seconds N] [--target NAME]...
 Runs the fuzz targets one after the other and prints what each did; exit status 1 where one found something.
   --seconds N     for each target (default 300); 0: only the stored inputs
   --target NAME   this one only (again for more): cifar, checkpoint, class_names, classifier, command_line, config,
-                  gzip, idx, jpeg, png, safetensors, safetensors_header, stl10
+                  gzip, idx, jpeg, png, safetensors, safetensors_header, shard, stl10
 Needs clang++ (Debian: clang). A finding is an input in build/fuzz/findings, by the target's name; once mended it goes
 to tests/fuzz/corpus/NAME, where it is a test from then on.
 TEXT
@@ -64,6 +64,7 @@ most_bytes() {  # an input's: two records of the largest kind, or what a parser 
   case $1 in
     stl10) echo 56000 ;;
     cifar) echo 6200 ;;
+    shard) echo 14000 ;;
     safetensors | safetensors_header | checkpoint | classifier | config) echo 3000 ;;
     *) echo 2000 ;;
   esac

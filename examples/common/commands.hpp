@@ -16,5 +16,6 @@ int probe(int argc, char** argv);
 int diagnose(int argc, char** argv);
 int export_model(int argc, char** argv);  // `export`, a word of C++
 int report(int argc, char** argv);
+int pack(int argc, char** argv);
 
 }  // namespace programs

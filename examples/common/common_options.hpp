@@ -23,6 +23,17 @@ inline void add_max_pixels(CLI::App& app, contexture::ImageLimits& limits) {
       ->check(CLI::Range(contexture::Index{1}, contexture::ImageLimits::kMostPixels));
 }
 
+/// --memory-limit and --cache of the programs that load data sets.
+inline void add_memory_options(CLI::App& app, MemoryChoice& memory) {
+  app.add_option("--memory-limit", memory.limit,
+                 "pixels that are kept in memory, such as 500M or 8G; images beyond it are decoded once to --cache")
+      ->type_name("SIZE")
+      ->default_str("half of the memory there is");
+  app.add_option("--cache", memory.cache, "folder for decoded images that are more than --memory-limit; may be deleted")
+      ->type_name("FOLDER")
+      ->default_str("~/.cache/contexture");
+}
+
 /// --threads as given; 0: as many as processors.
 inline void use_threads(int threads) {
   // More threads than processors only get into each other's way.
@@ -44,7 +55,8 @@ struct CommonOptions {
 /// `out` is the default of --out, `file` what is written there; `tests`: test images are used too.
 inline void add_common_options(CLI::App& app, CommonOptions& o, const std::string& file, bool tests) {
   o.program = app.get_name();
-  app.add_option("--data", o.choice.data, "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images")
+  app.add_option("--data", o.choice.data,
+                 "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards")
       ->capture_default_str();
   app.add_option("--image-size", o.choice.image_size, "side of the square images in pixels; 0: as stored")
       ->capture_default_str()
@@ -62,6 +74,7 @@ inline void add_common_options(CLI::App& app, CommonOptions& o, const std::strin
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   add_max_pixels(app, o.choice.limits);
+  add_memory_options(app, o.choice.memory);
   app.add_option("--seed", o.seed, "seed of everything random")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
@@ -79,6 +92,7 @@ inline contexture::Dataset prepare(const CommonOptions& o) {
   use_threads(o.threads);
   DataChoice choice = o.choice;
   choice.out = o.out;
+  choice.quiet = o.quiet;
   contexture::Dataset data = load_data(o.program, choice);
   prepare_folder(o.out);  // not before: it may lie in the data
   return data;

@@ -1,21 +1,32 @@
 // SPDX-License-Identifier: MIT
 #include "common/data.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "common/processes.hpp"
+#include "common/program.hpp"
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/load.hpp"
 #include "contexture/report/files.hpp"
+#include "contexture/report/text.hpp"
 
 namespace programs {
 namespace {
@@ -28,16 +39,72 @@ contexture::ImageSet part_of(contexture::ImageSet set, Index count, const contex
   std::vector<Index> order = contexture::numbered(set.count);
   contexture::Rng stream = rng;
   stream.shuffle(order);
-  contexture::ImageSet part{count, set.height, set.width, set.channels, {}, {}};
+  contexture::ImageSet part{0, set.height, set.width, set.channels, {}, {}};
+  contexture::detail::make_room(part, count);
   for (Index i = 0; i < count; ++i) {
     const Index from = order[static_cast<std::size_t>(i)];
-    part.pixels.insert(part.pixels.end(), set.image(from), set.image(from) + set.image_bytes());
+    std::copy_n(set.image(from), set.image_bytes(), part.image(part.count++));
     if (!set.labels.empty()) part.labels.push_back(set.labels[static_cast<std::size_t>(from)]);
   }
   return part;
 }
 
+// What progress_line() has said.
+struct ProgressLine {
+  using Clock = std::chrono::steady_clock;
+
+  void operator()(const contexture::LoadProgress& progress) {
+    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+    const bool is_new = progress.what != what, is_last = progress.of > 0 && progress.done >= progress.of;
+    const auto now = Clock::now();
+    if (is_new) {
+      what = progress.what;
+      began = said = now;
+      first = progress.done;
+    }
+    const auto pause = terminal ? std::chrono::milliseconds(200) : std::chrono::seconds(10);
+    if (!is_last && now - said < pause && (progress.of > 0 || !is_new)) return;
+    if (is_last && now - began < pause) return;  // too short to tell of
+    said = now;
+    std::string text = "  " + what;
+    if (progress.of > 0) {
+      const double passed = std::chrono::duration<double>(now - began).count();
+      const double speed = passed > 0 ? static_cast<double>(progress.done - first) / passed : 0;
+      text += contexture::message(": ", progress.done, " of ", progress.of);
+      if (speed > 0 && !is_last)
+        text += contexture::message(
+            ", ", contexture::report::duration(static_cast<double>(progress.of - progress.done) / speed), " left");
+    }
+    std::printf(terminal ? "\r\033[K%s%s" : "%s%s", text.c_str(), !terminal || is_last ? "\n" : "");
+    std::fflush(stdout);
+  }
+
+  std::string what;
+  contexture::Index first = 0;
+  Clock::time_point began, said;
+};
+
 }  // namespace
+
+double parse_bytes(const std::string& text) {
+  double value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  double unit = 1;
+  if (error == std::errc() && stop != end) {
+    const std::string_view letters = "kmgt";
+    const std::size_t at = letters.find(static_cast<char>(std::tolower(static_cast<unsigned char>(*stop))));
+    unit = at == std::string_view::npos || stop + 1 != end ? 0 : std::pow(1024.0, static_cast<double>(at) + 1);
+  }
+  if (error != std::errc() || unit == 0 || !(value > 0) || !(value * unit >= 1) || !(value * unit <= 1e18))
+    throw UsageError("--memory-limit: '" + text + "', expected a size such as 500M or 8G");
+  return value * unit;
+}
+
+std::function<void(const contexture::LoadProgress&)> progress_line(bool quiet) {
+  if (quiet) return {};
+  return ProgressLine();
+}
 
 contexture::Dataset load_data(const std::string& program, const DataChoice& choice) {
   contexture::DataOptions options;
@@ -46,6 +113,12 @@ contexture::Dataset load_data(const std::string& program, const DataChoice& choi
   options.limits = choice.limits;
   options.labels = choice.labels;
   options.never_data = choice.out;
+  options.cache = choice.memory.cache;
+  options.progress = progress_line(choice.quiet || !first_process());
+  // Processes may be on one machine: what it has is for all of them.
+  options.memory_limit = choice.memory.limit.empty()
+                             ? contexture::default_memory_limit() / contexture::process_group().size()
+                             : parse_bytes(choice.memory.limit);
   if (choice.train_images > 0) options.builtin_train = choice.train_images;
   if (choice.test_images > 0) options.builtin_test = choice.test_images;
   contexture::Dataset data = contexture::load_dataset(choice.data, options);

@@ -257,7 +257,9 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
                                                             .max_broken = config.max_broken,
                                                             .limits = {config.max_pixels},
                                                             .labels = !config.fractions.empty(),
-                                                            .out = options->out});
+                                                            .out = options->out,
+                                                            .memory = options->memory,
+                                                            .quiet = options->quiet});
   require_same_images(data);
   const std::string plan = options->seconds || options->dry_run ? plan_run(*options, data, began) : std::string();
   if (!options->dry_run) {

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/common_options.hpp"
+#include "common/data.hpp"
 #include "common/program.hpp"
 #include "common/settings_file.hpp"
 #include "contexture/core/settings.hpp"
@@ -30,6 +32,7 @@ struct Options {
   bool resume = false;
   bool quiet = false;
   bool dry_run = false;
+  MemoryChoice memory = {};            ///< what becomes of images that are more than memory: the same numbers come out
   std::optional<double> seconds = {};  ///< that the run is to take; the configuration is to be fitted to it
   bool time_given = false;             ///< or else it is the default
   std::set<std::string> given = {};    ///< settings that keep their value
@@ -60,6 +63,7 @@ class ExperimentCommandLine {
     app_.add_flag("--dry-run", options_.dry_run, "print what would be done and how long it takes; write nothing")
         ->excludes("--resume")
         ->excludes("--quiet");
+    add_memory_options(app_, options_.memory);
     for (const auto& setting : settings_) add(setting.name, setting.help, setting.value);
     for (const std::string_view task : contexture::pretext_task_names())
       for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(task))

@@ -13,6 +13,7 @@
 #include "contexture/data/decode.hpp"
 #include "contexture/data/decode_stb.hpp"
 #include "contexture/data/idx.hpp"
+#include "contexture/data/load.hpp"
 #include "contexture/data/stl10.hpp"
 #include "data/files.hpp"
 #include "fuzz/target.hpp"
@@ -105,14 +106,23 @@ inline void run_class_names(Bytes bytes) {
   });
 }
 
+// With and without labels; small images.
+inline void run_shard(Bytes bytes) {
+  const std::filesystem::path folder = scratch() / "shards";
+  files::write(folder / "shard-0.tar", files::Bytes(bytes.begin(), bytes.end()));
+  for (const bool labels : {true, false})
+    try_on([&] {
+      const contexture::Dataset data = contexture::load_dataset(
+          folder.string(), {.limits = {.max_pixels = 1 << 18}, .max_broken = 1, .labels = labels});
+      check_set(data.train);
+      for (const int label : data.train.labels)
+        require_finding(label >= 0 && static_cast<std::size_t>(label) < data.class_names.size(), "a label of no class");
+    });
+}
+
 inline std::vector<Target> data_targets() {
-  return {{"png", run_image},
-          {"jpeg", run_image},
-          {"idx", run_idx},
-          {"gzip", run_gzip},
-          {"cifar", run_cifar},
-          {"stl10", run_stl10},
-          {"class_names", run_class_names}};
+  return {{"png", run_image},   {"jpeg", run_image},  {"idx", run_idx},     {"gzip", run_gzip},
+          {"cifar", run_cifar}, {"stl10", run_stl10}, {"shard", run_shard}, {"class_names", run_class_names}};
 }
 
 }  // namespace fuzz

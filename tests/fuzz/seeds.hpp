@@ -14,6 +14,7 @@
 #include "contexture/study/checkpoint.hpp"
 #include "data/decoders.hpp"
 #include "data/files.hpp"
+#include "data/tar_files.hpp"
 #include "fuzz/target.hpp"
 
 namespace fuzz {
@@ -68,6 +69,9 @@ inline void write_data_seeds(const SeedWriter& write) {
   write("cifar", "hundred", files::cifar_records(1, 2, 100));
   write("stl10", "image", files::Bytes(27'648, 7));
   write("stl10", "labels", files::Bytes{1, 2, 10, 3});
+  write("shard", "numbers", files::tar(files::samples(0, 6, 2)));
+  write("shard", "names", files::tar({{"a/1.jpg", files::jpeg(1, {90})}, {"a/1.cls", files::text_bytes("cat")}}));
+  write("shard", "empty", files::tar({}));
   write("class_names", "lines", std::string("cat\nred fox \n\nb\u00fccher\n"));
   write("class_names", "windows",
         std::string("\xef\xbb\xbf"

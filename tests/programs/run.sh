@@ -76,7 +76,7 @@ experiment_programs=(experiments experiment1_all_labels experiment2_half_labels 
 
 case_help() {
   local program option
-  for program in "${experiment_programs[@]}" classify predict probe diagnose export report; do
+  for program in "${experiment_programs[@]}" classify predict probe diagnose export report pack; do
     succeeds "$programs/$program" --help
     (($(wc -l <stdout) >= 5)) || complain "$program --help says too little"
   done
@@ -106,7 +106,7 @@ case_help() {
 case_commands() {
   local program
   succeeds "$programs/contexture" --help
-  for program in "${experiment_programs[@]}" classify predict probe diagnose export report; do
+  for program in "${experiment_programs[@]}" classify predict probe diagnose export report pack; do
     grep -q "^  $program " stdout || complain "contexture --help does not name $program"
     "$programs/$program" --help >own
     "$programs/contexture" "$program" --help | diff own - >difference ||
@@ -853,6 +853,45 @@ case_report() {
   echo '{}' >wide/summary.json
   fails 1 "wide/summary.json: not a run's summary" "$programs/report" narrow wide --out bad
   [[ ! -e bad ]] || complain "report: wrong use creates the --out folder"
+}
+
+# A folder of images to shards and back; and trained from each of them, in memory or mapped: the same bits.
+case_pack() {
+  local pack=("$programs/pack" --quiet) train
+  fails 2 'required' "$programs/pack" --out shards
+  succeeds "${pack[@]}" --data builtin --train-images 250 --test-images 50 --image-size 16 --shard-images 100 --out shards || return
+  grep -qx '300 images in 4 shards, each read back as written: shards' stdout || complain "pack: $(cat stdout)"
+  succeeds "${pack[@]}" --data shards --unpack --out photos || return
+  (($(find photos/train/cat -name '*.png' | wc -l) == 21)) || complain "unpacked: $(find photos -name '*.png' | wc -l) files"
+  succeeds "${pack[@]}" --data shards --unpack --out photos
+  grep -q '(300 were there)' stdout || complain "unpacked again: $(cat stdout)"
+  cp photos/train/cat/000000002.png photos/train/boat/000000000.png
+  fails 1 'boat/000000000.png: is there, and is another image' "${pack[@]}" --data shards --unpack --out photos
+  succeeds "${pack[@]}" --data photos --shard-images 90 --out again || return
+  (($(tar tf again/train-000000.tar | wc -l) == 180)) || complain "tar(1) finds $(tar tf again/train-000000.tar | wc -l) members"
+  cp again/train-000001.tar kept && rm again/train-000001.tar
+  succeeds "${pack[@]}" --data photos --shard-images 90 --out again
+  grep -q '(3 were there)' stdout || complain "packed again: $(cat stdout)"
+  cmp -s kept again/train-000001.tar || complain 'the same images make another shard'
+  fails 1 'train-000000.tar: has .*it is of other images' "${pack[@]}" --data photos --shard-images 80 --out again
+  fails 1 'has shards already' "${pack[@]}" --data again --out more
+  fails 1 'no shards' "${pack[@]}" --data photos --unpack --out more
+
+  train=("$programs/pretrain" --preset quick --width 4 --pretrain-epochs 1 --pretrain-batch-size 32)
+  succeeds "${train[@]}" --data photos --out from-photos || return
+  succeeds "${train[@]}" --data again --out from-shards || return
+  succeeds "${train[@]}" --data again --memory-limit 1K --cache cache --out mapped || return
+  grep -q 'decoded images are in cache/again-[0-9a-f]*\.images' stdout || complain "no word of the cache: $(cat stdout)"
+  cmp from-photos/encoder.safetensors from-shards/encoder.safetensors || complain 'shards train otherwise than files'
+  cmp from-shards/encoder.safetensors mapped/encoder.safetensors || complain 'mapped images train otherwise'
+  fails 2 'memory-limit: .12parsecs' "${train[@]}" --data again --memory-limit 12parsecs --out bad
+  printf x >file
+  fails 1 'file/c: cannot be created' "${train[@]}" --data photos --memory-limit 1K --cache file/c --out bad
+  # shellcheck disable=SC2016  # the inner shell expands it
+  fails 1 'a cache of other data' bash -c 'for f in cache/*.images; do printf x | dd of="$f" bs=1 seek=29 conv=notrunc status=none; done; exec "$@"' \
+    _ "${train[@]}" --data again --memory-limit 1K --cache cache --out bad
+  head -c 9000 kept >again/train-000001.tar
+  fails 1 'again/train-000001.tar: .*cut off' "${train[@]}" --data again --out bad
 }
 
 # --precision in every program: what it is goes into all that a run leaves, and a run keeps to it.

@@ -26,6 +26,7 @@ class Fingerprint {
     }
     for (; size > 0; --size, ++p) hash_ = (hash_ ^ *p) * 0x100000001b3ULL;
   }
+  [[nodiscard]] std::uint64_t value() const { return hash_; }
   /// In hexadecimal, with `digits` at least.
   [[nodiscard]] std::string text(std::size_t digits = 1) const {
     char text[24];

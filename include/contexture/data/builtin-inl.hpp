@@ -18,7 +18,8 @@
 namespace contexture {
 namespace detail {
 
-inline ImageSet render_builtin_set(Index count, Index size, const Rng& rng) {
+// Images [first, first + count) of an endless set.
+inline ImageSet render_builtin_set(Index first, Index count, Index size, const Rng& rng) {
   ImageSet set;
   set.count = count;
   set.height = set.width = size;
@@ -28,9 +29,10 @@ inline ImageSet render_builtin_set(Index count, Index size, const Rng& rng) {
   parallel_for(count, 8, [&](Index begin, Index end) {
     Canvas canvas(size);
     for (Index i = begin; i < end; ++i) {
-      const auto label = static_cast<std::size_t>(i) % kBuiltinClasses.size();
+      const auto number = static_cast<std::uint64_t>(first + i);
+      const auto label = static_cast<std::size_t>(number) % kBuiltinClasses.size();
       set.labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(label);
-      render_builtin(label, canvas, rng.split(static_cast<std::uint64_t>(i)), set.image(i));
+      render_builtin(label, canvas, rng.split(number), set.image(i));
     }
   });
   return set;
@@ -47,11 +49,18 @@ CONTEXTURE_FUNCTION Dataset builtin_dataset(Index train, Index test, Index image
   data.name = "builtin";
   for (const auto& c : detail::kBuiltinClasses) data.class_names.emplace_back(c.name);
   const Rng rng = Rng(seed).split("builtin");
-  data.train = detail::render_builtin_set(train, image_size, rng.split("train"));
-  data.test = detail::render_builtin_set(test, image_size, rng.split("test"));
+  data.train = detail::render_builtin_set(0, train, image_size, rng.split("train"));
+  data.test = detail::render_builtin_set(0, test, image_size, rng.split("test"));
   data.unlabeled.height = data.unlabeled.width = image_size;
   data.unlabeled.channels = 3;
   return data;
+}
+
+CONTEXTURE_FUNCTION ImageSet builtin_images(bool test, Index first, Index count, Index image_size, std::uint64_t seed) {
+  require(first >= 0 && count >= 0 && image_size >= 8 && image_size <= 1024, "builtin_images: ", count, " images from ",
+          first, " of size ", image_size, ", expected numbers from 0 and a size of 8 to 1024");
+  return detail::render_builtin_set(first, count, image_size,
+                                    Rng(seed).split("builtin").split(test ? "test" : "train"));
 }
 
 }  // namespace contexture

@@ -25,6 +25,10 @@ namespace contexture {
 [[nodiscard]] CONTEXTURE_FUNCTION Dataset builtin_dataset(Index train, Index test, Index image_size = 32,
                                                           std::uint64_t seed = 0);
 
+/// Its images [first, first + count), of the training set or of the test set, without those before them.
+[[nodiscard]] CONTEXTURE_FUNCTION ImageSet builtin_images(bool test, Index first, Index count, Index image_size = 32,
+                                                          std::uint64_t seed = 0);
+
 }  // namespace contexture
 
 #if !defined(CONTEXTURE_COMPILED)

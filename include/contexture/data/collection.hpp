@@ -259,8 +259,8 @@ inline void check_collection_classes(const Collection& collection) {
   require_input(detail::any_good(files.unlabeled), source.unlabelled.string(), ": no PNG or JPEG image without a label",
                 detail::what_else(files, -1));
   const auto [empty, fitted] = detail::common_format(parts, options.image_size);
-  out.images = detail::decode_files(files.train, empty, options.limits);
-  const ImageSet rest = detail::decode_files(files.unlabeled, empty, options.limits);
+  out.images = detail::decode_files(files.train, empty, options);
+  const ImageSet rest = detail::decode_files(files.unlabeled, empty, options);
   detail::check_broken(root, files, options.max_broken);
   detail::check_losses(files, options.max_broken);
   out.labelled = out.images.count;

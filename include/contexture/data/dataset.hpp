@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// A data set in memory: 8-bit images, their class numbers and the classes' names. Plain structs:
+// A data set: 8-bit images, in memory or in a mapped file, their class numbers and the classes' names. Plain structs:
 // loaders fill them, splits and batches read them, nothing else is promised.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include "contexture/core/limits.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/account.hpp"
+#include "contexture/data/pixels.hpp"
 
 namespace contexture {
 
@@ -24,7 +26,7 @@ struct ImageSet {
   Index height = 0;
   Index width = 0;
   Index channels = 0;
-  std::vector<std::uint8_t> pixels;  ///< (N,H,W,C)
+  Pixels pixels;                     ///< (N,H,W,C)
   std::vector<std::int32_t> labels;  ///< one class number an image, from 0; empty: unlabelled
 
   [[nodiscard]] Index image_bytes() const { return height * width * channels; }
@@ -57,6 +59,13 @@ struct ImageExtent {
   Index width = 0;
 };
 
+/// How far the images of a folder are read.
+struct LoadProgress {
+  std::string what;  ///< "decoding images"
+  Index done = 0;
+  Index of = 0;  ///< 0: nobody knows
+};
+
 /// What load_dataset and builtin_dataset can be told.
 struct DataOptions {
   Index image_size = 0;          ///< side of the square images in pixels; 0: as stored (built-in: 32)
@@ -69,7 +78,15 @@ struct DataOptions {
   double max_broken = 0.01;
   bool labels = true;  ///< needed; without, a folder of images needs no classes: Dataset::train is then unlabelled
   std::filesystem::path never_data = {};  ///< a folder that results go to: not read where it lies in the data
+  /// Bytes of pixels up to which a folder's images are kept in memory. More are decoded once into a file of the folder
+  /// `cache`, which is mapped. 0: half of the memory that this process can have.
+  double memory_limit = 0;
+  std::filesystem::path cache = {};  ///< created where it is needed; empty: contexture/ in the user's folder for caches
+  std::function<void(const LoadProgress&)> progress = {};  ///< is called now and then while a folder is read
 };
+
+/// Bytes of pixels that are kept in memory unless somebody says otherwise: half of what this process can have.
+[[nodiscard]] inline double default_memory_limit() { return detail::memory_limit().bytes / 2; }
 
 /// 0, 1, ... count - 1: all images of a set, for what takes indices.
 [[nodiscard]] inline std::vector<Index> numbered(Index count) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -30,14 +31,18 @@ struct FolderFiles {
   std::vector<std::filesystem::path> class_folders;  // in the order of their labels; none: images without labels
   std::vector<std::filesystem::path> groups;         // folders that were listed, as classes or alone
   std::vector<ImageFile> train, test, unlabeled, left_out;
+  std::deque<Shard> shards;  // that the files are members of, if they are
 
   [[nodiscard]] bool is_split_here() const { return split_here; }
   [[nodiscard]] std::vector<std::vector<ImageFile>*> parts() { return {&train, &test, &unlabeled}; }
+  // The good ones as they come, then the others by name.
   [[nodiscard]] std::vector<const ImageFile*> all() const {
     std::vector<const ImageFile*> out;
     for (const auto* part : {&train, &test, &unlabeled, &left_out})
       for (const ImageFile& file : *part) out.push_back(&file);
-    std::sort(out.begin(), out.end(), [](const ImageFile* a, const ImageFile* b) { return a->path < b->path; });
+    const auto others = std::stable_partition(
+        out.begin(), out.end(), [](const ImageFile* file) { return file->state == ImageFile::State::kGood; });
+    std::sort(others, out.end(), [](const ImageFile* a, const ImageFile* b) { return a->path < b->path; });
     return out;
   }
   void append(const std::filesystem::path& folder, std::int32_t label, const std::filesystem::path& never,

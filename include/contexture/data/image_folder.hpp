@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Folders of PNG and JPEG files: train/<class>/..., test/<class>/... and, if there, unlabeled/...; or
-// just <class>/..., from which a fifth of every class is kept for testing; or, where no labels are needed, any tree.
-// Two passes: the first reads headers only and settles the image size and whether the set is grey, the second decodes
-// in parallel, each image straight into its place.
+// just <class>/..., from which a fifth of every class is kept for testing; or tar shards of them; or, where no labels
+// are needed, any tree. Two passes: the first reads headers only and settles the image size, whether the set is grey,
+// and whether it fits into memory; the second decodes in parallel, into memory or into the file of a cache.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -25,106 +26,31 @@
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/dataset_files.hpp"
+#include "contexture/data/decode_files.hpp"
 #include "contexture/data/folder_files.hpp"
-#include "contexture/data/image_format.hpp"
-#include "contexture/data/image_io.hpp"
+#include "contexture/data/image_cache.hpp"
+#include "contexture/data/image_caches.hpp"
 #include "contexture/data/image_tree.hpp"
 #include "contexture/data/resize.hpp"
+#include "contexture/data/scan_header.hpp"
+#include "contexture/data/shards.hpp"
 #include "contexture/data/split.hpp"
 
 namespace contexture::detail {
 
 // Fills in state and header from the first bytes of the file, of all its bytes if need be.
 inline void scan_image_file(ImageFile& file, const ImageLimits& limits) {
-  constexpr std::size_t kFirstBytes = 16'384;
-  try {
-    std::error_code error;
-    const std::uintmax_t size = std::filesystem::file_size(file.path, error);
-    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(std::min<std::uintmax_t>(size, kFirstBytes)));
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.path.c_str(), "rb"), std::fclose);
-    if (error || in == nullptr) {
-      file.state = ImageFile::State::kUnreadable;
-      file.reason = error ? error.message() : std::strerror(errno);
-      return;
-    }
-    bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in.get()));
-    switch (image_format(bytes)) {
-      case ImageHeader::Format::kPng: file.header = png_header(bytes, limits); break;
-      case ImageHeader::Format::kJpeg: try { file.header = jpeg_header(bytes, limits);
-        } catch (const InputError&) {  // a camera's preview may push the frame header far back
-          if (size <= bytes.size()) throw;
-          file.header = jpeg_header(read_bytes(file.path, kMostImageBytes), limits);
-        }
-        break;
-      case ImageHeader::Format::kOther: {
-        const std::string extension = file.path.extension().string();
-        const bool claims = contains_ignoring_case(extension, ".png") || contains_ignoring_case(extension, ".jpg") ||
-                            contains_ignoring_case(extension, ".jpeg");
-        require_input(!claims, "neither PNG nor JPEG inside");
-        file.state = ImageFile::State::kOther;
-        break;
-      }
-    }
-  } catch (const InputError& error) {
-    file.state = ImageFile::State::kBroken;
-    file.reason = error.what();
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(file.path, error);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(std::min<std::uintmax_t>(size, kFirstBytes)));
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.path.c_str(), "rb"), std::fclose);
+  if (error || in == nullptr) {
+    file.set_broken(ImageFile::State::kUnreadable, error ? error.message() : std::strerror(errno));
+    return;
   }
-}
-
-// Decodes the good files among `files` into the empty `set`, which says the size that images get; files that turn out
-// broken are marked, and have no place in the result.
-inline ImageSet decode_files(std::vector<ImageFile>& files, ImageSet set, const ImageLimits& limits) {
-  const Index height = set.height, width = set.width, channels = set.channels;
-  std::vector<ImageFile*> good;
-  for (ImageFile& file : files) {
-    if (file.state == ImageFile::State::kGood) good.push_back(&file);
-  }
-  make_room(set, static_cast<Index>(good.size()));
-  parallel_for(static_cast<Index>(good.size()), 16, [&](Index begin, Index end) {
-    std::optional<Fitter> fit;  // kept for as long as the images have the same size
-    Index fit_height = 0;
-    Index fit_width = 0;
-    for (Index i = begin; i < end; ++i) {
-      ImageFile& file = *good[static_cast<std::size_t>(i)];
-      try {
-        ImageSet image = decode_image(read_bytes(file.path, kMostImageBytes), limits, {height, width});
-        if (image.channels != channels) image = with_channels(image, channels);
-        if (image.height == height && image.width == width) {
-          std::copy(image.pixels.begin(), image.pixels.end(), set.image(i));
-          continue;
-        }
-        if (!fit || image.height != fit_height || image.width != fit_width) {
-          fit.emplace(image.height, image.width, channels, height, width);
-          fit_height = image.height;
-          fit_width = image.width;
-        }
-        (*fit)(image.image(0), set.image(i));
-      } catch (const InputError& error) {
-        file.state = ImageFile::State::kBroken;
-        file.reason = error.what();
-      }
-    }
-  });
-  // Close the gaps that broken files left.
-  for (std::size_t i = 0; i < good.size(); ++i) {
-    if (good[i]->state != ImageFile::State::kGood) continue;
-    if (set.count != static_cast<Index>(i)) {
-      std::copy_n(set.image(static_cast<Index>(i)), set.image_bytes(), set.image(set.count));
-    }
-    if (good[i]->label >= 0) set.labels.push_back(good[i]->label);
-    ++set.count;
-  }
-  set.pixels.resize(static_cast<std::size_t>(set.count * set.image_bytes()));
-  return set;
-}
-
-// True when every pixel of a colour set is grey.
-inline bool is_grey(const ImageSet& set) {
-  if (set.channels != 3) return false;
-  for (std::size_t i = 0; i < set.pixels.size(); i += 3) {
-    if (set.pixels[i] != set.pixels[i + 1] || set.pixels[i] != set.pixels[i + 2]) return false;
-  }
-  return true;
+  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in.get()));
+  file.bytes = static_cast<Index>(size);
+  scan_header(file, bytes, limits);
 }
 
 // Images of at most this side are used as stored; larger or mixed ones become squares of at most
@@ -176,31 +102,36 @@ inline void scan_files(std::vector<ImageFile>& files, const ImageLimits& limits)
   parallel_for(static_cast<Index>(files.size()), 16, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       ImageFile& file = files[static_cast<std::size_t>(i)];
-      if (file.state == ImageFile::State::kGood) scan_image_file(file, limits);
+      // Shards were read once already, to know what is in them.
+      if (file.state == ImageFile::State::kGood && file.shard == nullptr) scan_image_file(file, limits);
     }
   });
 }
 
 // The files of a data set whose headers are read: classes that can be learnt, or, where no labels are needed, all
-// images there are.
-inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const DataOptions& options, Dataset& data) {
+// images there are. `split`: test images are taken from the training images where there are no others.
+inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const DataOptions& options, Dataset& data,
+                                     bool split = true) {
+  const std::optional<ShardFolder> shards = shard_folder(folder, options);
   try {
-    FolderFiles files = list_classes(folder, options, data);
+    FolderFiles files = shards ? list_shards(*shards, options, data) : list_classes(folder, options, data);
     for (std::vector<ImageFile>* part : files.parts()) scan_files(*part, options.limits);
     check_broken(folder, files, options.max_broken);
     // One to learn from, one to validate on, one to test on where we make the split.
     check_class_sizes(files, files.is_split_here() ? 3 : 2);
     check_losses(files, options.max_broken);
-    if (files.is_split_here()) split_off_test(files, options.seed, data.notes);
-    require_classes(any_good(files.test), files.test_root.string(), ": no PNG or JPEG image for testing");
-    for (const auto& path : files.class_folders) data.class_names.push_back(path.filename().string());
+    if (files.is_split_here() && split) split_off_test(files, options.seed, data.notes);
+    require_classes(any_good(files.test) || !split, files.test_root.string(), ": no PNG or JPEG image for testing");
+    if (!shards)
+      for (const auto& path : files.class_folders) data.class_names.push_back(path.filename().string());
     return files;
   } catch (const NoClasses& error) {
     if (options.labels) throw;
     data.account = {};
+    data.class_names.clear();
     data.notes = {message("used without labels: ", error.what())};
   }
-  FolderFiles files = list_tree(folder, options);
+  FolderFiles files = shards ? list_shard_images(*shards, options, data) : list_tree(folder, options);
   scan_files(files.train, options.limits);
   check_broken(folder, files, options.max_broken);
   require_input(any_good(files.train), folder.string(), ": no PNG or JPEG image", what_else(files, -1));
@@ -231,32 +162,67 @@ inline CommonFormat common_format(const std::vector<std::vector<ImageFile>*>& pa
   return out;
 }
 
+// What is still to be checked once all images of a folder are decoded: some of what looked well could not be.
+inline void check_decoded(const std::filesystem::path& folder, const FolderFiles& files, const DataOptions& options) {
+  check_broken(folder, files, options.max_broken);
+  check_class_sizes(files, 2);
+  check_losses(files, options.max_broken);
+  require_input(any_good(files.train), folder.string(), ": no image can be decoded");
+  require_input(files.class_folders.empty() || any_good(files.test), files.test_root.string(),
+                ": no image for testing can be decoded");
+}
+
+inline constexpr const char* kAllGrey = "all images are grey, though stored in colour: one channel is used";
+
+// Decodes into memory.
+inline void decode_parts(const std::filesystem::path& folder, FolderFiles& files, const ImageSet& empty,
+                         const DataOptions& options, Dataset& data) {
+  data.train = decode_files(files.train, empty, options);
+  data.test = decode_files(files.test, empty, options);
+  data.unlabeled = decode_files(files.unlabeled, empty, options);
+  check_decoded(folder, files, options);
+  make_account(folder, files, data.account);
+  const auto has_colour = [](const ImageSet& set) { return set.count > 0 && !is_grey(set); };
+  if (empty.channels == 1 || has_colour(data.train) || has_colour(data.test) || has_colour(data.unlabeled)) return;
+  for (ImageSet* set : {&data.train, &data.test, &data.unlabeled}) *set = with_channels(*set, 1);
+  data.notes.emplace_back(kAllGrey);
+}
+
+// Decodes into the file of a cache.
+inline void decode_parts(const std::filesystem::path& folder, FolderFiles& files, ImageCacheWriter& cache,
+                         const DataOptions& options, Dataset& data) {
+  data.train = cache.decode(0, files.train);
+  data.test = cache.decode(1, files.test);
+  data.unlabeled = cache.decode(2, files.unlabeled);
+  check_decoded(folder, files, options);
+  make_account(folder, files, data.account);
+  const bool to_grey = data.train.channels == 3 && cache.all_grey();
+  if (to_grey) data.notes.emplace_back(kAllGrey);
+  cache.publish(data, to_grey);
+}
+
 inline Dataset load_image_folder(const std::filesystem::path& folder, const DataOptions& options) {
+  const ImageCaches caches(folder, options);
+  if (std::optional<Dataset> cached = caches.find()) return *std::move(cached);
   Dataset data;
   data.name = folder_name(folder);
   FolderFiles files = scan_image_folder(folder, options, data);
-  const bool tree = files.class_folders.empty();
-  const std::vector<std::vector<ImageFile>*> parts = files.parts();
-  const auto [empty, fitted] = common_format(parts, options.image_size);
-  data.train = decode_files(files.train, empty, options.limits);
-  data.test = decode_files(files.test, empty, options.limits);
-  data.unlabeled = decode_files(files.unlabeled, empty, options.limits);
-  check_broken(folder, files, options.max_broken);
-  check_class_sizes(files, 2);  // some of what looked well could not be decoded
-  check_losses(files, options.max_broken);
-  require_input(any_good(files.train), folder.string(), ": no image can be decoded");
-  require_input(tree || any_good(files.test), files.test_root.string(), ": no image for testing can be decoded");
-  make_account(folder, files, data.account);
+  const auto [empty, fitted] = common_format(files.parts(), options.image_size);
   if (fitted)
     data.notes.push_back(
         message("images of other sizes were resized and cropped to ", empty.height, " x ", empty.width));
-  const auto has_colour = [](const ImageSet& set) { return set.count > 0 && !is_grey(set); };
-  if (empty.channels == 3 && !has_colour(data.train) && !has_colour(data.test) && !has_colour(data.unlabeled)) {
-    data.train = with_channels(data.train, 1);
-    data.test = with_channels(data.test, 1);
-    data.unlabeled = with_channels(data.unlabeled, 1);
-    data.notes.emplace_back("all images are grey, though stored in colour: one channel is used");
+  std::array<Index, kCacheParts> images{};
+  for (std::size_t part = 0; part < kCacheParts; ++part) images[part] = std::ssize(good_files(*files.parts()[part]));
+  const Index all = images[0] + images[1] + images[2];
+  if (!caches.wanted(static_cast<double>(all) * static_cast<double>(empty.image_bytes()))) {
+    decode_parts(folder, files, empty, options, data);
+    return data;
   }
+  const CachePlace place = caches.place_of(files);
+  ImageCacheWriter cache(place, empty, images, options);
+  if (!cache.is_there()) decode_parts(folder, files, cache, options, data);
+  data = caches.open(place);
+  if (cache.kept() > 0) data.notes.push_back(message(cache.kept(), " of them were decoded by a run that was stopped"));
   return data;
 }
 

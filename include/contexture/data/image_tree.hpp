@@ -22,6 +22,12 @@
 
 namespace contexture::detail {
 
+// A tar file of images.
+struct Shard {
+  std::filesystem::path path;
+  Index bytes = 0;
+};
+
 struct ImageFile {
   enum class State {
     kGood,
@@ -40,8 +46,18 @@ struct ImageFile {
   std::int32_t group = -1;  // the listed folder that it is of; -1: none
   State state = State::kGood;
   ImageHeader header;
-  std::string reason;  // why broken
-  Index count = 1;     // files that a folder stands for
+  std::string reason;            // why broken
+  Index count = 1;               // files that a folder stands for
+  const Shard* shard = nullptr;  // that it is a member of; `path` is then its name there, and short: there are millions
+  Index offset = 0;              // of its first byte in the shard
+  Index bytes = 0;               // likewise, how many
+
+  void set_broken(State how, std::string why) {
+    state = how;
+    reason = std::move(why);
+    if (shard != nullptr) path = shard->path / path;
+    shard = nullptr;
+  }
 };
 
 inline bool is_hidden(const std::filesystem::path& path) { return path.filename().string().starts_with('.'); }

@@ -252,7 +252,7 @@ class PatchSampler {
     return bytes;
   }
 
-  static void append(const std::vector<std::uint8_t>& bytes, std::vector<std::uint8_t>& to) {
+  static void append(const std::vector<std::uint8_t>& bytes, Pixels& to) {
     to.insert(to.end(), bytes.begin(), bytes.end());
   }
 

@@ -213,7 +213,7 @@ inline constexpr int kMany = 1'000'000'000;
 inline std::vector<ExperimentSetting> common_settings() {
   using C = ExperimentConfig;
   return {
-      text("data", "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images", &C::data),
+      text("data", "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards", &C::data),
       number("image-size", "side of the square images in pixels; 0: as stored", &C::image_size, 0, 1024),
       number("train-images", "training images used; 0: all", &C::train_images, 0, kMany),
       number("test-images", "test images used; 0: all", &C::test_images, 0, kMany),

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// The pixels of a set of images: in memory, or in a file that is mapped, so that a set may be larger than memory. Who
+// reads does not see which.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "contexture/core/error.hpp"
+#include "contexture/core/mapped_file.hpp"
+
+namespace contexture {
+
+/// Bytes as a std::vector has them, or a part of a mapped file. Copies of the latter share its memory. What changes
+/// their number brings them into memory first.
+class Pixels {
+ public:
+  using value_type = std::uint8_t;
+
+  Pixels() = default;
+  Pixels(std::vector<std::uint8_t> bytes) : owned_(std::move(bytes)) {}
+  Pixels(std::initializer_list<std::uint8_t> bytes) : owned_(bytes) {}
+  Pixels(const std::uint8_t* first, const std::uint8_t* last) : owned_(first, last) {}
+  /// Bytes [offset, offset + size) of the file. Throws std::invalid_argument where it has fewer.
+  Pixels(std::shared_ptr<const MappedFile> file, std::size_t offset, std::size_t size) : file_(std::move(file)) {
+    require(offset <= file_->size() && size <= file_->size() - offset, "Pixels: ", size, " bytes from ", offset,
+            " of a file of ", file_->size());
+    mapped_ = file_->data() + offset;
+    mapped_size_ = size;
+  }
+
+  [[nodiscard]] bool is_mapped() const { return file_ != nullptr; }
+  [[nodiscard]] std::size_t size() const { return is_mapped() ? mapped_size_ : owned_.size(); }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] const std::uint8_t* data() const { return is_mapped() ? mapped_ : owned_.data(); }
+  [[nodiscard]] std::uint8_t* data() { return is_mapped() ? mapped_ : owned_.data(); }
+  [[nodiscard]] const std::uint8_t* begin() const { return data(); }
+  [[nodiscard]] const std::uint8_t* end() const { return data() + size(); }
+  [[nodiscard]] std::uint8_t* begin() { return data(); }
+  [[nodiscard]] std::uint8_t* end() { return data() + size(); }
+  [[nodiscard]] const std::uint8_t& operator[](std::size_t i) const { return data()[i]; }
+  [[nodiscard]] std::uint8_t& operator[](std::size_t i) { return data()[i]; }
+
+  void resize(std::size_t size) { in_memory().resize(size); }
+  void reserve(std::size_t size) { in_memory().reserve(size); }
+  void clear() { *this = Pixels(); }
+  void push_back(std::uint8_t byte) { in_memory().push_back(byte); }
+  void pop_back() { in_memory().pop_back(); }
+  template <class Iterator>
+  void assign(Iterator first, Iterator last) {
+    *this = Pixels(std::vector<std::uint8_t>(first, last));
+  }
+  void assign(std::size_t size, std::uint8_t byte) { *this = Pixels(std::vector<std::uint8_t>(size, byte)); }
+  /// Before `place`, of these bytes.
+  template <class Iterator>
+  void insert(const std::uint8_t* place, Iterator first, Iterator last) {
+    const std::ptrdiff_t at = place - data();
+    std::vector<std::uint8_t>& bytes = in_memory();
+    bytes.insert(bytes.begin() + at, first, last);
+  }
+  void insert(const std::uint8_t* place, std::size_t count, std::uint8_t byte) {
+    const std::ptrdiff_t at = place - data();
+    std::vector<std::uint8_t>& bytes = in_memory();
+    bytes.insert(bytes.begin() + at, count, byte);
+  }
+
+  friend bool operator==(const Pixels& a, const Pixels& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
+
+ private:
+  std::vector<std::uint8_t>& in_memory() {
+    if (is_mapped()) {
+      owned_.assign(mapped_, mapped_ + mapped_size_);
+      file_.reset();
+    }
+    return owned_;
+  }
+
+  std::vector<std::uint8_t> owned_;
+  std::shared_ptr<const MappedFile> file_;  // none: owned_ has them
+  std::uint8_t* mapped_ = nullptr;
+  std::size_t mapped_size_ = 0;
+};
+
+}  // namespace contexture
