@@ -108,7 +108,7 @@ if(CONTEXTURE_BUILD_EXAMPLES)
     endif()
     add_test(NAME ${name} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/programs/run.sh"
       $<TARGET_FILE_DIR:contexture_program> $<TARGET_FILE:check_outputs> ${case})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 600 COST 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1200 COST 300)
   endforeach()
 endif()
 

@@ -66,8 +66,6 @@ class PlainNet final : public Backbone<T> {
     return total;
   }
 
-  const Tensor<T>* first_filters() const override { return &convs_.front().weight().value(); }
-
   std::unique_ptr<Backbone<T>> clone() const override {
     return std::make_unique<PlainNet>(with_state_of(*this, PlainNet(options_, Rng())));
   }

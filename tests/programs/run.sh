@@ -28,7 +28,7 @@ tiny=(--preset quick --train-images 240 --test-images 48 --image-size 24 --width
 # succeeds COMMAND...: exit status 0 and nothing on stderr.
 succeeds() {
   local status=0
-  timeout 300 "$@" >stdout 2>stderr || status=$?
+  timeout 600 "$@" >stdout 2>stderr || status=$?
   if ((status != 0)) || [[ -s stderr ]]; then
     complain "status $status, stderr below: $*"
     cat stderr
@@ -193,7 +193,7 @@ case_time() {
   # What it says would do is enough, with room for a machine that others use as well.
   plan=$(sed 's/.* takes //' stderr)
   [[ $plan != *m ]] || plan=$((60 * ${plan%m}))s
-  plan=$((3 * ${plan%s}))s
+  plan=$((2 * ${plan%s}))s
   succeeds "$programs/experiments" "${small[@]}" --time "$plan" --out out || return
   grep -qE '^plan +[0-9]+[sm] \(--time\): about ' stdout || complain "does not tell the plan: $(cat stdout)"
   grep -qE '^ +pre-training by simclr, [0-9.]+ passes over the images, [0-9,]{5,} steps: ' stdout || complain "no plan of pre-training"

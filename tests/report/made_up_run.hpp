@@ -54,10 +54,6 @@ struct Run {
       }
       e.variance_shares = {0.61, 0.2};
       e.neighbour_precision = 0.25 * static_cast<double>(view.encoders.size());
-      e.filters = 4;
-      e.filter_side = 3;
-      e.filter_channels = 3;
-      for (int i = 0; i < 4 * 27; ++i) e.filter_values.push_back(static_cast<float>(i % 9) - 4);
     }
     out.embedding = view;
     return out;

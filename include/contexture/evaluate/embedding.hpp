@@ -92,18 +92,6 @@ inline void fill_map(const Tensor<float>& points, EncoderView& view) {
   for (std::size_t c = 0; c < shares.size(); ++c) view.variance_shares[c] = shares[c];
 }
 
-// The filters of the first layer, where the network has such.
-inline void fill_filters(const Backbone<float>& encoder, EncoderView& view) {
-  if (const Tensor<float>* weight = encoder.first_filters()) {  // (R,R,C,K)
-    view.filter_side = dim(*weight, 0);
-    view.filter_channels = dim(*weight, 2);
-    view.filters = dim(*weight, 3);
-    for (Index k = 0; k < view.filters; ++k)
-      for (Index i = 0; i < view.filter_side * view.filter_side * view.filter_channels; ++i)
-        view.filter_values.push_back(weight->data()[i * view.filters + k]);
-  }
-}
-
 }  // namespace detail
 
 /// The views of the encoders on a set of images, by the globally averaged features of the last stage and cosine
@@ -131,7 +119,6 @@ inline void fill_filters(const Backbone<float>& encoder, EncoderView& view) {
       view.neighbour_precision = static_cast<double>(same) / static_cast<double>(around.size());
     }
     detail::fill_map(select_rows(features, out.mapped), view);
-    detail::fill_filters(*named.encoder, view);
     out.encoders.push_back(std::move(view));
   }
   return out;

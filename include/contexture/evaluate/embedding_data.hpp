@@ -16,8 +16,6 @@ struct EncoderView {
   std::vector<float> x, y;                  ///< one a mapped image: first and second principal component
   std::array<double, 2> variance_shares{};  ///< of the two components, 0..1
   double neighbour_precision = 0;           ///< neighbours of the mapped images that have the image's class, 0..1
-  std::int64_t filters = 0, filter_side = 0, filter_channels = 0;
-  std::vector<float> filter_values;  ///< (filters, side, side, channels), first layer
 };
 
 /// The same images through several encoders, for comparison.

@@ -65,10 +65,6 @@ class Backbone : public UnaryModule<T> {
     return stage;
   }
 
-  /// Weights (R,R,in_channels,K) of the square convolution that reads the image, for pictures; null where the network
-  /// begins with something else.
-  [[nodiscard]] virtual const Tensor<T>* first_filters() const { return nullptr; }
-
   /// Channels of the last feature map.
   [[nodiscard]] Index feature_channels() const { return stage_channels().back(); }
 };

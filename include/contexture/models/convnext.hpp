@@ -134,8 +134,6 @@ class ConvNext final : public StagedBackbone<T> {
     return total;
   }
 
-  [[nodiscard]] const Tensor<T>* first_filters() const override { return &stem_.weight().value(); }
-
   [[nodiscard]] std::unique_ptr<Backbone<T>> clone() const override {
     return std::make_unique<ConvNext>(with_state_of(*this, ConvNext(this->description(), Rng())));
   }

@@ -28,8 +28,6 @@ class ResidualNetwork : public StagedBackbone<T> {
     return total;
   }
 
-  [[nodiscard]] const Tensor<T>* first_filters() const final { return &stem_.weight().value(); }
-
  protected:
   ResidualNetwork(const BackboneDescription& options, const StageLayout& layout, const Rng& rng)
       : StagedBackbone<T>(options, layout),
