@@ -169,7 +169,7 @@ TEST_CASE("image cache: trees, shards, broken images and grey ones") {
   CHECK(grey_in_memory.account.left_out_files() == 3);
   require_same(grey_in_memory, load_dataset(grey, through(cache / "grey")));
   require_same(grey_in_memory, load_dataset(grey, through(cache / "grey")));
-#if defined(CONTEXTURE_WITH_ARCHIVE)
+#if !defined(CONTEXTURE_WITHOUT_ARCHIVE)
   for (int s = 0; s < 5; ++s)
     files::write(folder / ("shards/train-" + std::to_string(s) + ".tar"),
                  files::tar(files::samples(40 * s, 40 + s, 3)));

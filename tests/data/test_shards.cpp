@@ -14,7 +14,7 @@
 #include "data/tar_files.hpp"
 #include "support/catch.hpp"
 
-#if defined(CONTEXTURE_WITH_ARCHIVE)
+#if !defined(CONTEXTURE_WITHOUT_ARCHIVE)
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;

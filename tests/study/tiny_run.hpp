@@ -2,8 +2,11 @@
 // Whole experiments in seconds: tiny images, a tiny network.
 #pragma once
 
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -50,12 +53,22 @@ struct StopAfter : Progress {
   int left_;
 };
 
-// Files of weights of a run, by name.
+// The tensors of a safetensors file: what comes behind its header.
+inline std::string tensors_of(const std::string& file) {
+  std::uint64_t header = 0;
+  if (file.size() >= sizeof(header)) std::memcpy(&header, file.data(), sizeof(header));
+  if (header == 0 || header > file.size() - sizeof(header)) throw std::runtime_error("tensors_of: no safetensors file");
+  return file.substr(sizeof(header) + header);
+}
+
+// Weights that a run left, by file; without what the file says of where they come from.
 inline std::map<std::string, std::string> weights_in(const std::filesystem::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (!entry.path().filename().string().starts_with("checkpoint."))
-      files[entry.path().filename()] = runs::bytes_of(entry.path());
+      files[entry.path().filename()] = entry.path().extension() == ".safetensors"
+                                           ? tensors_of(runs::bytes_of(entry.path()))
+                                           : runs::bytes_of(entry.path());
   return files;
 }
 

@@ -26,7 +26,7 @@
 
 namespace contexture {
 
-#if defined(CONTEXTURE_WITH_ARCHIVE)
+#if !defined(CONTEXTURE_WITHOUT_ARCHIVE)
 
 /// One tar file, member by member. Throws InputError, naming it, where it cannot be written.
 class ShardWriter {
@@ -115,7 +115,7 @@ class ShardWriter {
  public:
   explicit ShardWriter(const std::filesystem::path& path) {
     throw InputError(
-        message(path.string(), ": cannot be written: this program was built without CONTEXTURE_WITH_ARCHIVE"));
+        message(path.string(), ": cannot be written: this program was built with CONTEXTURE_WITHOUT_ARCHIVE"));
   }
   void add(const std::string&, std::span<const std::uint8_t>) {}
   void close() {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The one seam to tar files: libarchive, where CONTEXTURE_WITH_ARCHIVE is defined (a CMake option of the same name, on
-// by default); else they are refused. A plain tar keeps each file in one piece, so that members are read like files
-// once it is known where they lie.
+// The one seam to tar files: libarchive; where CONTEXTURE_WITHOUT_ARCHIVE is defined (CMake:
+// CONTEXTURE_WITH_ARCHIVE=OFF) they are refused. A plain tar keeps each file in one piece, so that members are read
+// like files once it is known where they lie.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 #include <system_error>
 #include <vector>
 
-#if defined(CONTEXTURE_WITH_ARCHIVE)
+#if !defined(CONTEXTURE_WITHOUT_ARCHIVE)
 #include <archive.h>
 #include <archive_entry.h>
 #endif
@@ -38,7 +38,7 @@ struct TarMember {
 // Gets a member and its first bytes, of which the reader was told how many it may have.
 using TarVisitor = std::function<void(const TarMember&, std::span<const std::uint8_t>)>;
 
-#if defined(CONTEXTURE_WITH_ARCHIVE)
+#if !defined(CONTEXTURE_WITHOUT_ARCHIVE)
 
 // Whether the file ends with tar's mark of the end, 1024 zeros: one that was cut off between two members does not.
 inline bool has_tar_end(const std::filesystem::path& path, Index size) {
@@ -98,7 +98,7 @@ inline void for_each_tar_member(const std::filesystem::path& path, std::size_t f
 
 inline void for_each_tar_member(const std::filesystem::path& path, std::size_t, const TarVisitor&) {
   throw InputError(
-      message(path.string(), ": tar files cannot be read: this program was built without CONTEXTURE_WITH_ARCHIVE"));
+      message(path.string(), ": tar files cannot be read: this program was built with CONTEXTURE_WITHOUT_ARCHIVE"));
 }
 
 #endif
