@@ -1210,8 +1210,8 @@ case_mpi_refused() {
   mpi_fails 1 'process 1 has seed 2, process 0 has 1:' -n 1 "${run[@]}" --seed 1 : -n 1 "${run[@]}" --seed 2
   mpi_fails 1 'process 2 has precision bfloat16, process 0 has float32' -n 2 "${run[@]}" --precision float32 : \
     -n 1 "${run[@]}" --precision bfloat16
-  cp "$programs/pretrain" another && printf 'x' >>another
-  mpi_fails 1 'process 1 has program [0-9a-f]+, process 0 has' -n 1 "${run[@]}" : -n 1 ./another "${tiny[@]}" --out out
+  mkdir another && cp "$programs/pretrain" another && printf 'x' >>another/pretrain
+  mpi_fails 1 'process 1 has program [0-9a-f]+, process 0 has' -n 1 "${run[@]}" : -n 1 another/pretrain "${tiny[@]}" --out out
   "$samples" . || complain "sample_files"
   cp -r data/one-class/apple pictures && cp -r pictures others && cp others/2.png others/3.png
   run=("$programs/pretrain" --preset quick --width 4 --pretrain-epochs 2 --image-size 24 --pretrain-batch-size 8 --out out)

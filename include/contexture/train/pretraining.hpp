@@ -145,7 +145,7 @@ inline FitState pretrain(Backbone<float>& encoder, PretextTask<float>& task, con
   detail::check_image_set("pretrain", images.set);
   detail::check_training("pretrain", options, images.of_set());
   if (images.more != nullptr && images.more->count > 0)
-    detail::check_processes("pretrain", std::min(options.batch, images.more->count));
+    detail::check_processes(std::min(options.batch, images.more->count));
   require(options.evaluate_at.empty() || !images.validation.empty(),
           "pretrain: to be evaluated, but PretrainImages::validation has no images");
   detail::PretrainTask training(encoder, task, images, options.batch, rng);

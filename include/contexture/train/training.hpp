@@ -51,8 +51,8 @@ struct TrainingOptions {
 namespace detail {
 
 // Each process has an image of every batch.
-inline void check_processes(const char* who, Index batch) {
-  require_input(batch >= process_group().size(), who, ": batches of ", batch, " images for ", process_group().size(),
+inline void check_processes(Index batch) {
+  require_input(batch >= process_group().size(), "batches of ", batch, " images for ", process_group().size(),
                 " processes, expected an image for each: start fewer, or take larger batches");
 }
 
@@ -61,7 +61,7 @@ inline void check_training(const char* who, const TrainingOptions& o, Index imag
   require(images >= 1, who, ": no images to learn from");
   require(o.steps >= 0 && o.batch >= 1, who, ": ", o.steps, " steps of ", o.batch,
           " images, expected 0 or more of 1 or more");
-  check_processes(who, std::min(o.batch, images));
+  check_processes(std::min(o.batch, images));
   require(std::isfinite(o.learning_rate) && o.learning_rate >= 0 && o.warmup >= 0 && o.warmup <= 1, who,
           ": learning rate ", o.learning_rate, ", warm-up ", o.warmup, ", expected 0 or more, and 0 to 1");
 }
