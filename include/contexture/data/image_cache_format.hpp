@@ -168,7 +168,7 @@ inline void parse_cache_end(std::span<const std::uint8_t> bytes, Dataset& data) 
         labels <= rest.size() / sizeof(std::int32_t) && (labels == 0 || labels == static_cast<std::size_t>(set->count)),
         "its labels are damaged");
     set->labels.resize(labels);
-    std::memcpy(set->labels.data(), rest.data(), labels * sizeof(std::int32_t));
+    if (labels > 0) std::memcpy(set->labels.data(), rest.data(), labels * sizeof(std::int32_t));
     rest = rest.subspan(labels * sizeof(std::int32_t));
   }
 }
