@@ -175,7 +175,7 @@ TEST_CASE("label_next: the same whatever the threads, a sample of many, nonsense
                     Catch::Matchers::ContainsSubstring("label_next: features (24,"));
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // a minute there, for nothing that the others do not run
+#if !defined(CONTEXTURE_POOL_BYPASS)  // AddressSanitizer: a minute there, for nothing that the others do not run
 TEST_CASE("label_next: labels bring more than as many drawn at random", "[label_next]") {
   // Seeds that nothing was chosen on; the method's options were, on seeds 1 to 5, see below.
   std::vector<double> more;

@@ -64,7 +64,7 @@ void in_child(const char* what, Body body) {
 
 }  // namespace
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(CONTEXTURE_POOL_BYPASS)  // AddressSanitizer, of either compiler
 // In a child the parent's threads are gone, and what only they could reach: no leak of ours.
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
