@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Command 2: builds and runs every test: all of them optimised (preset test), then the rooms' tests under AddressSanitizer
-# and UBSan: with clang (preset clang) where clang++ is installed, else with g++ (preset sanitize). clang is not among the
-# requirements: it costs half a gigabyte, and nobody needs it to use the library; developers and CI have it.
+# Command 2: builds and runs every test: first all (preset test: kernels optimised as for users, all else less, which builds
+# faster), then the rooms' tests under AddressSanitizer and UBSan: with clang (preset clang) where clang++ is installed,
+# else with g++ (preset sanitize). clang is not among the requirements: it costs half a gigabyte, and nobody needs it to
+# use the library; developers and CI have it.
 # The last line is `N passed, N failed`; the exit status is 1 if anything failed.
 set -uo pipefail
 

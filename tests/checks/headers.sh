@@ -11,8 +11,8 @@ set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 export HEADER_COMPILE="$*"
 cd "$root/include"
-bases=(contexture/core/tensor.hpp contexture/nn/safetensors.hpp contexture/autograd/autograd.hpp contexture/models/heads.hpp
-  contexture/models/image_classifier.hpp contexture/study/config.hpp)  # the later the more of what they bring
+bases=(contexture/core/tensor.hpp contexture/data/image_folder.hpp contexture/report/json.hpp contexture/nn/safetensors.hpp contexture/autograd/autograd.hpp contexture/models/heads.hpp
+  contexture/models/image_classifier.hpp contexture/study/config.hpp contexture/study/phases.hpp)  # the later the more of what they bring
 
 mapfile -t headers < <(find contexture -name '*.hpp' ! -name '*-inl.hpp' ! -name for_each_isa.hpp | sort)
 ((${#headers[@]} > 0))

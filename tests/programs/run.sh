@@ -180,11 +180,12 @@ case_pretext_options() {
 
 # A time instead of passes: the plan is told, kept as settings, done in about that time, and gone on with.
 case_time() {
-  local small=(--train-images 240 --test-images 48 --image-size 16 --batch-size 32 --pretrain-batch-size 32 --evaluations 4)
+  local small=(--train-images 240 --test-images 48 --image-size 16 --batch-size 32 --pretrain-batch-size 32 --evaluations 4
+    --width 4 --fractions 1,0.5)
   local plan pid status=0
   succeeds "$programs/experiments" "${small[@]}" --dry-run --epochs 7 --out short || return
   grep -qE '^plan +as configured: about [0-9]' stdout || complain "no plan of what is configured: $(cat stdout)"
-  grep -qE '^ +6 classifiers of [0-9,]+ to [0-9,]+ steps: ' stdout || complain "no plan of the classifiers: $(cat stdout)"
+  grep -qE '^ +4 classifiers of [0-9,]+ to [0-9,]+ steps: ' stdout || complain "no plan of the classifiers: $(cat stdout)"
   [[ ! -e short ]] || complain "--dry-run creates the --out folder"
   fails 2 'experiments: .*--resume' "$programs/experiments" "${small[@]}" --dry-run --resume --out short
   fails 2 '^experiments: --time: 1s is too short: the shortest run here, .* takes [0-9.]+[smh]$' \
@@ -197,9 +198,9 @@ case_time() {
   succeeds "$programs/experiments" "${small[@]}" --time "$plan" --out out || return
   grep -qE '^plan +[0-9]+[sm] \(--time\): about ' stdout || complain "does not tell the plan: $(cat stdout)"
   grep -qE '^ +pre-training by simclr, [0-9.]+ passes over the images, [0-9,]{5,} steps: ' stdout || complain "no plan of pre-training"
-  grep -qE '^ +6 classifiers of [0-9,]{3,} to [0-9,]{3,} steps(, and [0-9]+ further arms)?: ' stdout || complain "no plan of the classifiers"
+  grep -qE '^ +4 classifiers of [0-9,]{3,} to [0-9,]{3,} steps(, and [0-9]+ further arms)?: ' stdout || complain "no plan of the classifiers"
   if grep -q '^time' out/config.ini; then complain "config.ini has a time"; fi
-  check out
+  check out --fractions 1,0.5
   succeeds "$programs/pretrain" --config out/config.ini --fractions none --out again || return
   cmp -s out/encoder.safetensors again/encoder.safetensors || complain "config.ini gives another encoder"
   # Images of one's own, and nothing that says how long: ten minutes, and the same run when it goes on.
