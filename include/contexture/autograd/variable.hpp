@@ -64,7 +64,7 @@ class Variable;
 
 namespace detail {
 
-// Sees every op of its thread while it is set, whether the tape is on or not; nn/trace.hpp writes networks down by it.
+// Sees every op of its thread while it is set, whether the tape is on or not; nn/trace.hpp and nn/summary.hpp write networks down by it.
 template <class T>
 class OpObserver {
  public:
@@ -178,9 +178,6 @@ class Variable {
 
   // For writing ops (also outside the library): the shared value, to be saved for backward.
   [[nodiscard]] std::shared_ptr<const Tensor<T>> saved() const { return body().full(); }
-
-  // What it was made of, for who walks the graph; null where nothing was recorded.
-  [[nodiscard]] std::shared_ptr<const detail::Node<T>> history() const { return defined() ? body_->node : nullptr; }
 
   // The same of a value that is stored as bfloat16; null for any other.
   [[nodiscard]] const std::shared_ptr<const Tensor<bfloat16>>& saved_reduced() const { return body().reduced; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A network told op by op: what a forward pass of it records, with shapes, parameters, multiply-adds and memory. It is
-// read off the graph, so that it holds for any module, whatever its forward() does.
+// written down while the pass runs, so that it holds for any module, whatever its forward() does.
 #pragma once
 
 #include <algorithm>
@@ -8,10 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
@@ -43,71 +44,94 @@ namespace detail {
 // Scalars of a result times those that each is a sum over. Of a weight (..., outputs) these are size / outputs; a
 // transposed convolution adds from the input's side instead.
 template <class T>
-std::int64_t multiply_adds_of(const Node<T>& node) {
-  const std::string_view op = node.name;
+std::int64_t multiply_adds_of(std::string_view op, std::span<const Variable<T>> inputs, const Shape& result) {
   if (op != "conv2d" && op != "linear" && op != "conv_transpose2d" && op != "matmul") return 0;
-  if (node.inputs.size() < 2 || node.inputs[0] == nullptr || node.inputs[1] == nullptr) return 0;
-  const Shape& x = node.inputs[0]->shape;
-  const Shape& w = node.inputs[1]->shape;
-  const auto scalars = [](const Shape& shape) {
-    std::int64_t n = 1;
-    for (const std::size_t extent : shape) n *= static_cast<std::int64_t>(extent);
-    return n;
-  };
+  const Shape& x = inputs[0].shape();
+  const Shape& w = inputs[1].shape();
+  const auto scalars = [](const Shape& shape) { return static_cast<std::int64_t>(element_count(shape)); };
   if (scalars(w) == 0 || scalars(x) == 0) return 0;
-  if (op == "matmul") return scalars(node.shape) * static_cast<std::int64_t>(x.back());
-  return scalars(op == "conv_transpose2d" ? x : node.shape) * (scalars(w) / static_cast<std::int64_t>(w.back()));
+  if (op == "matmul") return scalars(result) * static_cast<std::int64_t>(x.back());
+  return scalars(op == "conv_transpose2d" ? x : result) * (scalars(w) / static_cast<std::int64_t>(w.back()));
 }
+
+// Collects the ops of this thread while it lives.
+template <class T>
+class OpCollector final : public OpObserver<T> {
+ public:
+  struct Seen {
+    OpSummary op;
+    std::size_t bytes;  // of the result
+    std::vector<const void*> inputs;
+    const void* result;
+  };
+
+  OpCollector() { op_observer<T>() = this; }
+  ~OpCollector() override { op_observer<T>() = nullptr; }
+  OpCollector(const OpCollector&) = delete;
+  OpCollector& operator=(const OpCollector&) = delete;
+
+  void see(const OpName& op, std::span<const Variable<T>> inputs, const Variable<T>& result) override {
+    const Shape& shape = result.shape();
+    const std::size_t bytes = element_count(shape) * (result.saved_reduced() != nullptr ? 2 : sizeof(T));
+    Seen seen{{op.name, "", shape, 0, multiply_adds_of(op.name, inputs, shape)}, bytes, {}, key(result)};
+    for (const Variable<T>& input : inputs)
+      if (input.defined()) seen.inputs.push_back(key(input));
+    ops_.push_back(std::move(seen));
+    kept_.push_back(result);
+  }
+
+  // Those that `result` needs, in their order.
+  [[nodiscard]] std::vector<Seen> ops_of(const Variable<T>& result) const {
+    std::set<const void*> needed{key(result)};
+    std::vector<Seen> out;
+    for (auto op = ops_.rbegin(); op != ops_.rend(); ++op) {
+      if (!needed.contains(op->result)) continue;
+      needed.insert(op->inputs.begin(), op->inputs.end());
+      out.push_back(*op);
+    }
+    std::reverse(out.begin(), out.end());
+    return out;
+  }
+
+  // What tells values apart while they live.
+  static const void* key(const Variable<T>& v) {
+    return v.saved_reduced() != nullptr ? static_cast<const void*>(v.saved_reduced().get()) : v.saved().get();
+  }
+
+ private:
+  std::vector<Seen> ops_;
+  std::vector<Variable<T>> kept_;  // so that no value takes another one's place
+};
 
 }  // namespace detail
 
-/// A forward pass of `module` over an input of that shape, batch included, in evaluation mode. Nothing else may use the
-/// module meanwhile: frozen parameters are unfrozen for the pass.
+/// A forward pass of `module` over an input of that shape, batch included, in evaluation mode.
 template <class T>
 [[nodiscard]] ModuleSummary summarize(UnaryModule<T>& module, const Shape& input) {
   ModuleSummary out;
-  std::vector<NamedParameter<T>> frozen;
-  std::map<const void*, std::string> names;
-  for (NamedParameter<T>& p : module.parameters()) {
-    const bool trained = p.variable.requires_grad();
-    if (!trained) {
-      p.variable.set_requires_grad(true);
-      frozen.push_back(p);
-    }
-    if (!names.emplace(p.variable.leaf(), p.name).second) continue;
+  std::map<const void*, std::pair<std::string, std::size_t>> parameters;  // name and size
+  for (const NamedParameter<T>& p : module.parameters()) {
+    const void* const key = detail::OpCollector<T>::key(p.variable);
+    if (!parameters.emplace(key, std::pair(p.name, p.variable.size())).second) continue;
     out.parameters += p.variable.size();
-    if (trained) out.trained += p.variable.size();
+    if (p.variable.requires_grad()) out.trained += p.variable.size();
   }
-  const auto freeze = [](std::vector<NamedParameter<T>>* list) {
-    for (NamedParameter<T>& p : *list) p.variable.set_requires_grad(false);
-  };
-  const std::unique_ptr<std::vector<NamedParameter<T>>, decltype(freeze)> again(&frozen, freeze);
-  const ModeGuard evaluation(false);
-  const Variable<T> y = module(Variable<T>(zeros<T>(input), true));
-
-  std::vector<const detail::Node<T>*> nodes;
-  std::set<const detail::Node<T>*> seen;
-  const auto root = y.history();
-  const auto visit = [&](const detail::Node<T>* node) {
-    if (node != nullptr && !node->leaf && seen.insert(node).second) nodes.push_back(node);
-  };
-  visit(root.get());
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-    for (const auto& from : nodes[i]->inputs) visit(from.get());
-  std::sort(nodes.begin(), nodes.end(), [](const auto* a, const auto* b) { return a->sequence < b->sequence; });
-
+  const Inference inference;
+  const Variable<T> x(zeros<T>(input));
+  const detail::OpCollector<T> collector;
+  const Variable<T> y = module(x);
   std::set<const void*> counted;
-  for (const detail::Node<T>* node : nodes) {
-    OpSummary op{node->name, "", node->shape, 0, detail::multiply_adds_of(*node)};
-    for (const auto& from : node->inputs) {
-      const auto name = from == nullptr ? names.end() : names.find(from.get());
-      if (name == names.end()) continue;
-      if (op.path.empty()) op.path = name->second.substr(0, name->second.rfind('.'));
-      if (counted.insert(name->first).second) op.parameters += element_count(from->shape);
+  for (auto& [op, bytes, inputs, result] : collector.ops_of(y)) {
+    for (const void* from : inputs) {
+      const auto found = parameters.find(from);
+      if (found == parameters.end()) continue;
+      const auto& [name, size] = found->second;
+      if (op.path.empty()) op.path = name.substr(0, name.rfind('.'));
+      if (counted.insert(from).second) op.parameters += size;
     }
     out.multiply_adds += op.multiply_adds;
-    out.activation_bytes += element_count(node->shape) * (node->reduced_backward != nullptr ? 2 : sizeof(T));
-    out.ops.push_back(std::move(op));
+    out.activation_bytes += bytes;
+    out.ops.push_back(op);
   }
   return out;
 }
