@@ -82,8 +82,8 @@ const std::vector<Bytes>& files_of(const Case& c) {
   std::vector<Bytes>& files = all[c.stored()];
   if (!files.empty()) return files;
   const Index drawn = std::min<Index>(c.width, 512);
-  const ImageSet images =
-      contexture::resize_and_crop(contexture::builtin_images(false, 0, kFiles, drawn), c.height, c.width);
+  const ImageSet images = contexture::resize_and_crop(
+      contexture::builtin_images(false, 0, kFiles, {.image_size = drawn}), c.height, c.width);
   for (Index i = 0; i < kFiles; ++i)
     files.push_back(c.format == "jpeg" ? encode_jpeg(images.image(i), c.height, c.width)
                                        : contexture::encode_png(images.image(i), c.height, c.width, 3));

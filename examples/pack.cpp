@@ -45,7 +45,7 @@ namespace fs = std::filesystem;
 
 struct PackCommandLine {
   std::string data, out;
-  Index shard_images = 10'000, train_images = 10'000, test_images = 2'000, image_size = 32;
+  Index shard_images = 10'000, train_images = 10'000, test_images = 2'000, image_size = 0;
   contexture::DataOptions reading;
   int threads = 0;
   bool unpack = false, quiet = false;
@@ -54,16 +54,17 @@ struct PackCommandLine {
 std::optional<PackCommandLine> parse_pack_line(int argc, char** argv) {
   CLI::App app("Puts a folder of images into tar shards (WebDataset), or takes them out again.", "pack");
   PackCommandLine o;
-  app.add_option("--data", o.data, "folder of images, or builtin; with --unpack folder of shards")->required();
+  app.add_option("--data", o.data, "folder of images, builtin or builtin-64; with --unpack folder of shards")
+      ->required();
   app.add_option("--out", o.out, "folder for the shards or the images, created when missing")->required();
   app.add_flag("--unpack", o.unpack, "from shards to a folder of images");
   const auto number = [&app](const char* name, Index& value, const char* help, Index least, Index most) {
     app.add_option(name, value, help)->capture_default_str()->check(CLI::Range(least, most));
   };
   number("--shard-images", o.shard_images, "images in a shard", 1, 1'000'000);
-  number("--train-images", o.train_images, "of --data builtin: training images", 1, programs::kMany);
-  number("--test-images", o.test_images, "of --data builtin: test images; 0: none", 0, programs::kMany);
-  number("--image-size", o.image_size, "of --data builtin: side in pixels", 8, 1024);
+  number("--train-images", o.train_images, "of built-in data: training images", 1, programs::kMany);
+  number("--test-images", o.test_images, "of built-in data: test images; 0: none", 0, programs::kMany);
+  number("--image-size", o.image_size, "of built-in data: side in pixels; 0: 32, or 64 of builtin-64", 0, 1024);
   app.add_option("--max-broken", o.reading.max_broken, "share of the images that may be broken, and is left out")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
@@ -74,7 +75,8 @@ std::optional<PackCommandLine> parse_pack_line(int argc, char** argv) {
   app.add_flag("--quiet", o.quiet, "print the last line only");
   if (programs::parse(app, argc, argv)) return std::nullopt;
   if (o.out.empty()) throw programs::UsageError("--out: empty, expected a folder");
-  if (o.unpack && o.data == "builtin") throw programs::UsageError("--unpack: builtin images are in no shards");
+  if (o.unpack && contexture::builtin_set(o.data))
+    throw programs::UsageError("--unpack: builtin images are in no shards");
   return o;
 }
 
@@ -141,6 +143,10 @@ Source source_of(const char* part, const std::vector<ImageFile>& files, const fs
   return source;
 }
 
+contexture::BuiltinOptions builtin_options(const PackCommandLine& o) {
+  return {*contexture::builtin_set(o.data), o.image_size, 0};
+}
+
 Source drawn(bool test, const PackCommandLine& o) {
   Source source{test ? "test" : "train", test ? o.test_images : o.train_images, {}, {}};
   source.name = [](Index i) {
@@ -148,13 +154,14 @@ Source drawn(bool test, const PackCommandLine& o) {
     std::snprintf(name, sizeof(name), "%09lld.png", static_cast<long long>(i));
     return std::string(name);
   };
-  source.read = [test, size = o.image_size, name = source.name](Index first, Index last) {
-    const contexture::ImageSet images = contexture::builtin_images(test, first, last - first, size);
+  source.read = [test, options = builtin_options(o), name = source.name](Index first, Index last) {
+    const contexture::ImageSet images = contexture::builtin_images(test, first, last - first, options);
     std::vector<Sample> samples(static_cast<std::size_t>(images.count));
     contexture::parallel_for(images.count, 16, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i)
-        samples[static_cast<std::size_t>(i)] = {name(first + i), images.labels[static_cast<std::size_t>(i)],
-                                                contexture::encode_png(images.image(i), size, size, 3)};
+        samples[static_cast<std::size_t>(i)] = {
+            name(first + i), images.labels[static_cast<std::size_t>(i)],
+            contexture::encode_png(images.image(i), images.height, images.width, 3)};
     });
     return samples;
   };
@@ -229,8 +236,8 @@ int to_shards(const PackCommandLine& o) {
   std::vector<Source> sources;
   contexture::Dataset data;
   contexture::detail::FolderFiles files;
-  if (o.data == "builtin") {
-    data = contexture::builtin_dataset(0, 0);
+  if (contexture::builtin_set(o.data)) {
+    data = contexture::builtin_dataset(0, 0, builtin_options(o));
     sources = {drawn(false, o), drawn(true, o)};
   } else {
     const fs::path folder = o.data;

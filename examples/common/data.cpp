@@ -124,7 +124,7 @@ contexture::Dataset load_data(const std::string& program, const DataChoice& choi
   contexture::Dataset data = contexture::load_dataset(choice.data, options);
   for (const std::string& line : first_process() ? data.account.lines() : std::vector<std::string>())
     std::fprintf(stderr, "%s: warning: %s\n", program.c_str(), line.c_str());
-  if (choice.data != "builtin") {
+  if (!contexture::builtin_set(choice.data)) {
     const contexture::Rng rng(0);
     data.train = part_of(std::move(data.train), choice.train_images, rng.split("training part"));
     data.test = part_of(std::move(data.test), choice.test_images, rng.split("test part"));

@@ -123,7 +123,7 @@ class ExperimentCommandLine {
     const bool length_given = given("preset") || given("epochs") || given("pretrain-epochs") || given("scratch-from");
     if (options_.time_given)
       options_.seconds = contexture::parse_time("time", text_of("time"));
-    else if (options_.config.data != "builtin" && !length_given)
+    else if (!contexture::builtin_set(options_.config.data) && !length_given)
       options_.seconds = contexture::parse_time("time", kDefaultTime);
     for (const std::string_view name : contexture::kSettingsByTime)
       if (given(std::string(name)) || (name == "width" && given("preset"))) options_.given.emplace(name);
@@ -165,7 +165,7 @@ class ExperimentCommandLine {
             throw contexture::SettingError(setting.name, "a line break, which no file of settings can hold");
           setting.set(config, text_of(setting.name));
         }
-      if (data == "builtin") {  // which has no "all": 0 is the preset's number
+      if (contexture::builtin_set(data)) {  // which has no "all": 0 is the preset's number
         if (config.train_images == 0) config.train_images = preset.builtin_train;
         if (config.test_images == 0) config.test_images = preset.builtin_test;
       }

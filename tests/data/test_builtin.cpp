@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "contexture/core/parallel.hpp"
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/builtin_scene.hpp"
 #include "contexture/data/draw.hpp"

@@ -58,6 +58,15 @@ void check_calls(ProcessGroup& group) {
     check(std::all_of(values[i].begin(), values[i].end(), [&](float v) { return v == sum; }), "sums under way");
   }
 
+  // Whole numbers are exact in bfloat16 as far as 256; a sum beyond is rounded to eight bits.
+  std::vector<bfloat16> few(70'001, bfloat16(static_cast<float>(rank + 1)));
+  few[7] = bfloat16(256.0F);
+  few[8] = bfloat16(rank == 0 ? 257.0F : 0.0F);
+  group.begin_sum(few)->wait();
+  check(static_cast<float>(few[0]) == static_cast<float>(expected) && few[0] == few.back(), "sum of bfloat16");
+  check(static_cast<float>(few[7]) == 256.0F * static_cast<float>(size) && static_cast<float>(few[8]) == 256.0F,
+        "rounded sum of bfloat16");
+
   const std::vector<std::string> texts = gather_texts(group, std::string(3 * rank, static_cast<char>('a' + rank)));
   for (std::size_t r = 0; r < size; ++r)
     check(texts.at(r) == std::string(3 * r, static_cast<char>('a' + r)), "texts of all processes");

@@ -20,6 +20,8 @@
 
 namespace processes {
 
+using contexture::Accumulator;
+using contexture::bfloat16;
 using contexture::ProcessGroup;
 using Bytes = std::vector<std::byte>;
 
@@ -83,11 +85,8 @@ class ThreadGroup final : public ProcessGroup {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   void sum(std::span<double> values) override { add_up(gather(std::as_bytes(values)), values); }
-  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override {
-    const auto bytes = std::as_bytes(values);
-    place_.bring(1, ++sums_, rank_, Bytes(bytes.begin(), bytes.end()));
-    return std::make_unique<Sum>(place_, sums_, values);
-  }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override { return begin(values); }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) override { return begin(values); }
   [[nodiscard]] std::vector<Bytes> gather(std::span<const std::byte> bytes) override {
     place_.bring(0, ++gathers_, rank_, Bytes(bytes.begin(), bytes.end()));
     return place_.take(0, gathers_);
@@ -97,18 +96,25 @@ class ThreadGroup final : public ProcessGroup {
  private:
   template <class T>
   static void add_up(const std::vector<Bytes>& parts, std::span<T> into) {
-    std::fill(into.begin(), into.end(), T(0));
+    std::fill(into.begin(), into.end(), T{});
     for (const Bytes& part : parts) {
       if (part.size() != into.size_bytes()) throw std::logic_error("processes add up lists of other lengths");
       for (std::size_t i = 0; i < into.size(); ++i) {
         T value;
         std::memcpy(&value, part.data() + i * sizeof(T), sizeof(T));
-        into[i] += value;
+        into[i] = T(static_cast<Accumulator<T>>(into[i]) + static_cast<Accumulator<T>>(value));
       }
     }
   }
+  template <class T>
+  std::unique_ptr<Pending> begin(std::span<T> values) {
+    const auto bytes = std::as_bytes(values);
+    place_.bring(1, ++sums_, rank_, Bytes(bytes.begin(), bytes.end()));
+    return std::make_unique<Sum<T>>(place_, sums_, values);
+  }
+  template <class T>
   struct Sum final : Pending {
-    Sum(MeetingPlace& place, int number, std::span<float> values) : place_(place), number_(number), values_(values) {}
+    Sum(MeetingPlace& place, int number, std::span<T> values) : place_(place), number_(number), values_(values) {}
     bool test() override {
       if (!done_ && place_.all_came(1, number_)) wait();
       return done_;
@@ -119,7 +125,7 @@ class ThreadGroup final : public ProcessGroup {
     }
     MeetingPlace& place_;
     int number_;
-    std::span<float> values_;
+    std::span<T> values_;
     bool done_ = false;
   };
 

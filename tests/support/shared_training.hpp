@@ -53,7 +53,7 @@ struct Plan {
   std::string task = "context";
   std::int64_t steps = 12;
   Index batch = 24;
-  std::optional<bool> share_norm = {};
+  ProcessOptions processes = {};
   std::int64_t stop_at = -1;  // in process `stopper`
   int stopper = 0;
   double learning_rate = 0.05;
@@ -76,7 +76,7 @@ inline Trained train(const Plan& plan) {
                           .batch = plan.batch,
                           .learning_rate = plan.learning_rate,
                           .evaluate_at = {0, plan.steps},
-                          .share_norm = plan.share_norm};
+                          .processes = plan.processes};
   Trained out;
   // Another process's weights would do as well: training begins with the first one's.
   const Rng init(1 + static_cast<std::uint64_t>(process_group().rank()));

@@ -68,13 +68,26 @@ TEST_CASE("twice the same processes give the same bits") {
 }
 
 TEST_CASE("with statistics of their own, processes differ from one but not from each other") {
-  const Plan own{.task = "rotation", .share_norm = false};
+  const Plan own{.task = "rotation", .processes = {.share_norm = false}};
   const std::vector<Trained> together = train_together(2, own);
   CHECK(same_bits(together[0].weights, together[1].weights));
   CHECK(largest_difference(together[0].losses, train(own).losses) > 1e-4);
   const Plan many{.task = "rotation", .steps = 3, .batch = 128};  // 64 images each: their own by default
-  const Plan many_own{.task = "rotation", .steps = 3, .batch = 128, .share_norm = false};
+  const Plan many_own{.task = "rotation", .steps = 3, .batch = 128, .processes = {.share_norm = false}};
   CHECK(same_bits(train_together(2, many)[0].weights, train_together(2, many_own)[0].weights));
+}
+
+TEST_CASE("gradients can travel as bfloat16") {
+  const Plan exact{.task = "rotation"};
+  const Plan rounded{.task = "rotation", .processes = {.gradients = Precision::bfloat16}};
+  const std::vector<Trained> reference = train_together(3, exact);
+  const std::vector<Trained> together = train_together(3, rounded);
+  CHECK(same_bits(together[0].weights, together[1].weights));
+  CHECK(same_bits(together[0].weights, together[2].weights));
+  CHECK(same_bits(train(rounded).weights, train(exact).weights));  // one process sends none
+  CHECK_FALSE(same_bits(together[0].weights, reference[0].weights));
+  CHECK(std::abs(together[0].losses.at(1) - reference[0].losses.at(1)) < 1e-2);
+  CHECK(together[0].losses.at(1) != reference[0].losses.at(1));
 }
 
 TEST_CASE("a stop that one process wishes stops all after the same step") {
@@ -123,7 +136,7 @@ TEST_CASE("gradients travel while backward goes on, and those that nobody has st
       std::vector<NamedParameter<float>> parameters;
       for (Linear<float>* layer : {&unused, &sometimes, &first, &second})
         for (NamedParameter<float>& p : layer->parameters()) parameters.push_back(p);
-      BucketReducer reducer(group, parameters, bucket);
+      BucketReducer reducer(group, parameters, Precision::float32, bucket);
       for (int step = 0; step < 2; ++step) {  // buckets are used again
         for (NamedParameter<float>& p : parameters) p.variable.zero_grad();
         const Variable<float> x(full<float>({2, 4}, 1.0F));

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/bfloat16.hpp"
+
 namespace contexture {
 
 class ProcessGroup {
@@ -38,6 +40,8 @@ class ProcessGroup {
   virtual void sum(std::span<double> values) = 0;
   /// Begins the same of floats, which stay untouched until it is done. Collective; several may be under way.
   [[nodiscard]] virtual std::unique_ptr<Pending> begin_sum(std::span<float> values) = 0;
+  /// The same: each sum of two is rounded to bfloat16 again.
+  [[nodiscard]] virtual std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) = 0;
   /// What each process gave, in their order; lengths may differ. Collective.
   [[nodiscard]] virtual std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) = 0;
 };
@@ -50,6 +54,7 @@ class OnlyProcess final : public ProcessGroup {
   [[nodiscard]] int size() const override { return 1; }
   void sum(std::span<double>) override {}
   [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float>) override { return std::make_unique<Done>(); }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16>) override { return std::make_unique<Done>(); }
   [[nodiscard]] std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) override {
     return {{bytes.begin(), bytes.end()}};
   }

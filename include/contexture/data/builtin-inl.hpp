@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The function of data/builtin.hpp.
+// The functions of data/builtin.hpp.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/parallel.hpp"
@@ -11,6 +13,7 @@
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/builtin_drawings.hpp"
+#include "contexture/data/builtin_emblems.hpp"
 #include "contexture/data/builtin_scene.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/draw.hpp"
@@ -18,8 +21,36 @@
 namespace contexture {
 namespace detail {
 
+struct BuiltinKind {
+  std::string name;
+  std::string stream;  // of random numbers
+  Index image_size = 0;
+  std::vector<std::string> class_names;
+  void (*render)(std::size_t label, Canvas& canvas, Rng rng, std::uint8_t* out) = nullptr;
+};
+
+inline BuiltinKind builtin_kind(BuiltinSet which) {
+  BuiltinKind kind;
+  if (which == BuiltinSet::things) {
+    kind.name = kind.stream = "builtin";
+    kind.image_size = 32;
+    for (const BuiltinClass& c : kBuiltinClasses) kind.class_names.emplace_back(c.name);
+    kind.render = render_builtin;
+  } else {
+    kind.name = "builtin-64";
+    kind.stream = "emblems";
+    kind.image_size = 64;
+    for (const Guild& guild : kGuilds)
+      for (const auto& order : kPartOrders)
+        kind.class_names.push_back(
+            message(guild.name, '-', kEmblemPartNames[static_cast<std::size_t>(guild.parts[order[0]])]));
+    kind.render = render_emblem;
+  }
+  return kind;
+}
+
 // Images [first, first + count) of an endless set.
-inline ImageSet render_builtin_set(Index first, Index count, Index size, const Rng& rng) {
+inline ImageSet render_builtin_set(const BuiltinKind& kind, Index first, Index count, Index size, const Rng& rng) {
   ImageSet set;
   set.count = count;
   set.height = set.width = size;
@@ -30,9 +61,9 @@ inline ImageSet render_builtin_set(Index first, Index count, Index size, const R
     Canvas canvas(size);
     for (Index i = begin; i < end; ++i) {
       const auto number = static_cast<std::uint64_t>(first + i);
-      const auto label = static_cast<std::size_t>(number) % kBuiltinClasses.size();
+      const auto label = static_cast<std::size_t>(number) % kind.class_names.size();
       set.labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(label);
-      render_builtin(label, canvas, rng.split(number), set.image(i));
+      kind.render(label, canvas, rng.split(number), set.image(i));
     }
   });
   return set;
@@ -40,27 +71,28 @@ inline ImageSet render_builtin_set(Index first, Index count, Index size, const R
 
 }  // namespace detail
 
-CONTEXTURE_FUNCTION Dataset builtin_dataset(Index train, Index test, Index image_size, std::uint64_t seed) {
+CONTEXTURE_FUNCTION Dataset builtin_dataset(Index train, Index test, const BuiltinOptions& options) {
   constexpr Index kMost = 10'000'000;
   require(train >= 0 && train <= kMost && test >= 0 && test <= kMost, "builtin_dataset: ", train, " training and ",
           test, " test images, expected 0 to ", kMost);
-  require(image_size >= 8 && image_size <= 1024, "builtin_dataset: image size ", image_size, ", expected 8 to 1024");
+  const detail::BuiltinKind kind = detail::builtin_kind(options.set);
   Dataset data;
-  data.name = "builtin";
-  for (const auto& c : detail::kBuiltinClasses) data.class_names.emplace_back(c.name);
-  const Rng rng = Rng(seed).split("builtin");
-  data.train = detail::render_builtin_set(0, train, image_size, rng.split("train"));
-  data.test = detail::render_builtin_set(0, test, image_size, rng.split("test"));
-  data.unlabeled.height = data.unlabeled.width = image_size;
+  data.name = kind.name;
+  data.class_names = kind.class_names;
+  data.train = builtin_images(false, 0, train, options);
+  data.test = builtin_images(true, 0, test, options);
+  data.unlabeled.height = data.unlabeled.width = data.train.height;
   data.unlabeled.channels = 3;
   return data;
 }
 
-CONTEXTURE_FUNCTION ImageSet builtin_images(bool test, Index first, Index count, Index image_size, std::uint64_t seed) {
-  require(first >= 0 && count >= 0 && image_size >= 8 && image_size <= 1024, "builtin_images: ", count, " images from ",
-          first, " of size ", image_size, ", expected numbers from 0 and a size of 8 to 1024");
-  return detail::render_builtin_set(first, count, image_size,
-                                    Rng(seed).split("builtin").split(test ? "test" : "train"));
+CONTEXTURE_FUNCTION ImageSet builtin_images(bool test, Index first, Index count, const BuiltinOptions& options) {
+  const detail::BuiltinKind kind = detail::builtin_kind(options.set);
+  const Index size = options.image_size == 0 ? kind.image_size : options.image_size;
+  require(first >= 0 && count >= 0 && size >= 8 && size <= 1024, "builtin: ", count, " images from ", first,
+          " of size ", size, ", expected numbers from 0 and an image size of 8 to 1024");
+  return detail::render_builtin_set(kind, first, count, size,
+                                    Rng(options.seed).split(kind.stream).split(test ? "test" : "train"));
 }
 
 }  // namespace contexture

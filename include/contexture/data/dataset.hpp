@@ -68,10 +68,10 @@ struct LoadProgress {
 
 /// What load_dataset and builtin_dataset can be told.
 struct DataOptions {
-  Index image_size = 0;          ///< side of the square images in pixels; 0: as stored (built-in: 32)
-  std::uint64_t seed = 0;        ///< of the built-in set, and of the test split of folders without one
-  Index builtin_train = 10'000;  ///< images of the built-in training set
-  Index builtin_test = 2'000;    ///< images of the built-in test set
+  Index image_size = 0;          ///< side of the square images in pixels; 0: as stored (builtin: 32, builtin-64: 64)
+  std::uint64_t seed = 0;        ///< of the built-in sets, and of the test split of folders without one
+  Index builtin_train = 10'000;  ///< images of a built-in training set
+  Index builtin_test = 2'000;    ///< images of a built-in test set
   ImageLimits limits = {};       ///< of the files in folders of images
   /// Share of the images that may be broken. A class (or a folder without classes) may lose a tenth of its files for
   /// any reason, or this share if it is more.

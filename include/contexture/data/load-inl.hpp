@@ -24,17 +24,15 @@ namespace contexture {
 CONTEXTURE_FUNCTION Dataset load_dataset(const std::string& what, const DataOptions& options) {
   require(options.image_size == 0 || (options.image_size >= 4 && options.image_size <= 1024),
           "load_dataset: image size ", options.image_size, ", expected 4 to 1024, or 0 for the size as stored");
-  if (what == "builtin") {
-    return builtin_dataset(options.builtin_train, options.builtin_test,
-                           options.image_size > 0 ? options.image_size : 32, options.seed);
-  }
+  if (const auto set = builtin_set(what))
+    return builtin_dataset(options.builtin_train, options.builtin_test, {*set, options.image_size, options.seed});
   const std::filesystem::path path = what;
   std::error_code error;
   const bool there = std::filesystem::exists(path, error);
   require_input(!error, "data '", what, "': cannot be looked at: ", error.message());
-  require_input(there, "data '", what, "': no such folder, expected 'builtin' or a folder");
+  require_input(there, "data '", what, "': no such folder, expected 'builtin', 'builtin-64' or a folder");
   require_input(std::filesystem::is_directory(path, error), "data '", what,
-                "': a file, expected 'builtin' or the folder that holds the data set's files");
+                "': a file, expected 'builtin', 'builtin-64' or the folder that holds the data set's files");
   const bool nothing = std::filesystem::is_empty(path, error);
   require_input(!error, "data '", what, "': cannot be listed: ", error.message());
   require_input(!nothing, "data '", what,

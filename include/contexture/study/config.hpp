@@ -21,6 +21,7 @@
 #include "contexture/core/precision.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/builtin.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
@@ -56,6 +57,7 @@ struct ExperimentConfig {
   std::int64_t blocks = 2;                   ///< residual blocks a stage
   Precision precision = Precision::float32;  ///< of all networks
   SyncNorm sync_norm = SyncNorm::automatic;  ///< where several processes share a batch
+  Precision gradients = Precision::float32;  ///< in which they travel between processes
   std::int64_t transfer = 99;  ///< stages whose pre-trained weights are used, from the image on; the others start anew
 
   // Pre-training.
@@ -99,7 +101,7 @@ struct Preset {
   std::int64_t blocks;
   double epochs, pretrain_epochs;
   std::int64_t seeds;
-  Index builtin_train, builtin_test;  ///< images of the built-in set
+  Index builtin_train, builtin_test;  ///< images of a built-in set
 };
 
 // clang-format off
@@ -144,7 +146,7 @@ inline constexpr std::array<Preset, 3> kPresets{{
   config.epochs = p.epochs;
   config.pretrain_epochs = p.pretrain_epochs;
   config.seeds = p.seeds;
-  if (data == "builtin") {
+  if (builtin_set(data)) {
     config.train_images = p.builtin_train;
     config.test_images = p.builtin_test;
   }
@@ -213,7 +215,8 @@ inline constexpr int kMany = 1'000'000'000;
 inline std::vector<ExperimentSetting> common_settings() {
   using C = ExperimentConfig;
   return {
-      text("data", "builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards", &C::data),
+      text("data", "builtin, builtin-64, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards",
+           &C::data),
       number("image-size", "side of the square images in pixels; 0: as stored", &C::image_size, 0, 1024),
       number("train-images", "training images used; 0: all", &C::train_images, 0, kMany),
       number("test-images", "test images used; 0: all", &C::test_images, 0, kMany),
@@ -240,6 +243,8 @@ inline std::vector<ExperimentSetting> common_settings() {
       choice("sync-batch-norm",
              "of several processes: batch-norm statistics of the whole batch, auto meaning below 32 images a process",
              &C::sync_norm, {"auto", "on", "off"}),
+      choice("gradients", "of several processes: what gradients travel in, bfloat16 being half the bytes",
+             &C::gradients, {"float32", "bfloat16"}),
   };
 }
 

@@ -75,7 +75,7 @@ inline TrainingOptions timed_training(const ExperimentConfig& config, Index batc
           .learning_rate = 1e-4,
           .optimizer = optimizer_of(config),
           .save_seconds = 1e9,
-          .share_norm = share_norm(config)};
+          .processes = process_options(config)};
 }
 
 // Pictures and pages, beside what the network does for them (measured: 3 to 5 s on one core).

@@ -68,8 +68,8 @@ inline void add_images(const ImageSet& set, Fingerprint& print) {
 }
 
 /// Settings that two runs of the same results may differ in.
-inline constexpr std::array<const char*, 7> kNotOfIdentity{"threads", "scratch-from", "max-broken",     "max-pixels",
-                                                           "data",    "encoder",      "sync-batch-norm"};
+inline constexpr std::array<const char*, 8> kNotOfIdentity{"threads", "scratch-from", "max-broken",      "max-pixels",
+                                                           "data",    "encoder",      "sync-batch-norm", "gradients"};
 
 /// What a run with this plan computes. `given`: the weights of a given encoder; empty: none is given.
 [[nodiscard]] inline RunIdentity identity_of(const RunPlan& plan, const TensorMap& given) {
@@ -95,7 +95,7 @@ inline constexpr std::array<const char*, 7> kNotOfIdentity{"threads", "scratch-f
 /// What may differ between the processes of one run, besides the texts that tell where something lies.
 [[nodiscard]] inline RunIdentity identity_in_group(RunIdentity identity, const ExperimentConfig& config) {
   for (const char* name : kNotOfIdentity) identity.erase(name);
-  identity["sync-batch-norm"] = describe(config).at("sync-batch-norm");
+  for (const char* name : {"sync-batch-norm", "gradients"}) identity[name] = describe(config).at(name);
   return identity;
 }
 

@@ -72,9 +72,10 @@ inline OptimizerFactory optimizer_of(const ExperimentConfig& config) {
   return optimizer_factory<Sgd>(SgdOptions{.weight_decay = config.weight_decay});
 }
 
-inline std::optional<bool> share_norm(const ExperimentConfig& config) {
-  if (config.sync_norm == SyncNorm::automatic) return std::nullopt;
-  return config.sync_norm == SyncNorm::on;
+inline ProcessOptions process_options(const ExperimentConfig& config) {
+  ProcessOptions options{.gradients = config.gradients};
+  if (config.sync_norm != SyncNorm::automatic) options.share_norm = config.sync_norm == SyncNorm::on;
+  return options;
 }
 
 // Trains (or goes on training) one phase: `train` calls fit() by way of pretrain() or train_classifier(). Throws
@@ -91,7 +92,7 @@ FitState run_phase(PhaseContext& context, const PhaseId& phase, const std::strin
                  .images_per_step = options.batch};
   options.phase = phase_name(phase);
   options.save_seconds = context.files.save_seconds;
-  options.share_norm = share_norm(context.plan.config);
+  options.processes = process_options(context.plan.config);
   FitHooks hooks{.progress = &context.progress, .stop = context.stop};
   hooks.begin = [&](const FitRun& run) {
     if (state.phase == phase) {

@@ -87,7 +87,7 @@ struct EncoderOrigin {
 
 /// The whole run.
 struct RunSummary {
-  std::string dataset;  ///< "builtin", "Fashion-MNIST (IDX)", ...
+  std::string dataset;  ///< "builtin", "builtin-64", "Fashion-MNIST (IDX)", ...
   std::vector<std::string> class_names;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0, unlabeled_images = 0;
   DataAccount data;                       ///< what became of the files of a data folder

@@ -16,6 +16,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/fingerprint.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
@@ -28,6 +29,15 @@ namespace contexture {
 /// statistics of the whole batch are better (Wu and He, arXiv 1803.08494, figure 1).
 inline constexpr std::int64_t kImagesForOwnNorm = 32;
 
+/// How several processes train together; one does not feel it.
+struct ProcessOptions {
+  /// Batch normalisation sees the whole batch, else each process its part. Without: it does where a process has fewer
+  /// than kImagesForOwnNorm images.
+  std::optional<bool> share_norm = {};
+  /// What gradients travel in. bfloat16 halves the bytes, and rounds each gradient and each sum of two.
+  Precision gradients = Precision::float32;
+};
+
 namespace detail {
 
 // A loss, what its mean was divided by, and answers: of a process, then of the whole batch.
@@ -38,11 +48,10 @@ struct LossSums {
 
 class DataParallel {
  public:
-  // `share_norm`: batch normalisation takes its statistics of the whole batch; none: where a process has few images.
-  DataParallel(Module<float>& module, std::int64_t images_per_step, std::optional<bool> share_norm)
+  DataParallel(Module<float>& module, std::int64_t images_per_step, const ProcessOptions& options)
       : module_(module),
-        reducer_(make_reducer(group_, module.parameters())),
-        share_norm_(share_norm.value_or(images_per_step / group_.size() < kImagesForOwnNorm)) {}
+        reducer_(make_reducer(group_, module.parameters(), options.gradients)),
+        share_norm_(options.share_norm.value_or(images_per_step / group_.size() < kImagesForOwnNorm)) {}
 
   [[nodiscard]] bool several() const { return group_.size() > 1; }
   [[nodiscard]] bool share_norm() const { return several() && share_norm_; }

@@ -95,9 +95,7 @@ struct FitOptions {
   Rng rng{0};                  ///< dropout of step s draws from rng.split(s)
   double save_seconds = 30;    ///< at least this long between two calls of FitHooks::save
   std::size_t prefetch = 4;    ///< batches made ahead
-  /// Of several processes: batch normalisation sees the whole batch, else each process its part. Without: it does where
-  /// a process has fewer than kImagesForOwnNorm images.
-  std::optional<bool> share_norm = {};
+  ProcessOptions processes = {};
 };
 
 /// All that the loop remembers, besides the module's tensors and the optimiser's.
@@ -231,7 +229,7 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     hooks.save(run);
   };
 
-  detail::DataParallel processes(module, task.images_per_step(), options.share_norm);
+  detail::DataParallel processes(module, task.images_per_step(), options.processes);
   processes.begin(optimizer, state.step);
   detail::WeightAverage average(module, state.average, options.averaging * static_cast<double>(options.steps));
   Prefetcher<B> batches(

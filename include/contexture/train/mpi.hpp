@@ -35,6 +35,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/bfloat16.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/process_group.hpp"
 
@@ -102,11 +103,12 @@ class MpiGroup final : public ProcessGroup {
 
   [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override {
     require(values.size() <= kMost, "MpiGroup::begin_sum: ", values.size(), " numbers, expected ", kMost, " at most");
-    auto sum = std::make_unique<Sum>(*this);
-    check(
-        MPI_Iallreduce(MPI_IN_PLACE, values.data(), length(values.size()), MPI_FLOAT, MPI_SUM, buckets_, &sum->request),
-        "adding gradients up");
-    return sum;
+    return begin_sum(values.data(), values.size(), MPI_FLOAT, MPI_SUM);
+  }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) override {
+    require(values.size() <= kMost, "MpiGroup::begin_sum: ", values.size(), " numbers, expected ", kMost, " at most");
+    if (add_bfloat16_ == MPI_OP_NULL) check(MPI_Op_create(add_bfloat16, 1, &add_bfloat16_), "MPI");
+    return begin_sum(values.data(), values.size(), MPI_UINT16_T, add_bfloat16_);
   }
 
   [[nodiscard]] std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) override {
@@ -184,6 +186,20 @@ class MpiGroup final : public ProcessGroup {
    private:
     MpiGroup& group_;
   };
+
+  std::unique_ptr<Pending> begin_sum(void* values, std::size_t count, MPI_Datatype type, MPI_Op op) {
+    auto sum = std::make_unique<Sum>(*this);
+    check(MPI_Iallreduce(MPI_IN_PLACE, values, length(count), type, op, buckets_, &sum->request),
+          "adding gradients up");
+    return sum;
+  }
+
+  // MPI knows no bfloat16: to it they are whole numbers of 16 bits.
+  static void add_bfloat16(void* from, void* into, int* count, MPI_Datatype* /*type*/) {
+    const auto* const x = static_cast<const bfloat16*>(from);
+    auto* const y = static_cast<bfloat16*>(into);
+    for (int i = 0; i < *count; ++i) y[i] = bfloat16(static_cast<float>(x[i]) + static_cast<float>(y[i]));
+  }
 
   static double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -281,6 +297,7 @@ class MpiGroup final : public ProcessGroup {
   double patience_;
   int rank_ = 0, size_ = 1, heard_ = 0;
   bool failing_ = false, lost_ = false;
+  MPI_Op add_bfloat16_ = MPI_OP_NULL;
   MPI_Comm calls_ = MPI_COMM_NULL, buckets_ = MPI_COMM_NULL, control_ = MPI_COMM_NULL;
   std::vector<std::uint64_t> failures_;  // what each process said, 0: nothing yet, or that another failed
   std::vector<char> alive_;

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
+#include "contexture/core/bfloat16.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/nn/module.hpp"
@@ -37,7 +39,9 @@ class BucketReducer final : public Reducer {
   /// Numbers in a bucket, unless a parameter has more: 1 MiB. Smaller ones begin earlier and wait more often.
   static constexpr std::size_t kBucket = 262'144;
 
-  BucketReducer(ProcessGroup& group, std::vector<NamedParameter<float>> parameters, std::size_t bucket = kBucket)
+  /// `travel`: what is added up; bfloat16 halves the bytes, and rounds each gradient and each sum of two.
+  BucketReducer(ProcessGroup& group, std::vector<NamedParameter<float>> parameters,
+                Precision travel = Precision::float32, std::size_t bucket = kBucket)
       : group_(group), parameters_(detail::distinct(std::move(parameters))), places_(parameters_.size()) {
     // Backward completes the last layers first.
     for (std::size_t i = parameters_.size(); i-- > 0;) {
@@ -51,6 +55,7 @@ class BucketReducer final : public Reducer {
     for (Bucket& b : buckets_) {
       // Behind the gradients, how many processes have each.
       b.values = empty<float>({b.numbers + b.parameters.size()});
+      if (travel == Precision::bfloat16) b.rounded = empty<bfloat16>(b.values.shape());
     }
     begin_step();
   }
@@ -85,6 +90,8 @@ class BucketReducer final : public Reducer {
     for (Bucket& bucket : buckets_) {
       bucket.pending->wait();
       bucket.pending = nullptr;
+      for (std::size_t i = 0; i < bucket.rounded.size(); ++i)
+        bucket.values.data()[i] = static_cast<float>(bucket.rounded.data()[i]);
       take(bucket);
     }
     begin_step();
@@ -96,6 +103,7 @@ class BucketReducer final : public Reducer {
     std::vector<std::size_t> parameters;  // in the order in which backward is expected to complete them
     std::size_t ready = 0;                // of those
     Tensor<float> values;
+    Tensor<bfloat16> rounded;  // what travels in place of `values`; empty: they do
     std::unique_ptr<ProcessGroup::Pending> pending;
   };
   struct Place {
@@ -134,7 +142,10 @@ class BucketReducer final : public Reducer {
   }
 
   void begin(Bucket& bucket) {
-    bucket.pending = group_.begin_sum(std::span(bucket.values.data(), bucket.values.size()));
+    const std::size_t count = bucket.rounded.size();
+    for (std::size_t i = 0; i < count; ++i) bucket.rounded.data()[i] = bfloat16(bucket.values.data()[i]);
+    bucket.pending = count > 0 ? group_.begin_sum(std::span(bucket.rounded.data(), count))
+                               : group_.begin_sum(std::span(bucket.values.data(), bucket.values.size()));
   }
 
   // Nothing else moves data while backward computes.
@@ -152,6 +163,7 @@ class BucketReducer final : public Reducer {
     } catch (...) {
       (void)bucket.pending.release();
       (void)new (std::nothrow) Tensor<float>(std::move(bucket.values));
+      (void)new (std::nothrow) Tensor<bfloat16>(std::move(bucket.rounded));
     }
   }
 
@@ -165,9 +177,10 @@ class BucketReducer final : public Reducer {
 
 /// What a group needs.
 [[nodiscard]] inline std::unique_ptr<Reducer> make_reducer(ProcessGroup& group,
-                                                           std::vector<NamedParameter<float>> parameters) {
+                                                           std::vector<NamedParameter<float>> parameters,
+                                                           Precision travel) {
   if (group.size() == 1) return std::make_unique<Reducer>();
-  return std::make_unique<BucketReducer>(group, std::move(parameters));
+  return std::make_unique<BucketReducer>(group, std::move(parameters), travel);
 }
 
 }  // namespace contexture

@@ -45,7 +45,7 @@ struct TrainingOptions {
   std::string phase = {};                      ///< which training this is, for messages only
   double save_seconds = 30;                    ///< as FitOptions::save_seconds
   std::optional<Rng> dropout = {};             ///< its stream; without: one of the training's
-  std::optional<bool> share_norm = {};         ///< as FitOptions::share_norm
+  ProcessOptions processes = {};               ///< as FitOptions::processes
 };
 
 namespace detail {
@@ -81,7 +81,7 @@ FitState train(FitTask<B>& task, const TrainingOptions& o, Index images, const R
   options.phase = o.phase;
   options.rng = o.dropout.value_or(rng.split("dropout"));
   options.save_seconds = o.save_seconds;
-  options.share_norm = o.share_norm;
+  options.processes = o.processes;
   FitState state;
   fit(task, *optimizer, options, state, hooks);
   return state;
