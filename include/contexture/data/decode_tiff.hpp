@@ -58,7 +58,7 @@ class TiffReader {
     check_extent(header, limits);
     const int samples = short_field(TIFFTAG_SAMPLESPERPIXEL), bits = short_field(TIFFTAG_BITSPERSAMPLE);
     const int coding = short_field(TIFFTAG_COMPRESSION), photometric = short_field(TIFFTAG_PHOTOMETRIC);
-    require_input(samples >= 1 && samples <= 8, "TIFF of ", samples, " samples a pixel, expected 1 to 8");
+    require_input(samples >= 1 && samples <= 5, "TIFF of ", samples, " samples a pixel, expected 1 to 5");
     require_input(bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16, "TIFF of ", bits,
                   " bits a sample, expected 1, 2, 4, 8 or 16");
     constexpr std::array<int, 9> kCodings = {COMPRESSION_NONE,      COMPRESSION_CCITTRLE,      COMPRESSION_CCITTFAX3,
