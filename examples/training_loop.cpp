@@ -2,8 +2,8 @@
 // A training loop of one's own: images that are varied in a way of one's own, a batch in four parts whose gradients add
 // up, and an end where it no longer improves on held-out images. docs/faq.md shows it.
 //
-// Expected (5 seconds on 2 cores): it stops after 20 to 50 rounds, and names about 60 % of the held-out images rightly;
-// chance is 8 %.
+// Expected (10 seconds on 2 cores): it stops after 30 to 55 rounds, by how the processor rounds, and names 60 to 70 %
+// of the held-out images rightly; chance is 8 %.
 #include <cstdio>
 
 #include "contexture/contexture.hpp"
