@@ -45,19 +45,23 @@ std::optional<ClassifyCommandLine> parse_classify_line(int argc, char** argv) {
   CLI::App app("Answers for images without labels, from an encoder and a few labels.", "classify");
   ClassifyCommandLine o;
   app.add_option("--encoder", o.encoder, "encoder or classifier weights (*.safetensors)")->required();
-  app.add_option("--labelled", o.labelled, "folder that holds a folder of images for each class");
+  app.add_option("--labelled", o.labelled, "folder that holds a folder of images for each class")->default_str("none");
   app.add_option("--labels", o.labels,
                  "table (CSV) with the columns path and label; may be repeated. Paths are below --unlabelled, or from "
-                 "the current folder");
+                 "the current folder")
+      ->default_str("none");
   app.add_option("--unlabelled", o.unlabelled, "folder with the images to answer, any tree")->required();
-  app.add_option("--method", o.method, "auto, which cross-validates all, or head, finetune or selftrain")
+  app.add_option(
+         "--method", o.method,
+         "what learns from the labels, auto meaning the best by cross-validation: auto, head, finetune or selftrain")
       ->type_name("NAME")
       ->capture_default_str();
   app.add_option("--steps", o.classify.steps, "optimiser steps of fine-tuning; 0: by the number of labels")
       ->capture_default_str()
       ->check(CLI::Range(0, programs::kMany));
-  app.add_option("--time", o.time, "time it may take, such as 90s, 5m or 1h; without: as long as it takes")
-      ->type_name("TIME");
+  app.add_option("--time", o.time, "time it may take, such as 90s, 5m or 1h")
+      ->type_name("TIME")
+      ->default_str("as long as it takes");
   app.add_option("--label-next", o.classify.label_next, "images to suggest for labelling")
       ->capture_default_str()
       ->check(CLI::Range(0, 100'000));

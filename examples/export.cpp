@@ -34,10 +34,12 @@ std::optional<ExportCommandLine> parse_export(int argc, char** argv) {
   CLI::App app("Writes an encoder or classifier as an ONNX file.", "export");
   ExportCommandLine o;
   app.add_option("--model", o.model, "encoder or classifier weights (*.safetensors)")->required();
-  app.add_option("--what", o.what, "encoder (features), classifier (logits), or auto, which is what the file holds")
+  app.add_option("--what", o.what,
+                 "features of an encoder or logits of a classifier, auto meaning what the file holds: auto, encoder or "
+                 "classifier")
       ->type_name("NAME")
       ->capture_default_str();
-  app.add_option("--out", o.out, "file to write; without: the model's name with .onnx");
+  app.add_option("--out", o.out, "file to write")->default_str("the model's name with .onnx");
   app.add_option("--image-size", o.image_size, "side of the square images in pixels; 0: as the file tells")
       ->capture_default_str()
       ->check(CLI::Range(0, 4096));
@@ -45,7 +47,8 @@ std::optional<ExportCommandLine> parse_export(int argc, char** argv) {
       ->type_name("NAME")
       ->capture_default_str();
   app.add_option("--model-card", o.card,
-                 "file to write what the model's file says of itself to, for people (README.md)");
+                 "file to write what the model's file says of itself to, for people (README.md)")
+      ->default_str("none");
   app.add_flag("--fold-norm", o.fold_norm, "fold batch normalisation into the convolutions");
   if (programs::parse(app, argc, argv)) return std::nullopt;
   try {

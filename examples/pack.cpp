@@ -123,8 +123,7 @@ Source source_of(const char* part, const std::vector<ImageFile>& files, const fs
   for (const ImageFile& file : files) {
     if (file.state != ImageFile::State::kGood) continue;
     good.push_back(&file);
-    const bool png = file.header.format == contexture::detail::ImageHeader::Format::kPng;
-    names.push_back(name(file.path.lexically_relative(root), png ? ".png" : ".jpg"));
+    names.push_back(name(file.path.lexically_relative(root), contexture::detail::format_extension(file.header.format)));
   }
   source.count = std::ssize(good);
   source.read = [good, names](Index first, Index last) {

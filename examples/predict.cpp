@@ -51,7 +51,7 @@ std::vector<std::string> files_of(const std::vector<std::string>& paths, const c
     for (const std::filesystem::path& file : contexture::image_files_below(path, limits, account))
       out.push_back(file.string());
     for (const std::string& line : account.lines()) std::fprintf(stderr, "predict: warning: %s\n", line.c_str());
-    contexture::require_input(account.used > 0, path, ": no PNG or JPEG image, expected a folder of them");
+    contexture::require_input(account.used > 0, path, ": no image, expected a folder of them");
   }
   return out;
 }
@@ -143,10 +143,10 @@ int run_predict(int argc, char** argv) {
   app.add_option("--weights", weights, "classifier*.safetensors of an experiment or of classify")
       ->capture_default_str();
   app.add_flag("--features", features, "the encoder's features instead; --weights may then be an encoder's");
-  app.add_option("--npy", npy, "file to write the table's numbers to as well, for NumPy (*.npy)");
+  app.add_option("--npy", npy, "file to write the table's numbers to as well, for NumPy (*.npy)")->default_str("none");
   contexture::ImageLimits limits;
   programs::add_max_pixels(app, limits);
-  app.add_option("IMAGE", named, "PNG or JPEG files, or folders of them")->required();
+  app.add_option("IMAGE", named, "image files, or folders of them")->required();
   std::string precision = "auto";
   programs::add_precision_option(app, precision);
   if (const std::optional<int> status = programs::parse(app, argc, argv)) return *status;

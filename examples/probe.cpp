@@ -4,7 +4,7 @@
 //
 //   probe --encoder results-pretrain/encoder.safetensors
 //   probe --data ~/cifar --encoder run/encoder.safetensors --encoder run/classifier_100_scratch.safetensors
-//         --labels 1,0.1
+//         --fractions 1,0.1
 //
 // Takes encoders of pretrain and of the experiments, and classifiers, whose encoder is used (the supervised
 // reference). The training images are split as the experiments with the same --seed split them.
@@ -58,15 +58,17 @@ std::optional<ProbeCommandLine> parse_probe_line(int argc, char** argv) {
   o.out = "results-probe";
   programs::add_common_options(app, o, "probe.json", true);
   std::vector<std::string> fractions{"1"};  // each one or several, with commas: those are parsed as elsewhere
-  app.add_option("--labels", fractions, "shares of the training images whose labels are used, such as 1,0.1")
-      ->capture_default_str();
+  app.add_option("--fractions", fractions,
+                 "label fractions: shares of the training images whose labels are used, such as 1,0.1")
+      ->type_name("LIST")
+      ->default_str("1");
   app.add_option("--validation", o.validation, "share of the training images held out")->capture_default_str();
   app.add_flag("--no-test", o.no_test, "leave the test images alone: for choosing between encoders");
   if (programs::parse(app, argc, argv)) return std::nullopt;
   try {
     std::string text = fractions.front();
     for (std::size_t i = 1; i < fractions.size(); ++i) text += "," + fractions[i];
-    o.fractions = contexture::parse_fractions("labels", text);
+    o.fractions = contexture::parse_fractions("fractions", text);
   } catch (const contexture::SettingError& error) {
     throw programs::UsageError(error);
   }

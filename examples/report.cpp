@@ -50,7 +50,7 @@ int run_report(int argc, char** argv) {
   std::vector<std::string> folders;
   std::string out = "results-report";
   bool tensorboard = false, quiet = false;
-  app.add_option("runs", folders, "folders that experiments wrote")->required();
+  app.add_option("RUN", folders, "folders that experiments wrote")->required();
   app.add_option("--out", out, "folder for report.html and report.md, created when missing")->capture_default_str();
   app.add_flag("--tensorboard", tensorboard,
                "also write every run's curves as event files, in its folder's tensorboard/");

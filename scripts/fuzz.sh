@@ -10,8 +10,8 @@ usage() {
 Usage: scripts/fuzz.sh [--seconds N] [--target NAME]...
 Runs the fuzz targets one after the other and prints what each did; exit status 1 where one found something.
   --seconds N     for each target (default 300); 0: only the stored inputs
-  --target NAME   this one only (again for more): cifar, checkpoint, class_names, classifier, command_line, config,
-                  gzip, idx, jpeg, png, safetensors, safetensors_header, shard, stl10
+  --target NAME   this one only (again for more): bmp, checkpoint, cifar, class_names, classifier, command_line, config,
+                  gif, gzip, idx, jpeg, png, safetensors, safetensors_header, shard, stl10, tiff, webp
 Needs clang++ (Debian: clang). A finding is an input in build/fuzz/findings, by the target's name; once mended it goes
 to tests/fuzz/corpus/NAME, where it is a test from then on.
 TEXT

@@ -10,18 +10,19 @@ requirements=$root/requirements.txt
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/setup.sh [--check] [--with-mpi] [PACKAGE...]
+Usage: scripts/setup.sh [--check] [--with-mpi] [--with-formats] [PACKAGE...]
 Installs the Debian/Ubuntu packages of requirements.txt, and those named here, that are missing or too old.
-  --check      only say what is missing; exit status 1 if anything is
-  --with-mpi   also what several processes on several machines need
+  --check          only say what is missing; exit status 1 if anything is
+  --with-mpi       also what several processes on several machines need
+  --with-formats   also what GIF, WebP and TIFF files need
 TEXT
 }
 
-check_only=no with_mpi=no more=()
+check_only=no parts=' ' more=()
 for word in "$@"; do
   case $word in
     --check) check_only=yes ;;
-    --with-mpi) with_mpi=yes ;;
+    --with-mpi | --with-formats) parts+="${word#--with-} " ;;
     -h | --help)
       usage
       exit 0
@@ -36,9 +37,15 @@ done
 
 # requirements.txt and the packages named -> "name minimum" a line ("name" alone: any version).
 required() {
-  local part="/^\\[/,\$d"  # without the optional part; or else only without its name
-  [[ $with_mpi == no ]] || part="/^\\[/d"
-  sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' -e "$part" -e 's/>=/ /' "$requirements"
+  local line part=''
+  sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' -e 's/>=/ /' "$requirements" |
+    while read -r line; do
+      if [[ $line == \[*\] ]]; then
+        part=${line:1:-1}  # what follows is optional
+      elif [[ -z $part || $parts == *" $part "* ]]; then
+        printf '%s\n' "$line"
+      fi
+    done
   if ((${#more[@]} > 0)); then printf '%s\n' "${more[@]}"; fi
 }
 

@@ -2,6 +2,9 @@
 // The programs of this folder: each is a function, a command of `contexture`, and a name of its own beside it.
 #pragma once
 
+#include <span>
+#include <string_view>
+
 namespace programs {
 
 // Each takes its command line, whose first word is its name, and returns an exit status.
@@ -17,5 +20,14 @@ int diagnose(int argc, char** argv);
 int export_model(int argc, char** argv);  // `export`, a word of C++
 int report(int argc, char** argv);
 int pack(int argc, char** argv);
+int completion(int argc, char** argv);
+
+struct Command {
+  std::string_view name, purpose;
+  int (*run)(int argc, char** argv);
+};
+
+/// All of them, in the order of `contexture --help`.
+std::span<const Command> commands();
 
 }  // namespace programs

@@ -49,14 +49,17 @@ class ExperimentCommandLine {
       : app_(purpose, program), out_(out), fractions_(std::move(fractions)) {
     app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     config_option_ = app_.add_option("--config", config_path_,
-                                     "file to read options from, for instance a former run's OUT/config.ini");
+                                     "file to read options from, for instance a former run's OUT/config.ini")
+                         ->type_name("FILE")
+                         ->default_str("none");
     preset_option_ = app_.add_option("--preset", options_.preset, "how much is computed: quick, standard or thorough")
                          ->capture_default_str();
     time_option_ = app_.add_option("--time", time_,
                                    "time the run takes, such as 90s, 5m or 1h: passes, task and width are "
                                    "chosen for it; default with images of your own: 10m, unless "
                                    "--preset or passes are given")
-                       ->type_name("TIME");
+                       ->type_name("TIME")
+                       ->default_str("by --preset");
     app_.add_option("--out", out_, "folder for results, created when missing")->capture_default_str();
     app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out");
     app_.add_flag("--quiet", options_.quiet, "print the last line only");
@@ -68,6 +71,8 @@ class ExperimentCommandLine {
     for (const std::string_view task : contexture::pretext_task_names())
       for (const contexture::PretextSettingInfo& setting : contexture::pretext_settings(task))
         if (!added_.contains(setting.name)) add(setting.name, setting.help, setting.value);
+    if (fractions_.empty())
+      for (const std::string& name : contexture::classifier_setting_names()) added_.at(name)->group("");  // hidden
   }
 
   /// Empty after --help. Throws UsageError with one line.
@@ -187,7 +192,9 @@ class ExperimentCommandLine {
     configure();
     const contexture::ExperimentConfig& config = options_.config;
     for (const auto& [name, option] : added_) option->group("");  // hidden
+    const std::set<std::string> classifiers = contexture::classifier_setting_names();
     for (const auto& setting : settings_) {
+      if (config.fractions.empty() && classifiers.contains(setting.name)) continue;
       std::string text = setting.get(config);
       if (setting.name == "precision" && !given("precision")) text = "auto";
       if (chosen_by_time(setting.name)) text = "by --time";

@@ -33,9 +33,19 @@ class UsageError : public std::runtime_error {
   explicit UsageError(const contexture::SettingError& error) : std::runtime_error(std::string("--") + error.what()) {}
 };
 
+/// While there is one, parse() gives it a program's options, and ends the program with status 0.
+inline std::function<void(const CLI::App&)>& option_reader() {
+  static std::function<void(const CLI::App&)> reader;
+  return reader;
+}
+
 /// Parses the command line. Returns an exit status after --help, before which `explain` is called; throws UsageError
 /// with one line.
 inline std::optional<int> parse(CLI::App& app, int argc, char** argv, const std::function<void()>& explain = {}) {
+  if (option_reader()) {
+    option_reader()(app);
+    return 0;
+  }
   // An option without its value takes the next word for it, which then would be missed somewhere else.
   for (CLI::Option* option : app.get_options())
     if (!option->get_positional() && option->get_items_expected_min() > 0)

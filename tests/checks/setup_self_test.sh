@@ -19,6 +19,8 @@ any-version
 
 [mpi]            # another reason
 optional>=4.0
+[formats]
+picture>=1.0
 LIST
 
 # Stand-ins: $work/installed/NAME holds NAME's version; $work/offers/NAME what apt would install,
@@ -105,6 +107,12 @@ run --check --with-mpi
 [[ $status == 1 ]] && grep -q 'optional$' "$work/out" || fail "--with-mpi --check: expected status 1 and its name, got $status"
 run --with-mpi
 [[ $status == 0 ]] && grep -q 'install .*optional' "$work/log" || fail "--with-mpi: expected it installed, got $status"
+
+begin 1.0 2:3.0 1
+run --check --with-formats
+[[ $status == 1 ]] && grep -q 'too old: picture$' "$work/out" || fail "--with-formats: expected its part alone, got $status"
+run --check --with-formats --with-mpi
+[[ $status == 1 ]] && grep -q 'too old: optional picture$' "$work/out" || fail "both parts: expected both, got $status"
 
 begin - 2:3.0 1
 run

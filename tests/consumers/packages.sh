@@ -30,7 +30,7 @@ comm -12 <(cd libcontexture-dev && find . ! -type d | sort) <(cd contexture && f
 
 version=$(contexture/usr/bin/contexture --version)
 [[ $version == "contexture $(dpkg-deb -f made/contexture_*.deb Version)" ]]
-[[ $(find contexture -type f | sort | tr '\n' ' ') == 'contexture/usr/bin/contexture contexture/usr/share/doc/contexture/copyright ' ]]
+[[ $(find contexture -type f | sort | tr '\n' ' ') == 'contexture/usr/bin/contexture contexture/usr/share/bash-completion/completions/contexture contexture/usr/share/doc/contexture/copyright contexture/usr/share/zsh/site-functions/_contexture ' ]]
 export PKG_CONFIG_PATH=$folder/libcontexture-dev/usr/share/pkgconfig
 [[ contexture\ $(pkg-config --modversion contexture-compiled) == "$version" ]]
 include=$(pkg-config --cflags-only-I contexture | sed -n 's/^-I\([^ ]*\).*/\1/p')

@@ -36,9 +36,9 @@ inline void write(const std::filesystem::path& path, const Bytes& bytes) {
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-inline void write(const std::filesystem::path& path, const std::string& text) {
-  write(path, Bytes(text.begin(), text.end()));
-}
+inline Bytes text_bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
+inline void write(const std::filesystem::path& path, const std::string& text) { write(path, text_bytes(text)); }
 
 inline Bytes gzip(const Bytes& bytes) {
   z_stream stream{};

@@ -15,8 +15,6 @@ namespace files {
 
 using TarEntries = std::vector<std::pair<std::string, Bytes>>;  // name (at most 99 characters), contents
 
-inline Bytes text_bytes(const std::string& text) { return {text.begin(), text.end()}; }
-
 // POSIX.1-1988 (ustar): a header of 512 bytes, the contents filled up to a multiple of that; at the end two of zeros.
 inline Bytes tar(const TarEntries& entries, bool with_end = true) {
   Bytes out;

@@ -151,9 +151,9 @@ TEST_CASE("a collection: what cannot be used is refused in one line") {
     CHECK(photos.error() == "rest: no folders, expected one for each class with its images in it");
     fs::create_directories(photos.folder / "nothing");
     photos.source = {.labelled = photos.folder / "labelled", .unlabelled = photos.folder / "nothing"};
-    CHECK(photos.error() == "nothing: no PNG or JPEG image without a label");
+    CHECK(photos.error() == "nothing: no image without a label");
     photos.source.unlabelled = photos.folder / "labelled";
-    CHECK(photos.error() == "labelled: no PNG or JPEG image without a label");
+    CHECK(photos.error() == "labelled: no image without a label");
   }
   {
     Photos photos;  // a data set's folder instead of its labelled images

@@ -188,7 +188,7 @@ TEST_CASE("images without class folders are refused with what was seen") {
 TEST_CASE("files that cannot be used are counted by reason, with ten names") {
   const TempFolder folder;
   for (const char* c : {"train/a", "train/b", "test/a", "test/b", "extra/deep"}) images(folder / c, 200, 7);
-  for (int i = 0; i < 12; ++i) files::write(folder / ("train/a/w" + std::to_string(i) + ".WebP"), "RIFF");
+  for (int i = 0; i < 12; ++i) files::write(folder / ("train/a/w" + std::to_string(i) + ".HEIC"), "RIFF");
   files::write(folder / "train/a/7.xml", "<box/>");
   files::write(folder / "README.md", "hello");
   files::write(folder / "train/stray.png", "stray");
@@ -199,12 +199,13 @@ TEST_CASE("files that cannot be used are counted by reason, with ten names") {
   fs::create_directory_symlink(folder / "elsewhere/of", folder / "train/b/more");
   const Dataset data = load_dataset(folder.string());
   CHECK(data.account.used == 800);
-  CHECK(left_out(data, "neither PNG nor JPEG (.webp)").count == 12);
-  CHECK(left_out(data, "neither PNG nor JPEG (.webp)").names.size() == 10);
-  CHECK_THAT(left_out(data, "neither PNG nor JPEG (.webp)").line(),
-             ContainsSubstring("12 files not used") && ContainsSubstring("train/a/w0.WebP, train/a/w1.WebP") &&
+  CHECK(left_out(data, "not PNG, JPEG, BMP, GIF, WebP or TIFF (.heic)").count == 12);
+  CHECK(left_out(data, "not PNG, JPEG, BMP, GIF, WebP or TIFF (.heic)").names.size() == 10);
+  CHECK_THAT(left_out(data, "not PNG, JPEG, BMP, GIF, WebP or TIFF (.heic)").line(),
+             ContainsSubstring("12 files not used") && ContainsSubstring("train/a/w0.HEIC, train/a/w1.HEIC") &&
                  ContainsSubstring(" and 2 more"));
-  CHECK(left_out(data, "neither PNG nor JPEG (.xml)").names == std::vector<std::string>{"train/a/7.xml"});
+  CHECK(left_out(data, "not PNG, JPEG, BMP, GIF, WebP or TIFF (.xml)").names ==
+        std::vector<std::string>{"train/a/7.xml"});
   CHECK(left_out(data, "beside train/").count == 203);
   CHECK(left_out(data, "beside train/").names == std::vector<std::string>{"elsewhere", "extra"});
   CHECK(left_out(data, "beside the folders of images").names ==
@@ -221,13 +222,13 @@ TEST_CASE("a class that loses more than a tenth of its files stops the run") {
     return error_of([&] { return load_dataset(folder.string(), {.max_broken = most}); });
   };
   for (const char* c : {"train/a", "train/b", "test/a", "test/b"}) images(folder / c, 18);
-  for (int i = 0; i < 2; ++i) files::write(folder / ("train/b/w" + std::to_string(i) + ".webp"), "RIFF");
+  for (int i = 0; i < 2; ++i) files::write(folder / ("train/b/w" + std::to_string(i) + ".heic"), "RIFF");
   CHECK(load_dataset(folder.string()).train.count == 36);  // 2 of 20
   SECTION("another one") {
     fs::create_symlink("nowhere", folder / "train/b/link.png");
     CHECK_THAT(error(),
                ContainsSubstring("/train/b: 3 of 21 files cannot be used, expected at most 10 % of a folder") &&
-                   ContainsSubstring("not used: 1 a link to nothing, 2 neither PNG nor JPEG (.webp)"));
+                   ContainsSubstring("not used: 1 a link to nothing, 2 not PNG, JPEG, BMP, GIF, WebP or TIFF (.heic)"));
     CHECK_THAT(error(0.14), ContainsSubstring("expected at most 14 %"));
     CHECK(load_dataset(folder.string(), {.max_broken = 0.15}).train.count == 36);
   }
@@ -299,10 +300,10 @@ TEST_CASE("any tree of images will do where no labels are needed") {
   REQUIRE(data.notes.size() == 1);
   CHECK_THAT(data.notes[0], ContainsSubstring("used without labels: "));
   check_all_counted(data, folder.path());
-  for (int i = 0; i < 2; ++i) files::write(folder / (std::to_string(i) + ".webp"), "RIFF");
+  for (int i = 0; i < 2; ++i) files::write(folder / (std::to_string(i) + ".heic"), "RIFF");
   CHECK_THAT(error_of(tree), ContainsSubstring("2 of 14 files cannot be used"));
   const TempFolder empty;
   files::write(empty / "notes.txt", "x");
   CHECK_THAT(error_of([&] { return load_dataset(empty.string(), {.labels = false}); }),
-             ContainsSubstring("no PNG or JPEG image; not used: 1 neither PNG nor JPEG (.txt)"));
+             ContainsSubstring("no image; not used: 1 not PNG, JPEG, BMP, GIF, WebP or TIFF (.txt)"));
 }

@@ -26,9 +26,20 @@ inline void check_set(const contexture::ImageSet& set) {
                   "pixels of another size");
 }
 
-// By every decoder; small images, so that time goes into parsing.
+// By every decoder of its kind; small images, so that time goes into parsing.
 inline void run_image(Bytes bytes) {
   const contexture::ImageLimits limits{.max_pixels = 1 << 18};
+  // What a sound file says of itself is what comes out.
+  try_on([&] {
+    const contexture::ImageSet image = contexture::detail::decode_image(bytes, limits, {});
+    const contexture::detail::ImageHeader header = contexture::detail::image_header(bytes, limits);
+    require_finding(image.height == header.height && image.width == header.width, "an image of another size");
+    require_finding(image.count == 1 && (image.channels == 1 || image.channels == 3), "an image of no such channels");
+    check_set(image);
+  });
+  using Format = contexture::detail::ImageHeader::Format;
+  const Format format = contexture::detail::image_format(bytes);
+  if (format != Format::kPng && format != Format::kJpeg) return;
   const auto check_image = [&](const contexture::ImageSet& image) {
     check_set(image);
     require_finding(image.count == 1 && image.height >= 1 && image.width >= 1 &&
@@ -121,7 +132,8 @@ inline void run_shard(Bytes bytes) {
 }
 
 inline std::vector<Target> data_targets() {
-  return {{"png", run_image},   {"jpeg", run_image},  {"idx", run_idx},     {"gzip", run_gzip},
+  return {{"png", run_image},   {"jpeg", run_image},  {"bmp", run_image},   {"gif", run_image},
+          {"webp", run_image},  {"tiff", run_image},  {"idx", run_idx},     {"gzip", run_gzip},
           {"cifar", run_cifar}, {"stl10", run_stl10}, {"shard", run_shard}, {"class_names", run_class_names}};
 }
 

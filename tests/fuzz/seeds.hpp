@@ -13,7 +13,9 @@
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/study/checkpoint.hpp"
 #include "data/decoders.hpp"
+#include "data/exif_files.hpp"
 #include "data/files.hpp"
+#include "data/other_images.hpp"
 #include "data/tar_files.hpp"
 #include "fuzz/target.hpp"
 
@@ -46,11 +48,37 @@ inline void write_image_seeds(const SeedWriter& write) {
   write("jpeg", "colour", files::jpeg(2, {90, 100, 200}));
   write("jpeg", "cmyk", files::jpeg(1, {255, 100, 30, 128}));
   write("jpeg", "four", files::jpeg(1, {255, 100, 30, 128}, false));
+  write("jpeg", "on-its-side", files::held(files::jpeg(2, {90, 100, 200}), 6));
+  write("jpeg", "exif-little",
+        files::with_segment(files::jpeg(1, {90}), 0xE1, files::exif({.value = 8, .big_endian = false})));
 #if !defined(CONTEXTURE_WITH_STB_IMAGE)
   const contexture::Rng rng(1);
   write("jpeg", "camera", files::written_jpeg(11, 13, {.quality = 40}, rng));
   write("jpeg", "progressive", files::written_jpeg(11, 13, {.progressive = true, .quality = 40}, rng));
   write("jpeg", "restart", files::written_jpeg(17, 13, {.restart = 1, .sampling = 1, .quality = 40}, rng));
+#endif
+}
+
+inline void write_other_image_seeds(const SeedWriter& write) {
+  write("bmp", "24-bits", files::bmp(5, 4, 24));
+  write("bmp", "palette", files::bmp(5, 4, 8));
+  write("bmp", "one-bit", files::bmp(9, 3, 1));
+  write("bmp", "opacity", files::bmp(3, 3, 32, {.masks = {0xFF0000, 0xFF00, 0xFF, 0xFF000000}}));
+  write("bmp", "os2", files::bmp(3, 3, 4, {.header_bytes = 12}));
+  write("gif", "plain", files::gif(5, 4));
+  write("gif", "inside", files::gif(9, 9, {.left = 2, .top = 3, .width = 4, .height = 5, .transparent = 1}));
+  write("gif", "interlaced", files::gif(5, 9, {.interlaced = true}));
+  write("tiff", "little", files::tiff(5, 4));
+  write("tiff", "big", files::tiff(5, 4, {.big_endian = true, .orientation = 6}));
+  write("tiff", "grey16", files::tiff(5, 4, {.samples = 1, .bits = 16}));
+#if defined(CONTEXTURE_WITH_TIFF)
+  for (const auto& [name, coding] : files::tiff_codings()) write("tiff", name, files::coded_tiff(16, 16, coding));
+#endif
+#if defined(CONTEXTURE_WITH_WEBP)
+  write("webp", "lossless", files::webp(5, 4, {}));
+  write("webp", "lossy", files::webp(17, 12, {.lossy = true}));
+  write("webp", "opacity", files::webp(5, 4, {.opacity = true}));
+  write("webp", "camera", files::webp(5, 4, {.orientation = 6}));
 #endif
 }
 
@@ -152,6 +180,7 @@ inline void write_program_seeds(const SeedWriter& write) {
 inline void write_seeds(std::string_view folder) {
   const SeedWriter write{std::filesystem::path(folder)};
   write_image_seeds(write);
+  write_other_image_seeds(write);
   write_data_seeds(write);
   write_weight_seeds(write);
   write_program_seeds(write);

@@ -88,10 +88,22 @@ case_help() {
   grep -qE -- '--epochs NUMBER[^0-9]*14' stdout || complain "--help does not show the preset's passes"
   if grep -q -- '--temperature' stdout; then complain "--help shows an option of another pretext task"; fi
   # Every option that takes a value shows its default, whatever the task.
+  for program in classify predict probe diagnose export report pack; do
+    succeeds "$programs/$program" --help
+    grep -E '^ +(-[a-z],)?--[a-z-]+ [A-Z]+' stdout | grep -vE '=| REQUIRED' >missing
+    [[ ! -s missing ]] || complain "$program --help: no default: $(head -n 1 missing)"
+  done
+  succeeds "$programs/pretrain" --help
+  for option in fractions epochs learning-rate batch-size augmentation self-training label-smoothing encoder; do
+    if grep -q -- "^ *--$option " stdout; then complain "pretrain --help shows a classifier's --$option"; fi
+  done
+  for option in data pretrain-epochs optimizer weight-decay pretext; do
+    grep -q -- "^ *--$option " stdout || complain "pretrain --help does not tell about --$option"
+  done
   for program in experiments pretrain; do
     for task in context rotation context+rotation jigsaw simclr vicreg; do
       succeeds "$programs/$program" --pretext "$task" --help
-      grep -E '^ +(-[a-z],)?--[a-z-]+ (TEXT|NAME|INT|NUMBER|LIST)' stdout | grep -vE -- '--config|\[.+\]|=' >missing
+      grep -E '^ +(-[a-z],)?--[a-z-]+ (TEXT|NAME|INT|NUMBER|LIST|TIME|FILE)' stdout | grep -vF = >missing
       [[ ! -s missing ]] || complain "$program --help --pretext $task: no default: $(head -n 1 missing)"
     done
   done
@@ -117,6 +129,40 @@ case_commands() {
   fails 2 "^contexture: 'predic' is not a command" "$programs/contexture" predic photo.png
   fails 2 '^contexture: which command' "$programs/contexture"
   fails 2 '^predict: ' "$programs/contexture" predict
+}
+
+# What a shell offers for a word of `contexture`: commands, options that there are, and their values.
+completed() {  # WORD...: the last one is to be completed
+  bash -c 'source completion.bash; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _contexture; printf "%s\n" "${COMPREPLY[@]}"' \
+    bash contexture "$@"
+}
+case_completion() {
+  local program
+  succeeds "$programs/contexture" completion bash || return
+  cp stdout completion.bash
+  [[ $(completed pre | tr '\n' ' ') == 'pretrain predict ' ]] || complain "contexture pre: $(completed pre)"
+  [[ $(completed --v) == --version ]] || complain "contexture --v: $(completed --v)"
+  for program in "${experiment_programs[@]}" classify predict probe diagnose export report pack; do
+    completed "$program" -- | sort >offered
+    "$programs/$program" --help | grep -oE '^ +(-[a-z],)?--[a-z-]+' | grep -oE -- '--.*' | sort >there
+    comm -13 offered there >missing
+    [[ ! -s missing ]] || complain "$program: not completed: $(head -n 1 missing)"
+    (($(wc -l <there) >= 4)) || complain "$program --help lists $(wc -l <there) options"
+  done
+  [[ $(completed experiments --temp) == --temperature ]] || complain "another task's option: $(completed experiments --temp)"
+  if completed pretrain -- | grep -q -- --fractions; then complain "pretrain is offered a classifier's option"; fi
+  [[ $(completed experiments --preset '' | tr '\n' ' ') == 'quick standard thorough ' ]] ||
+    complain "--preset: $(completed experiments --preset '')"
+  [[ $(completed experiments --preset = t) == thorough ]] || complain "--preset=t: $(completed experiments --preset = t)"
+  [[ $(completed experiments --network = | tr '\n' ' ') == 'resnet resnet18 convnext ' ]] ||
+    complain "--network=: $(completed experiments --network =)"
+  [[ $(completed classify --method s) == selftrain ]] || complain "--method s: $(completed classify --method s)"
+  [[ -z $(completed experiments --data '') && -z $(completed predict photo) ]] || complain 'no names of files'
+  fails 2 "SHELL: 'fish', expected bash or zsh" "$programs/contexture" completion fish
+  fails 2 'SHELL is required' "$programs/contexture" completion
+  succeeds "$programs/contexture" completion zsh
+  grep -q "'--preset:how much is computed" stdout || complain "zsh: no option with its meaning"
+  if command -v zsh >/dev/null; then zsh -n stdout || complain "zsh does not read its script"; fi
 }
 
 # All outputs, then again from the configuration that was written: the same bits.
@@ -415,7 +461,7 @@ case_clear_messages() {
   fails 1 "label fraction 0\.1: leaves class 'boat' with none of its 3 labels, expected a fraction of at least 0\.167" \
     "$programs/experiments" "${tiny[@]}" --train-images 40 --fractions 1,0.1 --out out
   fails 1 "label fraction 0\.01: leaves class 'boat' with none" "$programs/probe" "${tiny[@]:2:2}" --image-size 24 \
-    --encoder nowhere.safetensors --labels 0.01 --out out
+    --encoder nowhere.safetensors --fractions 0.01 --out out
   { printf 'PK\3\4\0\0\0\0' && head -c 2000 /dev/zero; } >model.pth
   { printf '\200\2\212\12l\374\234F' && head -c 2000 /dev/zero; } >old.pt
   fails 1 "model\.pth: a zip file, as PyTorch's .pt and .pth are, expected safetensors weights" "${run[@]}" --encoder model.pth
@@ -543,7 +589,7 @@ case_predict() {
   grep -q 'warning: .*notes\.txt' stderr || complain "predict: does not tell what is no image: $(cat stderr)"
   grep -q '^many/below/299\.png,' folder.csv || complain "predict: an image of the folder is missing"
   (($(grep '^many/below' folder.csv | cut -d, -f2 | sort -u | wc -l) == 1)) || complain "predict: one image, several answers"
-  mkdir none && fails 1 'none: no PNG or JPEG image' "$programs/predict" --weights "$weights" none
+  mkdir none && fails 1 'none: no image' "$programs/predict" --weights "$weights" none
   if [[ -w /dev/full ]]; then
     local status=0
     "$programs/predict" --weights "$weights" out/patches.png >/dev/full 2>stderr || status=$?
@@ -634,8 +680,8 @@ too-tall.png         PNG holds 610 bytes of pixel data, its header's size needs 
 too-big.png          claims 60000 x 60000 pixels, expected
 truncated.png        PNG ends in the middle
 truncated.jpg        JPEG ends in the middle
-empty.png            neither PNG nor JPEG
-words.png            neither PNG nor JPEG
+empty.png            not PNG, JPEG, BMP, GIF, WebP or TIFF
+words.png            not PNG, JPEG, BMP, GIF, WebP or TIFF
 TABLE
   fails 1 'bad-images/too-big.png: claims 60000 x 60000 pixels, .* at most 268435456 in all' \
     "$programs/predict" --weights "$weights" --max-pixels 268435456 bad-images/too-big.png
@@ -695,20 +741,20 @@ case_probe() {
   succeeds "$programs/experiment1_all_labels" "${tiny[@]}" --out run || return
   local encoder=run/encoder.safetensors data=(--train-images 240 --test-images 48 --image-size 24)
   local ask=("$programs/probe" "${data[@]}" --encoder "$encoder" --encoder run/classifier_100_scratch.safetensors)
-  succeeds "${ask[@]}" --labels 1,0.5 --out out || return
+  succeeds "${ask[@]}" --fractions 1,0.5 --out out || return
   check --probe out/probe.json --encoders 2 --labels 1,0.5
   grep -q '^50 % of the labels' stdout || complain "probe: no table for half of the labels"
   grep -qE '^ *(run/classifier_100_scratch.safetensors)? +stem +[0-9.]+ %' stdout || complain "probe: no line for the stem"
-  succeeds "${ask[@]}" --labels 1 0.5 --out again --quiet || return
+  succeeds "${ask[@]}" --fractions 1 0.5 --out again --quiet || return
   (($(wc -l <stdout) == 1)) || complain "probe --quiet prints $(wc -l <stdout) lines"
   check --probe out/probe.json --encoders 2 --labels 1,0.5 --equal again/probe.json
   succeeds "$programs/probe" "${data[@]}" --encoder "$encoder" --no-test --out choose || return
   check --probe choose/probe.json --no-test
   fails 2 'encoder' "$programs/probe" "${data[@]}" --out bad
-  fails 2 'labels' "${ask[@]}" --labels 0 --out bad
-  fails 2 'labels' "${ask[@]}" --labels nan --out bad
-  fails 2 "labels: '', expected" "${ask[@]}" --labels 1, --out bad
-  fails 2 "labels: '0\.5,1,0\.5' has 0\.5 twice" "${ask[@]}" --labels 0.5,1,0.5 --out bad
+  fails 2 'fractions' "${ask[@]}" --fractions 0 --out bad
+  fails 2 'fractions' "${ask[@]}" --fractions nan --out bad
+  fails 2 "fractions: '', expected" "${ask[@]}" --fractions 1, --out bad
+  fails 2 "fractions: '0\.5,1,0\.5' has 0\.5 twice" "${ask[@]}" --fractions 0.5,1,0.5 --out bad
   fails 2 'validation' "${ask[@]}" --validation 2 --out bad
   fails 2 'seed' "${ask[@]}" --seed -1 --out bad
   fails 2 'frobnicate' "${ask[@]}" --frobnicate
@@ -717,7 +763,7 @@ case_probe() {
   echo 'not weights' >text.safetensors
   fails 1 'text\.safetensors' "$programs/probe" "${data[@]}" --encoder text.safetensors --out bad
   fails 1 'no-such-folder' "$programs/probe" --data no-such-folder --encoder "$encoder" --out bad
-  fails 1 'label|class' "$programs/probe" --train-images 40 --image-size 24 --encoder "$encoder" --labels 0.01 --out bad
+  fails 1 'label|class' "$programs/probe" --train-images 40 --image-size 24 --encoder "$encoder" --fractions 0.01 --out bad
   fails 1 'proc' "$programs/probe" "${data[@]}" --encoder "$encoder" --out /proc/contexture
   nothing_half_written bad
 }
@@ -1035,6 +1081,10 @@ prints_accuracy() {  # PROGRAM
   tail -n 1 stdout | awk '{ exit !(NF == 2 && $1 > 45 && $1 < 100 && $2 == "%") }' || complain "accuracy: $(cat stdout)"
 }
 case_readme() { prints_accuracy readme; }
+case_training_loop() {
+  prints_accuracy training_loop || return
+  awk '$1 == "stopped" { exit !($3 > 7 && $3 < 120) }' stdout || complain "no early end: $(head -n 1 stdout)"
+}
 case_networks() {  # of one's own, out of modules and ops; vision_transformer, which takes a minute, is only built
   prints_accuracy lenet
   succeeds "$programs/autoencoder" || return

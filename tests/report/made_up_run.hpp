@@ -105,7 +105,7 @@ inline Run make(const Options& o = {}) {
   RunSummary& s = run.summary;
   s.dataset = "made-up";
   s.data.used = 210;
-  s.data.leave_out("no PNG or JPEG (.webp)", "car/one.webp");
+  s.data.leave_out("built without WebP (.webp)", "car/one.webp");
   s.data_notes = {"no test/ folder"};
   s.class_names = o.class_names;
   s.train_images = 4000;

@@ -98,7 +98,7 @@ void check_summary(const fs::path& out, const RunSummary& run) {
   CHECK(json["images"]["test"] == run.test_images);
   CHECK(json["data"]["used"] == 210);
   CHECK(json["data"]["not_used"] == 1);
-  CHECK(json["data"]["left_out"][0]["reason"] == "no PNG or JPEG (.webp)");
+  CHECK(json["data"]["left_out"][0]["reason"] == "built without WebP (.webp)");
   CHECK(json["data"]["left_out"][0]["names"][0] == "car/one.webp");
   CHECK(json["data"]["notes"][0] == "no test/ folder");
   for (const char* page : {"report.md", "report.html"})

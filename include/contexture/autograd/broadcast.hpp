@@ -181,38 +181,47 @@ template <class T>
       [](T g, T x, T y) { return -g * x / (y * y); });
 }
 
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator-(const Variable<T>& x) {
   return scale(x, T(-1));
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator+(const Variable<T>& x, std::type_identity_t<T> number) {
   return x + detail::constant<T>(number);
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator+(std::type_identity_t<T> number, const Variable<T>& x) {
   return x + number;
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator-(const Variable<T>& x, std::type_identity_t<T> number) {
   return x + -number;
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator-(std::type_identity_t<T> number, const Variable<T>& x) {
   return detail::constant<T>(number) - x;
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator*(const Variable<T>& x, std::type_identity_t<T> number) {
   return scale(x, number);
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator*(std::type_identity_t<T> number, const Variable<T>& x) {
   return scale(x, number);
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator/(const Variable<T>& x, std::type_identity_t<T> number) {
   return x / detail::constant<T>(number);
 }
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> operator/(std::type_identity_t<T> number, const Variable<T>& x) {
   return detail::constant<T>(number) / x;

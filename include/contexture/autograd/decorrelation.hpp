@@ -14,6 +14,7 @@
 
 namespace contexture {
 
+/// Options of the loss of VICReg.
 struct DecorrelationOptions {
   double variance_weight = 25;
   double covariance_weight = 1;

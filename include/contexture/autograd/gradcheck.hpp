@@ -17,6 +17,7 @@
 
 namespace contexture {
 
+/// Options of gradcheck().
 struct GradcheckOptions {
   double step = 1e-5;       ///< h of the central difference
   double tolerance = 1e-6;  ///< relative to the larger of 1 and the magnitudes compared

@@ -18,6 +18,7 @@
 
 namespace contexture {
 
+/// Options of softmax_cross_entropy().
 template <class T>
 struct CrossEntropyOptions {
   std::span<const T> class_weights = {};  ///< one a class, >= 0, for every class of a (smoothed) target; empty: all 1

@@ -43,6 +43,7 @@ T sigmoid_of(T x) {
 
 }  // namespace detail
 
+/// Element by element, as sqrt() and tanh() below.
 template <class T>
 [[nodiscard]] Variable<T> exp(const Variable<T>& x) {
   return detail::unary_op(
@@ -56,6 +57,7 @@ template <class T>
       "log", x, [](T v) { return std::log(v); }, [](T v, T) { return T(1) / v; });
 }
 
+/// Element by element; of elements of 0 or more.
 template <class T>
 [[nodiscard]] Variable<T> sqrt(const Variable<T>& x) {
   return detail::unary_op(
@@ -83,6 +85,7 @@ template <class T>
   return detail::unary_op("sigmoid", x, detail::sigmoid_of<T>, [](T, T y) { return y * (T(1) - y); });
 }
 
+/// Element by element.
 template <class T>
 [[nodiscard]] Variable<T> tanh(const Variable<T>& x) {
   return detail::unary_op(

@@ -114,6 +114,7 @@ template <class T>
   });
 }
 
+/// The same.
 template <class T>
 [[nodiscard]] Variable<T> concat(std::initializer_list<Variable<T>> parts, int axis) {
   return concat(std::span<const Variable<T>>(parts.begin(), parts.size()), axis);
@@ -136,6 +137,7 @@ template <class T>
   return concat(std::span<const Variable<T>>(thin), static_cast<int>(a));
 }
 
+/// The same.
 template <class T>
 [[nodiscard]] Variable<T> stack(std::initializer_list<Variable<T>> parts, int axis) {
   return stack(std::span<const Variable<T>>(parts.begin(), parts.size()), axis);
@@ -159,6 +161,7 @@ template <class T>
                    });
 }
 
+/// The same.
 template <class T>
 [[nodiscard]] Variable<T> permute(const Variable<T>& x, std::initializer_list<int> axes) {
   return permute(x, std::span<const int>(axes.begin(), axes.size()));

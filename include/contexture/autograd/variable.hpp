@@ -243,6 +243,7 @@ template <class T>
   return result;
 }
 
+/// The same.
 template <class T>
 [[nodiscard]] Variable<T> record(const OpName& op, Tensor<T> value, std::initializer_list<Variable<T>> inputs,
                                  std::type_identity_t<detail::BackwardFunction<T>> backward) {

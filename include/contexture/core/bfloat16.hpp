@@ -29,15 +29,17 @@ struct bfloat16 {
 
 static_assert(sizeof(bfloat16) == 2);
 
-// What elements that are stored as T are computed and summed in.
+/// What elements that are stored as T are computed and summed in, as `type`.
 template <class T>
 struct AccumulatorOf {
   using type = T;
 };
+/// Of bfloat16: float.
 template <>
 struct AccumulatorOf<bfloat16> {
   using type = float;
 };
+/// What elements that are stored as T are computed and summed in.
 template <class T>
 using Accumulator = typename AccumulatorOf<T>::type;
 

@@ -22,6 +22,7 @@ namespace contexture {
 /// Instruction sets the kernels are compiled for, in rising order.
 enum class Isa { baseline, avx2, avx512 };
 
+/// The name, as options and files have it.
 [[nodiscard]] constexpr std::string_view to_string(Isa isa) {
   constexpr std::array<std::string_view, 3> names{"baseline", "avx2", "avx512"};
   return names[static_cast<std::size_t>(isa)];
@@ -95,9 +96,11 @@ enum class Bfloat16Unit {
   amx            ///< tiles of Intel's Xeons since 2023
 };
 
+/// All of them.
 inline constexpr std::array kBfloat16Units{Bfloat16Unit::emulated, Bfloat16Unit::avx512, Bfloat16Unit::emulated_amx,
                                            Bfloat16Unit::amx};
 
+/// The name, as options and files have it.
 [[nodiscard]] constexpr std::string_view to_string(Bfloat16Unit unit) {
   constexpr std::array<std::string_view, 4> names{"emulated", "avx512", "emulated-amx", "amx"};
   return names[static_cast<std::size_t>(unit)];

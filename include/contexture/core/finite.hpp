@@ -38,6 +38,7 @@ template <class T>
   return (detail::opaque_bits(value) & detail::kInfinityBits<T>) != detail::kInfinityBits<T>;
 }
 
+/// Whether it is no number.
 template <class T>
 [[nodiscard]] inline bool is_nan(const T& value) noexcept {
   constexpr auto but_sign = std::numeric_limits<detail::BitsOf<T>>::max() >> 1;

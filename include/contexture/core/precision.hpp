@@ -17,10 +17,13 @@
 
 namespace contexture {
 
+/// What networks compute in.
 enum class Precision { float32, bfloat16 };
 
+/// By their values.
 inline constexpr std::array<std::string_view, 2> kPrecisionNames{"float32", "bfloat16"};
 
+/// The name, as options and files have it.
 [[nodiscard]] constexpr std::string_view to_string(Precision precision) {
   return kPrecisionNames[static_cast<std::size_t>(precision)];
 }

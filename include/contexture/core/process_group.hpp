@@ -21,6 +21,8 @@
 
 namespace contexture {
 
+/// Processes that compute together: what each gives becomes known to all. Of one process alone unless somebody sets
+/// another.
 class ProcessGroup {
  public:
   /// A sum under way. Its values may be used once wait() has returned.

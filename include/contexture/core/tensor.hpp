@@ -19,6 +19,7 @@ namespace contexture {
 /// Signed index type of all kernels: safe beyond 2^31 elements, and differences may be negative.
 using Index = std::int64_t;
 
+/// Elements of T in row-major order, on memory of the pool that is 64-byte aligned. It is an xtensor container.
 template <class T>
 using Tensor = xt::xarray<T, xt::layout_type::row_major, PoolAllocator<T>>;
 
@@ -38,11 +39,13 @@ template <class T>
   return Tensor<T>(shape);
 }
 
+/// A tensor of that shape, `value` all over.
 template <class T>
 [[nodiscard]] Tensor<T> full(const Shape& shape, T value) {
   return Tensor<T>(shape, value);
 }
 
+/// A tensor of that shape, 0 all over.
 template <class T>
 [[nodiscard]] Tensor<T> zeros(const Shape& shape) {
   return Tensor<T>(shape, T(0));
@@ -70,6 +73,7 @@ template <class T>
   require(i >= 0 && i < rank, "dim: axis ", axis, " of a tensor of shape ", shape);
   return static_cast<Index>(shape[static_cast<std::size_t>(i)]);
 }
+/// The same of a tensor.
 template <class T>
 [[nodiscard]] Index dim(const Tensor<T>& t, int axis) {
   return dim(t.shape(), axis);

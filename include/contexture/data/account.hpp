@@ -18,12 +18,12 @@ namespace contexture {
 struct LeftOut {
   static constexpr std::size_t kMostNames = 10;
 
-  std::string reason;              ///< "no PNG or JPEG (.webp)"
+  std::string reason;              ///< "built without WebP (.webp)"
   Index count = 0;                 ///< files; a folder counts with the files in it
   std::vector<std::string> names;  ///< the first kMostNames, relative to the data folder
   Index named = 0;                 ///< files that `names` stand for
 
-  /// "200 files not used, no PNG or JPEG (.webp): a/1.webp, a/2.webp, ... and 190 more"
+  /// "200 files not used, built without WebP (.webp): a/1.webp, a/2.webp, ... and 190 more"
   [[nodiscard]] std::string line() const {
     std::string text = message(count, count == 1 ? " file" : " files", " not used, ", reason, ": ");
     for (std::size_t i = 0; i < names.size(); ++i) text.append(i == 0 ? "" : ", ").append(names[i]);

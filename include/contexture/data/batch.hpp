@@ -150,12 +150,20 @@ class BatchMaker {
     bool flip = false, reflect = false;
   };
 
-  // The image after RandAugment.
+  // The image after changes of the caller's own and RandAugment.
   const std::uint8_t* varied(const std::uint8_t* image, const Rng& stream) {
-    if (augmentation_->rand_augment.operations <= 0) return image;
+    const bool by_operations = augmentation_->rand_augment.operations > 0;
+    if (!by_operations && !augmentation_->own) return image;
     varied_.assign(image, image + set_.image_bytes());
-    Rng own = stream.split("rand augment");
-    rand_augment(augmentation_->rand_augment, {varied_.data(), set_.height, set_.width, set_.channels}, own, scratch_);
+    const PixelView view{varied_.data(), set_.height, set_.width, set_.channels};
+    if (augmentation_->own) {
+      Rng own = stream.split("own");
+      augmentation_->own(view, own);
+    }
+    if (by_operations) {
+      Rng operations = stream.split("rand augment");
+      rand_augment(augmentation_->rand_augment, view, operations, scratch_);
+    }
     return varied_.data();
   }
 

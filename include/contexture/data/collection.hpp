@@ -256,7 +256,7 @@ inline void check_collection_classes(const Collection& collection) {
   for (std::vector<detail::ImageFile>* part : parts) detail::scan_files(*part, options.limits);
   detail::check_broken(root, files, options.max_broken);
   detail::check_losses(files, options.max_broken);
-  require_input(detail::any_good(files.unlabeled), source.unlabelled.string(), ": no PNG or JPEG image without a label",
+  require_input(detail::any_good(files.unlabeled), source.unlabelled.string(), ": no image without a label",
                 detail::what_else(files, -1));
   const auto [empty, fitted] = detail::common_format(parts, options.image_size);
   out.images = detail::decode_files(files.train, empty, options);

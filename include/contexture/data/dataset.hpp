@@ -46,7 +46,7 @@ struct Dataset {
   DataAccount account;             ///< of a folder's files: how many were used, what was not
 };
 
-/// What an image file may ask for. Its decoding takes at most about 16 bytes of memory a pixel, once per thread.
+/// What an image file may ask for. Its decoding takes at most about 20 bytes of memory a pixel, once per thread.
 struct ImageLimits {
   static constexpr Index kMostPixels = Index{1} << 28;
 

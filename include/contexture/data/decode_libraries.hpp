@@ -202,8 +202,11 @@ inline ImageSet decode_with_libraries(std::span<const std::uint8_t> bytes, const
                                       ImageExtent enough = {}) {
   switch (image_format(bytes)) {
     case ImageHeader::Format::kPng: (void)check_png(bytes, limits); return decode_png(bytes);
-    case ImageHeader::Format::kJpeg: return decode_jpeg(bytes, jpeg_shrinking(check_jpeg(bytes, limits), enough));
-    case ImageHeader::Format::kOther: break;
+    case ImageHeader::Format::kJpeg: {
+      const ImageHeader header = check_jpeg(bytes, limits);
+      return turned(decode_jpeg(bytes, jpeg_shrinking(header, enough)), header.orientation);
+    }
+    default: break;
   }
   throw InputError("neither PNG nor JPEG");
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
@@ -23,13 +24,14 @@ namespace contexture::detail {
 
 inline ImageSet decode_with_stb(std::span<const std::uint8_t> bytes, const ImageLimits& limits) {
   std::vector<std::uint8_t> padded;
+  int orientation = 1;
   switch (image_format(bytes)) {
     case ImageHeader::Format::kPng:
       if (const std::size_t palette = check_png(bytes, limits); palette > 0)
         bytes = padded = with_whole_palette(bytes, palette);
       break;
-    case ImageHeader::Format::kJpeg: (void)check_jpeg(bytes, limits); break;
-    case ImageHeader::Format::kOther: throw InputError("neither PNG nor JPEG");
+    case ImageHeader::Format::kJpeg: orientation = check_jpeg(bytes, limits).orientation; break;
+    default: throw InputError("neither PNG nor JPEG");
   }
   int width = 0;
   int height = 0;
@@ -44,7 +46,7 @@ inline ImageSet decode_with_stb(std::span<const std::uint8_t> bytes, const Image
   } else {
     lay_over_white(pixels.get(), stored, image);
   }
-  return image;
+  return turned(std::move(image), orientation);
 }
 
 }  // namespace contexture::detail

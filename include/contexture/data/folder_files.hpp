@@ -142,7 +142,7 @@ inline FolderFiles list_classes(const std::filesystem::path& folder, const DataO
     files.class_folders = parts.others;
   }
   require_classes(!files.class_folders.empty(), folder.string(),
-                  ": expected IDX, CIFAR or STL-10 files, or folders of PNG or JPEG images, one for each class");
+                  ": expected IDX, CIFAR or STL-10 files, or folders of images, one for each class");
   files.leave_out(std::move(shelf.rest));
   std::map<std::string, std::int32_t> numbers;
   for (const auto& path : files.class_folders) {
@@ -179,7 +179,7 @@ inline FolderFiles list_tree(const std::filesystem::path& folder, const DataOpti
   return files;
 }
 
-// What of a group (-1: of all) was not used, to be added to a message: "; not used: 200 neither PNG nor JPEG (.webp)".
+// What of a group (-1: of all) was not used, to be added to a message: "; not used: 200 built without WebP (.webp)".
 inline std::string what_else(const FolderFiles& files, std::int32_t group) {
   DataAccount account;
   for (const ImageFile* file : files.all())
@@ -240,7 +240,7 @@ inline void check_class_sizes(const FolderFiles& files, Index least) {
     if (file.state == ImageFile::State::kGood && file.label >= 0) ++counts[static_cast<std::size_t>(file.label)];
   for (std::size_t c = 0; c < counts.size(); ++c)  // a class folder is the group of its number
     require_classes(counts[c] >= least, files.class_folders[c].string(), ": ", counts[c],
-                    counts[c] == 1 ? " image" : " images", " (PNG or JPEG), expected at least ", least, " in a class",
+                    counts[c] == 1 ? " image" : " images", ", expected at least ", least, " in a class",
                     what_else(files, static_cast<std::int32_t>(c)));
 }
 

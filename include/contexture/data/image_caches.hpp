@@ -156,8 +156,11 @@ class ImageCaches {
 #else
     const char* const decoder = "libraries";
 #endif
+    std::string kinds;  // that are read: files of others are left out
+    for (const auto kind : {ImageHeader::Format::kGif, ImageHeader::Format::kWebp, ImageHeader::Format::kTiff})
+      if (is_readable(kind)) kinds += message(" ", format_name(kind));
     const std::string made =
-        message(decoder, " ", options_.image_size, " ", options_.seed, " ", options_.max_broken, " ",
+        message(decoder, " upright", kinds, " ", options_.image_size, " ", options_.seed, " ", options_.max_broken, " ",
                 options_.limits.max_pixels, " ", any_labels || options_.labels, " ", any_labels);
     print.add(made.data(), made.size());
     const std::string key = print.text(16);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Folders of PNG and JPEG files: train/<class>/..., test/<class>/... and, if there, unlabeled/...; or
+// Folders of image files: train/<class>/..., test/<class>/... and, if there, unlabeled/...; or
 // just <class>/..., from which a fifth of every class is kept for testing; or tar shards of them; or, where no labels
 // are needed, any tree. Two passes: the first reads headers only and settles the image size, whether the set is grey,
 // and whether it fits into memory; the second decodes in parallel, into memory or into the file of a cache.
@@ -121,7 +121,7 @@ inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const 
     check_class_sizes(files, files.is_split_here() ? 3 : 2);
     check_losses(files, options.max_broken);
     if (files.is_split_here() && split) split_off_test(files, options.seed, data.notes);
-    require_classes(any_good(files.test) || !split, files.test_root.string(), ": no PNG or JPEG image for testing");
+    require_classes(any_good(files.test) || !split, files.test_root.string(), ": no image for testing");
     if (!shards)
       for (const auto& path : files.class_folders) data.class_names.push_back(path.filename().string());
     return files;
@@ -134,7 +134,7 @@ inline FolderFiles scan_image_folder(const std::filesystem::path& folder, const 
   FolderFiles files = shards ? list_shard_images(*shards, options, data) : list_tree(folder, options);
   scan_files(files.train, options.limits);
   check_broken(folder, files, options.max_broken);
-  require_input(any_good(files.train), folder.string(), ": no PNG or JPEG image", what_else(files, -1));
+  require_input(any_good(files.train), folder.string(), ": no image", what_else(files, -1));
   check_losses(files, options.max_broken);
   return files;
 }
@@ -230,7 +230,7 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
 
 namespace contexture {
 
-/// Paths of the PNG and JPEG files below a folder, broken ones too, in the order of their names; what else lies there
+/// Paths of the image files below a folder, broken ones too, in the order of their names; what else lies there
 /// is told in the account. Throws InputError where it cannot be listed.
 [[nodiscard]] inline std::vector<std::filesystem::path> image_files_below(const std::filesystem::path& folder,
                                                                           const ImageLimits& limits,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What PNG and JPEG files say of themselves. Files are not trusted: a header that asks for more pixels than allowed is
-// refused here, before memory is asked for. Whether a file is whole and sound is in data/png_check.hpp and
-// data/jpeg_check.hpp. Errors are the reason alone: the caller knows the file's name.
+// What kind of image a file is by its first bytes, and what PNG and JPEG files say of themselves. Files are not
+// trusted: a header that asks for more pixels than allowed is refused here, before memory is asked for. Whether a file
+// is whole and sound is in data/png_check.hpp and data/jpeg_check.hpp. Errors are the reason alone: the caller knows
+// the file's name.
 #pragma once
 
 #include <algorithm>
@@ -9,25 +10,35 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/exif.hpp"
 
 namespace contexture::detail {
 
 struct ImageHeader {
-  enum class Format { kOther, kPng, kJpeg };
+  enum class Format { kOther, kPng, kJpeg, kBmp, kGif, kWebp, kTiff };
   Format format = Format::kOther;
-  Index height = 0;
+  Index height = 0;  // as it is to be shown
   Index width = 0;
-  int components = 0;  // stored per pixel: JPEG 1, 3, 4; PNG samples, 1 for a palette
+  int orientation = 1;  // by which it is turned to be shown: see turned()
+  int components = 0;   // stored per pixel: JPEG 1, 3, 4; PNG samples, 1 for a palette
   bool grey = false;
 };
 
 inline std::uint32_t big_endian(const std::uint8_t* p, int bytes) {
   std::uint32_t value = 0;
   for (int i = 0; i < bytes; ++i) value = value << 8 | p[i];
+  return value;
+}
+
+inline std::uint32_t little_endian(const std::uint8_t* p, int bytes) {
+  std::uint32_t value = 0;
+  for (int i = bytes - 1; i >= 0; --i) value = value << 8 | p[i];
   return value;
 }
 
@@ -83,6 +94,8 @@ inline ImageHeader jpeg_frame(int marker, std::span<const std::uint8_t> body, co
   return header;
 }
 
+inline constexpr int kExifMarker = 0xE1;  // APP1, before the frame; the first that holds Exif data counts
+
 // A segment of a JPEG: what lies from byte `at` to byte `next`.
 struct JpegSegment {
   int marker = 0;
@@ -110,22 +123,96 @@ inline JpegSegment jpeg_segment(std::span<const std::uint8_t> bytes, std::size_t
   return {marker, at, at + 2 + length, bytes.subspan(at + 4, length - 2)};
 }
 
+// The header of a picture that is to be shown by an orientation of Exif data (0: there were none).
+inline ImageHeader held(ImageHeader header, int orientation) {
+  header.orientation = std::max(orientation, 1);
+  if (is_on_its_side(header.orientation)) std::swap(header.height, header.width);
+  return header;
+}
+
 // What a JPEG says about itself, up to its frame header: a file's first bytes will do.
 inline ImageHeader jpeg_header(std::span<const std::uint8_t> bytes, const ImageLimits& limits) {
+  int orientation = 0;
   for (std::size_t at = 2;;) {
     const JpegSegment segment = jpeg_segment(bytes, at);
     require_input(segment.marker != 0xD9 && segment.marker != 0xDA, "JPEG without a frame header before byte ",
                   segment.at);
-    if (is_jpeg_frame(segment.marker)) return jpeg_frame(segment.marker, segment.body, limits);
+    if (is_jpeg_frame(segment.marker)) return held(jpeg_frame(segment.marker, segment.body, limits), orientation);
+    if (segment.marker == kExifMarker && orientation == 0) orientation = exif_orientation(segment.body);
     at = segment.next;
   }
 }
 
+// What an image may be of, where this build reads all of them.
+inline constexpr const char* kImageKinds = "PNG, JPEG, BMP, GIF, WebP or TIFF";
+
+// Names that such files have.
+inline constexpr std::array<std::string_view, 8> kImageExtensions = {".png", ".jpg",  ".jpeg", ".bmp",
+                                                                     ".gif", ".webp", ".tif",  ".tiff"};
+
+inline const char* format_name(ImageHeader::Format format) {
+  switch (format) {
+    case ImageHeader::Format::kPng: return "PNG";
+    case ImageHeader::Format::kJpeg: return "JPEG";
+    case ImageHeader::Format::kBmp: return "BMP";
+    case ImageHeader::Format::kGif: return "GIF";
+    case ImageHeader::Format::kWebp: return "WebP";
+    case ImageHeader::Format::kTiff: return "TIFF";
+    case ImageHeader::Format::kOther: break;
+  }
+  return "";
+}
+
+// As such a file is called.
+inline const char* format_extension(ImageHeader::Format format) {
+  switch (format) {
+    case ImageHeader::Format::kPng: return ".png";
+    case ImageHeader::Format::kJpeg: return ".jpg";
+    case ImageHeader::Format::kBmp: return ".bmp";
+    case ImageHeader::Format::kGif: return ".gif";
+    case ImageHeader::Format::kWebp: return ".webp";
+    case ImageHeader::Format::kTiff: return ".tif";
+    case ImageHeader::Format::kOther: break;
+  }
+  return "";
+}
+
+// Whether this build reads files of that kind.
+inline bool is_readable(ImageHeader::Format format) {
+  switch (format) {
+#if !defined(CONTEXTURE_WITH_GIF)
+    case ImageHeader::Format::kGif: return false;
+#endif
+#if !defined(CONTEXTURE_WITH_WEBP)
+    case ImageHeader::Format::kWebp: return false;
+#endif
+#if !defined(CONTEXTURE_WITH_TIFF)
+    case ImageHeader::Format::kTiff: return false;
+#endif
+    default: return format != ImageHeader::Format::kOther;
+  }
+}
+
+// "BM" begins many a text: what stands further on counts too.
+inline bool is_bmp(std::span<const std::uint8_t> bytes) {
+  constexpr std::array<std::uint32_t, 7> kHeaders = {12, 40, 52, 56, 64, 108, 124};
+  return bytes.size() >= 18 && bytes[0] == 'B' && bytes[1] == 'M' &&
+         std::find(kHeaders.begin(), kHeaders.end(), little_endian(bytes.data() + 14, 4)) != kHeaders.end();
+}
+
 inline ImageHeader::Format image_format(std::span<const std::uint8_t> bytes) {
-  constexpr std::array<std::uint8_t, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  if (bytes.size() >= 8 && std::equal(kPng.begin(), kPng.end(), bytes.begin())) return ImageHeader::Format::kPng;
-  if (bytes.size() >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF) return ImageHeader::Format::kJpeg;
-  return ImageHeader::Format::kOther;
+  const auto has = [&](std::size_t at, std::string_view text) {
+    return bytes.size() >= at + text.size() &&
+           std::equal(text.begin(), text.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                      [](char c, std::uint8_t byte) { return static_cast<std::uint8_t>(c) == byte; });
+  };
+  using Format = ImageHeader::Format;
+  if (has(0, "\x89PNG\r\n\x1a\n")) return Format::kPng;
+  if (has(0, "\xFF\xD8\xFF")) return Format::kJpeg;
+  if (has(0, "GIF87a") || has(0, "GIF89a")) return Format::kGif;
+  if (has(0, "RIFF") && has(8, "WEBP")) return Format::kWebp;
+  if (has(0, {"II\x2A\0", 4}) || has(0, {"MM\0\x2A", 4})) return Format::kTiff;
+  return is_bmp(bytes) ? Format::kBmp : Format::kOther;
 }
 
 }  // namespace contexture::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reads PNG and JPEG files. Include it where files are read: the decoders cost compile time.
+// Reads image files. Include it where files are read: the decoders cost compile time.
 #pragma once
 
 #include <cerrno>
@@ -38,11 +38,12 @@ inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path, s
 
 }  // namespace detail
 
-/// Reads a PNG or JPEG file as a set of one image of its own size: grey (1 channel) stays grey, the
-/// rest becomes RGB; 16 bits are cut to 8, transparent pixels laid over white, CMYK converted. The
-/// orientation tag of cameras is not applied. Throws InputError that names the file and the reason, also where the
-/// file asks for more than the limits, before memory is taken. A JPEG that is going to be shrunk may come at a half, a
-/// quarter or an eighth of its size, as small as still covers `enough`: that is several times as fast. 0: as stored.
+/// Reads an image file as a set of one image of its own size: PNG, JPEG or BMP; GIF (its first picture), WebP or TIFF
+/// where the program is built with them. Grey (1 channel) stays grey, the rest becomes RGB; 16 bits are cut to 8,
+/// transparent pixels laid over white, CMYK converted. The orientation tag of cameras is applied to JPEG, WebP and
+/// TIFF. Throws InputError that names the file and the reason, also where the file asks for more than the limits,
+/// before memory is taken. A JPEG that is going to be shrunk may come at a half, a quarter or an eighth of its size, as
+/// small as still covers `enough`: that is several times as fast. 0: as stored.
 [[nodiscard]] inline ImageSet read_image_file(const std::filesystem::path& path, const ImageLimits& limits = {},
                                               ImageExtent enough = {}) {
   const std::vector<std::uint8_t> bytes = detail::read_bytes(path, detail::kMostImageBytes);

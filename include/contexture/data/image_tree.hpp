@@ -31,7 +31,7 @@ struct Shard {
 struct ImageFile {
   enum class State {
     kGood,
-    kOther,       // neither PNG nor JPEG
+    kOther,       // no image, or of a kind that this build does not read
     kBroken,      // should be one, and is not
     kUnreadable,  // permissions, disk
     kDangling,    // a link to nothing
@@ -65,6 +65,12 @@ inline bool is_hidden(const std::filesystem::path& path) { return path.filename(
 inline std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), ascii_lower);
   return text;
+}
+
+// Whether a file is called as images are.
+inline bool is_image_name(const std::filesystem::path& path) {
+  const std::string extension = lower(path.extension().string());
+  return std::find(kImageExtensions.begin(), kImageExtensions.end(), extension) != kImageExtensions.end();
 }
 
 // Entries by name. Throws InputError where the folder cannot be listed.
@@ -204,7 +210,10 @@ inline std::string reason_of(const ImageFile& file) {
     case ImageFile::State::kGood: return "";
     case ImageFile::State::kOther: {
       const std::string extension = lower(file.path.extension().string());
-      return "neither PNG nor JPEG (" + (extension.empty() ? "no extension" : extension) + ")";
+      const bool known = file.header.format != ImageHeader::Format::kOther;
+      return (known ? std::string("built without ") + format_name(file.header.format)
+                    : std::string("not ") + kImageKinds) +
+             " (" + (extension.empty() ? "no extension" : extension) + ")";
     }
     case ImageFile::State::kBroken: return "broken";
     case ImageFile::State::kUnreadable: return "cannot be read";

@@ -36,7 +36,7 @@ class JpegCheck {
     sound(header_.components != 4 || adobe_, "4 components without the Adobe marker");
     for (const Component& component : components_)
       sound(component.scanned, "the end, without image data of component ", component.id);
-    return header_;
+    return held(header_, orientation_);
   }
 
  private:
@@ -65,6 +65,8 @@ class JpegCheck {
       sound(body.size() == 2, "a restart interval of ", body.size(), " bytes, expected 2");
     } else if (is_jpeg_frame(marker)) {
       frame(marker, body);
+    } else if (marker == kExifMarker) {
+      if (orientation_ == 0 && header_.components == 0) orientation_ = exif_orientation(body);
     } else if (marker == 0xEE) {
       adobe_ = adobe_ || (body.size() >= 12 && std::equal(body.begin(), body.begin() + 5, "Adobe"));
     } else {
@@ -197,6 +199,7 @@ class JpegCheck {
   ImageHeader header_;
   bool progressive_ = false;
   bool adobe_ = false;
+  int orientation_ = 0;  // 0: no Exif data so far
   int scans_ = 0;
   std::vector<Component> components_;
   std::array<std::array<bool, 4>, 2> huffman_{};  // defined so far: for differences, for the other coefficients

@@ -13,8 +13,9 @@ namespace contexture {
 /// Loads `what`: "builtin" for the data set that is drawn on the spot, otherwise a folder with
 ///  - IDX files of MNIST or Fashion-MNIST, plain or .gz,
 ///  - the binary files of CIFAR-10, CIFAR-100 or STL-10 (or the folder their archive unpacks to), or
-///  - PNG and JPEG images: train/<class>/..., test/<class>/..., unlabeled/...; or <class>/... alone; or, where
-///    options.labels is off, any tree of images.
+///  - images (see read_image_file()): `train/<class>/...`, `test/<class>/...`, `unlabeled/...`; or `<class>/...` alone;
+///  or,
+///    where options.labels is off, any tree of images.
 /// All images come out in one size, options.image_size square if that is not 0. Throws InputError
 /// with one line that names file, place and what was expected; std::invalid_argument for an image
 /// size outside 0, 4 to 1024. How a folder was read is told in Dataset::notes, what was left out in Dataset::account.

@@ -33,6 +33,7 @@ enum class RandAugmentOp {
   equalize        ///< every channel's histogram is flattened, as Pillow's ImageOps.equalize does
 };
 
+/// Their names, by their values.
 inline constexpr std::array<std::string_view, 14> kRandAugmentOps{
     "identity", "shear_x",  "shear_y",   "translate_x", "translate_y", "rotate",        "brightness",
     "colour",   "contrast", "sharpness", "posterize",   "solarize",    "auto_contrast", "equalize"};
@@ -46,6 +47,7 @@ struct PixelView {
   [[nodiscard]] Index bytes() const { return height * row_bytes(); }
 };
 
+/// Options of RandAugment.
 struct RandAugmentOptions {
   int operations = 0;      ///< of an image; 0: none
   float magnitude = 0.3F;  ///< strength of each, 0 to 1; the sign is drawn

@@ -21,22 +21,18 @@ inline constexpr std::size_t kFirstBytes = 16'384;  // enough for the header of 
 // Fills in state and header from the file's first bytes; reads all of it if need be.
 inline void scan_header(ImageFile& file, std::span<const std::uint8_t> first, const ImageLimits& limits) {
   try {
-    switch (image_format(first)) {
-      case ImageHeader::Format::kPng: file.header = png_header(first, limits); break;
-      case ImageHeader::Format::kJpeg: try { file.header = jpeg_header(first, limits);
-        } catch (const InputError&) {  // a camera's preview may push the frame header far back
-          if (file.bytes <= std::ssize(first)) throw;
-          file.header = jpeg_header(EncodedImages().bytes_of(file), limits);
-        }
-        break;
-      case ImageHeader::Format::kOther: {
-        const std::string extension = file.path.extension().string();
-        const bool claims = contains_ignoring_case(extension, ".png") || contains_ignoring_case(extension, ".jpg") ||
-                            contains_ignoring_case(extension, ".jpeg");
-        require_input(!claims, "neither PNG nor JPEG inside");
-        file.state = ImageFile::State::kOther;
-        break;
-      }
+    file.header.format = image_format(first);
+    if (!is_readable(file.header.format)) {
+      const bool claims = file.header.format == ImageHeader::Format::kOther && is_image_name(file.path);
+      require_input(!claims, "not ", kImageKinds, " inside");
+      file.state = ImageFile::State::kOther;
+      return;
+    }
+    try {
+      file.header = image_header(first, limits);
+    } catch (const InputError&) {  // a camera's preview may push a JPEG's frame header far back, a TIFF may end with it
+      if (file.bytes <= std::ssize(first)) throw;
+      file.header = image_header(EncodedImages().bytes_of(file), limits);
     }
   } catch (const ShardChanged&) {
     throw;

@@ -131,7 +131,7 @@ class ShardSamples {
       return;
     }
     if (key != key_) begin(key);
-    if (extension == ".jpg" || extension == ".jpeg" || extension == ".png") {
+    if (std::find(kImageExtensions.begin(), kImageExtensions.end(), extension) != kImageExtensions.end()) {
       require_input(!image_, shard_.path.string(), ": ", name, ": a second image of its sample, expected one");
       image_.emplace();
       image_->path = member.name;
@@ -166,7 +166,7 @@ class ShardSamples {
       image_.emplace();
       image_->path = key_ + ".cls";
       image_->shard = &shard_;
-      image_->set_broken(ImageFile::State::kBroken, "a class without an image (.jpg, .jpeg or .png)");
+      image_->set_broken(ImageFile::State::kBroken, "a class without an image (.jpg, .png or the like)");
     }
     if (image_) {
       if (label_ < 0 && content_.without_label++ == 0) content_.unlabelled = key_;

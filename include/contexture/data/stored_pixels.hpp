@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// From pixels as an image file stores them to grey or RGB: what the decoders share.
+// From pixels as an image file stores them to grey or RGB, upright: what the decoders share.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/exif.hpp"
 
 namespace contexture::detail {
 
@@ -37,6 +39,29 @@ inline void print_on_white(const std::uint8_t* in, ImageSet& image) {
   for (Index i = 0; i < image.height * image.width; ++i, in += 4) {
     for (int c = 0; c < 3; ++c) *out++ = static_cast<std::uint8_t>((in[c] * in[3] + 127) / 255);
   }
+}
+
+// The picture (of one image) as it is to be shown, by the orientation of Exif data: where the first row and the first
+// column as stored are shown. 1: top, left (nothing to do); 2: top, right; 3: bottom, right; 4: bottom, left; 5: left,
+// top; 6: right, top; 7: right, bottom; 8: left, bottom.
+inline ImageSet turned(ImageSet image, int orientation) {
+  if (orientation <= 1) return image;
+  const bool on_its_side = is_on_its_side(orientation);
+  ImageSet out =
+      image_of(on_its_side ? image.width : image.height, on_its_side ? image.height : image.width, image.channels);
+  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const std::uint8_t* const in = image.pixels.data();
+  std::uint8_t* to = out.pixels.data();
+  for (Index y = 0; y < out.height; ++y) {
+    for (Index x = 0; x < out.width; ++x, to += image.channels) {
+      Index row = on_its_side ? x : y, column = on_its_side ? y : x;
+      if (from_below) row = image.height - 1 - row;
+      if (from_right) column = image.width - 1 - column;
+      std::copy_n(in + (row * image.width + column) * image.channels, image.channels, to);
+    }
+  }
+  return out;
 }
 
 }  // namespace contexture::detail

@@ -29,6 +29,7 @@ enum class Tampering {
   border_hidden      ///< that frame is 0, the rest is left
 };
 
+/// The name, as options and files have it.
 [[nodiscard]] constexpr const char* to_string(Tampering tampering) {
   switch (tampering) {
     case Tampering::none: return "none";

@@ -33,6 +33,7 @@ struct NamedEncoder {
   Normalization normalization;  ///< of the images it is given
 };
 
+/// Options of an embedding for a report.
 struct EmbeddingOptions {
   Index queries = 8;     ///< images whose neighbours are shown: the first of every class in turn
   Index neighbours = 5;  ///< a query

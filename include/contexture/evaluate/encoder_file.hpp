@@ -24,6 +24,7 @@ namespace contexture {
                  " stages of ", o.blocks_per_stage, o.affine ? "" : ", no affine batch-norm");
 }
 
+/// What a file of weights, of an encoder or a classifier, holds of an encoder.
 struct EncoderFile {
   std::unique_ptr<Backbone<float>> encoder;
   std::string kind;        ///< "encoder", or "classifier": trained with labels

@@ -29,6 +29,7 @@ struct LabelNext {
   double gain = 0;         ///< uncertain images that it stands for, beside those before it in the list
 };
 
+/// Options of label_next().
 struct LabelNextOptions {
   Index count = 50;      ///< images wanted
   Index most = 4000;     ///< of more unlabelled images, so many are looked at, drawn at random by `seed`

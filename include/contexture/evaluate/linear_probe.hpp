@@ -29,6 +29,7 @@ struct LinearProbe {
   std::int64_t iterations = 0;     ///< of all penalties together
 };
 
+/// Options of a linear probe.
 struct LinearProbeOptions {
   /// Tried in this order, each from the solution of the one before; of equals the first wins. In units of
   /// standardised features: the objective is mean cross-entropy + penalty / 2 * |W|^2.

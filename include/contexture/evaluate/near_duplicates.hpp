@@ -25,6 +25,7 @@ struct NearDuplicate {
   double similarity = 0;        ///< correlation of their pixels, to 1
 };
 
+/// Options of near_duplicates().
 struct NearDuplicateOptions {
   double similarity = 0.985;  ///< correlation from which on images count as nearly the same
   Index side = 16;            ///< images are compared at this size, pixels

@@ -33,6 +33,7 @@ struct ProbeImages {
   std::vector<Index> test;                  ///< test images; empty: left alone
 };
 
+/// Options of a probe of frozen features.
 struct ProbeOptions {
   double validation = 0.1;             ///< share of the training images held out
   std::vector<double> fractions{1.0};  ///< of the labels

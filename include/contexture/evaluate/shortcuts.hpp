@@ -28,6 +28,7 @@
 
 namespace contexture {
 
+/// Options of the test for shortcuts.
 struct ShortcutOptions {
   Index width = 16;            ///< of the encoder's first stage
   std::int64_t steps = 300;    ///< of each training

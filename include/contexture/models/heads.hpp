@@ -10,6 +10,7 @@
 
 namespace contexture {
 
+/// Options of MlpHead.
 struct MlpHeadOptions {
   Index hidden = 0;         ///< units of every hidden layer; 0: as many as the input has
   Index hidden_layers = 1;  ///< 0: one linear layer and no more
@@ -61,6 +62,7 @@ class MlpHead : public UnaryModule<T> {
   std::vector<Linear<T>> output_;    // one
 };
 
+/// Options of ClassifierHead.
 struct ClassifierHeadOptions {
   float dropout = 0.0F;  ///< before the linear layer
 };

@@ -21,6 +21,7 @@
 
 namespace contexture {
 
+/// What an ImageClassifier is made from.
 struct ImageClassifierOptions {
   Index height = 0, width = 0;  ///< of the images, pixels; channels are encoder.in_channels
   BackboneDescription encoder;

@@ -26,6 +26,7 @@ namespace contexture {
 /// own, which a network of convolutions takes too.
 CONTEXTURE_FUNCTION void export_onnx(ImageClassifier& classifier, const ImageInput& images,
                                      const std::filesystem::path& path, const OnnxOptions& options = {});
+/// The same for images of the classifier's own size.
 CONTEXTURE_FUNCTION void export_onnx(ImageClassifier& classifier, const std::filesystem::path& path,
                                      const OnnxOptions& options = {});
 

@@ -10,6 +10,7 @@
 
 namespace contexture {
 
+/// Options of export_onnx().
 struct OnnxOptions {
   bool fold_norm = false;      ///< batch normalisation is folded into the weights of the convolution before it
   bool channels_last = false;  ///< images come, and go, as (N,H,W,C), not (N,C,H,W)

@@ -18,6 +18,7 @@
 
 namespace contexture {
 
+/// Options of Conv2d.
 struct ConvLayerOptions {
   Index kernel = 3;
   Index stride = 1;
@@ -75,6 +76,7 @@ class Conv2d : public UnaryModule<T> {
   Variable<T> bias_;
 };
 
+/// Options of ConvTranspose2d.
 struct ConvTransposeLayerOptions {
   Index kernel = 4;
   Index stride = 2;  ///< with a kernel of 4 and a padding of 1, twice the extent
@@ -126,6 +128,7 @@ class ConvTranspose2d : public UnaryModule<T> {
   Variable<T> bias_;
 };
 
+/// Options of Linear.
 struct LinearLayerOptions {
   bool bias = true;
 };
@@ -233,6 +236,7 @@ class Sequential : public UnaryModule<T> {
   std::vector<Entry> modules_;
 };
 
+/// Options of ResidualBlock.
 struct ResidualBlockOptions {
   Index stride = 1;
   bool affine = true;  ///< of the normalisations

@@ -74,6 +74,7 @@ class ModuleVisitor {
   virtual void child(std::string_view name, Module<T>& module) = 0;
 };
 
+/// Named state: parameters, buffers and modules below it, each by its path, and the mode, training or evaluation.
 template <class T>
 class Module {
  public:

@@ -49,6 +49,7 @@ struct ScaleAndShift {
 
 }  // namespace detail
 
+/// Options of BatchNorm.
 struct BatchNormLayerOptions {
   double momentum = 0.1;
   double epsilon = 1e-5;
@@ -101,6 +102,7 @@ class BatchNorm final : public NormLayer<T> {
   Tensor<T> running_variance_;
 };
 
+/// Options of LayerNorm.
 struct LayerNormLayerOptions {
   double epsilon = 1e-5;
   bool affine = true;  ///< learn scale and shift
@@ -143,6 +145,7 @@ class LayerNorm final : public NormLayer<T> {
   return 1;
 }
 
+/// Options of GroupNorm.
 struct GroupNormLayerOptions {
   Index groups = 0;  ///< divides the channels; 0: default_groups()
   double epsilon = 1e-5;
@@ -184,8 +187,10 @@ class GroupNorm final : public NormLayer<T> {
 /// Kinds of normalisation that a network can be built with.
 enum class Norm { batch, group, layer };
 
+/// By their values.
 inline constexpr std::array<std::string_view, 3> kNormNames{"batch", "group", "layer"};
 
+/// The name, as options and files have it.
 [[nodiscard]] constexpr std::string_view to_string(Norm norm) { return kNormNames[static_cast<std::size_t>(norm)]; }
 
 /// The kind of that name; throws std::invalid_argument for any other.
@@ -195,6 +200,7 @@ inline constexpr std::array<std::string_view, 3> kNormNames{"batch", "group", "l
   return static_cast<Norm>(found - kNormNames.begin());
 }
 
+/// Options of a normalisation whose kind is chosen.
 struct NormLayerOptions {
   Norm norm = Norm::batch;
   bool affine = true;

@@ -18,6 +18,7 @@
 
 namespace contexture {
 
+/// Texts by their names, as a safetensors file carries them.
 using Metadata = std::map<std::string, std::string>;
 
 /// What a safetensors file holds, all as float; names are unique.

@@ -24,6 +24,7 @@ struct LoadReport {
   [[nodiscard]] bool complete() const { return missing.empty() && unexpected.empty() && mismatched.empty(); }
 };
 
+/// How strictly weights are loaded.
 struct LoadOptions {
   bool strict = true;  ///< false: load what fits and report the rest
 };

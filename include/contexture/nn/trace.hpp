@@ -27,6 +27,7 @@ struct TracedValue {
   Tensor<float> tensor = {};  ///< of a constant
 };
 
+/// One op of a TracedNetwork.
 struct TracedOp {
   static constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
@@ -44,6 +45,7 @@ struct TracedOp {
   }
 };
 
+/// What a network computes, as a list of ops on values.
 struct TracedNetwork {
   std::vector<TracedValue> values;
   std::vector<TracedOp> ops;  ///< in an order in which they can be computed; those that the output needs

@@ -65,6 +65,7 @@ template <class T>
   return q;
 }
 
+/// Options of Muon.
 struct MuonOptions {
   double rate = 0.2;           ///< an update at learning rate r turns a convolution's weights by rate * r radians
   double momentum = 0.9;       ///< of all parameters, Nesterov's

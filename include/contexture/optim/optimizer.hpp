@@ -38,6 +38,7 @@ struct NamedState {
   Tensor<T>* tensor;
 };
 
+/// What changes parameters by their gradients, and the state that it keeps for that.
 template <class T>
 class Optimizer {
  public:
@@ -101,6 +102,7 @@ class Optimizer {
   }
 };
 
+/// Options of Sgd; the learning rate comes with every step.
 struct SgdOptions {
   double momentum = 0.9;
   bool nesterov = true;
@@ -150,6 +152,7 @@ class Sgd : public Optimizer<T> {
   SgdOptions options_;
 };
 
+/// Options of AdamW; the learning rate comes with every step.
 struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;

@@ -14,6 +14,7 @@
 
 namespace contexture {
 
+/// How a learning rate goes along.
 enum class ScheduleKind { constant, one_cycle, cosine, step };
 
 /// A schedule by name and numbers; value semantics, so that a run's configuration can hold it.

@@ -146,6 +146,8 @@ namespace detail {
 
 }  // namespace detail
 
+/// The exact interval of the difference in accuracy of two classifiers on the same images, that goes with McNemar's
+/// test.
 [[nodiscard]] inline DifferenceInterval exact_interval(const McNemar& m, std::int64_t images) {
   const std::int64_t n = m.scratch + m.pretrained;
   if (images <= 0) return {};

@@ -14,6 +14,7 @@
 
 namespace contexture {
 
+/// Options of ContextHead.
 struct ContextHeadOptions {
   Index hidden = 512;  ///< units of the hidden layer
   float dropout = 0.5F;

@@ -39,6 +39,7 @@ struct ContextPredictionOptions {
   double label_smoothing = 0;  ///< in [0, 1)
 };
 
+/// Context prediction (Doersch, Gupta and Efros, ICCV 2015): in which of eight directions one patch lies from another.
 template <class T>
 class ContextPrediction final : public PretextTask<T> {
  public:

@@ -18,6 +18,7 @@
 
 namespace contexture {
 
+/// Options of ContextRotation.
 struct ContextRotationOptions {
   ContextPredictionOptions context = {};
   RotationOptions rotation = {};

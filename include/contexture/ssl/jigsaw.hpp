@@ -27,7 +27,9 @@
 
 namespace contexture {
 
+/// Patches of an image.
 inline constexpr int kJigsawPieces = 4;
+/// Orders that they may be in.
 inline constexpr int kJigsawOrders = 24;
 
 /// Order number `label` of the 24, in lexicographic order: entry i is the cell (row by row) of the patch that
@@ -39,6 +41,7 @@ inline constexpr int kJigsawOrders = 24;
   return order;
 }
 
+/// Options of Jigsaw.
 struct JigsawOptions {
   PatchOptions patches;  ///< how the four patches are cut; the grid is 2 x 2
   MlpHeadOptions head = {.hidden = 512, .hidden_layers = 1, .output = kJigsawOrders};
@@ -49,6 +52,7 @@ struct JigsawOptions {
   return {.patches = patch_defaults(image_size, channels, 2)};
 }
 
+/// Which of the 24 orders four shuffled patches of an image are in.
 template <class T>
 class Jigsaw final : public PretextTask<T> {
  public:

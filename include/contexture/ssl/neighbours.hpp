@@ -26,12 +26,14 @@ struct Direction {
   int dx = 0;
 };
 
+/// Where the second patch lies from the first, by a label from 0 to 7. Throws std::invalid_argument for another one.
 [[nodiscard]] inline Direction direction(int label) {
   require(label >= 0 && label < kDirections, "direction: label ", label, ", expected 0 to 7");
   const int cell = label < 4 ? label : label + 1;  // 4 would be the patch itself
   return {cell / 3 - 1, cell % 3 - 1};
 }
 
+/// The reverse of direction().
 [[nodiscard]] inline int direction_label(Direction d) {
   require(std::abs(d.dy) <= 1 && std::abs(d.dx) <= 1 && (d.dy != 0 || d.dx != 0), "direction_label: offset (", d.dy,
           ",", d.dx, "), expected one of the eight neighbours");

@@ -24,6 +24,7 @@
 
 namespace contexture {
 
+/// Options of RotationPrediction.
 struct RotationOptions {
   /// Before the rotation, as for a classifier. The flip doubles the images where they survive it.
   Augmentation augmentation = {.crop_padding = 4, .flip = false};
@@ -52,6 +53,7 @@ inline void rotate_square(const float* image, Index width, Index channels, Index
   }
 }
 
+/// By which of four quarter turns an image was rotated (Gidaris, Singh and Komodakis, ICLR 2018).
 template <class T>
 class RotationPrediction final : public PretextTask<T> {
  public:

@@ -22,12 +22,14 @@
 
 namespace contexture {
 
+/// Options of Simclr.
 struct SimclrOptions {
   ViewOptions views = {};
   MlpHeadOptions head = {.hidden = 0, .hidden_layers = 1, .output = 128};
   double temperature = 0.5;  ///< of the softmax over similarities; that of the paper's CIFAR-10 runs (appendix B.9)
 };
 
+/// Which two of all views in a batch are of one image (Chen et al., ICML 2020).
 template <class T>
 class Simclr final : public ViewPairTask<T> {
  public:

@@ -22,6 +22,7 @@
 
 namespace contexture {
 
+/// Options of Vicreg.
 struct VicregOptions {
   ViewOptions views = {};
   MlpHeadOptions head = {.hidden = 512, .hidden_layers = 2, .output = 512};
@@ -30,6 +31,7 @@ struct VicregOptions {
   double covariance_weight = 1;
 };
 
+/// Views of one image have like features, which vary and do not repeat each other (Bardes, Ponce and LeCun, ICLR 2022).
 template <class T>
 class Vicreg final : public ViewPairTask<T> {
  public:

@@ -31,12 +31,15 @@ enum class ClassifyMethod {
   selftrain  ///< the same, also on all images without labels, by a teacher's probabilities
 };
 
+/// Their names, by their values.
 inline constexpr std::array<std::string_view, 3> kClassifyMethods{"head", "finetune", "selftrain"};
 
+/// The name, as options and files have it.
 [[nodiscard]] inline std::string_view to_string(ClassifyMethod method) {
   return kClassifyMethods.at(static_cast<std::size_t>(method));
 }
 
+/// Options of classify().
 struct ClassifyOptions {
   std::optional<ClassifyMethod> method = {};  ///< the only one; without: cross-validation chooses
   std::int64_t steps = 0;                     ///< of fine-tuning; 0: by rule, see classify_steps()

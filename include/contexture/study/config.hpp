@@ -104,6 +104,7 @@ struct Preset {
   Index builtin_train, builtin_test;  ///< images of a built-in set
 };
 
+/// All of them.
 // clang-format off
 inline constexpr std::array<Preset, 3> kPresets{{
     // name      width  blocks  epochs  pre-training  seeds  built-in images
@@ -319,6 +320,14 @@ inline std::vector<ExperimentSetting> classification_settings() {
   std::set<std::string> names;
   for (const ExperimentSetting& setting : detail::pretraining_settings()) names.insert(setting.name);
   return names;
+}
+
+/// The names of the settings that do nothing to pre-training alone.
+[[nodiscard]] inline std::set<std::string> classifier_setting_names() {
+  return {"fractions",    "transfer",        "encoder",       "scratch-from", "finetune-learning-rate",
+          "encoder-rate", "epochs",          "learning-rate", "warmup",       "batch-size",
+          "averaging",    "label-smoothing", "crop-padding",  "augmentation", "self-training",
+          "same-time"};
 }
 
 /// Every setting's value. Those of the pretext task are apart: see RunPlan::pretext.

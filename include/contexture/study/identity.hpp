@@ -30,8 +30,11 @@ using RunIdentity = std::map<std::string, std::string>;
 
 /// Names in RunIdentity: those of the settings of further arms, and of what is no setting.
 inline constexpr const char* kImagesName = "images";
+/// Of the setting for students.
 inline constexpr const char* kSelfTrainingName = "self-training";
+/// Of the setting for an arm with the time of pre-training.
 inline constexpr const char* kSameTimeName = "same-time";
+/// Of weights that were given instead of pre-training.
 inline constexpr const char* kGivenWeightsName = "weights of the encoder";
 /// Of how the arm from scratch with this fraction of the labels is trained.
 [[nodiscard]] inline std::string arm_plan_name(double fraction) {
@@ -54,6 +57,7 @@ inline void add_images(const ImageSet& set, Fingerprint& print) {
   detail::add_images(images, print);
   return print.text();
 }
+/// Of all images and labels of a data set.
 [[nodiscard]] inline std::string fingerprint(const Dataset& data) {
   Fingerprint print;
   for (const ImageSet* set : {&data.train, &data.test, &data.unlabeled}) detail::add_images(*set, print);

@@ -95,6 +95,7 @@ struct PhaseText {
   std::string seed;        ///< "1"
 };
 
+/// A phase in texts, as files name it.
 [[nodiscard]] inline PhaseText text_of(const PhaseId& id) {
   return {id.pretraining() ? "pretrain" : percent_name(id.label_fraction), to_string(id.arm), std::to_string(id.seed)};
 }

@@ -26,6 +26,7 @@ struct RunFiles {
   const FolderLock* lock = nullptr;  ///< on out, held by the caller; null: the run takes one itself
 };
 
+/// Where a run keeps its checkpoint.
 [[nodiscard]] inline std::filesystem::path checkpoint_path(const std::filesystem::path& folder) {
   return folder / "checkpoint.safetensors";
 }

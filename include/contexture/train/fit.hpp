@@ -84,6 +84,7 @@ class FitTask {
 /// The largest FitOptions::averaging: the window grows by one step in nine, so that a longer one is never reached.
 inline constexpr double kMostAveraging = 0.1;
 
+/// Options of fit().
 struct FitOptions {
   std::int64_t steps = 0;                             ///< optimiser steps in all
   std::vector<std::int64_t> evaluate_at;              ///< rising; see evaluation_steps()
@@ -121,6 +122,7 @@ struct FitRun {
   Optimizer<float>& optimizer;
 };
 
+/// What fit() calls while it goes; all may be left out.
 struct FitHooks {
   Progress* progress = nullptr;
   const StopToken* stop = nullptr;
@@ -129,6 +131,7 @@ struct FitHooks {
   std::function<void(const FitRun&)> save = {};  ///< between two steps: now and then, and when stopped
 };
 
+/// How fit() ended.
 enum class FitStatus { finished, stopped };
 
 namespace detail {

@@ -23,6 +23,7 @@
 
 namespace contexture {
 
+/// The seam where gradients of several processes meet. This one does nothing: there is one process.
 class Reducer {
  public:
   virtual ~Reducer() = default;
