@@ -18,6 +18,7 @@ install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/contexture-config.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/contexture-config-version.cmake"
   cmake/ContextureDependencies.cmake
+  cmake/ContextureEmbed.cmake
   DESTINATION "${package_dir}")
 
 # An export of its own, which contexture-config.cmake reads where the library is there.

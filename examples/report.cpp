@@ -17,6 +17,7 @@
 #include "common/program.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/report/compare.hpp"
+#include "contexture/report/drawing.hpp"
 #include "contexture/report/files.hpp"
 #include "contexture/report/html.hpp"
 #include "contexture/report/markdown.hpp"
@@ -51,7 +52,8 @@ int run_report(int argc, char** argv) {
   std::string out = "results-report";
   bool tensorboard = false, quiet = false;
   app.add_option("RUN", folders, "folders that experiments wrote")->required();
-  app.add_option("--out", out, "folder for report.html and report.md, created when missing")->capture_default_str();
+  app.add_option("--out", out, "folder for report.html, report.md and curves, created when missing")
+      ->capture_default_str();
   app.add_flag("--tensorboard", tensorboard,
                "also write every run's curves as event files, in its folder's tensorboard/");
   app.add_flag("--quiet", quiet, "print the last line only");
@@ -73,8 +75,13 @@ int run_report(int argc, char** argv) {
       std::printf("TensorBoard: %zu phases in %s\n", curves,
                   (std::filesystem::path(folder) / "tensorboard").string().c_str());
   }
-  const reports::detail::Document document = reports::comparison_document(runs);
+  const std::optional<reports::detail::CurveFigure> curves = reports::comparison_figure(runs);
   reports::make_folder(out);
+  reports::detail::Drawing drawing(out);
+  drawing.curves("curves", curves);
+  if (const std::string trouble = drawing.trouble(); !trouble.empty())
+    std::fprintf(stderr, "report: warning: %s\n", trouble.c_str());
+  const reports::detail::Document document = reports::comparison_document(runs, drawing.figures());
   reports::write_file(std::filesystem::path(out) / "report.md", reports::detail::to_markdown(document));
   reports::write_file(std::filesystem::path(out) / "report.html", reports::detail::to_html(document));
   if (!quiet) {

@@ -8,10 +8,12 @@ results=$root/benchmarks/results
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/bench.sh [--peers | --peers=latest [--tree DIR] | WORD] [options of the programs]
+Usage: scripts/bench.sh [--peers | --peers=latest [--tree DIR] | --latency | WORD] [options of the programs]
 Builds the micro-benchmarks and runs them. A run without options is a whole one: what it measured
 replaces benchmarks/results/<program>.json and the figure docs/roofline.svg.
   WORD             only programs whose name contains it: batches, compile, conv, decode, step
+  --latency        one image at a time, beside ONNX Runtime and OpenCV, which are installed first
+                   (npm: onnxruntime-node 1.20.1; Debian: python3-opencv)
   --peers          beside oneDNN and LibTorch, which are installed first (Debian: libdnnl-dev, libtorch-dev)
   --peers=latest   the same beside those of Debian 13 (oneDNN 3.7, LibTorch 2.6), in a folder with Debian 13:
                    needs root, debootstrap, 6 GB of disk and Debian's mirror; of the last commit
@@ -53,6 +55,14 @@ peers_latest() {
   done
 }
 
+# ONNX Runtime from npm, where scripts/test.sh --export has it too.
+modules=$root/build/export/node_modules
+onnxruntime_node() {
+  [[ ! -d $modules/onnxruntime-node ]] && command -v npm >/dev/null || return 0
+  ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm install --silent --no-audit --no-fund --prefix "$root/build/export" \
+    onnxruntime-node@1.20.1 || echo 'latency: goes on without ONNX Runtime'
+}
+
 case ${1:-} in
   --peers=latest)
     shift
@@ -63,6 +73,12 @@ case ${1:-} in
     name=bench_peers preset=peers
     shift
     "$root/scripts/setup.sh" libdnnl-dev libtorch-dev
+    ;;
+  --latency)
+    name=bench_latency
+    shift
+    "$root/scripts/setup.sh" python3-opencv || echo 'latency: goes on without what could not be installed'
+    onnxruntime_node
     ;;
   -* | '') ;;
   *)
@@ -112,6 +128,7 @@ record() {
       echo "-- all threads"
       "$program" --json="$results/peers.json" # last, since its last line is the result
       ;;
+    latency) "$root/benchmarks/latency.sh" "$program" "$modules" ;;
     *) "$program" --json="$results/$called.json" ;;
   esac
 }

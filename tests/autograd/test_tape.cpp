@@ -182,6 +182,19 @@ TEST_CASE("cross-entropy with soft targets is PyTorch's") {
                     "softmax_cross_entropy: logits (2,3) for soft targets (2,2), expected (N,C) twice, for N >= 1");
 }
 
+TEST_CASE("backward refuses a loss that is no finite number, and leaves gradients alone") {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    const Variable<float> x(full<float>({3}, 2.0F), true);
+    CHECK_THROWS_AS(sum(scale(x, bad)).backward(), std::invalid_argument);
+    CHECK_FALSE(x.has_grad());
+    // With a cotangent of one's own it is not asked: fit() looks at its losses itself.
+    sum(scale(x, bad)).backward(full<float>({}, 1.0F));
+    CHECK(x.has_grad());
+  }
+  CHECK_THROWS_WITH(sum(Variable<float>(full<float>({1}, std::nanf("")), true)).backward(),
+                    Catch::Matchers::ContainsSubstring("nan, expected a finite number"));
+}
+
 TEST_CASE("softmax cross-entropy takes extreme logits") {
   const std::vector<std::int32_t> labels{0, 1};
   Tensor<float> t = empty<float>({2, 2});

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Parallel loops: every item once, same chunks whatever the threads, exceptions, nesting, several
 // callers, resizing. Run it under ThreadSanitizer after touching the pool (preset thread).
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
 #include <atomic>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <numeric>
 #include <stdexcept>
@@ -27,6 +33,18 @@ struct ThreadsForThisTest {
   ThreadsForThisTest& operator=(const ThreadsForThisTest&) = delete;
   int before;
 };
+
+// A signal handler in which a thread stays, as one does that the system gives no processor, until a byte is written to
+// it.
+std::array<int, 2> asleep{-1, -1};
+std::atomic<bool> handler_entered{false}, handler_left{false};
+
+void stay_asleep(int) {
+  handler_entered = true;
+  char byte = 0;
+  (void)!::read(asleep[0], &byte, 1);
+  handler_left = true;
+}
 
 }  // namespace
 
@@ -194,6 +212,47 @@ TEST_CASE("set_num_threads while loops run waits for them") {
   stop = true;
   caller.join();
   CHECK(correct);
+}
+
+TEST_CASE("a loop does not wait for workers that have not begun it") {
+  const ThreadsForThisTest guard(2);
+  const pthread_t caller = pthread_self();
+  std::atomic<pthread_t> worker = caller;
+  for (int tries = 0; tries < 10'000 && pthread_equal(worker, caller) != 0; ++tries)
+    parallel_chunks(8, 8, [&](Index, Index, Index) {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));  // the worker's chance
+      if (pthread_equal(pthread_self(), caller) == 0) worker = pthread_self();
+    });
+  REQUIRE(pthread_equal(worker, caller) == 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // by now it waits
+
+  REQUIRE(::pipe(asleep.data()) == 0);
+  struct sigaction handler {};
+  struct sigaction former {};
+  handler.sa_handler = stay_asleep;
+  REQUIRE(sigaction(SIGUSR2, &handler, &former) == 0);
+  REQUIRE(pthread_kill(worker, SIGUSR2) == 0);
+  while (!handler_entered) std::this_thread::yield();
+
+  // Where the loop waits all the same, the worker is let go after some seconds, so that the test fails and ends.
+  std::atomic<bool> done{false}, released{false};
+  std::thread watchdog([&] {
+    for (int i = 0; i < 1000 && !done; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    released = !done;
+    CHECK(::write(asleep[1], "x", 1) == 1);
+  });
+  int visited = 0;  // by the caller alone
+  parallel_chunks(8, 8, [&](Index, Index, Index) { ++visited; });
+  CHECK_FALSE(released);
+  CHECK(visited == 8);
+  done = true;
+  watchdog.join();
+  while (!handler_left) std::this_thread::yield();
+  std::atomic<int> again{0};
+  parallel_chunks(100, 100, [&](Index, Index, Index) { ++again; });
+  CHECK(again == 100);
+  sigaction(SIGUSR2, &former, nullptr);
+  for (const int end : asleep) ::close(end);
 }
 
 #if defined(__linux__)

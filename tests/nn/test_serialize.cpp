@@ -67,6 +67,12 @@ TEST_CASE("strict loading lists every difference and changes nothing; otherwise 
                         ContainsSubstring("4 unexpected: 2.beta, 2.gamma, 2.running_mean, 2.running_variance") &&
                         ContainsSubstring("2 of another shape: 1.weight: file (4,2), module (4,5)"));
   CHECK(b.parameters()[0].variable.value() == before);
+  Sequential<float> deep;  // ten names of each kind and no more
+  for (std::uint64_t i = 0; i < 7; ++i) deep.add(Linear<float>(1, 1, Rng(i)));
+  CHECK_THROWS_WITH(load(deep, file), ContainsSubstring("10 missing: 2.weight, 2.bias, 3.weight, 3.bias, 4.weight, "
+                                                        "4.bias, 5.weight, 5.bias, 6.weight, 6.bias;"));
+  deep.add(Linear<float>(1, 1, Rng(7)));
+  CHECK_THROWS_WITH(load(deep, file), ContainsSubstring("12 missing: ") && ContainsSubstring("6.bias and 2 more;"));
   const LoadReport report = load(b, file, {.strict = false});
   CHECK(report.missing.size() == 2);
   CHECK(report.unexpected.size() == 4);

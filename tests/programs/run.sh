@@ -893,6 +893,10 @@ case_report() {
   grep -q '^With 10 % of the labels ' stdout || complain "report: no answer: $(cat stdout)"
   grep -q '| width | 4 | 6 |' both/report.md || complain "report: does not say in what the runs differ"
   grep -q '<table' both/report.html || complain "report: no page"
+  if command -v gnuplot >/dev/null; then
+    [[ -s both/curves.svg && -s both/curves.png ]] || complain "report: no curves"
+    grep -q 'curves.png' both/report.md || complain "report: the curves are not in it"
+  fi
   [[ -s narrow/tensorboard/10_pretrained_seed1/events.out.tfevents.0.contexture && -d wide/tensorboard/pretrain_seed1 ]] ||
     complain "report: no event files: $(find . -name '*tfevents*')"
   fails 2 'runs is required' "$programs/report"

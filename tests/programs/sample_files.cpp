@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Writes the files that the tests of the programs need into a folder: sample_files FOLDER. Images of every kind
 // that is to be read, images and data sets with one fault each; run.sh says what each has to give.
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/png.hpp"
+#include "contexture/evaluate/score.hpp"
+#include "contexture/models/image_classifier.hpp"
 #include "data/files.hpp"
 
 namespace fs = std::filesystem;
@@ -136,6 +142,38 @@ void photos() {
   fs::copy(root / "photos/labelled/boat/0.png", root / "photos/unlabelled/copy.png");
 }
 
+// Two classifiers, two pictures as PPM, and what the classifiers say of them, as examples/embed_in_app prints it.
+void classifiers() {
+  const fs::path to = root / "classifiers";
+  constexpr contexture::Index kSide = 20;
+  const contexture::Dataset data = contexture::builtin_dataset(40, 0, kSide);
+  const auto all = contexture::numbered(data.train.count);
+  const contexture::Normalization scale = contexture::channel_statistics(data.train, all);
+  std::ostringstream pictures;
+  for (const contexture::Index i : {0, 1}) {
+    pictures << "P6\n" << kSide << ' ' << kSide << "\n255\n";
+    pictures.write(reinterpret_cast<const char*>(data.train.image(i)), data.train.image_bytes());
+  }
+  files::write(to / "pictures.ppm", pictures.str());
+  for (const int seed : {1, 2}) {
+    contexture::ImageClassifier made({kSide, kSide, {.width = 8, .stages = 2}, data.class_names, scale, true},
+                                     contexture::Rng(static_cast<std::uint64_t>(seed)));
+    const std::string name = std::to_string(seed);
+    made.save(to / (name + ".safetensors"));
+    std::string answers;
+    for (const contexture::Index i : {0, 1}) {
+      const auto p = contexture::class_probabilities(made, data.train, std::array{i});
+      const auto best = std::max_element(p.begin(), p.end());
+      std::array<char, 80> line{};
+      std::snprintf(line.data(), line.size(), "%s %.1f %%\n",
+                    data.class_names[static_cast<std::size_t>(best - p.begin())].c_str(),
+                    100 * static_cast<double>(*best));
+      answers += line.data();
+    }
+    files::write(to / (name + ".txt"), answers);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -148,5 +186,6 @@ int main(int argc, char** argv) {
   folders();
   binary_sets();
   photos();
+  classifiers();
   return 0;
 }

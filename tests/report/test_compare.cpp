@@ -103,6 +103,56 @@ TEST_CASE("runs side by side: who is ahead, and whether the test images can tell
   CHECK(contains(comparison_answer({}), "None of the runs"));
 }
 
+TEST_CASE("runs side by side: their curves lie over each other, a panel an arm and a colour a run", "[report]") {
+  const TemporaryFolder folder;
+  const RunSummary run = made_up::make({.seeds = 2, .fractions = {1, 0.1}}).summary;
+  std::vector<FinishedRun> runs;
+  for (const char* name : {"a", "b", "no-history"}) {
+    make_folder(folder.path() / name);
+    if (name[0] != 'n') write_file(folder.path() / name / "history.csv", history_csv(run));
+    runs.push_back(saved(folder.path() / name, run));
+  }
+  const auto figure = comparison_figure(runs);
+  REQUIRE(figure);
+  REQUIRE(figure->lines.size() == 2);
+  CHECK((figure->lines[0].second == "a" && figure->lines[1].second == "b"));
+  CHECK(figure->lines[0].first != figure->lines[1].first);
+  REQUIRE((figure->rows.size() == 1 && figure->rows[0].size() == 2));
+  const Arm arms[] = {Arm::scratch, Arm::pretrained};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const report::detail::Panel& panel = figure->rows[0][i];
+    CHECK(panel.title == report::detail::name_of(arms[i]));
+    const auto expected =
+        band_of(arm_curves(run, 1, arms[i], "validation", [](const HistoryRow& h) { return h.accuracy; }), true);
+    REQUIRE(panel.curves.size() == 2);
+    for (const auto& curve : panel.curves) {
+      CHECK(curve.band);
+      REQUIRE(curve.points.size() == expected.size());
+      for (std::size_t k = 0; k < expected.size(); ++k) {
+        CHECK(curve.points[k][0] == expected[k].step);
+        CHECK(curve.points[k][1] == Approx(expected[k].mean));
+        CHECK(curve.points[k][2] == Approx(expected[k].low));
+        CHECK(curve.points[k][3] == Approx(expected[k].high));
+      }
+    }
+  }
+  report::detail::DrawnFigures figures;
+  figures.svg["curves"] = "<svg></svg>";
+  const std::string markdown = report::detail::to_markdown(comparison_document(runs, figures));
+  CHECK(contains(markdown, "curves.png"));
+  CHECK(contains(markdown, "Validation accuracy with 100 % of the labels"));
+  CHECK_FALSE(contains(report::detail::to_markdown(comparison_document(runs)), "curves.png"));
+
+  CHECK_FALSE(comparison_figure({runs[0], runs[2]}));  // nothing to lay over it
+  runs[1].history += "100,scratch,0,1\n";
+  CHECK_THROWS_WITH(comparison_figure(runs), Catch::Matchers::ContainsSubstring("b: history.csv, line ") &&
+                                                 Catch::Matchers::ContainsSubstring("4 fields, expected 10"));
+  runs[1].history = runs[0].history;
+  while (runs.size() < 9) runs.push_back(runs[0]);
+  CHECK(comparison_figure(runs)->lines.size() == 5);  // of six, one has no history
+  CHECK(contains(report::detail::to_markdown(comparison_document(runs, figures)), "The first 6 of 9 runs"));
+}
+
 TEST_CASE("a folder that is no finished run is named", "[report]") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(read_finished_run(folder.path()),

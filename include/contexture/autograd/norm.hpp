@@ -88,7 +88,8 @@ ChannelMoments batch_norm_moments(const Tensor<P>& x, Tensor<T>& running_mean, T
     kernels::channel_moments(own, channels, x.data(), m.data(), v.data());
     auto rows = static_cast<double>(own);
     if (ProcessGroup* const group = shared_norm()) rows = add_up_moments(*group, rows, running_mean, moments);
-    require(rows >= 2, "batch_norm: training on input ", x.shape(), ", expected at least two values a channel");
+    require(rows >= 2, "batch_norm: training on input ", x.shape(),
+            ", expected at least two values a channel: a larger batch, or evaluation mode (Inference)");
     const double unbiased = rows / (rows - 1);
     for (std::size_t c = 0; c < width; ++c) {
       T& rm = running_mean.data()[c];

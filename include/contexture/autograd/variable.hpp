@@ -20,6 +20,7 @@
 #include "contexture/autograd/tape.hpp"
 #include "contexture/core/bfloat16.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/finite.hpp"
 #include "contexture/core/tensor.hpp"
 
 namespace contexture {
@@ -153,9 +154,12 @@ class Variable {
 
   /// Differentiates this one-element value with respect to every leaf it depends on; gradients
   /// add up in the leaves. The graph is consumed. Throws std::logic_error when there is nothing
-  /// to differentiate or the graph was consumed before.
+  /// to differentiate or the graph was consumed before, std::invalid_argument for a value that is NaN or infinite:
+  /// a step along its gradients would make the weights so.
   void backward() const {
     require(size() == 1, "Variable::backward: shape ", shape(), " needs a cotangent of that shape");
+    require(is_finite(item()), "Variable::backward: the loss is ", item(),
+            ", expected a finite number; a lower learning rate may help, or the data have such numbers");
     backward(full<T>(shape(), T(1)));
   }
 

@@ -121,11 +121,16 @@ class ThreadPool {
       chunks_ = chunks;
       next_.store(0, std::memory_order_relaxed);
       error_ = nullptr;
-      active_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+      open_ = true;
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     work();
+    {
+      // All chunks are taken: a worker that has not woken yet, on a busy machine for milliseconds, is not waited for.
+      const std::lock_guard lock(mutex_);
+      open_ = false;
+    }
     for (int spins = 0; active_.load(std::memory_order_acquire) != 0; ++spins) {
       if (spins < kSpins) {
         cpu_relax();
@@ -203,6 +208,8 @@ class ThreadPool {
         wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
         seen = generation_.load(std::memory_order_relaxed);
         if (stopping_) return;
+        if (!open_) continue;  // too late: the others did it all
+        active_.fetch_add(1, std::memory_order_relaxed);
       }
       part_from_caller(parted);
       work();
@@ -237,12 +244,13 @@ class ThreadPool {
   std::condition_variable done_;
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<Index> next_{0};
-  std::atomic<int> active_{0};
+  std::atomic<int> active_{0};  // workers in the loop; grows only while it is open
   std::atomic<int> callers_processor_{-1};
   Index chunks_ = 0;
   void (*call_)(void*, Index) = nullptr;
   void* context_ = nullptr;
   std::exception_ptr error_;
+  bool open_ = false;  // workers may join the loop
   bool stopping_ = false;
 };
 

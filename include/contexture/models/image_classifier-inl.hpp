@@ -29,13 +29,16 @@ CONTEXTURE_FUNCTION void ImageClassifier::save(const std::filesystem::path& path
 }
 
 CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const std::filesystem::path& path) {
-  const TensorFile file = read_safetensors(path);
+  return load(read_safetensors(path), path.string());
+}
+
+CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const TensorFile& file, const std::string& origin) {
   const auto found = file.metadata.find("classifier");
-  require_input(found != file.metadata.end(), path.string(),
+  require_input(found != file.metadata.end(), origin,
                 ": its metadata lacks 'classifier', expected a classifier_*.safetensors of an experiment");
   ImageClassifierOptions options;
-  options.encoder = backbone_description(file, path.string());
-  WeightsInfo info = weights_info(file, options.encoder, path.string());
+  options.encoder = backbone_description(file, origin);
+  WeightsInfo info = weights_info(file, options.encoder, origin);
   options.height = info.images.height;
   options.width = info.images.width;
   options.precision = info.precision;
@@ -45,14 +48,14 @@ CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const std::filesystem:
     json.at("classes").get_to(options.class_names);
     options.mirror = json.value("mirror", false);  // files of earlier versions do not have it
   } catch (const nlohmann::json::exception& error) {
-    throw InputError(message(path.string(), ": damaged metadata 'classifier' (", error.what(), ")"));
+    throw InputError(message(origin, ": damaged metadata 'classifier' (", error.what(), ")"));
   }
   require_input(
       !options.class_names.empty() && options.height > 0 && options.width > 0 && info.images.has_normalization(),
-      path.string(), ": metadata 'classifier' does not fit together: ", found->second);
+      origin, ": metadata 'classifier' does not fit together: ", found->second);
   options.normalization = std::move(info.images.normalization);
   ImageClassifier classifier(std::move(options), Rng(0));
-  contexture::load(classifier, file, path.string());
+  contexture::load(classifier, file, origin);
   return classifier;
 }
 

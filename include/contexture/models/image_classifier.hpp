@@ -74,6 +74,9 @@ class ImageClassifier final : public UnaryModule<float> {
   /// Reads what save() wrote. Throws InputError naming the file where it is anything else.
   [[nodiscard]] static ImageClassifier load(const std::filesystem::path& path);
 
+  /// The same of a file that was read already; `origin` names it in messages.
+  [[nodiscard]] static ImageClassifier load(const TensorFile& file, const std::string& origin);
+
  protected:
   void visit(ModuleVisitor<float>& v) override {
     v.child("encoder", *encoder_);

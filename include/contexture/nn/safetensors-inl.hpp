@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <istream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <streambuf>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -120,28 +124,16 @@ class SafetensorsReader {
                   std::filesystem::exists(status) ? ": not a regular file" : ": no such file",
                   ", expected safetensors weights");
     const std::uint64_t size = std::filesystem::file_size(path, error);
-    in_.open(path, std::ios::binary);
-    require_input(!error && in_.good(), file_, ": cannot be read: ", std::strerror(errno));
-    std::uint64_t length = 0;
-    require_input(size >= 8 && in_.read(reinterpret_cast<char*>(&length), 8).good(), file_, ": ", size,
-                  " bytes, too short for a safetensors file");
-    if (length < 2 || length > size - 8) refuse_other_formats(length);
-    require_input(length >= 2 && length <= size - 8, file_, ": header length ", length,
-                  " at offset 0, but the file has only ", size, " bytes");
-    std::string text(static_cast<std::size_t>(length), '\0');
-    require_input(in_.read(text.data(), static_cast<std::streamsize>(length)).good(), file_, ": header cannot be read");
-    const nlohmann::json header = nlohmann::json::parse(text, nullptr, false);
-    if (!header.is_object()) refuse_other_formats(length);
-    require_input(header.is_object(), file_, ": header at offset 8 is not a JSON object");
-    data_begin_ = 8 + length;
-    for (const auto& [name, entry] : header.items()) {
-      if (name == "__metadata__")
-        read_metadata(entry);
-      else
-        entries_.emplace_back(name, tensor_entry(file_, name, entry, size - data_begin_));
-    }
-    check_order(size - data_begin_);
-    begin_checksum(length, std::move(text));
+    opened_.open(path, std::ios::in | std::ios::binary);
+    require_input(!error && opened_.is_open(), file_, ": cannot be read: ", std::strerror(errno));
+    in_.rdbuf(&opened_);
+    read_header(size);
+  }
+
+  /// The same of a file that is in memory and stays there; `origin` names it in messages.
+  SafetensorsReader(std::span<const std::byte> bytes, const std::string& origin) : file_(origin), in_memory_(bytes) {
+    in_.rdbuf(&in_memory_);
+    read_header(bytes.size());
   }
 
   [[nodiscard]] const Metadata& metadata() const { return metadata_; }
@@ -174,6 +166,38 @@ class SafetensorsReader {
   }
 
  private:
+  // Reads from memory, and writes nothing there.
+  struct MemoryBuffer : std::streambuf {
+    MemoryBuffer() = default;
+    explicit MemoryBuffer(std::span<const std::byte> bytes) {
+      char* const begin = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
+      setg(begin, begin, begin + bytes.size());
+    }
+  };
+
+  void read_header(std::uint64_t size) {
+    std::uint64_t length = 0;
+    require_input(size >= 8 && in_.read(reinterpret_cast<char*>(&length), 8).good(), file_, ": ", size,
+                  " bytes, too short for a safetensors file");
+    if (length < 2 || length > size - 8) refuse_other_formats(length);
+    require_input(length >= 2 && length <= size - 8, file_, ": header length ", length,
+                  " at offset 0, but the file has only ", size, " bytes");
+    std::string text(static_cast<std::size_t>(length), '\0');
+    require_input(in_.read(text.data(), static_cast<std::streamsize>(length)).good(), file_, ": header cannot be read");
+    const nlohmann::json header = nlohmann::json::parse(text, nullptr, false);
+    if (!header.is_object()) refuse_other_formats(length);
+    require_input(header.is_object(), file_, ": header at offset 8 is not a JSON object");
+    data_begin_ = 8 + length;
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__")
+        read_metadata(entry);
+      else
+        entries_.emplace_back(name, tensor_entry(file_, name, entry, size - data_begin_));
+    }
+    check_order(size - data_begin_);
+    begin_checksum(length, std::move(text));
+  }
+
   // What else people have weights in, by its first eight bytes. To be called where the file is not safetensors: the
   // length of a header may begin like a pickle.
   void refuse_other_formats(std::uint64_t first) const {
@@ -228,7 +252,9 @@ class SafetensorsReader {
   }
 
   std::string file_;
-  std::ifstream in_;
+  std::filebuf opened_;  // or
+  MemoryBuffer in_memory_;
+  std::istream in_{nullptr};  // from one of the two
   Metadata metadata_;
   std::vector<std::pair<std::string, TensorEntry>> entries_;
   std::uint64_t data_begin_ = 0;
@@ -286,8 +312,9 @@ CONTEXTURE_FUNCTION void write_safetensors(const std::filesystem::path& path,
   });
 }
 
-CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::filesystem::path& path) {
-  detail::SafetensorsReader reader(path);
+namespace detail {
+
+inline TensorFile read_all(SafetensorsReader& reader) {
   TensorFile result;
   result.metadata = reader.metadata();
   for (const auto& [name, stored] : reader.entries()) {
@@ -297,12 +324,24 @@ CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::filesystem::path& pat
     } else {
       std::vector<char> bytes(stored.bytes());
       reader.next(bytes.data());
-      detail::to_float(stored.dtype, bytes.data(), tensor.data(), tensor.size());
+      to_float(stored.dtype, bytes.data(), tensor.data(), tensor.size());
     }
     result.tensors.emplace(name, std::move(tensor));
   }
   reader.finish();
   return result;
+}
+
+}  // namespace detail
+
+CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::filesystem::path& path) {
+  detail::SafetensorsReader reader(path);
+  return detail::read_all(reader);
+}
+
+CONTEXTURE_FUNCTION TensorFile read_safetensors(std::span<const std::byte> bytes, const std::string& origin) {
+  detail::SafetensorsReader reader(bytes, origin);
+  return detail::read_all(reader);
 }
 
 }  // namespace contexture

@@ -7,8 +7,10 @@
 // that damage to the key itself is found too.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +40,10 @@ CONTEXTURE_FUNCTION void write_safetensors(const std::filesystem::path& path,
 /// and what is wrong: no such file, a header longer than the file, JSON that does not parse, unknown dtype, offsets
 /// that overlap, leave gaps or do not match the shape, bytes that are not those that were written.
 [[nodiscard]] CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::filesystem::path& path);
+
+/// The same of a file that is in memory; `origin` names it in messages.
+[[nodiscard]] CONTEXTURE_FUNCTION TensorFile read_safetensors(std::span<const std::byte> bytes,
+                                                              const std::string& origin);
 
 }  // namespace contexture
 

@@ -32,9 +32,11 @@ struct LoadOptions {
 namespace detail {
 
 inline std::string list_some(const char* what, const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 10;
   if (names.empty()) return {};
   std::string text = message("; ", names.size(), " ", what, ": ");
-  for (std::size_t i = 0; i < names.size(); ++i) text += (i > 0 ? ", " : "") + names[i];
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) text += (i > 0 ? ", " : "") + names[i];
+  if (names.size() > kMost) text += message(" and ", names.size() - kMost, " more");
   return text;
 }
 
@@ -70,7 +72,7 @@ inline void require_finite(const std::string& origin, const std::string& name, c
 
 /// Copies the tensors of `file` into the module's parameters and buffers of the same path and shape.
 /// `origin` names the source in messages. Strict: any missing, unexpected or mis-shaped tensor throws
-/// InputError listing them all, and the module is left as it was; so it is for tensors with NaN or infinities.
+/// InputError listing ten of each kind, and the module is left as it was; so it is for tensors with NaN or infinities.
 template <class T>
 LoadReport load(Module<T>& module, const TensorFile& file, const std::string& origin, const LoadOptions& options = {}) {
   LoadReport report;

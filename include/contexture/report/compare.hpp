@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,15 +12,21 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/report/curve_figure.hpp"
 #include "contexture/report/document.hpp"
+#include "contexture/report/figures.hpp"
 #include "contexture/report/files.hpp"
+#include "contexture/report/history.hpp"
 #include "contexture/report/json.hpp"
+#include "contexture/report/page_parts.hpp"
 #include "contexture/report/palette.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/study/curves.hpp"
@@ -43,6 +50,7 @@ struct FinishedRun {
   double pretraining_seconds = std::numeric_limits<double>::quiet_NaN(), seconds = 0;
   std::vector<FinishedExperiment> experiments;
   std::map<std::string, std::string> config;
+  std::string history;  ///< the text of history.csv; empty: the folder has none
 };
 
 namespace detail {
@@ -132,6 +140,34 @@ namespace detail {
   return rows;
 }
 
+/// Validation accuracy of an arm with a label fraction, one curve a seed. Throws InputError naming the run whose
+/// history cannot be read.
+[[nodiscard]] inline std::vector<SeedCurve> accuracy_curves_of(const FinishedRun& run, double fraction, Arm arm) {
+  if (run.history.empty()) return {};
+  std::map<std::string_view, SeedCurve> by_seed;
+  const PhaseText wanted = text_of(PhaseId{fraction, arm, 0});
+  try {
+    for (const HistoryLine& line : read_history(run.history)) {
+      if (line.experiment != wanted.experiment || line.arm != wanted.arm || line.split != "validation" ||
+          !is_finite(line.accuracy))
+        continue;
+      SeedCurve& curve = by_seed[line.seed];
+      curve.step.push_back(line.step);
+      curve.seconds.push_back(line.seconds);
+      curve.value.push_back(line.accuracy);
+    }
+  } catch (const InputError& error) {
+    throw InputError(message(run.name, ": history.csv, ", error.what()));
+  }
+  std::vector<SeedCurve> out;
+  for (const auto& [seed, curve] : by_seed) out.push_back(curve);
+  return out;
+}
+
+/// The runs' colours in a figure, in their order; further runs are not in it.
+inline constexpr std::array kRunInks{Ink::pretrained, Ink::scratch,         Ink::right,
+                                     Ink::same_time,  Ink::scratch_student, Ink::text};
+
 /// A row an option in which the runs differ; the header alone where there is none.
 [[nodiscard]] inline Rows option_rows(const std::vector<FinishedRun>& runs) {
   Rows rows = {{"Option"}};
@@ -163,6 +199,7 @@ namespace detail {
   require_input(text.has_value(), file.string(), ": cannot be read; expected the folder of a finished run");
   try {
     FinishedRun out = detail::finished_run(detail::Json::parse(*text));
+    out.history = detail::read_file(folder / "history.csv").value_or("");
     out.name = clean(std::filesystem::absolute(folder / ".").lexically_normal().parent_path().filename().string());
     return out;
   } catch (const detail::Json::exception& error) {
@@ -209,8 +246,44 @@ namespace detail {
          " points. Run both with more seeds, or keep more test images, before choosing.";
 }
 
-/// The page on several runs.
-[[nodiscard]] inline detail::Document comparison_document(const std::vector<FinishedRun>& runs) {
+/// The curves of up to six runs over each other: validation accuracy by optimiser step with the most labels that they
+/// share, a panel an arm, means over seeds. Nothing where fewer than two runs have such curves.
+[[nodiscard]] inline std::optional<detail::CurveFigure> comparison_figure(const std::vector<FinishedRun>& runs) {
+  using namespace detail;
+  const double fraction = common_fraction(runs);
+  const std::size_t count = std::min(runs.size(), kRunInks.size());
+  CurveFigure out;
+  out.name = "curves";
+  out.description = "Validation accuracy of every run by optimiser step, a panel for each arm";
+  std::vector<bool> shown(count);
+  std::vector<Panel> panels;
+  for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
+    Panel panel;
+    panel.title = name_of(arm);
+    panel.x_label = "optimiser steps";
+    panel.y_label = "validation accuracy";
+    panel.percent = panel.whole_x = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::vector<SeedCurve> seeds = accuracy_curves_of(runs[i], fraction, arm);
+      if (seeds.empty()) continue;
+      shown[i] = true;
+      out.show_band |= seeds.size() > 1;
+      panel.curves.push_back(
+          figure_parts::curve_of(band_of(seeds, true), kRunInks[i], seeds.size(), figure_parts::Axis::step));
+    }
+    if (!panel.curves.empty()) panels.push_back(std::move(panel));
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    if (shown[i]) out.lines.emplace_back(kRunInks[i], runs[i].name);
+  if (out.lines.size() < 2) return std::nullopt;
+  out.rows.push_back(std::move(panels));
+  out.log_if_wide.push_back(false);
+  return out;
+}
+
+/// The page on several runs, with what was drawn of comparison_figure().
+[[nodiscard]] inline detail::Document comparison_document(const std::vector<FinishedRun>& runs,
+                                                          const detail::DrawnFigures& figures = {}) {
   detail::Document doc;
   doc.title = "Runs side by side";
   doc.lead(comparison_answer(runs));
@@ -219,6 +292,13 @@ namespace detail {
       detail::accuracy_rows(runs),
       "Means over seeds, of the weights with the best validation accuracy. The interval is of the difference of a "
       "run's own arms, over its seeds. The best of every label fraction is bold; that is no test between runs.");
+  const std::string labels = percent_name(detail::common_fraction(runs)) + " % of the labels";
+  detail::add_figure(
+      doc, figures, "curves",
+      "Validation accuracy with " + labels + ", smoothed; means over seeds, the band their range." +
+          (runs.size() > detail::kRunInks.size() ? " The first " + std::to_string(detail::kRunInks.size()) + " of " +
+                                                       std::to_string(runs.size()) + " runs."
+                                                 : std::string()));
   doc.heading("What they cost");
   doc.table(detail::cost_rows(runs), "Times compare where the machine is the same.");
   detail::Rows machines;

@@ -4,14 +4,17 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
+#include "contexture/core/error.hpp"
 #include "contexture/core/finite.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/study/curves.hpp"
@@ -100,15 +103,60 @@ template <class Value>
   return out;
 }
 
+inline constexpr std::string_view kHistoryHeader =
+    "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1";
+
 /// The text of history.csv: every number reads back as it was.
 [[nodiscard]] inline std::string history_csv(const RunSummary& run) {
-  std::string out = "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1\n";
+  std::string out = std::string(kHistoryHeader) + "\n";
   for (const PhaseRow& r : run.history) {
     const PhaseText phase = text_of(r.phase);
     out += phase.experiment + "," + phase.arm + "," + phase.seed + "," + std::to_string(r.step) + "," + exact(r.epoch) +
            "," + exact(r.seconds) + "," + r.split + "," + exact(r.loss) + "," + exact(r.accuracy) + "," +
            exact(r.macro_f1) + "\n";
   }
+  return out;
+}
+
+/// A line of history.csv; the texts are parts of what was read.
+struct HistoryLine {
+  std::string_view experiment, arm, seed, split;  ///< experiment "pretrain": the others are of pre-training
+  std::int64_t step = 0;
+  double seconds = 0, loss = 0, accuracy = 0, macro_f1 = 0;
+};
+
+/// The lines of a history.csv. Throws InputError naming the line that is none of such a file.
+[[nodiscard]] inline std::vector<HistoryLine> read_history(std::string_view text) {
+  std::vector<HistoryLine> out;
+  std::size_t number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    at = end + 1;
+    if (++number == 1) {
+      require_input(line == kHistoryHeader, "line 1: '", line, "', expected '", kHistoryHeader, "'");
+      continue;
+    }
+    std::vector<std::string_view> fields;
+    for (std::size_t from = 0; from <= line.size();) {
+      const std::size_t comma = std::min(line.find(',', from), line.size());
+      fields.push_back(line.substr(from, comma - from));
+      from = comma + 1;
+    }
+    require_input(fields.size() == 10, "line ", number, ": ", fields.size(), " fields, expected 10");
+    const auto value = [&](std::size_t i) {
+      double read = 0;
+      const auto [rest, error] = std::from_chars(fields[i].data(), fields[i].data() + fields[i].size(), read);
+      require_input(error == std::errc() && rest == fields[i].data() + fields[i].size(), "line ", number, ": '",
+                    fields[i], "' is no number");
+      return read;
+    };
+    const double step = value(3);
+    require_input(step >= 0 && step < 9e15, "line ", number, ": step ", step);
+    out.push_back({fields[0], fields[1], fields[2], fields[6], static_cast<std::int64_t>(step), value(5), value(7),
+                   value(8), value(9)});
+  }
+  require_input(number > 0, "is empty");
   return out;
 }
 

@@ -4,21 +4,18 @@
 // Event (tensorflow/core/util/event.proto), of which a few fields are written here by hand.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/finite.hpp"
+#include "contexture/report/history.hpp"
 
 namespace contexture::report {
 
@@ -74,55 +71,25 @@ template <class Unsigned>
          varint(static_cast<std::uint64_t>(step)) + length_delimited('\x2a', length_delimited('\x0a', number));
 }
 
-[[nodiscard]] inline std::vector<std::string_view> fields_of(std::string_view line) {
-  std::vector<std::string_view> out;
-  for (std::size_t at = 0;;) {
-    const std::size_t comma = line.find(',', at);
-    out.push_back(line.substr(at, comma - at));
-    if (comma == std::string_view::npos) return out;
-    at = comma + 1;
-  }
-}
-
 }  // namespace detail
 
 /// The event files of a history.csv: "10_pretrained_seed1" to the bytes of a file. Their times are seconds since the
 /// phase began; what is not finite is left out. Throws InputError naming the line that is none of history.csv.
 [[nodiscard]] inline std::map<std::string, std::string> tensorboard_events(std::string_view history) {
   using namespace detail;
-  constexpr std::string_view kHeader = "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1";
   std::map<std::string, std::string> out;
-  std::size_t number = 0;
-  for (std::size_t at = 0; at < history.size();) {
-    const std::size_t end = std::min(history.find('\n', at), history.size());
-    const std::string_view line = history.substr(at, end - at);
-    at = end + 1;
-    if (++number == 1) {
-      require_input(line == kHeader, "line 1: '", line, "', expected '", kHeader, "'");
-      continue;
-    }
-    const std::vector<std::string_view> fields = fields_of(line);
-    const auto value = [&](std::size_t i) {
-      double read = std::numeric_limits<double>::quiet_NaN();
-      const auto [rest, error] = std::from_chars(fields[i].data(), fields[i].data() + fields[i].size(), read);
-      require_input(error == std::errc() && rest == fields[i].data() + fields[i].size(), "line ", number, ": '",
-                    fields[i], "' is no number");
-      return read;
-    };
-    require_input(fields.size() == 10, "line ", number, ": ", fields.size(), " fields, expected 10");
-    const bool pretraining = fields[0] == "pretrain";
-    std::string& file =
-        out[pretraining ? message("pretrain_seed", fields[2]) : message(fields[0], "_", fields[1], "_seed", fields[2])];
+  for (const HistoryLine& line : read_history(history)) {
+    const bool pretraining = line.experiment == "pretrain";
+    std::string& file = out[pretraining ? message("pretrain_seed", line.seed)
+                                        : message(line.experiment, "_", line.arm, "_seed", line.seed)];
     if (file.empty())
       file = tf_record('\x09' + little_endian<std::uint64_t>(0) + length_delimited('\x1a', "brain.Event:2"));
-    const double step = value(3), seconds = value(5);
-    require_input(step >= 0 && step < 9e15, "line ", number, ": step ", step);
-    for (const auto& [name, column] : {std::pair("loss", 7U), std::pair("accuracy", 8U), std::pair("macro_f1", 9U)})
-      if (const double v = value(column); is_finite(v))
-        file += tf_record(scalar_event(is_finite(seconds) ? seconds : 0, static_cast<std::int64_t>(step),
-                                       message(name, "/", fields[6]), static_cast<float>(v)));
+    for (const auto& [name, value] :
+         {std::pair("loss", line.loss), std::pair("accuracy", line.accuracy), std::pair("macro_f1", line.macro_f1)})
+      if (is_finite(value))
+        file += tf_record(scalar_event(is_finite(line.seconds) ? line.seconds : 0, line.step,
+                                       message(name, "/", line.split), static_cast<float>(value)));
   }
-  require_input(number > 0, "is empty");
   return out;
 }
 
