@@ -24,6 +24,7 @@
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
+#include "contexture/data/builtin.hpp"
 #include "contexture/data/load.hpp"
 #include "contexture/report/files.hpp"
 #include "contexture/report/text.hpp"

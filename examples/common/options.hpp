@@ -170,8 +170,8 @@ class ExperimentCommandLine {
             throw contexture::SettingError(setting.name, "a line break, which no file of settings can hold");
           setting.set(config, text_of(setting.name));
         }
-      if (contexture::builtin_set(data)) {  // which has no "all": 0 is the preset's number
-        if (config.train_images == 0) config.train_images = preset.builtin_train;
+      if (const auto set = contexture::builtin_set(data)) {  // which has no "all": 0 is the preset's number
+        if (config.train_images == 0) config.train_images = preset.train_images(*set);
         if (config.test_images == 0) config.test_images = preset.builtin_test;
       }
       config.pretext_options.clear();

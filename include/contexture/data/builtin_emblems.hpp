@@ -146,13 +146,13 @@ inline void render_emblem(std::size_t label, Canvas& canvas, Rng rng, std::uint8
   add_texture(canvas, rng, rng.uniform(0.15F, 0.35F));
 
   // The emblem spans 30 to 80 % of the side, anywhere that keeps it inside.
-  const float scale = half * rng.uniform(0.31F, 0.8F);
+  const float scale = half * rng.uniform(0.32F, 0.8F);
   const float play = half - scale;
   Vec2 at;
   at.x = half + play * rng.uniform(-1.0F, 1.0F);
   at.y = half + play * rng.uniform(-1.0F, 1.0F);
 
-  const int loose = rng.between(1, 4);
+  const int loose = rng.between(2, 6);
   for (int i = 0; i < loose; ++i) {
     Vec2 where;
     where.x = rng.uniform(0, size);
@@ -182,12 +182,12 @@ inline void render_emblem(std::size_t label, Canvas& canvas, Rng rng, std::uint8
   if (rng.bernoulli(0.33F)) {
     const float direction = rng.uniform(0.0F, 2.0F * kPi);
     const float distance = scale * rng.uniform(0.2F, 0.8F);
-    const float extent = scale * rng.uniform(0.4F, 0.6F);
+    const float extent = scale * rng.uniform(0.28F, 0.42F);
     draw_loose_part(canvas, rng, {at.x + distance * std::cos(direction), at.y + distance * std::sin(direction)}, extent,
                     ground.luma, 0.05F);
   }
   add_texture(canvas, rng, rng.uniform(0.06F, 0.16F));  // light falls unevenly on all of it
-  develop(canvas, rng, rng.uniform(0.0F, 13.0F), out);
+  develop(canvas, rng, rng.uniform(0.0F, 12.0F), out);
 }
 
 }  // namespace contexture::detail

@@ -101,16 +101,20 @@ struct Preset {
   std::int64_t blocks;
   double epochs, pretrain_epochs;
   std::int64_t seeds;
-  Index builtin_train, builtin_test;  ///< images of a built-in set
+  Index builtin_train, builtin_emblems, builtin_test;  ///< images of a built-in set: for training of either, for tests
+
+  [[nodiscard]] Index train_images(BuiltinSet set) const {
+    return set == BuiltinSet::things ? builtin_train : builtin_emblems;
+  }
 };
 
 /// All of them.
 // clang-format off
 inline constexpr std::array<Preset, 3> kPresets{{
-    // name      width  blocks  epochs  pre-training  seeds  built-in images
-    {"quick",       16,      1,     14,           10,     1,  10'000,  2'000},
-    {"standard",    16,      2,     13,           10,     1,  30'000,  5'000},
-    {"thorough",    32,      2,     40,           60,     5,  50'000, 10'000},
+    // name      width  blocks  epochs  pre-training  seeds  built-in images: things, emblems, tests
+    {"quick",       16,      1,     14,           10,     1,  10'000, 11'000,  2'000},
+    {"standard",    16,      2,     13,           10,     1,  30'000, 30'000,  5'000},
+    {"thorough",    32,      2,     40,           60,     5,  50'000, 50'000, 10'000},
 }};
 // clang-format on
 
@@ -147,8 +151,8 @@ inline constexpr std::array<Preset, 3> kPresets{{
   config.epochs = p.epochs;
   config.pretrain_epochs = p.pretrain_epochs;
   config.seeds = p.seeds;
-  if (builtin_set(data)) {
-    config.train_images = p.builtin_train;
+  if (const auto set = builtin_set(data)) {
+    config.train_images = p.train_images(*set);
     config.test_images = p.builtin_test;
   }
   return config;
