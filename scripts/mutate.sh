@@ -73,7 +73,10 @@ build_tests() {  # build_tests LOG ROOM...
     cmake -S "$tree" -B "$tree/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
       -DCMAKE_CXX_FLAGS="-w -include $tree/tests/mutation/mutants.hpp" -DCMAKE_UNITY_BUILD=ON \
       -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DCONTEXTURE_PCH=OFF -DCONTEXTURE_BUILD_TESTS=ON \
-      -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$log" 2>&1
+      -DCONTEXTURE_INSTALL=OFF -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$log" 2>&1 || {
+      rm -f "$tree/build/CMakeCache.txt"
+      return 1
+    }
   # What does not compile is to be known of all sources at once.
   local go_on=(-k)
   ! grep -q '^CMAKE_GENERATOR:INTERNAL=Ninja' "$tree/build/CMakeCache.txt" || go_on=(-k 0)
@@ -84,7 +87,7 @@ build_tests() {  # build_tests LOG ROOM...
 not_compiling() {  # not_compiling LOG LIST [--wide]
   local pattern=' error: '
   [[ ${3:-} == --wide ]] && pattern=':'
-  grep -F -- "$pattern" "$1" | grep -oE 'include/contexture/[a-z0-9_/-]+\.hpp:[0-9]+' | sort -u |
+  { grep -F -- "$pattern" "$1" || true; } | { grep -oE 'include/contexture/[a-z0-9_/-]+\.hpp:[0-9]+' || true; } | sort -u |
     awk -F'[\t]' 'NR == FNR { split($0, at, ":"); lines[++n] = $0; file[n] = at[1]; line[n] = at[2]; next }
       { for (i = 1; i <= n; ++i) if (file[i] == $2 && line[i] + 0 >= $3 + 0 && line[i] + 0 <= $4 + 0) { print $1; break } }' - "$2"
 }
