@@ -113,7 +113,7 @@ inline CacheLayout parse_cache_header(std::span<const std::uint8_t> page, CacheE
   const auto channels_fit = [](Index channels) { return channels == 1 || channels == 3; };
   bool fits = layout.height >= 1 && layout.height <= kMostSize && layout.width >= 1 && layout.width <= kMostSize &&
               channels_fit(layout.channels) && channels_fit(layout.stored_channels) &&
-              layout.channels <= layout.stored_channels && end.bytes >= 0;
+              layout.channels <= layout.stored_channels && end.bytes >= 0 && end.bytes <= kMostImages;
   for (std::size_t part = 0; part < kCacheParts; ++part)
     fits = fits && layout.count[part] >= 0 && layout.count[part] <= layout.capacity[part] &&
            layout.capacity[part] <= kMostImages / (layout.height * layout.width);
