@@ -97,7 +97,7 @@ prepare() {
   local headers=() attempt dropped name
   exec 9>"$work/lock"
   flock 9
-  : >"$folder/drop"
+  touch "$folder/drop"
   for name in "${rooms[@]}"; do mapfile -t -O "${#headers[@]}" headers < <(cd "$root" && find "include/contexture/$name" -name '*.hpp' | sort); done
   c++ -std=c++20 -O1 -o "$work/plant_mutants" "$root/tests/mutation/plant_mutants.cpp"
   for ((attempt = 1; ; ++attempt)); do
@@ -204,7 +204,7 @@ run_all() {
   sources=$(cd "$root" && find include src tests/mutation/plant_mutants.cpp -type f -exec sha256sum {} + | sort | sha256sum)
   tests=$(cd "$root" && find tests -type f -name '*pp' -exec sha256sum {} + | sort | sha256sum)
   if [[ $(cat "$folder/sources" 2>/dev/null) != "$sources" ]]; then
-    rm -f "$folder"/*.tsv "$folder/tests"
+    rm -f "$folder"/*.tsv "$folder/tests" "$folder/drop"
     echo "$sources" >"$folder/sources"
   fi
   if [[ $(cat "$folder/tests" 2>/dev/null) != "$tests" ]]; then

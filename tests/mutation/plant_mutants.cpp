@@ -502,14 +502,12 @@ void plant(const Arguments& a) {
   std::size_t possible = 0;
   for (const auto& headers : by_folder(a.headers)) {
     const std::vector<Mutant> all = ranked_mutants(a.tree, headers, sources, dice);
-    // Numbers stay what they are when some are dropped: others take their places at the end.
-    std::size_t planted_here = 0;
-    for (std::size_t i = 0; i < all.size() && planted_here < a.count; ++i) {
+    // None takes the place of one that is dropped: what has been compiled without it can stay.
+    for (std::size_t i = 0; i < all.size() && i < a.count; ++i) {
       const int number = static_cast<int>(possible + i) + 1;
       if (dropped.contains(number)) continue;
       chosen.push_back(all[i]);
       chosen.back().number = number;
-      ++planted_here;
     }
     possible += all.size();
   }
