@@ -124,36 +124,39 @@ test_names() {  # test_names PROGRAM: as filters, one a line
   rm -f "$work/names.$$"
 }
 
-run_quietly() {  # run_quietly SECONDS PROGRAM ARGUMENTS...: in a folder of its own, within limits
+run_quietly() {  # run_quietly SECONDS PROGRAM ARGUMENTS...: in a folder of its own, so many seconds of a processor
   (
     cd "$folder/tmp"
     ulimit -c 0
     ulimit -v 12000000
+    ulimit -t "$1"
     export TMPDIR=$folder/tmp
-    exec timeout -k 5 "$1" "${@:2}" >"$folder/last.log" 2>&1 </dev/null
+    exec timeout -k 5 $(($1 * 10)) "${@:2}" >"$folder/last.log" 2>&1 </dev/null
   )
 }
 
-# Times every test with all mutants asleep, and notes which ones it reaches: tests.tsv (number, milliseconds, program,
-# filter) and reached.tsv (mutant, number of the test).
+# Times every test with all mutants asleep, and notes which ones it reaches: tests.tsv (number, milliseconds of a
+# processor, program, filter) and reached.tsv (mutant, number of the test). Those of more than --longest are left out.
 time_tests() {
-  local program name began number=0
+  local program name spent status number=0 TIMEFORMAT='%U %S'
   : >"$folder/tests.part"
   : >"$folder/reached.part"
   for program in "$folder"/test_*; do
     while IFS= read -r name; do
       number=$((number + 1))
-      began=$(date +%s%N)
-      if CONTEXTURE_MUTANT_REACHED=$folder/reached run_quietly 600 "$program" "$name"; then
-        printf '%s\t%s\t%s\t%s\n' "$number" $((($(date +%s%N) - began) / 1000000)) "$program" "$name" >>"$folder/tests.part"
+      status=0
+      spent=$({ time CONTEXTURE_MUTANT_REACHED=$folder/reached run_quietly $((longest + 1)) "$program" "$name"; } 2>&1) || status=$?
+      if ((status == 0)); then
+        printf '%s\t%s\t%s\t%s\n' "$number" "$(awk '{ printf "%d", 1000 * ($1 + $2) }' <<<"$spent")" "$program" "$name" >>"$folder/tests.part"
         sed "s/\$/\t$number/" "$folder/reached" >>"$folder/reached.part"
-      else
+      elif ((status != 124 && status != 137 && status != 152)); then
         echo "mutate.sh: without a mutant '$name' fails; it is left out" >&2
       fi
     done < <(test_names "$program")
   done
   mv "$folder/reached.part" "$folder/reached.tsv"
   mv "$folder/tests.part" "$folder/tests.tsv"
+  echo "$longest" >"$folder/timed"
 }
 
 # Wakes one mutant; prints what became of it. The quick tests of its room go first, in one run, then those of each other
@@ -175,7 +178,7 @@ judge() {  # judge MUTANT ROOM
     fi
   done < <(awk -F'\t' -v m="$1" 'NR == FNR { if ($1 == m) tests[$2] = 1; next } ($1 in tests) { print $2 FS $3 FS $4 }' \
     "$folder/reached.tsv" "$folder/tests.tsv" | sort -t$'\t' -k1,1n)
-  [[ -n $last ]] || { echo unreached; return; }
+  [[ -n $last ]] || { echo "unreached ($longest)"; return; }
   for program in "${order[@]}"; do
     [[ -n ${quick[$program]:-} ]] || continue
     quick_ms=${quick_time[$program]}
@@ -190,7 +193,7 @@ became() {  # became SECONDS PROGRAM ARGUMENTS...: whether the mutant is killed 
   run_quietly "$@" || status=$?
   case $status in
     0) return 1 ;;
-    124 | 137) echo "killed (time): ${2##*/test_}" ;;
+    124 | 137 | 152) echo "killed (time): ${2##*/test_}" ;;
     *) echo "killed: ${2##*/test_}" ;;
   esac
 }
@@ -209,7 +212,7 @@ run_all() {
   fi
   if [[ $(cat "$folder/tests" 2>/dev/null) != "$tests" ]]; then
     prepare
-    time_tests
+    rm -f "$folder/timed"
     if [[ -f $folder/results.tsv ]]; then
       grep $'\tkilled' "$folder/results.tsv" >"$folder/results.part" || true
       mv "$folder/results.part" "$folder/results.tsv"
@@ -217,11 +220,12 @@ run_all() {
     echo "$tests" >"$folder/tests"
   fi
   mkdir -p "$folder/tmp"
+  (($(cat "$folder/timed" 2>/dev/null || echo 0) >= longest)) || time_tests
   touch "$folder/results.tsv"
   while IFS=$'\t' read -r number file rest; do
     ((number % pieces == piece - 1)) || continue
     awk -F'\t' -v m="$number" -v longest="$longest" '
-      $1 == m { done = $2 ~ /^killed/ || $2 == "unreached"; if ($2 ~ /^survived/) { split($2, at, /[()]/); done = at[2] >= longest } }
+      $1 == m { split($2, at, /[()]/); done = $2 ~ /^killed/ || at[2] >= longest }
       END { exit !done }' "$folder/results.tsv" && continue
     room=${file#include/contexture/}
     printf '%s\t%s\n' "$number" "$(judge "$number" "${room%%/*}")" >>"$folder/results.tsv"
