@@ -335,6 +335,15 @@ std::vector<Mutation> mutations(const Source& source, const Region& region, std:
            std::isspace(static_cast<unsigned char>(source.text[t[i].end])) != 0;
   };
   const auto simple = [&](std::size_t i) { return i < until && t[i].kind == Token::Kind::word; };
+  // Among the arguments of a template: types and sizes, which hardly ever compile the other way round.
+  const auto in_angles = [&](std::size_t i) {
+    int depth = 0;
+    for (; i > region.first && depth >= 0; --i) {
+      depth += one_of(t[i].text, {")", "]"}) ? 1 : one_of(t[i].text, {"(", "["}) ? -1 : 0;
+      if (depth == 0 && t[i].text == "<" && t[i - 1].end == t[i].begin) return true;
+    }
+    return false;
+  };
   for (std::size_t i = region.first; i < until; ++i) {
     const Token& token = t[i];
     const bool inner = i > region.first && i + 1 < region.last;
@@ -359,7 +368,7 @@ std::vector<Mutation> mutations(const Source& source, const Region& region, std:
       if (const auto found = kWords.find(token.text); found != kWords.end())
         out.push_back({"swapped word", i, i + 1, found->second});
     if (one_of(token.text, {"(", ","}) && i + 4 < region.last && simple(i + 1) && t[i + 2].text == "," &&
-        simple(i + 3) && one_of(t[i + 4].text, {",", ")"}) && t[i + 1].text != t[i + 3].text &&
+        simple(i + 3) && one_of(t[i + 4].text, {",", ")"}) && t[i + 1].text != t[i + 3].text && !in_angles(i) &&
         !(i > 0 && one_of(t[i - 1].text, {"min", "max", "hypot", "swap"})))
       out.push_back({"swapped arguments", i + 1, i + 4, t[i + 3].text + ", " + t[i + 1].text});
     if (token.text == "[" && i + 5 < region.last && simple(i + 1) && t[i + 2].text == "]" && t[i + 3].text == "[" &&
