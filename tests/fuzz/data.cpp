@@ -85,11 +85,10 @@ void write_data_seeds(const SeedWriter& write) {
 }
 
 void write_dictionaries(const SeedWriter& write) {
-  using namespace std::string_literals;
   write.dictionary("png", {"IHDR", "IDAT", "IEND", "PLTE", "tRNS", "gAMA", "\x89PNG\r\n\x1a\n"});
   write.dictionary("jpeg", {"\xff\xd8", "\xff\xc0", "\xff\xc2", "\xff\xc4", "\xff\xda", "\xff\xdb", "\xff\xdd",
                             "\xff\xd9", "\xff\xe0", "\xff\xee", "JFIF", "Adobe"});
-  write.dictionary("idx", {"\0\0\x08\x01"s, "\0\0\x08\x03"s, "\x1f\x8b\x08"});
+  write.dictionary("idx", {std::string("\0\0\x08\x01", 4), std::string("\0\0\x08\x03", 4), "\x1f\x8b\x08"});
   write.dictionary("gzip", {"\x1f\x8b\x08"});
   write.dictionary("class_names", {"\xEF\xBB\xBF", "\xff\xfe", "\r\n"});
   write.dictionary("csv", {"\"\"", "\",\"", "\r\n", "\xEF\xBB\xBF"});
