@@ -10,8 +10,9 @@ usage() {
 Usage: scripts/fuzz.sh [--seconds N] [--target NAME]...
 Runs the fuzz targets one after the other and prints what each did; exit status 1 where one found something.
   --seconds N     for each target (default 300); 0: only the stored inputs
-  --target NAME   this one only (again for more): bmp, checkpoint, cifar, class_names, classifier, command_line, config,
-                  gif, gzip, idx, jpeg, png, safetensors, safetensors_header, shard, stl10, tiff, webp
+  --target NAME   this one only (again for more): bmp, cache_end, cache_header, checkpoint, cifar, class_names,
+                  classifier, command_line, config, csv, gif, gzip, idx, jpeg, png, safetensors, safetensors_header,
+                  shard, stl10, tiff, webp
 Needs clang++ (Debian: clang). A finding is an input in build/fuzz/findings, by the target's name; once mended it goes
 to tests/fuzz/corpus/NAME, where it is a test from then on.
 TEXT
@@ -45,8 +46,14 @@ command -v clang++ >/dev/null || refuse 'clang++ is missing (Debian: clang)'
 # shellcheck source=scripts/build.sh disable=SC1091
 source "$root/scripts/build.sh"
 build fuzz >&2
-fuzz=$root/build/fuzz/tests/fuzz/fuzz
-mapfile -t known < <("$fuzz" --list)
+declare -A program=()
+known=()
+for part in data weights programs; do
+  for target in $("$root/build/fuzz/tests/fuzz/fuzz_$part" --list); do
+    known+=("$target")
+    program[$target]=$root/build/fuzz/tests/fuzz/fuzz_$part
+  done
+done
 ((${#targets[@]})) || targets=("${known[@]}")
 for target in "${targets[@]}"; do
   [[ " ${known[*]} " == *" $target "* ]] || refuse "--target $target: expected one of ${known[*]}"
@@ -55,7 +62,7 @@ done
 corpus=$root/build/fuzz/corpus
 findings=$root/build/fuzz/findings
 mkdir -p "$corpus" "$findings"
-"$fuzz" "--seeds=$corpus"
+for part in data weights programs; do "$root/build/fuzz/tests/fuzz/fuzz_$part" "--seeds=$corpus"; done
 TMPDIR=$(mktemp -d -p "$([[ -w /dev/shm ]] && echo /dev/shm || echo /tmp)")  # the targets write a file an input
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
@@ -65,23 +72,27 @@ most_bytes() {  # an input's: two records of the largest kind, or what a parser 
     stl10) echo 56000 ;;
     cifar) echo 6200 ;;
     shard) echo 14000 ;;
-    safetensors | safetensors_header | checkpoint | classifier | config) echo 3000 ;;
-    *) echo 2000 ;;
+    safetensors | checkpoint | classifier | config) echo 1500 ;;
+    idx | png | jpeg | gzip) echo 1000 ;;
+    *) echo 400 ;;
   esac
 }
 
+# Where a call of malloc came from is not worth what it costs here: the crash itself has its stack.
+export ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=16${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 bad=0
 printf '%-20s %12s %9s %8s %9s\n' target executions seconds corpus findings
 for target in "${targets[@]}"; do
   mkdir -p "$corpus/$target"
   limit=(-max_total_time="$seconds")
-  if ((seconds == 0)); then limit=(-runs=0); fi
+  [[ ! -f $corpus/$target.dict ]] || limit+=(-dict="$corpus/$target.dict")
+  ((seconds)) || limit+=(-runs=0)
   log=$root/build/fuzz/$target.log
   before=$(find "$findings" -name "$target-*" | wc -l)
   begin=$SECONDS status=0
   # What the programs print goes nowhere; libFuzzer's own words go to the log.
-  "$fuzz" "--target=$target" "$corpus/$target" "$root/tests/fuzz/corpus/$target" "${limit[@]}" -timeout=20 \
-    -rss_limit_mb=3000 -malloc_limit_mb=600 -max_len="$(most_bytes "$target")" -use_value_profile=1 -print_final_stats=1 \
+  "${program[$target]}" "--target=$target" "$corpus/$target" "$root/tests/fuzz/corpus/$target" "${limit[@]}" -timeout=20 \
+    -rss_limit_mb=3000 -malloc_limit_mb=600 -max_len="$(most_bytes "$target")" -print_final_stats=1 \
     -close_fd_mask=1 -artifact_prefix="$findings/$target-" >"$log" 2>&1 || status=$?
   found=$(($(find "$findings" -name "$target-*" | wc -l) - before))
   printf '%-20s %12s %9s %8s %9s\n' "$target" \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Can the tests fail? Plants small faults (a sign, a bound, a swapped index, a dropped term or statement, a constant, a
-# negated condition) in a copy of the library, and tells which of them no test of the room notices. All mutants of a room
-# are compiled at once and sleep until one is woken (tests/mutation/plant_mutants.cpp), so that a mutant costs the run of
-# the tests that reach it. Works in build/mutation, never in the tree; goes on where it was stopped.
+# negated condition) in a copy of the library, and tells which of them no test notices. All mutants are compiled at once
+# and sleep until one is woken (tests/mutation/plant_mutants.cpp), so that a mutant costs the run of the tests that reach
+# it. Works in build/mutation, never in the tree; goes on where it was stopped.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 all_rooms='kernels autograd nn optim data ssl train evaluate study report'
@@ -11,15 +11,15 @@ all_rooms='kernels autograd nn optim data ssl train evaluate study report'
 usage() {
   cat <<TEXT
 Usage: scripts/mutate.sh [--room NAME]... [--tests NAME]... [--count N] [--seed S] [--piece I/N] [--report]
-Plants mutants in the headers of rooms and runs the rooms' tests on each.
+Plants mutants in the headers of rooms and runs the rooms' tests on each: those of its own room first, then the others'.
   --room NAME    this room only (again for more); without it: $all_rooms
-  --tests NAME   tests of this room as well, where a room's own did not notice
+  --tests NAME   tests of this room as well, in which none is planted
   --count N      mutants a room (default 60)
   --seed S       which ones (default 1)
-  --longest S    leave out tests of more than S seconds
+  --longest S    leave out tests of more than S seconds; a survivor is judged again where S is larger than before
   --piece I/N    only every N-th mutant, from the I-th on: to share the work out, or to do it bit by bit
   --report       run nothing, tell what is known
-Results of a room are in build/mutation/ROOM-SEED-COUNT; the report is build/mutation/report.txt.
+Results are in build/mutation/ROOMS-SEED-COUNT; the report is build/mutation/report.txt.
 Survivors known to be no fault are in tests/mutation/equivalent.tsv, with the reason.
 TEXT
 }
@@ -73,42 +73,48 @@ build_tests() {  # build_tests LOG ROOM...
     cmake -S "$tree" -B "$tree/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
       -DCMAKE_CXX_FLAGS="-w -include $tree/tests/mutation/mutants.hpp" -DCMAKE_UNITY_BUILD=ON \
       -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DCONTEXTURE_PCH=OFF -DCONTEXTURE_BUILD_TESTS=ON \
-      -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$log" 2>&1
-  cmake --build "$tree/build" --parallel "$(nproc)" --target "${@/#/test_}" >"$log" 2>&1
+      -DCONTEXTURE_INSTALL=OFF -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$log" 2>&1 || {
+      rm -f "$tree/build/CMakeCache.txt"
+      return 1
+    }
+  # What does not compile is to be known of all sources at once.
+  local go_on=(-k)
+  ! grep -q '^CMAKE_GENERATOR:INTERNAL=Ninja' "$tree/build/CMakeCache.txt" || go_on=(-k 0)
+  cmake --build "$tree/build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target "${@/#/test_}" -- "${go_on[@]}" >"$log" 2>&1
 }
 
 # Numbers of the mutants whose lines a compiler complains about; --wide: or mentions.
 not_compiling() {  # not_compiling LOG LIST [--wide]
   local pattern=' error: '
   [[ ${3:-} == --wide ]] && pattern=':'
-  grep -F -- "$pattern" "$1" | grep -oE 'include/contexture/[a-z0-9_/-]+\.hpp:[0-9]+' | sort -u |
+  { grep -F -- "$pattern" "$1" || true; } | { grep -oE 'include/contexture/[a-z0-9_/-]+\.hpp:[0-9]+' || true; } | sort -u |
     awk -F'[\t]' 'NR == FNR { split($0, at, ":"); lines[++n] = $0; file[n] = at[1]; line[n] = at[2]; next }
       { for (i = 1; i <= n; ++i) if (file[i] == $2 && line[i] + 0 >= $3 + 0 && line[i] + 0 <= $4 + 0) { print $1; break } }' - "$2"
 }
 
-# Plants the mutants of a room and compiles its tests; leaves mutants.tsv and the test programs in its folder.
-prepare_room() {  # prepare_room ROOM FOLDER
-  local room=$1 folder=$2 headers attempt dropped
+# Plants the mutants and compiles the tests; leaves mutants.tsv and the test programs in the folder.
+prepare() {
+  local headers=() attempt dropped name
   exec 9>"$work/lock"
   flock 9
-  : >"$folder/drop"
-  mapfile -t headers < <(cd "$root" && find "include/contexture/$room" -name '*.hpp' | sort)
+  touch "$folder/drop"
+  for name in "${rooms[@]}"; do mapfile -t -O "${#headers[@]}" headers < <(cd "$root" && find "include/contexture/$name" -name '*.hpp' | sort); done
   c++ -std=c++20 -O1 -o "$work/plant_mutants" "$root/tests/mutation/plant_mutants.cpp"
   for ((attempt = 1; ; ++attempt)); do
     refresh_tree
     "$work/plant_mutants" --tree "$tree" --list "$folder/mutants.tsv" --count "$count" --seed "$seed" \
       --drop "$folder/drop" "${headers[@]}" >"$folder/planted"
-    build_tests "$folder/build.log" "$room" "${more_tests[@]+"${more_tests[@]}"}" && break
+    build_tests "$folder/build.log" "${programs[@]}" && break
     dropped=$(not_compiling "$folder/build.log" "$folder/mutants.tsv")
     [[ -n $dropped ]] || dropped=$(not_compiling "$folder/build.log" "$folder/mutants.tsv" --wide)
     if [[ -z $dropped ]] || ((attempt == 12)); then
-      echo "mutate.sh: $room does not compile, see $folder/build.log" >&2
+      echo "mutate.sh: the tests do not compile, see $folder/build.log" >&2
       exit 1
     fi
     echo "$dropped" >>"$folder/drop"
   done
-  local name
-  for name in "$room" "${more_tests[@]+"${more_tests[@]}"}"; do cp "$tree/build/tests/test_$name" "$folder/"; done
+  rm -f "$folder"/test_*
+  for name in "${programs[@]}"; do cp "$tree/build/tests/test_$name" "$folder/"; done
   exec 9>&-
 }
 
@@ -118,73 +124,82 @@ test_names() {  # test_names PROGRAM: as filters, one a line
   rm -f "$work/names.$$"
 }
 
-run_quietly() {  # run_quietly SECONDS PROGRAM ARGUMENTS...: in a folder of its own, within limits
+run_quietly() {  # run_quietly SECONDS PROGRAM ARGUMENTS...: in a folder of its own, so many seconds of a processor
   (
     cd "$folder/tmp"
     ulimit -c 0
     ulimit -v 12000000
+    ulimit -t "$1"
     export TMPDIR=$folder/tmp
-    exec timeout -k 5 "$1" "${@:2}" >"$folder/last.log" 2>&1 </dev/null
+    exec timeout -k 5 $(($1 * 10)) "${@:2}" >"$folder/last.log" 2>&1 </dev/null
   )
 }
 
-# Times every test with all mutants asleep, and notes which ones it reaches: tests.tsv (number, milliseconds, program,
-# filter) and reached.tsv (mutant, number of the test).
+# Times every test with all mutants asleep, and notes which ones it reaches: tests.tsv (number, milliseconds of a
+# processor, program, filter) and reached.tsv (mutant, number of the test). Those of more than --longest are left out.
 time_tests() {
-  local program name began number=0
+  local program name spent status number=0 TIMEFORMAT='%U %S'
   : >"$folder/tests.part"
   : >"$folder/reached.part"
   for program in "$folder"/test_*; do
     while IFS= read -r name; do
       number=$((number + 1))
-      began=$(date +%s%N)
-      if CONTEXTURE_MUTANT_REACHED=$folder/reached run_quietly 600 "$program" "$name"; then
-        printf '%s\t%s\t%s\t%s\n' "$number" $((($(date +%s%N) - began) / 1000000)) "$program" "$name" >>"$folder/tests.part"
+      status=0
+      spent=$({ time CONTEXTURE_MUTANT_REACHED=$folder/reached run_quietly $((longest + 1)) "$program" "$name"; } 2>&1) || status=$?
+      if ((status == 0)); then
+        printf '%s\t%s\t%s\t%s\n' "$number" "$(awk '{ printf "%d", 1000 * ($1 + $2) }' <<<"$spent")" "$program" "$name" >>"$folder/tests.part"
         sed "s/\$/\t$number/" "$folder/reached" >>"$folder/reached.part"
-      else
+      elif ((status != 124 && status != 137 && status != 152)); then
         echo "mutate.sh: without a mutant '$name' fails; it is left out" >&2
       fi
     done < <(test_names "$program")
   done
   mv "$folder/reached.part" "$folder/reached.tsv"
   mv "$folder/tests.part" "$folder/tests.tsv"
+  echo "$longest" >"$folder/timed"
 }
 
-# Wakes one mutant; prints what became of it.
-judge() {  # judge MUTANT
-  local filters=() programs=() milliseconds=() number ms program name i status quick=() quick_ms=0
-  while IFS=$'\t' read -r number ms program name; do
-    ((ms <= 1000 * longest)) || continue
-    milliseconds+=("$ms") programs+=("$program") filters+=("$name")
-  done < <(awk -F'\t' -v m="$1" 'NR == FNR { if ($1 == m) tests[$2] = 1; next } ($1 in tests)' "$folder/reached.tsv" "$folder/tests.tsv" | sort -t$'\t' -k2,2n)
-  ((${#filters[@]})) || { echo unreached; return; }
-  # Quick tests of the room's own program in one go, the others one by one, the quickest first.
-  for i in "${!filters[@]}"; do
-    if ((milliseconds[i] < 1000)) && [[ ${programs[i]} == "$folder/test_$room" ]]; then
-      quick+=("${filters[i]}")
-      quick_ms=$((quick_ms + milliseconds[i]))
-    fi
-  done
+# Wakes one mutant; prints what became of it. The quick tests of its room go first, in one run, then those of each other
+# room, then the slow ones, one by one, the quickest first.
+judge() {  # judge MUTANT ROOM
+  local own=$folder/test_$2 ms program name status quick_ms last=
+  local -A quick=() quick_time=()
+  local slow_ms=() slow_program=() slow_name=() order=("$own")
   export CONTEXTURE_MUTANT=$1
-  local before=${#quick[@]}
-  if ((before)); then
-    status=0
-    run_quietly $((20 + 6 * quick_ms / 1000)) "$folder/test_$room" -a "$(IFS=,; echo "${quick[*]}")" || status=$?
-    ((status == 124 || status == 137)) && { echo 'killed (time)'; return; }
-    ((status == 0)) || { echo killed; return; }
-  fi
-  for i in "${!filters[@]}"; do
-    ((milliseconds[i] < 1000)) && [[ ${programs[i]} == "$folder/test_$room" ]] && continue
-    status=0
-    run_quietly $((20 + 6 * milliseconds[i] / 1000)) "${programs[i]}" -a "${filters[i]}" || status=$?
-    ((status == 124 || status == 137)) && { echo 'killed (time)'; return; }
-    ((status == 0)) || { echo killed; return; }
+  while IFS=$'\t' read -r ms program name; do
+    ((ms <= 1000 * longest)) || continue
+    last=$program
+    if ((ms >= 1000)); then
+      slow_ms+=("$ms") slow_program+=("$program") slow_name+=("$name")
+    else
+      [[ $program == "$own" || -n ${quick[$program]:-} ]] || order+=("$program")
+      quick[$program]+=${quick[$program]:+,}$name
+      quick_time[$program]=$((${quick_time[$program]:-0} + ms))
+    fi
+  done < <(awk -F'\t' -v m="$1" 'NR == FNR { if ($1 == m) tests[$2] = 1; next } ($1 in tests) { print $2 FS $3 FS $4 }' \
+    "$folder/reached.tsv" "$folder/tests.tsv" | sort -t$'\t' -k1,1n)
+  [[ -n $last ]] || { echo "unreached ($longest)"; return; }
+  for program in "${order[@]}"; do
+    [[ -n ${quick[$program]:-} ]] || continue
+    quick_ms=${quick_time[$program]}
+    became $((20 + 6 * quick_ms / 1000)) "$program" -a "${quick[$program]}" && return
   done
-  echo survived
+  for i in "${!slow_ms[@]}"; do became $((20 + 6 * slow_ms[i] / 1000)) "${slow_program[i]}" -a "${slow_name[i]}" && return; done
+  echo "survived ($longest)"
 }
 
-run_room() {  # run_room ROOM
-  local room=$1 folder=$work/$1-$seed-$count number rest
+became() {  # became SECONDS PROGRAM ARGUMENTS...: whether the mutant is killed by that, and says so
+  local status=0
+  run_quietly "$@" || status=$?
+  case $status in
+    0) return 1 ;;
+    124 | 137 | 152) echo "killed (time): ${2##*/test_}" ;;
+    *) echo "killed: ${2##*/test_}" ;;
+  esac
+}
+
+run_all() {
+  local number rest room file
   mkdir -p "$folder/tmp"
   # Results hold for these sources. Where only tests have changed, what was killed stays so, and the others are judged
   # again.
@@ -192,12 +207,12 @@ run_room() {  # run_room ROOM
   sources=$(cd "$root" && find include src tests/mutation/plant_mutants.cpp -type f -exec sha256sum {} + | sort | sha256sum)
   tests=$(cd "$root" && find tests -type f -name '*pp' -exec sha256sum {} + | sort | sha256sum)
   if [[ $(cat "$folder/sources" 2>/dev/null) != "$sources" ]]; then
-    rm -f "$folder"/*.tsv "$folder/tests"
+    rm -f "$folder"/*.tsv "$folder/tests" "$folder/drop"
     echo "$sources" >"$folder/sources"
   fi
   if [[ $(cat "$folder/tests" 2>/dev/null) != "$tests" ]]; then
-    prepare_room "$room" "$folder"
-    time_tests
+    prepare
+    rm -f "$folder/timed"
     if [[ -f $folder/results.tsv ]]; then
       grep $'\tkilled' "$folder/results.tsv" >"$folder/results.part" || true
       mv "$folder/results.part" "$folder/results.tsv"
@@ -205,35 +220,39 @@ run_room() {  # run_room ROOM
     echo "$tests" >"$folder/tests"
   fi
   mkdir -p "$folder/tmp"
+  (($(cat "$folder/timed" 2>/dev/null || echo 0) >= longest)) || time_tests
   touch "$folder/results.tsv"
-  while IFS=$'\t' read -r number rest; do
+  while IFS=$'\t' read -r number file rest; do
     ((number % pieces == piece - 1)) || continue
-    grep -q "^$number	" "$folder/results.tsv" && continue
-    printf '%s\t%s\n' "$number" "$(judge "$number")" >>"$folder/results.tsv"
+    awk -F'\t' -v m="$number" -v longest="$longest" '
+      $1 == m { split($2, at, /[()]/); done = $2 ~ /^killed/ || at[2] >= longest }
+      END { exit !done }' "$folder/results.tsv" && continue
+    room=${file#include/contexture/}
+    printf '%s\t%s\n' "$number" "$(judge "$number" "${room%%/*}")" >>"$folder/results.tsv"
   done <"$folder/mutants.tsv"
   rm -rf "$folder/tmp"  # what tests left that were cut short
 }
 
-# What became of all mutants, from the results of all rooms.
+# What became of all mutants, room by room.
 report() {
-  local folder room
-  for folder in "$work"/*-"$seed"-"$count"; do
-    [[ -f $folder/results.tsv ]] || continue
-    room=$(basename "$folder")
-    awk -F'\t' -v room="${room%%-*}" -v equivalents="$root/tests/mutation/equivalent.tsv" '
+  local list
+  for list in "$work"/*-"$seed"-"$count"/mutants.tsv; do
+    [[ -f ${list%/*}/results.tsv ]] || continue
+    awk -F'\t' -v equivalents="$root/tests/mutation/equivalent.tsv" '
       FILENAME == equivalents { if ($0 !~ /^#/ && NF >= 5) reason[$1 FS $2 FS $3 FS $4] = $5; next }
       FILENAME ~ /results.tsv$/ { became[$1] = $2; next }
       !($1 in became) { next }
       {
-        ++total
+        split($2, part, "/"); room = part[3]
+        ++total[room]
         key = $2 FS $7 FS $8 FS $9
-        if (became[$1] ~ /^killed/) ++killed
-        else if (key in reason) { ++same; text = text sprintf("  equivalent: %s:%s: %s: `%s` -> `%s`: %s\n", $2, $5, $6, $7, $8, reason[key]) }
-        else { ++left; text = text sprintf("  %s: %s:%s: %s: `%s` -> `%s` in: %s\n", became[$1], $2, $5, $6, $7, $8, $9) }
+        if (became[$1] ~ /^killed/) ++killed[room]
+        else if (key in reason) { ++same[room]; text[room] = text[room] sprintf("  equivalent: %s:%s: %s: `%s` -> `%s`: %s\n", $2, $5, $6, $7, $8, reason[key]) }
+        else { ++left[room]; text[room] = text[room] sprintf("  %s: %s:%s: %s: `%s` -> `%s` in: %s\n", became[$1], $2, $5, $6, $7, $8, $9) }
       }
       END {
-        if (total) printf "%s: %d mutants, %d killed, %d equivalent, %d survived: %.1f %% killed\n%s", room, total, killed, same, left, (total > same ? 100 * killed / (total - same) : 100), text
-      }' "$root/tests/mutation/equivalent.tsv" "$folder/results.tsv" "$folder/mutants.tsv"
+        for (room in total) printf "%s: %d mutants, %d killed, %d equivalent, %d survived: %.1f %% killed\n%s", room, total[room], killed[room], same[room], left[room], (total[room] > same[room] ? 100 * killed[room] / (total[room] - same[room]) : 100), text[room]
+      }' "$root/tests/mutation/equivalent.tsv" "${list%/*}/results.tsv" "$list"
   done >"$work/rooms.txt"
   awk '{ print } /^[a-z]+: [0-9]+ mutants/ { total += $2; killed += $4; same += $6; left += $8 }
     END {
@@ -242,7 +261,10 @@ report() {
   cat "$work/report.txt"
 }
 
-if [[ -z $report_only ]]; then
-  for room in "${rooms[@]}"; do run_room "$room"; done
-fi
+name=$(IFS=+; echo "${rooms[*]}")
+[[ $name != "${all_rooms// /+}" ]] || name=all
+folder=$work/$name-$seed-$count
+programs=("${rooms[@]}")
+for room in "${more_tests[@]+"${more_tests[@]}"}"; do [[ " ${programs[*]} " == *" $room "* ]] || programs+=("$room"); done
+[[ -n $report_only ]] || run_all
 report

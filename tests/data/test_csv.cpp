@@ -65,4 +65,9 @@ TEST_CASE("CSV: what is written is read back") {
   CHECK(csv_line({""}) == "\"\"\n");
   const Table rows{{"plain", "a,b", "\"", "", "two\nlines", "cr\r"}, {"\r\n", " ", "\"\"", ",", "\n", "x"}};
   CHECK(fields_of(csv_line(rows[0]) + csv_line(rows[1])) == rows);
+  const Table marked{
+      {"\xEF\xBB\xBF"
+       "a",
+       "b"}};  // a mark that is a field's, not the file's
+  CHECK(fields_of(csv_line(marked[0])) == marked);
 }

@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "contexture/data/byte_reader.hpp"
 #include "contexture/data/cifar.hpp"
+#include "contexture/data/csv.hpp"
 #include "contexture/data/dataset_files.hpp"
 #include "contexture/data/decode.hpp"
 #include "contexture/data/decode_stb.hpp"
 #include "contexture/data/idx.hpp"
+#include "contexture/data/image_cache_format.hpp"
 #include "contexture/data/load.hpp"
 #include "contexture/data/stl10.hpp"
 #include "data/files.hpp"
@@ -53,19 +56,26 @@ inline void run_image(Bytes bytes) {
 #endif
 }
 
-// As the images and as the labels of a set that is sound but for them.
+// As the images and as the labels of a set that is sound but for them, where it is a file of that kind at all.
 inline void run_idx(Bytes bytes) {
-  const std::filesystem::path folder = scratch() / "idx";
-  for (const char* const name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) {
-    files::write_idx_folder(folder, false);
-    files::write(folder / name, files::Bytes(bytes.begin(), bytes.end()));
+  const std::filesystem::path alone = file_of("idx-alone", bytes);
+  int rank = 0;
+  for (const int r : {1, 3})
     try_on([&] {
-      const contexture::Dataset data = contexture::detail::load_idx(folder);
-      check_set(data.train);
-      for (const int label : data.train.labels)
-        require_finding(label >= 0 && static_cast<std::size_t>(label) < data.class_names.size(), "a label of no class");
+      (void)contexture::detail::read_idx(alone, r);
+      rank = r;
     });
-  }
+  if (rank == 0) return;
+  const std::filesystem::path folder = scratch() / "idx";
+  files::write_idx_folder(folder, false);
+  files::write(folder / (rank == 3 ? "train-images-idx3-ubyte" : "train-labels-idx1-ubyte"),
+               files::Bytes(bytes.begin(), bytes.end()));
+  try_on([&] {
+    const contexture::Dataset data = contexture::detail::load_idx(folder);
+    check_set(data.train);
+    for (const int label : data.train.labels)
+      require_finding(label >= 0 && static_cast<std::size_t>(label) < data.class_names.size(), "a label of no class");
+  });
 }
 
 // In pieces of several sizes; at most 4 MB of what comes out, for time.
@@ -119,8 +129,7 @@ inline void run_class_names(Bytes bytes) {
 
 // With and without labels; small images.
 inline void run_shard(Bytes bytes) {
-  const std::filesystem::path folder = scratch() / "shards";
-  files::write(folder / "shard-0.tar", files::Bytes(bytes.begin(), bytes.end()));
+  const std::filesystem::path folder = file_of("shards/shard-0.tar", bytes).parent_path();
   for (const bool labels : {true, false})
     try_on([&] {
       const contexture::Dataset data = contexture::load_dataset(
@@ -131,10 +140,58 @@ inline void run_shard(Bytes bytes) {
     });
 }
 
+// What was read is written and read again.
+inline void run_csv(Bytes bytes) {
+  try_on([&] {
+    const std::vector<contexture::CsvRow> rows = contexture::parse_csv(text_of(bytes), "table.csv");
+    std::string again;
+    for (const contexture::CsvRow& row : rows) again += contexture::csv_line(row.fields);
+    const std::vector<contexture::CsvRow> same = contexture::parse_csv(again, "again.csv");
+    require_finding(same.size() == rows.size(), "rows are lost");
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      require_finding(same[i].fields == rows[i].fields, "a row reads back as another one");
+  });
+}
+
+// The first page of a file with decoded images: no sum of its sizes may overflow.
+inline void run_cache_header(Bytes bytes) {
+  try_on([&] {
+    contexture::detail::CacheEnd end;
+    const contexture::detail::CacheLayout layout = contexture::detail::parse_cache_header(bytes, end);
+    require_finding(layout.end() > 0 && layout.end() <= layout.end() + end.bytes, "sizes that overflow");
+  });
+}
+
+// What stands behind the pixels there. Its checksum is not in the way.
+inline void run_cache_end(Bytes bytes) {
+  contexture::Dataset data;
+  data.train.count = 3;
+  try {
+    try_on([&] {
+      contexture::detail::parse_cache_end(bytes, data);
+      require_finding(data.train.labels.empty() || data.train.labels.size() == 3, "labels of no images");
+    });
+  } catch (const nlohmann::json::exception&) {
+    // as open_image_cache() does: a damaged end
+  }
+}
+
 inline std::vector<Target> data_targets() {
-  return {{"png", run_image},   {"jpeg", run_image},  {"bmp", run_image},   {"gif", run_image},
-          {"webp", run_image},  {"tiff", run_image},  {"idx", run_idx},     {"gzip", run_gzip},
-          {"cifar", run_cifar}, {"stl10", run_stl10}, {"shard", run_shard}, {"class_names", run_class_names}};
+  return {{"png", run_image},
+          {"jpeg", run_image},
+          {"bmp", run_image},
+          {"gif", run_image},
+          {"webp", run_image},
+          {"tiff", run_image},
+          {"idx", run_idx},
+          {"gzip", run_gzip},
+          {"cifar", run_cifar},
+          {"stl10", run_stl10},
+          {"shard", run_shard},
+          {"class_names", run_class_names},
+          {"csv", run_csv},
+          {"cache_header", run_cache_header},
+          {"cache_end", run_cache_end}};
 }
 
 }  // namespace fuzz

@@ -1,35 +1,22 @@
 // SPDX-License-Identifier: MIT
-// All fuzz targets as one program of libFuzzer (clang), and the inputs that they begin with; scripts/fuzz.sh runs it.
-//   fuzz --target=NAME CORPUS... [options of libFuzzer]
-//   fuzz --list            names of the targets
-//   fuzz --seeds=FOLDER    writes FOLDER/NAME/..., a few sound inputs a target
-#include <algorithm>
+// Fuzz targets as a program of libFuzzer (clang); scripts/fuzz.sh runs it. data.cpp, weights.cpp and programs.cpp have
+// the targets, a program each: what an execution costs grows with the code that is watched.
+//   fuzz_data --target=NAME CORPUS... [options of libFuzzer]
+//   fuzz_data --list            names of the targets
+//   fuzz_data --seeds=FOLDER    writes FOLDER/NAME/..., a few sound inputs a target, and FOLDER/NAME.dict
+#include "fuzz/fuzz.hpp"
+
 #include <cstdio>
 #include <cstdlib>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "fuzz/data_targets.hpp"
-#include "fuzz/program_targets.hpp"
-#include "fuzz/seeds.hpp"
-#include "fuzz/weight_targets.hpp"
-
 namespace {
-
-std::vector<fuzz::Target> all_targets() {
-  std::vector<fuzz::Target> all = fuzz::data_targets();
-  for (const auto& more : {fuzz::weight_targets(), fuzz::program_targets()})
-    all.insert(all.end(), more.begin(), more.end());
-  return all;
-}
-
 fuzz::Target chosen{nullptr, nullptr};
-
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
-  const std::vector<fuzz::Target> all = all_targets();
+  const std::vector<fuzz::Target> all = fuzz::targets();
   for (int i = 1; i < *count; ++i) {
     const std::string_view word = (*arguments)[i];
     if (word == "--list") {
@@ -37,7 +24,7 @@ extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
       std::exit(0);
     }
     if (word.starts_with("--seeds=")) {
-      fuzz::write_seeds(word.substr(8));
+      fuzz::write_seeds(fuzz::SeedWriter(word.substr(8)));
       std::exit(0);
     }
     if (!word.starts_with("--target=")) continue;

@@ -3,6 +3,7 @@
 // (another exception, a line break or no words in what it says, a crash, memory out of proportion) is a finding.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -41,12 +43,20 @@ inline const std::filesystem::path& scratch() {
   return folder.path;
 }
 
-/// A file of those bytes in scratch(); one of that name is replaced.
+/// A file of those bytes in scratch(); one of that name is replaced. It stays open: to make it anew takes longer than
+/// to parse it.
 inline std::filesystem::path file_of(const std::string& name, Bytes bytes) {
+  static std::map<std::string, int> open_files;
   std::filesystem::path path = scratch() / name;
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (!file.flush()) throw std::runtime_error("the fuzzer cannot write " + path.string());
+  const auto [known, is_new] = open_files.try_emplace(name, -1);
+  if (is_new) {
+    std::filesystem::create_directories(path.parent_path());
+    known->second = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+  }
+  const auto size = static_cast<ssize_t>(bytes.size());
+  if (known->second < 0 || ::pwrite(known->second, bytes.data(), bytes.size(), 0) != size ||
+      ::ftruncate(known->second, size) != 0)
+    throw std::runtime_error("the fuzzer cannot write " + path.string());
   return path;
 }
 
@@ -59,6 +69,8 @@ inline std::string content_of(const std::filesystem::path& path) {
 inline Bytes bytes_of(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
+
+inline std::string text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 inline void require_finding(bool fine, const std::string& what) {
   if (!fine) throw std::logic_error("finding: " + what);

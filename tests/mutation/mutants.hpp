@@ -9,7 +9,7 @@
 namespace contexture_mutation {
 
 struct Mutants {
-  static constexpr int kMost = 1 << 16;
+  static constexpr int kMost = 1 << 17;
   int awake = -1;
   const char* file = nullptr;
   bool reached[kMost] = {};  // several threads may write the same value

@@ -335,6 +335,15 @@ std::vector<Mutation> mutations(const Source& source, const Region& region, std:
            std::isspace(static_cast<unsigned char>(source.text[t[i].end])) != 0;
   };
   const auto simple = [&](std::size_t i) { return i < until && t[i].kind == Token::Kind::word; };
+  // Among the arguments of a template: types and sizes, which hardly ever compile the other way round.
+  const auto in_angles = [&](std::size_t i) {
+    int depth = 0;
+    for (; i > region.first && depth >= 0; --i) {
+      depth += one_of(t[i].text, {")", "]"}) ? 1 : one_of(t[i].text, {"(", "["}) ? -1 : 0;
+      if (depth == 0 && t[i].text == "<" && t[i - 1].end == t[i].begin) return true;
+    }
+    return false;
+  };
   for (std::size_t i = region.first; i < until; ++i) {
     const Token& token = t[i];
     const bool inner = i > region.first && i + 1 < region.last;
@@ -359,7 +368,7 @@ std::vector<Mutation> mutations(const Source& source, const Region& region, std:
       if (const auto found = kWords.find(token.text); found != kWords.end())
         out.push_back({"swapped word", i, i + 1, found->second});
     if (one_of(token.text, {"(", ","}) && i + 4 < region.last && simple(i + 1) && t[i + 2].text == "," &&
-        simple(i + 3) && one_of(t[i + 4].text, {",", ")"}) && t[i + 1].text != t[i + 3].text &&
+        simple(i + 3) && one_of(t[i + 4].text, {",", ")"}) && t[i + 1].text != t[i + 3].text && !in_angles(i) &&
         !(i > 0 && one_of(t[i - 1].text, {"min", "max", "hypot", "swap"})))
       out.push_back({"swapped arguments", i + 1, i + 4, t[i + 3].text + ", " + t[i + 1].text});
     if (token.text == "[" && i + 5 < region.last && simple(i + 1) && t[i + 2].text == "]" && t[i + 3].text == "[" &&
@@ -452,13 +461,27 @@ Arguments parse(int argc, char** argv) {
   return a;
 }
 
-void plant(const Arguments& a) {
-  std::mt19937_64 dice(a.seed);
-  std::map<std::string, Source> sources;
+// Headers that stand in one folder together, in the order that they are named in: the count is a folder's.
+std::vector<std::vector<std::string>> by_folder(const std::vector<std::string>& headers) {
+  std::vector<std::vector<std::string>> out;
+  std::map<std::string, std::size_t> place;
+  for (const std::string& header : headers) {
+    std::size_t end = header.find('/', std::string_view("include/contexture/").size());
+    if (end == std::string::npos) end = 0;
+    const auto [known, is_new] = place.try_emplace(header.substr(0, end), out.size());
+    if (is_new) out.emplace_back();
+    out[known->second].push_back(header);
+  }
+  return out;
+}
+
+// All mutants of some headers, those first that are planted first.
+std::vector<Mutant> ranked_mutants(const std::string& tree, const std::vector<std::string>& headers,
+                                   std::map<std::string, Source>& sources, std::mt19937_64& dice) {
   std::vector<Mutant> all;
-  for (const std::string& header : a.headers) {
+  for (const std::string& header : headers) {
     Source& source = sources[header];
-    source.text = read(a.tree + "/" + header);
+    source.text = read(tree + "/" + header);
     source.tokens = Lexer(source.text).tokens();
     Regions(source).find();
     std::vector<Mutant> here;
@@ -473,17 +496,31 @@ void plant(const Arguments& a) {
     }
   }
   std::stable_sort(all.begin(), all.end(), [](const Mutant& x, const Mutant& y) { return x.rank < y.rank; });
+  return all;
+}
+
+void plant(const Arguments& a) {
+  std::mt19937_64 dice(a.seed);
   std::set<int> dropped;
   if (!a.drop.empty()) {
     std::ifstream in(a.drop);
     for (int number = 0; in >> number;) dropped.insert(number);
   }
-  // Numbers stay what they are when some are dropped: others take their places at the end.
+  std::map<std::string, Source> sources;
   std::vector<Mutant> chosen;
-  for (std::size_t i = 0; i < all.size() && chosen.size() < a.count; ++i) {
-    all[i].number = static_cast<int>(i) + 1;
-    if (!dropped.contains(all[i].number)) chosen.push_back(all[i]);
+  std::size_t possible = 0;
+  for (const auto& headers : by_folder(a.headers)) {
+    const std::vector<Mutant> all = ranked_mutants(a.tree, headers, sources, dice);
+    // None takes the place of one that is dropped: what has been compiled without it can stay.
+    for (std::size_t i = 0; i < all.size() && i < a.count; ++i) {
+      const int number = static_cast<int>(possible + i) + 1;
+      if (dropped.contains(number)) continue;
+      chosen.push_back(all[i]);
+      chosen.back().number = number;
+    }
+    possible += all.size();
   }
+
   std::ofstream list(a.list);
   for (const Mutant& m : chosen) {
     const Source& source = sources.at(m.file);
@@ -504,7 +541,7 @@ void plant(const Arguments& a) {
     std::ofstream out(a.tree + "/" + header, std::ios::binary);
     out << planted(source, here);
   }
-  std::cout << all.size() << " mutants possible, " << chosen.size() << " planted\n";
+  std::cout << possible << " mutants possible, " << chosen.size() << " planted\n";
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ for tool in cmake make c++ apt-get debootstrap; do
   chmod +x "$work/$tool"
 done
 wrong=0
-for script in test bench setup get-data lint check-debian13 reproduce torture mutate coverage fuzz update-page; do
+for script in test bench setup get-data lint check-debian13 reproduce torture mutate coverage fuzz soak update-page; do
   status=0
   PATH="$work:$PATH" "$root/scripts/$script.sh" --help >"$work/out" 2>&1 || status=$?
   if ((status != 0)) || ! grep -q '^Usage: scripts/'"$script.sh" "$work/out" || [[ -e $work/called ]]; then

@@ -22,11 +22,13 @@ struct CsvRow {
 
 namespace detail {
 
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // as spreadsheets write it
+
 // Reads one table; a row ends at LF or CRLF, and rows of nothing are left out.
 class CsvReader {
  public:
   CsvReader(std::string_view text, std::string_view name) : text_(text), name_(name) {
-    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);  // as spreadsheets write it
+    if (text_.starts_with(kByteOrderMark)) text_.remove_prefix(kByteOrderMark.size());
   }
 
   std::vector<CsvRow> rows() {
@@ -93,8 +95,10 @@ class CsvReader {
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (i > 0) out += ',';
     const std::string& field = fields[i];
-    // A line of one empty field would be no line at all.
-    if (field.find_first_of(",\"\r\n") == std::string::npos && !(field.empty() && fields.size() == 1)) {
+    // A line of one empty field would be no line at all; a mark at the beginning of a file would be taken for the
+    // file's.
+    if (field.find_first_of(",\"\r\n") == std::string::npos && !field.starts_with(detail::kByteOrderMark) &&
+        !(field.empty() && fields.size() == 1)) {
       out += field;
       continue;
     }

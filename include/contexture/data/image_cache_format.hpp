@@ -85,6 +85,12 @@ inline std::vector<std::uint8_t> cache_header(const CacheLayout& layout, const C
   return page;
 }
 
+// To convert a number with a fraction or an exponent, which may be of any size, is undefined.
+inline Index whole_number(const nlohmann::json& value, const char* otherwise) {
+  require_input(value.is_number_integer(), otherwise);
+  return value.get<Index>();
+}
+
 // Throws InputError with the reason alone where this is no such header.
 inline CacheLayout parse_cache_header(std::span<const std::uint8_t> page, CacheEnd& end) {
   const std::string text(page.begin(), page.end());
@@ -96,13 +102,16 @@ inline CacheLayout parse_cache_header(std::span<const std::uint8_t> page, CacheE
   try {
     json.at("key").get_to(layout.key);
     json.at("byte order").get_to(order);
-    json.at("height").get_to(layout.height);
-    json.at("width").get_to(layout.width);
-    json.at("channels").get_to(layout.channels);
-    json.at("stored channels").get_to(layout.stored_channels);
-    json.at("capacity").get_to(layout.capacity);
-    json.at("count").get_to(layout.count);
-    json.at("end bytes").get_to(end.bytes);
+    const auto whole = [&](const nlohmann::json& value) { return whole_number(value, "its header is damaged"); };
+    layout.height = whole(json.at("height"));
+    layout.width = whole(json.at("width"));
+    layout.channels = whole(json.at("channels"));
+    layout.stored_channels = whole(json.at("stored channels"));
+    for (std::size_t part = 0; part < kCacheParts; ++part) {
+      layout.capacity[part] = whole(json.at("capacity").at(part));
+      layout.count[part] = whole(json.at("count").at(part));
+    }
+    end.bytes = whole(json.at("end bytes"));
     json.at("end sum").get_to(end.sum);
   } catch (const nlohmann::json::exception&) {
     throw InputError("its header is damaged");
@@ -113,7 +122,7 @@ inline CacheLayout parse_cache_header(std::span<const std::uint8_t> page, CacheE
   const auto channels_fit = [](Index channels) { return channels == 1 || channels == 3; };
   bool fits = layout.height >= 1 && layout.height <= kMostSize && layout.width >= 1 && layout.width <= kMostSize &&
               channels_fit(layout.channels) && channels_fit(layout.stored_channels) &&
-              layout.channels <= layout.stored_channels && end.bytes >= 0;
+              layout.channels <= layout.stored_channels && end.bytes >= 0 && end.bytes <= kMostImages;
   for (std::size_t part = 0; part < kCacheParts; ++part)
     fits = fits && layout.count[part] >= 0 && layout.count[part] <= layout.capacity[part] &&
            layout.capacity[part] <= kMostImages / (layout.height * layout.width);
@@ -153,17 +162,16 @@ inline void parse_cache_end(std::span<const std::uint8_t> bytes, Dataset& data) 
   json.at("name").get_to(data.name);
   json.at("classes").get_to(data.class_names);
   json.at("notes").get_to(data.notes);
-  json.at("used").get_to(data.account.used);
+  const auto whole = [&](const nlohmann::json& value) { return whole_number(value, "its end is damaged"); };
+  data.account.used = whole(json.at("used"));
   json.at("warnings").get_to(data.account.warnings);
   for (const auto& entry : json.at("left out"))
-    data.account.left_out.push_back({entry.at("reason").get<std::string>(), entry.at("count").get<Index>(),
-                                     entry.at("names").get<std::vector<std::string>>(),
-                                     entry.at("named").get<Index>()});
-  const auto counts = json.at("labels").get<std::array<std::size_t, kCacheParts>>();
+    data.account.left_out.push_back({entry.at("reason").get<std::string>(), whole(entry.at("count")),
+                                     entry.at("names").get<std::vector<std::string>>(), whole(entry.at("named"))});
   std::span<const std::uint8_t> rest = bytes.subspan(static_cast<std::size_t>(zero - bytes.begin()) + 1);
   std::size_t part = 0;
   for (ImageSet* set : {&data.train, &data.test, &data.unlabeled}) {
-    const std::size_t labels = counts[part++];
+    const auto labels = static_cast<std::size_t>(whole(json.at("labels").at(part++)));
     require_input(
         labels <= rest.size() / sizeof(std::int32_t) && (labels == 0 || labels == static_cast<std::size_t>(set->count)),
         "its labels are damaged");

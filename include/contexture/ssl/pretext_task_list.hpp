@@ -128,7 +128,8 @@ struct PretextTaskList {
                                                             const Rng& rng) {
     (void)detail::find_task(kTasks, task, given);
     std::unique_ptr<PretextTask<T>> made;
-    const auto make_it = [&]<class Spec>(std::type_identity<Spec>) {
+    const auto make_it = [&](auto of) {
+      using Spec = typename decltype(of)::type;
       made = Spec::template make<T>(pretext_options<Spec>(images, given), images, encoder, rng);
     };
     ((Specs::kName == task ? make_it(std::type_identity<Specs>{}) : void()), ...);
