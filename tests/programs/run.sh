@@ -227,7 +227,7 @@ case_pretext_options() {
 # A time instead of passes: the plan is told, kept as settings, done in about that time, and gone on with.
 case_time() {
   local small=(--train-images 240 --test-images 48 --image-size 16 --batch-size 32 --pretrain-batch-size 32 --evaluations 4
-    --width 4 --fractions 1,0.5)
+    --width 4 --fractions '1,0.5')
   local plan pid status=0
   succeeds "$programs/experiments" "${small[@]}" --dry-run --epochs 7 --out short || return
   grep -qE '^plan +as configured: about [0-9]' stdout || complain "no plan of what is configured: $(cat stdout)"

@@ -65,7 +65,8 @@ class Variable;
 
 namespace detail {
 
-// Sees every op of its thread while it is set, whether the tape is on or not; nn/trace.hpp and nn/summary.hpp write networks down by it.
+// Sees every op of its thread while it is set, whether the tape is on or not; nn/trace.hpp and nn/summary.hpp write
+// networks down by it.
 template <class T>
 class OpObserver {
  public:
