@@ -43,7 +43,10 @@ class BucketReducer final : public Reducer {
   /// `travel`: what is added up; bfloat16 halves the bytes, and rounds each gradient and each sum of two.
   BucketReducer(ProcessGroup& group, std::vector<NamedParameter<float>> parameters,
                 Precision travel = Precision::float32, std::size_t bucket = kBucket)
-      : group_(group), parameters_(detail::distinct(std::move(parameters))), places_(parameters_.size()) {
+      : group_(group),
+        rounded_(travel == Precision::bfloat16),
+        parameters_(detail::distinct(std::move(parameters))),
+        places_(parameters_.size()) {
     // Backward completes the last layers first.
     for (std::size_t i = parameters_.size(); i-- > 0;) {
       const std::size_t size = parameters_[i].variable.size();
@@ -56,7 +59,7 @@ class BucketReducer final : public Reducer {
     for (Bucket& b : buckets_) {
       // Behind the gradients, how many processes have each.
       b.values = empty<float>({b.numbers + b.parameters.size()});
-      if (travel == Precision::bfloat16) b.rounded = empty<bfloat16>(b.values.shape());
+      if (rounded_) b.rounded = empty<bfloat16>(b.values.shape());
     }
     begin_step();
   }
@@ -91,7 +94,7 @@ class BucketReducer final : public Reducer {
     for (Bucket& bucket : buckets_) {
       bucket.pending->wait();
       bucket.pending = nullptr;
-      for (std::size_t i = 0; i < bucket.rounded.size(); ++i)
+      for (std::size_t i = 0; rounded_ && i < bucket.values.size(); ++i)
         bucket.values.data()[i] = static_cast<float>(bucket.rounded.data()[i]);
       take(bucket);
     }
@@ -104,7 +107,7 @@ class BucketReducer final : public Reducer {
     std::vector<std::size_t> parameters;  // in the order in which backward is expected to complete them
     std::size_t ready = 0;                // of those
     Tensor<float> values;
-    Tensor<bfloat16> rounded;  // what travels in place of `values`; empty: they do
+    Tensor<bfloat16> rounded;  // travels in place of `values` where rounded_
     std::unique_ptr<ProcessGroup::Pending> pending;
   };
   struct Place {
@@ -143,10 +146,10 @@ class BucketReducer final : public Reducer {
   }
 
   void begin(Bucket& bucket) {
-    const std::size_t count = bucket.rounded.size();
-    for (std::size_t i = 0; i < count; ++i) bucket.rounded.data()[i] = bfloat16(bucket.values.data()[i]);
-    bucket.pending = count > 0 ? group_.begin_sum(std::span(bucket.rounded.data(), count))
-                               : group_.begin_sum(std::span(bucket.values.data(), bucket.values.size()));
+    const std::size_t count = bucket.values.size();
+    for (std::size_t i = 0; rounded_ && i < count; ++i) bucket.rounded.data()[i] = bfloat16(bucket.values.data()[i]);
+    bucket.pending = rounded_ ? group_.begin_sum(std::span(bucket.rounded.data(), count))
+                              : group_.begin_sum(std::span(bucket.values.data(), count));
   }
 
   // Nothing else moves data while backward computes.
@@ -169,6 +172,7 @@ class BucketReducer final : public Reducer {
   }
 
   ProcessGroup& group_;
+  bool rounded_;  // gradients travel as bfloat16
   std::vector<NamedParameter<float>> parameters_;
   std::vector<Place> places_;  // one a parameter
   std::vector<Bucket> buckets_;
