@@ -644,8 +644,8 @@ case_bad_data() {
 no-such-folder       no such folder, expected
 nothing-inside       an empty folder, expected
 plain.txt            a file, expected
-empty-classes        /a: 0 images .*expected at least 3
-single-image         /pear: 1 image .*expected at least 3
+empty-classes        /a: 0 images, expected at least 3
+single-image         /pear: 1 image, expected at least 3
 one-class            one class folder, apple/, expected at least 2
 broken-images        1 of 12 images are broken, expected at most 1 % .*: .*/pear/3\.png: PNG ends in the middle
 lying-image          1 of 12 images are broken, .*/pear/3\.png: PNG holds .* its header's size needs
@@ -899,7 +899,7 @@ case_report() {
   fi
   [[ -s narrow/tensorboard/10_pretrained_seed1/events.out.tfevents.0.contexture && -d wide/tensorboard/pretrain_seed1 ]] ||
     complain "report: no event files: $(find . -name '*tfevents*')"
-  fails 2 'runs is required' "$programs/report"
+  fails 2 'RUN is required' "$programs/report"
   fails 1 'nowhere/summary.json: cannot be read; expected the folder of a finished run' "$programs/report" nowhere --out bad
   fails 1 'is one of the runs' "$programs/report" narrow wide --out wide
   echo '{}' >wide/summary.json
