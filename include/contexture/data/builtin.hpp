@@ -30,6 +30,7 @@ enum class BuiltinSet { things, emblems };
   return std::nullopt;
 }
 
+/// Of the built-in images: which, how large, and all that is random about them.
 struct BuiltinOptions {
   BuiltinSet set = BuiltinSet::things;
   Index image_size = 0;    ///< side in pixels, 8 to 1024; 0: 32 (things) or 64 (emblems)

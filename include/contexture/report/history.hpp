@@ -103,6 +103,7 @@ template <class Value>
   return out;
 }
 
+/// The first line of history.csv.
 inline constexpr std::string_view kHistoryHeader =
     "experiment,arm,seed,step,epoch,seconds,split,loss,accuracy,macro_f1";
 
