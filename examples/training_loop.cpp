@@ -13,7 +13,7 @@ int main() {
   const Rng rng(1);
   const Dataset data = builtin_dataset(2400, 0);
   const Split split = stratified_split(data.train.labels, 0.2, rng.split("split"));
-  const Normalization scale = channel_statistics(data.train, split.train);
+  const Normalization normalization = channel_statistics(data.train, split.train);
   const auto classes = static_cast<Index>(data.class_names.size());
 
   Sequential<float> net;
@@ -35,14 +35,14 @@ int main() {
       adam.zero_grad();
       for (int part = 0; part < kParts; ++part) {
         const int number = step * kParts + part;
-        make_batch(data.train, sampler.batch(number), scale, &varied, rng.split("shifts").split(number), batch);
+        make_batch(data.train, sampler.batch(number), normalization, &varied, rng.split("shifts").split(number), batch);
         const Variable<float> loss = softmax_cross_entropy<float>(net(Variable<float>(batch.images)), batch.labels);
-        ::contexture::scale(loss, 1.0F / kParts).backward();  // gradients add up until zero_grad()
+        scale(loss, 1.0F / kParts).backward();  // gradients add up until zero_grad()
       }
       adam.step(3e-3);
     }
     const Inference inference;
-    make_batch(data.train, split.validation, scale, nullptr, rng, batch);
+    make_batch(data.train, split.validation, normalization, nullptr, rng, batch);
     const Index right = count_correct<float>(net(Variable<float>(batch.images)).value(), batch.labels);
     const double accuracy = static_cast<double>(right) / static_cast<double>(batch.labels.size());
     if (accuracy > best_accuracy) {
