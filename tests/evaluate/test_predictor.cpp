@@ -113,7 +113,7 @@ TEST_CASE("predictor: six threads ask one, and get what one thread gets") {
   std::atomic<int> same{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 6; ++t)
-    threads.emplace_back([&, copy = predictor] {
+    threads.emplace_back([&, t, copy = predictor] {
       const Predictor& asked = t % 2 == 0 ? predictor : copy;
       for (Index i = 0; i < data.train.count; ++i)
         same += asked.classify(view(data.train, i)).probabilities == expected(classifier, data.train, i);

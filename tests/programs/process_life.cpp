@@ -84,6 +84,7 @@ int main() {
     in_child("  which computes", [] { std::exit(computed() == expected ? 0 : 1); });
     std::exit(failures);
   });
+#if !defined(CONTEXTURE_POOL_BYPASS)  // clang 14's AddressSanitizer: a child waits for a lock of its memory for ever
   std::atomic<bool> stop{false};
   std::thread trainer([&] {
     while (!stop) (void)computed();
@@ -92,6 +93,7 @@ int main() {
     in_child("a child made while another thread computes", [] { std::exit(computed() == expected ? 0 : 1); });
   stop = true;
   trainer.join();
+#endif
 #endif
   if (computed() != expected) ++failures;
   std::printf("%d failures\n", failures);
