@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Shared by the scripts, which source it with $root set: `build PRESET [-DNAME=VALUE...] [--target NAME...]` makes
-# sure that the requirements are there, configures the preset and builds it, or only those targets.
+# sure that the requirements are there, configures the preset and builds it, or only those targets; find_programs below.
 # shellcheck shell=bash
 : "${root:?set it before sourcing build.sh}"
 
@@ -25,4 +25,10 @@ build() {
     cmake --preset "$preset" ${options[@]+"${options[@]}"} &&
       cmake --build --preset "$preset" --parallel "$(processors)" ${targets[@]+"${targets[@]}"}
   )
+}
+
+# Prints the folder PROGRAMS of built programs; where that is not given, they are built.
+find_programs() {
+  [[ -n ${PROGRAMS:-} ]] || build release >&2 || return
+  printf '%s\n' "${PROGRAMS:-$root/build/release/examples}"
 }

@@ -16,13 +16,9 @@ if [[ ! $minutes =~ ^[1-9][0-9]{0,4}$ ]]; then
   exit 2
 fi
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-programs=${PROGRAMS:-}
-if [[ -z $programs ]]; then
-  # shellcheck source=scripts/build.sh
-  source "$root/scripts/build.sh"
-  build release >&2 || exit 1
-  programs=$root/build/release/examples
-fi
+# shellcheck source=scripts/build.sh
+source "$root/scripts/build.sh"
+programs=$(find_programs) || exit 1
 folder=$(mktemp -d)
 pid=
 trap '[[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null; rm -rf "$folder"' EXIT

@@ -17,13 +17,9 @@ if [[ ! $kills =~ ^[1-9][0-9]*$ || ! $seed =~ ^[0-9]+$ ]]; then
   exit 2
 fi
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-programs=${PROGRAMS:-}
-if [[ -z $programs ]]; then
-  # shellcheck source=scripts/build.sh
-  source "$root/scripts/build.sh"
-  build release >&2 || exit 1
-  programs=$root/build/release/examples
-fi
+# shellcheck source=scripts/build.sh
+source "$root/scripts/build.sh"
+programs=$(find_programs) || exit 1
 folder=$(mktemp -d)
 trap 'mountpoint -q "$folder/disk" && umount "$folder/disk"; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
