@@ -2,7 +2,8 @@
 // How long one image takes: a side of the comparison that benchmarks/latency.sh makes, in turns with other engines.
 //   bench_latency --write FOLDER          a folder for each network: classifier.safetensors, classifier.onnx (batch
 //                                         normalisation folded), images.f32 (N,C,H,W, 0 to 255), logits.f32 (N,10)
-//   bench_latency FOLDER/NETWORK THREADS  microseconds an image, the median: from 8-bit pixels to probabilities
+//   bench_latency FOLDER/NETWORK THREADS [PRECISION]  microseconds an image, the median: from 8-bit pixels to
+//                                         probabilities; in float32, or as said
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -17,6 +18,7 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/evaluate/predictor.hpp"
 #include "contexture/models/image_classifier.hpp"
@@ -90,9 +92,11 @@ int run(const std::vector<std::string_view>& arguments) {
     return 0;
   }
   int threads = 0;
-  if (arguments.size() == 2)
+  if (arguments.size() == 2 || arguments.size() == 3)
     (void)std::from_chars(arguments[1].data(), arguments[1].data() + arguments[1].size(), threads);
-  if (threads < 1) return std::fputs("bench_latency: expected --write FOLDER, or FOLDER/NETWORK THREADS\n", stderr), 2;
+  if (threads < 1)
+    return std::fputs("bench_latency: expected --write FOLDER, or FOLDER/NETWORK THREADS [PRECISION]\n", stderr), 2;
+  const PrecisionGuard precision(precision_named(arguments.size() == 3 ? arguments[2] : "float32"));
   std::printf("%.1f\n", median_latency(arguments[0], threads));
   return 0;
 }

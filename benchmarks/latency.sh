@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # One image at a time, beside ONNX Runtime and OpenCV: the same networks and images, in turns, one and two threads. Each
-# side is a process that gives the median over at least 50 images; the table has the medians of the rounds.
+# side is a process that gives the median over at least 50 images; the table has the medians of the rounds. `auto` is
+# Contexture in the precision that is the faster one on this processor.
 #   latency.sh BENCH_LATENCY NODE_MODULES [ROUNDS]
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -10,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 "$program" --write "$work/networks"
 
-engines=(contexture)
+engines=(contexture auto)
 if command -v node >/dev/null && [[ -d $modules/onnxruntime-node ]]; then engines+=(onnxruntime); else echo 'not beside ONNX Runtime: no node or no onnxruntime-node here'; fi
 python=/usr/bin/python3  # Debian's, whatever else is in the path
 if "$python" -c 'import cv2' 2>/dev/null; then engines+=(opencv); else echo 'not beside OpenCV: python3-opencv is missing'; fi
@@ -18,6 +19,7 @@ if "$python" -c 'import cv2' 2>/dev/null; then engines+=(opencv); else echo 'not
 ask() {  # ask ENGINE NETWORK THREADS: microseconds
   case $1 in
     contexture) "$program" "$work/networks/$2" "$3" ;;
+    auto) "$program" "$work/networks/$2" "$3" auto ;;
     onnxruntime) NODE_PATH=$modules node "$here/latency_onnxruntime.js" "$work/networks/$2" "$3" ;;
     opencv) "$python" "$here/latency_opencv.py" "$work/networks/$2" "$3" ;;
   esac

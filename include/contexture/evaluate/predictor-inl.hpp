@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,20 +17,26 @@
 #include "contexture/data/resize.hpp"
 #include "contexture/evaluate/predictor.hpp"
 #include "contexture/evaluate/score.hpp"
+#include "contexture/kernels/conv/packed_weights.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/nn/safetensors.hpp"
 
 namespace contexture {
 
-CONTEXTURE_FUNCTION Predictor::Predictor(ImageClassifier classifier)
-    : classifier_(std::make_shared<const ImageClassifier>(std::move(classifier))) {}
+// The classifier, and its weights as convolutions read them: packed at the first image, kept for all.
+struct Predictor::State {
+  explicit State(ImageClassifier loaded) : classifier(std::move(loaded)) {}
+
+  const ImageClassifier classifier;
+  kernels::PackedWeights packed;
+};
 
 CONTEXTURE_FUNCTION Predictor Predictor::load(const std::string& path) {
-  return Predictor(ImageClassifier::load(path));
+  return Predictor(std::make_shared<State>(ImageClassifier::load(path)));
 }
 
 CONTEXTURE_FUNCTION Predictor Predictor::from_memory(std::span<const std::byte> file, const std::string& origin) {
-  return Predictor(ImageClassifier::load(read_safetensors(file, origin), origin));
+  return Predictor(std::make_shared<State>(ImageClassifier::load(read_safetensors(file, origin), origin)));
 }
 
 CONTEXTURE_FUNCTION Prediction Predictor::classify(const ImageView& image) const {
@@ -39,8 +46,9 @@ CONTEXTURE_FUNCTION Prediction Predictor::classify(const ImageView& image) const
   const std::size_t bytes = static_cast<std::size_t>(image.height * image.width * image.channels);
   ImageSet set{1, image.height, image.width, image.channels, {image.pixels, image.pixels + bytes}, {}};
   if (image.channels != channels()) set = with_channels(set, channels());
+  const kernels::KeepPackedWeights kept(state_->packed);
   const Tensor<float> probabilities =
-      class_probabilities(*classifier_, resize_and_crop(set, height(), width()), std::array{Index{0}});
+      class_probabilities(state_->classifier, resize_and_crop(set, height(), width()), std::array{Index{0}});
   const std::span<const float> row(probabilities.data(), probabilities.size());
   require_input(std::all_of(row.begin(), row.end(), is_finite<float>),
                 "Predictor: the weights give no number for this image, expected those of a training that went well");
@@ -49,10 +57,12 @@ CONTEXTURE_FUNCTION Prediction Predictor::classify(const ImageView& image) const
 }
 
 CONTEXTURE_FUNCTION const std::vector<std::string>& Predictor::class_names() const {
-  return classifier_->options().class_names;
+  return state_->classifier.options().class_names;
 }
-CONTEXTURE_FUNCTION std::int64_t Predictor::height() const { return classifier_->options().height; }
-CONTEXTURE_FUNCTION std::int64_t Predictor::width() const { return classifier_->options().width; }
-CONTEXTURE_FUNCTION std::int64_t Predictor::channels() const { return classifier_->options().encoder.in_channels; }
+CONTEXTURE_FUNCTION std::int64_t Predictor::height() const { return state_->classifier.options().height; }
+CONTEXTURE_FUNCTION std::int64_t Predictor::width() const { return state_->classifier.options().width; }
+CONTEXTURE_FUNCTION std::int64_t Predictor::channels() const {
+  return state_->classifier.options().encoder.in_channels;
+}
 
 }  // namespace contexture

@@ -13,13 +13,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
 
 namespace contexture {
-
-class ImageClassifier;
 
 /// An image in somebody's memory: 8 bits a sample, 0 = black, (height,width,channels) row-major without gaps; 1 channel
 /// is grey, 3 are RGB.
@@ -58,9 +57,10 @@ class Predictor {
   [[nodiscard]] std::int64_t channels() const;
 
  private:
-  explicit Predictor(ImageClassifier classifier);
+  struct State;
+  explicit Predictor(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-  std::shared_ptr<const ImageClassifier> classifier_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace contexture

@@ -176,23 +176,24 @@ void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
   Source<T> source = input_source<T>(shape, 0, x);
   source.block = kernels.block(source.channels);
   const Index kernel_w = source.folded ? 1 : shape.s, taps = shape.r * kernel_w;
-  Workspace<T> weights(static_cast<std::size_t>(taps * source.walked() * channels.padded()));
   Workspace<Accumulator<T>> padded_bias(static_cast<std::size_t>(channels.padded()));
   const ConvShape compact = compacted(shape);
   const Index height = strip_rows(shape.n, shape.out_h(), 1, kernels.max_lanes);
   for (Index group = 0; group < shape.groups; ++group) {
     const Index first = group * shape.group_k();
-    if constexpr (kChannelsAStep<T> == 2)
-      pack_pairs(taps,
-                 {.data = w + first,
-                  .tap_step = source.channels * shape.k,
-                  .depth = source.channels,
-                  .walked = source.walked(),
-                  .depth_step = shape.k,
-                  .wide_step = 1},
-                 channels, weights.data());
-    else
-      pack_weights(shape, channels, w + first, weights.data());
+    const PackedForm<T> weights(packed_key<T>(w + first, channels, taps * source.walked()), [&](T* to) {
+      if constexpr (kChannelsAStep<T> == 2)
+        pack_pairs(taps,
+                   {.data = w + first,
+                    .tap_step = source.channels * shape.k,
+                    .depth = source.channels,
+                    .walked = source.walked(),
+                    .depth_step = shape.k,
+                    .wide_step = 1},
+                   channels, to);
+      else
+        pack_weights(shape, channels, w + first, to);
+    });
     pad_bias(bias == nullptr ? nullptr : bias + first, channels, padded_bias.data());
     TilePass<T> pass;
     pass.source = input_source<T>(shape, group, x);

@@ -11,6 +11,7 @@
 
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/kernels/conv/packed_weights.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/taps.hpp"
 #include "contexture/kernels/conv/tiles.hpp"
@@ -281,6 +282,14 @@ void pack_weights_transposed(const ConvShape& shape, const ChannelBlocks& blocks
                    }
                  }
                });
+}
+
+// Of the forms that pack_weights() and, for elements that are multiplied in pairs, pack_pairs() make: `rows` rows,
+// which are the taps' channels.
+template <class T>
+[[nodiscard]] PackedKey packed_key(const Accumulator<T>* w, const ChannelBlocks& blocks, Index rows) {
+  const WeightLayout layout = kChannelsAStep<T> == 2 ? WeightLayout::pairs : WeightLayout::taps;
+  return {w, layout, sizeof(T), blocks.width, rows * blocks.padded()};
 }
 
 // Zero-padded copy of the bias, or zeros.

@@ -165,9 +165,9 @@ template <class T>
 void pointwise_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.k, kernels);
-  Workspace<T> weights(static_cast<std::size_t>(shape.c * channels.padded()));
+  const PackedForm<T> weights(packed_key<T>(w, channels, shape.c),
+                              [&](T* to) { pack_weights(shape, channels, w, to); });
   Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded()));
-  pack_weights(shape, channels, w, weights.data());
   pad_bias(bias, channels, padded_bias.data());
   PointwisePass<T> pass(shape, ConvPass::forward);
   pass.source = x;

@@ -68,9 +68,9 @@ template <class T>
 void stem_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y) {
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.k, kernels);
-  Workspace<T> weights(static_cast<std::size_t>(shape.patch() * channels.padded()));
+  const PackedForm<T> weights(packed_key<T>(w, channels, shape.patch()),
+                              [&](T* to) { pack_weights(shape, channels, w, to); });
   Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded()));
-  pack_weights(shape, channels, w, weights.data());
   pad_bias(bias, channels, padded_bias.data());
   const Index out_h = shape.out_h(), out_w = shape.out_w();
   const RowTiles tiles(out_w, kernels.max_lanes);

@@ -30,9 +30,8 @@ struct WinogradPass {
   Index images;
   WinogradImages<const P> in;
   Index pad_h, pad_w;
-  const T* taps;  // [block][tap][c][NV vectors]
-  bool flipped;   // taps in reverse order
-  const T* bias;  // whole vectors
+  const T* weights;  // [block][point][c][NV vectors]
+  const T* bias;     // whole vectors
   WinogradImages<P> out;
 };
 
@@ -45,16 +44,8 @@ class WinogradData {
         channels_(channels),
         grid_(pass.images, pass.out.rows, pass.out.cols),
         blocks_in_((pass.in.pixel + kBlock<T> - 1) / kBlock<T>),
-        weights_(static_cast<std::size_t>(kPoints * pass.in.pixel * channels.padded())),
         zeros_(static_cast<std::size_t>(std::max(pass.in.pixel, 2 * channels.width))) {  // also those of P
     kernels::fill_zero(zeros_.data(), std::max(pass.in.pixel, 2 * channels.width));
-    parallel_for(channels.count(), 1, [&](Index begin, Index end) {
-      for (Index block = begin; block < end; ++block) {
-        const Index before = pass.in.pixel * channels.first(block);
-        transforms_.weights(pass.taps + 9 * before, weights_.data() + kPoints * before,
-                            pass.in.pixel * channels.wide(block), pass.flipped);
-      }
-    });
   }
 
   void run() const {
@@ -130,7 +121,7 @@ class WinogradData {
     call.out = to;
     call.valid_channels = wide;
     for (Index point = 0; point < kPoints; ++point) {
-      call.weights = weights_.data() + kPoints * channels_in * channels_.first(block) + point * channels_in * wide;
+      call.weights = pass_.weights + kPoints * channels_in * channels_.first(block) + point * channels_in * wide;
       for (Index b = 0; b < blocks.count; ++b) {
         const Index lanes = blocks.lanes(b);
         call.source = sources + b * block_size() + point * blocks_in_ * lanes * kBlock<T>;
@@ -165,25 +156,41 @@ class WinogradData {
   WinogradKernels<T, P> transforms_ = kernels::select_winograd_kernels<T, P, M>();
   WinogradGrid<M> grid_;
   Index blocks_in_;
-  Workspace<T> weights_;  // [block][point][c][NV vectors]
   Workspace<T> zeros_;
 };
+
+// points [block][point][c][NV vectors] from taps [block][tap][c][NV vectors], or from these in reverse order.
+template <class T, class P, int M>
+void transform_weights(const ChannelBlocks& channels, Index channels_in, const T* taps, bool flipped, T* points) {
+  constexpr Index kPoints = (M + 2) * (M + 2);
+  const WinogradKernels<T, P> transforms = kernels::select_winograd_kernels<T, P, M>();
+  parallel_for(channels.count(), 1, [&](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      const Index before = channels_in * channels.first(block);
+      transforms.weights(taps + 9 * before, points + kPoints * before, channels_in * channels.wide(block), flipped);
+    }
+  });
+}
 
 template <class P, int M>
 void winograd_forward(const ConvShape& shape, const P* x, const Accumulator<P>* w, const Accumulator<P>* bias, P* y) {
   using T = Accumulator<P>;
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.k, kernels);
-  Workspace<T> taps(static_cast<std::size_t>(shape.patch() * channels.padded()));
+  const PackedKey key{w, M == 2 ? WeightLayout::winograd2 : WeightLayout::winograd4, sizeof(T), channels.width,
+                      (M + 2) * (M + 2) * shape.c * channels.padded()};
+  const PackedForm<T> weights(key, [&](T* to) {
+    Workspace<T> taps(static_cast<std::size_t>(shape.patch() * channels.padded()));
+    pack_weights(shape, channels, w, taps.data());
+    transform_weights<T, P, M>(channels, shape.c, taps.data(), false, to);
+  });
   Workspace<T> padded_bias(static_cast<std::size_t>(channels.padded() + channels.width));
-  pack_weights(shape, channels, w, taps.data());
   pad_bias(bias, channels, padded_bias.data());
   const WinogradPass<T, P> pass{.images = shape.n,
                                 .in = {x, shape.h, shape.w, shape.c},
                                 .pad_h = shape.pad_h,
                                 .pad_w = shape.pad_w,
-                                .taps = taps.data(),
-                                .flipped = false,
+                                .weights = weights.data(),
                                 .bias = padded_bias.data(),
                                 .out = {y, shape.out_h(), shape.out_w(), shape.k}};
   WinogradData<T, P, M>(pass, kernels, channels).run();
@@ -196,15 +203,16 @@ void winograd_backward_data(const ConvShape& shape, const P* dy, const Accumulat
   const TileKernels<T> kernels = kernels::select_tile_kernels<T>();
   const ChannelBlocks channels(shape.c, kernels);
   Workspace<T> taps(static_cast<std::size_t>(9 * shape.k * channels.padded()));
+  Workspace<T> weights(static_cast<std::size_t>((M + 2) * (M + 2) * shape.k * channels.padded()));
   Workspace<T> zeros(static_cast<std::size_t>(channels.padded() + channels.width));
   pack_weights_transposed(shape, channels, w, taps.data());
+  transform_weights<T, P, M>(channels, shape.k, taps.data(), true, weights.data());
   pad_bias<T>(nullptr, channels, zeros.data());
   const WinogradPass<T, P> pass{.images = shape.n,
                                 .in = {dy, shape.out_h(), shape.out_w(), shape.k},
                                 .pad_h = 2 - shape.pad_h,
                                 .pad_w = 2 - shape.pad_w,
-                                .taps = taps.data(),
-                                .flipped = true,
+                                .weights = weights.data(),
                                 .bias = zeros.data(),
                                 .out = {dx, shape.h, shape.w, shape.c}};
   WinogradData<T, P, M>(pass, kernels, channels).run();
