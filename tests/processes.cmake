@@ -63,11 +63,15 @@ set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
 if(CONTEXTURE_WERROR)
   list(APPEND warnings -Werror)
 endif()
-if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  list(APPEND warnings -Wno-sign-conversion)
+# In compiled mode, where the bodies that take longest are left out: consumers and src/ compile those. By clang where it
+# is there: it takes two thirds of the time that g++ does.
+find_program(CONTEXTURE_HEADERS_COMPILER clang++)
+if(NOT CONTEXTURE_HEADERS_COMPILER)
+  set(CONTEXTURE_HEADERS_COMPILER ${CMAKE_CXX_COMPILER})
 endif()
-# In compiled mode, where the bodies that take longest are left out: consumers and src/ compile those.
-add_test(NAME checks.headers COMMAND "${checks}/headers.sh" ${CMAKE_CXX_COMPILER} -std=c++20 -I. -DCONTEXTURE_COMPILED ${warnings})
+mark_as_advanced(CONTEXTURE_HEADERS_COMPILER)
+add_test(NAME checks.headers COMMAND "${checks}/headers.sh" "${CONTEXTURE_HEADERS_COMPILER}" -std=c++20 -I. -DCONTEXTURE_COMPILED
+  ${warnings})
 set_tests_properties(checks.headers PROPERTIES PROCESSORS 2 COST 1000)
 
 # Consumers: installed and found, and as a subdirectory.

@@ -70,7 +70,30 @@ where_not_root() {
   chown -R 65534:65534 "$folder"
 }
 
-check() { "$checker" "$@" >checked || { complain "check_outputs $*"; cat checked; }; }
+figures=()
+check() { "$checker" "$@" ${figures[@]+"${figures[@]}"} >checked || { complain "check_outputs $*"; cat checked; }; }
+
+# A gnuplot that draws the same small picture whatever it is asked for: three seconds less a run.
+stand_in_for_gnuplot() {
+  figures=(--figures-are-there)
+  mkdir bin
+  base64 -d >bin/picture.png <<'PNG'
+iVBORw0KGgoAAAANSUhEUgAAACAAAAAYCAAAAAC+OKDoAAAAvElEQVR42j3QIQwBARyF8X80SRAkEy+aJAiSiRdNEgTJxIsmCYJkFy+aJAiSiRdNEgTJ
+RFFU3ve+9rZfehGqP0xHk9kiY1/L2+P1+f6iqgBsg7oCsA2aCsA2SBSAbdBRALZBTwHYBgMFYBtEpdZoJe1uqpbrbV7sj2e2wVgB2AZTBWAbzBWAbZAp
+ANtgpQBsg40CsA12CsCOQnEU20cdFIBtcFIAtsFFAdgGpQKwDe4KwDZ4KgDb4K0AbMAftZZ2kPfllAQAAAAASUVORK5CYII=
+PNG
+  cat >bin/gnuplot <<'SH'
+#!/bin/sh
+sed -n "s/^set output '\(.*\)'\$/\1/p" "$2" | while read -r path; do
+  case $path in
+    *.svg) echo '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 24"></svg>' >"$path" || exit 1 ;;
+    *) cp "${0%/*}/picture.png" "$path" || exit 1 ;;
+  esac
+done
+SH
+  chmod +x bin/gnuplot
+  PATH=$folder/bin:$PATH
+}
 
 experiment_programs=(experiments experiment1_all_labels experiment2_half_labels experiment3_tenth_labels pretrain)
 
@@ -512,9 +535,10 @@ case_one_owner() {
   kill -KILL "$pid"
   wait "$pid" 2>/dev/null
   [[ -f out/.contexture.lock ]] || complain "killed: no lock was held"
-  : >"out/encoder.safetensors.tmp$pid.7"
+  local left_behind=out/encoder.safetensors.tmp$pid.7
+  : >"$left_behind"
   begin_run "${run[@]}" --out out --resume
-  [[ -z $(temporary_files out) ]] || complain "left behind by a killed run: $(temporary_files out)"
+  [[ ! -e $left_behind ]] || complain "left behind by a killed run: $left_behind"
   kill -TERM "$pid"
   wait "$pid"
 }
@@ -597,7 +621,7 @@ case_predict() {
     grep -q 'cannot be written' stderr || complain "predict does not say that it could not write"
   fi
   echo 'not an image' >text.png
-  head -c 300 out/patches.png >cut.png
+  head -c 100 out/patches.png >cut.png
   fails 1 'text\.png' "$programs/predict" --weights "$weights" text.png
   fails 1 'cut\.png' "$programs/predict" --weights "$weights" cut.png
   fails 1 'missing\.png' "$programs/predict" --weights "$weights" missing.png out/patches.png
@@ -1281,6 +1305,9 @@ case_mpi_refused() {
   mpi_fails 1 'file' -n 2 "$programs/pretrain" "${tiny[@]}" --out file/out
 }
 
+# Cases about what a run leaves, and about what may keep it from drawing, have the true one.
+with_gnuplot=' outputs single_experiments label_efficiency further_arms report lost_out unwritable_out full_disk '
+[[ $with_gnuplot == *" $wanted "* ]] || stand_in_for_gnuplot
 "case_$wanted"
 if ((wrong > 0)); then
   echo "$wanted: $wrong complaints"
