@@ -24,9 +24,11 @@ namespace contexture::report::detail {
 
 // clang-format off
 TEXT
-  # Without comments that are lines of their own, indentation and empty lines: a page holds it once more.
+  # Without comments that are lines of their own, indentation and empty lines, and what a line cannot end with in one
+  # with the next: a page holds it once more.
   printf 'inline constexpr std::string_view kPageScript = R"page('
-  sed -E '/^ *\/\//d; s/^ +//; /^$/d' "$root/src/page/page.js"
+  sed -E '/^ *\/\//d; s/^ +//; /^$/d' "$root/src/page/page.js" |
+    awk '{ printf "%s%s", $0, /[,{(&|?:+]$/ && !/\/\// ? "" : "\n" }'
   printf ')page";\n// clang-format on\n\n}  // namespace contexture::report::detail\n'
 }
 

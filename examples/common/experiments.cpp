@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,7 @@
 #include "contexture/core/process_group.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/models/networks.hpp"
+#include "contexture/report/live.hpp"
 #include "contexture/report/report.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/study/budget.hpp"
@@ -141,6 +143,9 @@ bool has_checkpoint(const std::filesystem::path& checkpoint) {
   return std::filesystem::exists(checkpoint) || std::filesystem::exists(contexture::previous_checkpoint(checkpoint));
 }
 
+// Has the folder a finished report? Its page may be there before, and say how far the run is.
+bool is_reported(const std::filesystem::path& out) { return std::filesystem::exists(out / "report.md"); }
+
 // A run that begins anew in a folder writes over what is there; of a run that was stopped, hours may be in it. One that
 // diverged would do so again, so that there is nothing to keep.
 void keep_stopped_run(const std::filesystem::path& out) {
@@ -149,7 +154,7 @@ void keep_stopped_run(const std::filesystem::path& out) {
   bool stopped = false;
   try {
     const contexture::RunState state = contexture::read_usable_checkpoint(checkpoint).state;
-    stopped = state.phase || (state.diverged.empty() && !std::filesystem::exists(out / "report.html"));
+    stopped = state.phase || (state.diverged.empty() && !is_reported(out));
   } catch (const contexture::InputError&) {  // nothing to go on with
     return;
   }
@@ -167,14 +172,19 @@ std::string how_to_resume(const contexture::AnotherRun& other) {
   return known ? contexture::message("; --", other.name, " ", other.stored, " goes on with it") : std::string();
 }
 
-// Once a run that begins anew is accepted, its folder stops telling of the run before.
+// Once a run that begins anew is accepted, its folder stops telling of the run before; of one that goes on, that it was
+// stopped.
 class ExperimentProgress final : public TerminalProgress {
  public:
   ExperimentProgress(const Options& options, const std::string& machine)
       : TerminalProgress(options.quiet), options_(options), machine_(machine) {}
 
   void accepted() override {
-    if (options_.resume) return;
+    if (options_.resume) {
+      std::error_code ignored;
+      if (!is_reported(options_.out)) std::filesystem::remove(options_.out / "report.html", ignored);
+      return;
+    }
     contexture::remove_report(options_.out);
     write_text(options_.out / "config.ini", config_file(options_, machine_));
   }
@@ -222,18 +232,43 @@ contexture::FolderLock take_folder(const Options& options) {
 
 // Tables, curves and pages of a finished run. This process alone computes here.
 void report(const ExperimentProgram& program, const Options& options, const contexture::Dataset& data,
-            const std::vector<contexture::PretextPicture>& pictures, const contexture::RunSummary& summary) {
+            contexture::ReportInputs inputs, const contexture::RunSummary& summary,
+            contexture::report::LivePage* live) {
   const contexture::ProcessGroupGuard alone;
-  contexture::write_report(summary,
-                           {.test = &data.test,
-                            .pretext = pictures,
-                            .embedding = embedding_pictures(program.name, options.config, data, options.out)},
-                           options.out);
+  if (live != nullptr) live->reporting();
+  inputs.embedding = embedding_pictures(program.name, options.config, data, options.out);
+  if (live != nullptr) live->stop();
+  contexture::write_report(summary, inputs, options.out);
   if (!options.quiet && !summary.experiments.empty()) std::printf("\n%s\n", contexture::summary_table(summary).c_str());
   std::printf("Report: %s\n", (options.out / "report.html").string().c_str());
   std::fflush(stdout);
   for (const std::string& what : summary.diverged)
     std::fprintf(stderr, "%s: not in the report: %s\n", program.name.c_str(), what.c_str());
+}
+
+contexture::RunSummary run_all(const Options& options, const contexture::Dataset& data,
+                               const contexture::RunFiles& files, contexture::Progress& progress) {
+  try {
+    return contexture::run_experiments(options.config, data, files, progress, &stop_token());
+  } catch (const contexture::Stopped& stopped) {
+    throw contexture::Stopped(std::string(stopped.what()) + "; the same command with --resume goes on");
+  } catch (const contexture::AnotherRun& other) {
+    throw contexture::InputError(other.what() + how_to_resume(other));
+  }
+}
+
+// Does the work. What ends it before its end ends the page as well, which then says so.
+template <class Work>
+int with_live_page(contexture::report::LivePage* live, Work work) {
+  try {
+    return work();
+  } catch (const contexture::Stopped& stopped) {
+    if (live != nullptr) live->ended("The run was stopped.", stopped.what());
+    throw;
+  } catch (const std::exception& error) {
+    if (live != nullptr) live->ended("The run has failed.", error.what());
+    throw;
+  }
 }
 
 int run(const ExperimentProgram& program, int argc, char** argv) {
@@ -278,18 +313,19 @@ int run(const ExperimentProgram& program, int argc, char** argv) {
   const std::vector<contexture::PretextPicture> pictures = contexture::pretext_pictures(config, data);
   stop_on_signals(contexture::process_group().size() > 1 ? std::optional<int>(SIGUSR1) : std::nullopt);
   ExperimentProgress progress(*options, machine.line());
-  const contexture::RunSummary summary = [&] {
-    try {
-      return contexture::run_experiments(config, data, {.out = options->out, .resume = options->resume, .lock = &lock},
-                                         progress, &stop_token());
-    } catch (const contexture::Stopped& stopped) {
-      throw contexture::Stopped(std::string(stopped.what()) + "; the same command with --resume goes on");
-    } catch (const contexture::AnotherRun& other) {
-      throw contexture::InputError(other.what() + how_to_resume(other));
-    }
-  }();
-  if (first_process()) report(program, *options, data, pictures, summary);
-  return summary.diverged.empty() ? 0 : 1;
+  const contexture::ReportInputs inputs{.test = &data.test, .pretext = pictures};
+  std::optional<contexture::report::LivePage> live;
+  if (options->live && first_process()) {
+    live.emplace(options->out, inputs);
+    if (!options->quiet) std::printf("live     %s\n", (options->out / "report.html").string().c_str());
+  }
+  return with_live_page(live ? &*live : nullptr, [&] {
+    const contexture::RunSummary summary = run_all(
+        *options, data,
+        {.out = options->out, .resume = options->resume, .lock = &lock, .watcher = live ? &*live : nullptr}, progress);
+    if (first_process()) report(program, *options, data, inputs, summary, live ? &*live : nullptr);
+    return summary.diverged.empty() ? 0 : 1;
+  });
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ struct Options {
   std::filesystem::path out;
   bool resume = false;
   bool quiet = false;
+  bool live = false;  ///< the report's page is kept current
   bool dry_run = false;
   MemoryChoice memory = {};            ///< what becomes of images that are more than memory: the same numbers come out
   std::optional<double> seconds = {};  ///< that the run is to take; the configuration is to be fitted to it
@@ -63,6 +64,8 @@ class ExperimentCommandLine {
     app_.add_option("--out", out_, "folder for results, created when missing")->capture_default_str();
     app_.add_flag("--resume", options_.resume, "continue the run that was stopped in --out");
     app_.add_flag("--quiet", options_.quiet, "print the last line only");
+    app_.add_flag("--live", options_.live,
+                  "keep the report's page current while the run goes on; open OUT/report.html in a browser");
     app_.add_flag("--dry-run", options_.dry_run, "print what would be done and how long it takes; write nothing")
         ->excludes("--resume")
         ->excludes("--quiet");

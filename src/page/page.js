@@ -26,15 +26,18 @@
   function grouped(n) { return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ','); }
   function percent(share, digits) { return (100 * share).toFixed(digits == null ? 1 : digits) + '\u00a0%'; }
 
+  // What the reader chose, by control and by table, to be kept where the page is loaded again.
+  var kept = {controls: {}, sorted: {}};
+
   // A labelled list to choose from; `changed` gets the value.
   function choice(id, label, options, changed) {
     var list = make('select', {id: id}, options.map(function (o) { return make('option', {value: o[0]}, [o[1]]); }));
-    list.addEventListener('change', function () { changed(list.value); });
+    list.addEventListener('change', function () { kept.controls[id] = list.value; changed(list.value); });
     return make('label', {for: id}, [label + ' ', list]);
   }
   function tick(id, label, on, changed, dot) {
     var box = make('input', {type: 'checkbox', id: id, checked: on});
-    box.addEventListener('change', function () { changed(box.checked); });
+    box.addEventListener('change', function () { kept.controls[id] = box.checked; changed(box.checked); });
     return make('label', {for: id, 'class': 'tick'}, [box].concat(
         dot ? [make('i', {'class': 'dot', style: 'background:var(--' + dot + ')'})] : [], [label]));
   }
@@ -43,7 +46,9 @@
     b.addEventListener('click', pressed);
     return b;
   }
-  function fractions() { return data.experiments.map(function (e) { return [e.key, e.key + '\u00a0% of the labels']; }); }
+  function fractions(wanted) {
+    return data.experiments.filter(wanted || Boolean).map(function (e) { return [e.key, e.key + '\u00a0% of the labels']; });
+  }
   function experiment(key) { return data.experiments.filter(function (e) { return e.key === key; })[0]; }
 
   // ---------------------------------------------------------------- tables
@@ -59,6 +64,7 @@
   function sortable(table) {
     var body = table.tBodies[0], rows = Array.prototype.slice.call(body.rows);
     var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
+    var name = heads.map(function (h) { return h.textContent; }).join('|');
     heads.forEach(function (head, column) {
       var press = make('button', {type: 'button', title: 'Sort by this column'}, Array.prototype.slice.call(head.childNodes));
       head.appendChild(press);
@@ -66,6 +72,7 @@
         var next = {none: 'descending', descending: 'ascending', ascending: 'none'}[head.getAttribute('aria-sort') || 'none'];
         heads.forEach(function (h) { h.removeAttribute('aria-sort'); });
         if (next !== 'none') head.setAttribute('aria-sort', next);
+        kept.sorted[name] = [column, next];
         table.classList.toggle('sorted', next !== 'none');
         var order = rows.map(function (row, i) {
           var text = row.cells[column].textContent;
@@ -98,8 +105,10 @@
   };
 
   function curves(place) {
-    var first = data.experiments[data.experiments.length - 1], all = ARMS.concat(data.more_arms || []);
-    var view = {measure: data.experiments.length ? 'accuracy' : 'pretext', key: first ? first.key : '', x: 'step',
+    var growing = data.under_way || {}, all = ARMS.concat(data.more_arms || []);
+    var first = (growing.key && experiment(growing.key)) || data.experiments[data.experiments.length - 1];
+    var pretrains = (data.pretraining || []).length && (!data.experiments.length || growing.key === null);
+    var view = {measure: pretrains ? 'pretext' : 'accuracy', key: first ? first.key : '', x: 'step',
                 logX: false, logY: false, each: false, noise: true, arms: {}, seeds: {}};
     all.forEach(function (arm) { view.arms[arm[0]] = true; });
     var seeds = [];
@@ -116,28 +125,33 @@
     // The lines to draw: [{label, ink, x, y, thin, low, high}].
     function chosen() {
       var m = MEASURES[view.measure], out = [];
-      var source = m.pretraining ? [['pretrained', 'pre-training', data.pretraining || [], 0]]
+      var source = m.pretraining ? [['pretrained', 'pre-training', data.pretraining || [], 0, 'pretext']]
                                  : all.filter(function (a) { return view.arms[a[0]] && experiment(view.key)[a[0]]; }).map(function (a) {
         var arm = experiment(view.key)[a[0]];
-        return [a[2] || a[0], a[1], arm.curves, arm.before || (a[0] === 'pretrained' ? data.pretrain_seconds || 0 : 0)];
+        return [a[2] || a[0], a[1], arm.curves, arm.before || (a[0] === 'pretrained' ? data.pretrain_seconds || 0 : 0), a[0]];
       });
       source.forEach(function (arm) {
         var sum = {}, used = 0;
         arm[2].forEach(function (curve) {
           var c = curve[m.split];
           if (!view.seeds[curve.seed] || !c) return;
-          ++used;
+          // A curve that grows is shorter than the others: no part of their mean.
+          var grows = growing.arm === arm[4] && growing.seed === curve.seed && growing.key === (m.pretraining ? null : view.key);
+          if (!grows) ++used;
           var x = [], y = [];
           c.step.forEach(function (step, i) {
             if (c[m.field][i] == null) return;
             var at = view.x === 'step' ? step : c.seconds[i] + (view.x === 'total' && !m.pretraining ? arm[3] : 0);
             x.push(at);
             y.push(c[m.field][i]);
+            if (grows) return;
             var s = sum[step] || (sum[step] = {n: 0, x: 0, y: 0});
             s.n += 1; s.x += at; s.y += c[m.field][i];
           });
-          if (view.each && x.length) out.push({label: arm[1] + ', seed ' + curve.seed, ink: arm[0], x: x, y: y, thin: true});
+          if (grows && x.length) out.push({label: arm[1] + (seeds.length > 1 ? ', seed ' + curve.seed : '') + ', under way', ink: arm[0], x: x, y: y});
+          else if (view.each && x.length) out.push({label: arm[1] + ', seed ' + curve.seed, ink: arm[0], x: x, y: y, thin: true});
         });
+        if (!used) return;
         var line = {label: arm[1] + (used > 1 ? ', mean of ' + used + ' seeds' : ''), ink: arm[0], x: [], y: []};
         Object.keys(sum).map(Number).sort(function (a, b) { return a - b; }).forEach(function (step) {
           if (sum[step].n < used) return;  // a mean over fewer seeds would jump
@@ -245,6 +259,7 @@
     bar.appendChild(choice('curve-measure', 'Show', Object.keys(MEASURES).filter(function (k) {
       return MEASURES[k].pretraining ? (data.pretraining || []).length : data.experiments.length;
     }).map(function (k) { return [k, MEASURES[k].name]; }), set('measure')));
+    bar.querySelector('#curve-measure').value = view.measure;
     if (data.experiments.length) {
       bar.appendChild(choice('curve-fraction', 'with', fractions(), set('key')));
       bar.querySelector('#curve-fraction').value = view.key;
@@ -283,6 +298,7 @@
 
   // ---------------------------------------------------------------- confusions
 
+  function confused(e) { return e.scratch.confusion && e.pretrained.confusion; }
   function confusion(place) {
     var view = {key: place.dataset.fraction, arm: 'pretrained'};
     var out = make('div', {}), note = make('p', {'class': 'note', 'aria-live': 'polite'});
@@ -327,7 +343,7 @@
         })));
     }
     var bar = make('div', {'class': 'controls'}, [
-      choice('confusion-fraction', 'Confusions with', fractions(), function (v) { view.key = v; draw(); }),
+      choice('confusion-fraction', 'Confusions with', fractions(confused), function (v) { view.key = v; draw(); }),
       choice('confusion-arm', 'of the arm', ARMS, function (v) { view.arm = v; draw(); })]);
     place.appendChild(bar);
     bar.querySelector('#confusion-fraction').value = view.key;
@@ -388,6 +404,82 @@
     draw();
   }
 
+  // ---------------------------------------------------------------- while the run goes on
+
+  // A page that is written again is loaded again, without a server, and the reader stays where they are and keeps what
+  // they chose. No page claims for ever that a run lives: one that is not written any more says so.
+  var status = document.getElementById('run-status'), going = status && 'going' in status.dataset;
+  var KEEP = 'contexture ' + location.pathname, FRESH = 60000;
+  function recall() {
+    try {
+      var was = JSON.parse(sessionStorage.getItem(KEEP)) || {};
+      sessionStorage.removeItem(KEEP);
+      return Date.now() - was.at < FRESH ? was : {};
+    } catch (error) {
+      return {};
+    }
+  }
+  function headings() { return Array.prototype.slice.call(document.querySelectorAll('h2,h3')); }
+  function remember(more) {
+    var above = headings().filter(function (h) { return h.getBoundingClientRect().top <= 1; }).pop();
+    var plot = (document.getElementById('explore-curves') || {}).view, x = plot && plot.plot && plot.plot.scales.x, all = x && plot.plot.data[0];
+    var now = Object.assign({at: Date.now(), y: scrollY, controls: kept.controls, sorted: kept.sorted,
+      heading: above && [above.textContent, above.getBoundingClientRect().top],
+      zoom: x && (x.min > all[0] || x.max < all[all.length - 1]) ? [x.min, x.max] : null,
+      open: Array.prototype.map.call(document.querySelectorAll('details'), function (d) { return d.open; }),
+      focus: document.activeElement && document.activeElement.id}, more);
+    try { sessionStorage.setItem(KEEP, JSON.stringify(now)); } catch (error) { /* then the page begins at its top */ }
+  }
+  function restore(was) {
+    Object.keys(was.controls).forEach(function (id) {
+      var control = document.getElementById(id), value = was.controls[id];
+      if (!control) { kept.controls[id] = value; return; }
+      if (control.type === 'checkbox') control.checked = value;
+      else if (!Array.prototype.some.call(control.options, function (o) { return o.value === value; })) return;
+      else control.value = value;
+      control.dispatchEvent(new Event('change'));
+    });
+    Array.prototype.forEach.call(document.querySelectorAll('.table table'), function (table) {
+      var heads = table.tHead.rows[0].cells, how = was.sorted[Array.prototype.map.call(heads, function (h) { return h.textContent; }).join('|')];
+      for (var i = how ? ['none', 'descending', 'ascending'].indexOf(how[1]) : 0; i > 0; --i) heads[how[0]].querySelector('button').click();
+    });
+    Array.prototype.forEach.call(document.querySelectorAll('details'), function (d, i) { if (was.open[i] != null) d.open = was.open[i]; });
+    var view = (document.getElementById('explore-curves') || {}).view;
+    if (was.zoom && view && view.plot) view.plot.setScale('x', {min: was.zoom[0], max: was.zoom[1]});
+    var focused = was.focus && document.getElementById(was.focus);
+    if (focused) focused.focus({preventScroll: true});
+    var same = was.heading && headings().filter(function (h) { return h.textContent === was.heading[0]; })[0];
+    scrollTo(0, same ? scrollY + same.getBoundingClientRect().top - was.heading[1] : was.y);
+  }
+  function keepCurrent(was) {
+    var written = +status.dataset.written, every = 1000 * status.dataset.every, limit = Math.max(FRESH, 6 * every);
+    // When this page was first seen, by the clock of who reads it, which need not be that of who writes it.
+    var first = was.written === written ? was.first : Date.now();
+    var known = was.known || (was.written !== undefined && was.written !== written);
+    var gone = Date.now() - first > limit || (!known && Date.now() - 1000 * written > limit);
+    var touched = 0, follow = true, due = Date.now() + (gone ? FRESH : every);
+    if (gone) {
+      status.classList.add('gone');
+      status.querySelector('strong').textContent = 'The run has ended without finishing, or its machine sleeps: this page was last written at ' +
+          new Date(1000 * written).toLocaleString() + '.';
+    }
+    ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchmove'].forEach(function (kind) {
+      addEventListener(kind, function () { touched = Date.now(); }, {passive: true});
+    });
+    function busy() {  // reading on, choosing, copying
+      var chooses = document.activeElement && document.activeElement.tagName === 'SELECT';
+      return document.hidden || Date.now() - touched < (chooses ? 10000 : 1500) || !getSelection().isCollapsed;
+    }
+    status.appendChild(make('div', {'class': 'controls'}, [
+      tick('follow-run', 'keep this page current', true, function (on) { follow = on; })]));
+    setInterval(function () {
+      if (!follow || Date.now() < due || busy()) return;
+      due = Infinity;
+      location.reload();
+    }, 250);
+    addEventListener('pagehide', function () { remember({written: written, first: first, known: known}); });
+  }
+
   // A part that fails leaves the static figure in its place.
   function replace(id, build, figures, possible) {
     var place = document.getElementById(id);
@@ -406,6 +498,12 @@
   Array.prototype.forEach.call(document.querySelectorAll('.table table'), sortable);
   var arms = data.experiments.length > 0;
   replace('explore-curves', curves, ['accuracy_curves', 'loss_curves', 'pretrain_curves'], arms || (data.pretraining || []).length);
-  replace('explore-confusion', confusion, ['confusion'], arms && data.experiments.every(function (e) { return e.scratch.confusion; }));
+  replace('explore-confusion', confusion, ['confusion'], data.experiments.some(confused));
   replace('explore-gallery', gallery, ['predictions'], data.gallery && data.gallery.images.length);
+  var was = recall();
+  if (going) {
+    history.scrollRestoration = 'manual';
+    keepCurrent(was);
+  }
+  if (was.at) restore(was);
 })();

@@ -18,7 +18,7 @@ function check(what, ok, more = '') {
 function equal(what, got, expected) {
   check(what, JSON.stringify(got) === JSON.stringify(expected), `${JSON.stringify(got)}, expected ${JSON.stringify(expected)}`);
 }
-const address = (name) => pathToFileURL(resolve(samples, name, 'report.html')).href;
+const address = (name, file = 'report.html') => pathToFileURL(resolve(samples, name, file)).href;
 const near = (a, b) => Math.abs(a - b) < 1e-9;
 
 const browser = new Browser(program);
@@ -39,7 +39,7 @@ const outside = (width) => `[...document.querySelectorAll('main *')].filter((e) 
   const r = e.getBoundingClientRect(), s = getComputedStyle(e);
   return r.width > 0 && s.visibility !== 'hidden' && (r.right > ${width} + 0.5 || r.left < -0.5);  // not innerWidth, which grows with what is too wide
 }).map((e) => e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 30)).slice(0, 3)`;
-for (const name of ['three', 'arms', 'one', 'nothing'])
+for (const name of ['three', 'arms', 'one', 'nothing', 'early', 'live'])
   for (const width of [1280, 390])
     for (const dark of [false, true]) {
       const what = `${name}, ${width} px, ${dark ? 'dark' : 'light'}`;
@@ -243,6 +243,81 @@ await page.open(address('one'));
 equal('markup in names', await page.value(`document.querySelectorAll('main b:empty, body > b').length`), 0);
 check('names as they are', (await text('#gallery-class')).includes('</script><b>x'));
 quiet('names that are markup');
+
+// ---- a page whose run goes on is loaded again, and the reader stays where they are
+const waiting = join(samples, 'live', 'now.html');
+const writeNow = (name, written = Date.now() / 1000, words = '') => writeFileSync(waiting, readFileSync(join(samples, name), 'utf8')
+    .replace(/data-written="\d+"/, `data-written="${Math.round(written)}"`).replace('The run goes on.', 'The run goes on.' + words));
+const becomes = async (what, expression, seconds = 15) => {
+  for (let i = 0; i < 20 * seconds; ++i) {
+    if (await page.value(expression).catch(() => false)) return check(what, true);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  check(what, false, expression);
+};
+for (const name of ['early', 'live'])
+  for (const width of [1280, 390]) {
+    writeNow(join(name, 'going.html'));
+    await page.open(address('live', 'now.html'), {width});
+    quiet(`${name}, going on, ${width} px`);
+    equal(`${name}, going on, ${width} px: nothing is outside`, await page.value(outside(width)), []);
+    check(`${name}, going on: says so`, (await text('#run-status')).includes('The run goes on.'));
+    writeFileSync(join(pictures, `${name}-going-${width}.png`), await page.picture());
+  }
+equal('early: the curve that grows', await (async () => { writeNow('early/going.html'); await page.open(address('live', 'now.html')); return (await curves()).lines.map((l) => [l.label, l.x.at(-1)]); })(),
+      [['pre-training, under way', 250]]);
+writeNow('live/going.html');
+await page.open(address('live', 'now.html'));
+equal('live: what is under way is shown', await page.value(`document.getElementById('curve-fraction').value`), '10');
+equal('live: the curve that grows is no part of a mean', (await curves()).lines.map((l) => [l.label, l.x.at(-1)]),
+      [['from scratch, mean of 3 seeds', 1000], ['pre-trained, seed 2, under way', 400], ['pre-trained, mean of 2 seeds', 1000]]);
+await choose('curve-fraction', '100');
+await choose('curve-measure', 'loss');
+await click('#curve-noise');
+await click('#curve-in');
+await click('.table table th:nth-child(4) button');
+const sorted = await column(3), zoomed = (await curves()).x;
+await page.value(`document.querySelector('details').open = true`);
+await page.value(`document.getElementById('curve-fraction').focus()`);
+await page.value(`document.querySelectorAll('h3')[3].scrollIntoView()`);
+const place = await page.value(`document.querySelectorAll('h3')[3].getBoundingClientRect().top`);
+writeNow('live/going.html', undefined, ' Again.');
+await becomes('live: the page is loaded again', `document.querySelector('#run-status').textContent.includes('Again.')`);
+const still = async (what) => {
+  equal(`${what}: controls`, await page.value(`[document.getElementById('curve-fraction').value, document.getElementById('curve-measure').value, document.getElementById('curve-noise').checked]`), ['100', 'loss', false]);
+  equal(`${what}: the drawing follows them`, (await curves()).lines[0].y[0], mean('100', 'scratch', 'validation', 'loss', [0, 1, 2]).y[0]);
+  equal(`${what}: zoom`, (await curves()).x, zoomed);
+  equal(`${what}: the order of a table`, await column(3), sorted);
+  equal(`${what}: what was opened`, await page.value(`document.querySelector('details').open`), true);
+  equal(`${what}: the keyboard's place`, await page.value('document.activeElement.id'), 'curve-fraction');
+  check(`${what}: the reader's place`, Math.abs((await page.value(`document.querySelectorAll('h3')[3].getBoundingClientRect().top`)) - place) < 2);
+};
+await still('live');
+await click('#follow-run');
+writeNow('live/going.html', undefined, ' Later.');
+await new Promise((done) => setTimeout(done, 3000));
+check('live: not where the reader does not want it', !(await text('#run-status')).includes('Later.'));
+await click('#follow-run');
+await becomes('live: again', `document.querySelector('#run-status').textContent.includes('Later.')`);
+writeFileSync(waiting, readFileSync(join(samples, 'three', 'report.html')));
+await becomes('live: the finished report takes its place', `!document.getElementById('run-status')`);
+await still('finished');
+await new Promise((done) => setTimeout(done, 2500));
+await page.value(`window.stayed = true`);
+await new Promise((done) => setTimeout(done, 2500));
+equal('finished: not loaded again', await page.value('window.stayed'), true);
+writeNow('live/going.html', Date.now() / 1000 - 600);
+await page.open(address('live', 'now.html'));
+check('a page that is not written any more says so', (await text('#run-status strong')).startsWith('The run has ended without finishing'), await text('#run-status strong'));
+await page.open(address('live'));
+check('a stopped run says so', (await text('#run-status')).includes('The run was stopped.') && (await text('#run-status')).includes('Start it again'));
+equal('a stopped run: nothing to follow', await count('#follow-run'), 0);
+quiet('pages of runs that go on');
+writeNow('live/going.html');
+await page.open(address('live', 'now.html'), {scripts: false});
+equal('without scripts: nothing to press', await page.value(`[...document.querySelectorAll('.explore')].every((e) => e.offsetHeight === 0)`), true);
+writeNow('live/going.html', undefined, ' Again.');
+await becomes('without scripts: the page is loaded again', `document.querySelector('#run-status').textContent.includes('Again.')`);
 
 await browser.close();
 console.log(`${passed} passed, ${failed} failed`);

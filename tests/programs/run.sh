@@ -322,12 +322,13 @@ case_seed_matters() {
   if cmp -s one/encoder.safetensors two/encoder.safetensors; then complain "--seed changes nothing"; fi
 }
 
-# Stopped in pre-training, in the first arm and in a later one, continued each time: the same bits as in one go.
+# Stopped in pre-training, in the first arm and in a later one, continued each time: the same bits as in one go. Its
+# page, which is kept current, says so each time.
 case_stop_and_resume() {
-  local long=("${tiny[@]}" --train-images 600 --epochs 4 --pretrain-epochs 6) resume=() stops=0 phase pid status bad i
+  local long=("${tiny[@]}" --train-images 600 --epochs 4 --pretrain-epochs 6) resume=() stops=0 phase pid status bad word i
   succeeds "$programs/experiment3_tenth_labels" "${long[@]}" --out whole || return
   for phase in 1 2 3; do
-    "$programs/experiment3_tenth_labels" "${long[@]}" --out parts "${resume[@]}" >stdout 2>stderr &
+    "$programs/experiment3_tenth_labels" "${long[@]}" --live --out parts "${resume[@]}" >stdout 2>stderr &
     pid=$!
     # Until the phase has begun and, so that something is to be resumed, has taken steps.
     for _ in {1..3000}; do
@@ -345,12 +346,17 @@ case_stop_and_resume() {
     grep -q -- '--resume' stderr || complain "stopped in phase $phase: does not say how to resume"
     sed 's/^/    /' stderr
     [[ -f parts/checkpoint.safetensors ]] || complain "stopped in phase $phase: no checkpoint"
+    for word in 'The run was stopped' '--resume goes on' "It was in phase $phase of 3"; do
+      grep -q -- "$word" parts/report.html || complain "stopped in phase $phase: its page does not say $word"
+    done
+    ! grep -qE 'http-equiv|data-going' parts/report.html || complain "stopped in phase $phase: its page claims that it goes on"
     fails 1 'was stopped: --resume goes on' "$programs/experiment3_tenth_labels" "${long[@]}" --out parts
     resume=(--resume)
     stops=$((stops + 1))
   done
   ((stops > 0)) || complain "was never stopped: nothing was resumed"
-  succeeds "$programs/experiment3_tenth_labels" "${long[@]}" --out parts "${resume[@]}" || return
+  succeeds "$programs/experiment3_tenth_labels" "${long[@]}" --live --out parts "${resume[@]}" || return
+  ! grep -qE 'http-equiv|id="run-status"' parts/report.html || complain "the finished page is one of a run that goes on"
   check parts --fractions 0.1
   check whole --equal parts
   # A resumed run must be the same run.
@@ -1215,7 +1221,7 @@ case_mpi_together() {
   mpi_environment
   succeeds "$programs/experiment3_tenth_labels" "${tiny[@]}" --out one || return
   for n in 2 3; do
-    succeeds mpirun -n "$n" "$programs/experiment3_tenth_labels" "${tiny[@]}" --out "of-$n" || return
+    succeeds mpirun -n "$n" "$programs/experiment3_tenth_labels" "${tiny[@]}" --live --out "of-$n" || return
     check "of-$n" --fractions 0.1
     (($(grep -c '^Report: ' stdout) == 1)) || complain "$n processes: the report is told $(grep -c '^Report: ' stdout) times"
     (($(grep -c '^\[1/3\] ' stdout) == 1)) || complain "$n processes: a phase is told $(grep -c '^\[1/3\] ' stdout) times"

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,11 +65,22 @@ struct Block {
   std::size_t group = 0;    ///< table: rows that belong together; 0: all
 };
 
+/// What a page says of itself whose run is not finished.
+struct PageStatus {
+  std::string headline = {};            ///< "The run goes on."
+  std::vector<std::string> lines = {};  ///< a paragraph each
+  std::optional<double> share = {};     ///< done, 0..1
+  bool going = false;                   ///< it is written again, so that readers load it again
+  std::int64_t written = 0;             ///< seconds since 1970
+  double every = 10;                    ///< seconds between two writes
+};
+
 /// Title and blocks, in the order of reading. Empty paragraphs are left out.
 struct Document {
   std::string title;
   std::vector<Block> blocks;
-  std::string data;  ///< JSON for the page's script; empty: the page has none
+  std::string data;                  ///< JSON for the page's script; empty: the page has none
+  std::optional<PageStatus> status;  ///< HTML only
 
   void heading(std::string text) { add(Block::Kind::heading, std::move(text)); }
   void subheading(std::string text) { add(Block::Kind::subheading, std::move(text)); }

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -125,14 +128,49 @@ namespace contexture::report::detail {
   return out + "</div>\n";
 }
 
+/// "2026-11-29 18:52:24 UTC"
+[[nodiscard]] inline std::string utc_text(std::int64_t seconds) {
+  const auto time = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  std::array<char, 64> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return {text.data(), length};
+}
+
+/// What the head of a page has whose run goes on: where no script does it better, the page is loaded again.
+[[nodiscard]] inline std::string html_refresh(const Document& doc) {
+  if (!doc.status || !doc.status->going) return {};
+  return "<noscript><meta http-equiv=\"refresh\" content=\"" + std::to_string(std::lround(doc.status->every)) +
+         "\"></noscript>\n";
+}
+
+/// Where the run is. No page claims for ever that a run lives: the words say when they were written.
+[[nodiscard]] inline std::string html_status(const PageStatus& s) {
+  const std::string every = std::to_string(std::lround(s.every));
+  std::string out = "<div class=\"status\" id=\"run-status\" data-written=\"" + std::to_string(s.written) +
+                    "\" data-every=\"" + every + "\"" + (s.going ? " data-going" : "") +
+                    ">\n<p role=\"status\"><strong>" + page_text(s.headline) + "</strong></p>\n";
+  for (const std::string& line : s.lines) out += "<p>" + page_text(line) + "</p>\n";
+  if (s.share)
+    out += "<progress max=\"1000\" value=\"" + std::to_string(std::lround(1000 * *s.share)) +
+           "\" aria-label=\"Share of the run that is done\"></progress>\n";
+  return out + "<p class=\"note\">Written at " + utc_text(s.written) +
+         (s.going ? ", and again every " + every +
+                        " s while the run goes on. Where that is minutes ago, the run has ended without finishing."
+                  : ".") +
+         "</p>\n</div>\n";
+}
+
 /// The page. Lead and paragraphs before any other block are its header; every heading begins a section.
 [[nodiscard]] inline std::string to_html(const Document& doc) {
   std::string out =
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\">\n<title>" +
-      page_text(doc.title) + "</title>\n<style>\n" + page_style() +
+      "content=\"width=device-width,initial-scale=1\">\n" +
+      html_refresh(doc) + "<title>" + page_text(doc.title) + "</title>\n<style>\n" + page_style() +
       (doc.data.empty() ? std::string() : std::string(kUplotStyle) + "\n") +
-      "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>" + page_text(doc.title) + "</h1>\n";
+      "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>" + page_text(doc.title) + "</h1>\n" +
+      (doc.status ? html_status(*doc.status) : std::string());
   bool in_header = true, in_section = false;
   const auto leave_header = [&] {
     if (in_header) out += "</header>\n";
@@ -160,6 +198,8 @@ namespace contexture::report::detail {
         break;
       case Block::Kind::explore:
         out += "<div class=\"explore\" id=\"explore-" + b.label + "\" data-fraction=\"" + text + "\" hidden></div>\n";
+        if (doc.status && doc.status->going && b.label == "curves")
+          out += "<noscript><p class=\"note\">While the run goes on, its curves need scripts.</p></noscript>\n";
         break;
       case Block::Kind::details_begin: out += "<details><summary>" + text + "</summary>\n"; break;
       case Block::Kind::details_end: out += "</details>\n"; break;

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/finite.hpp"
@@ -149,9 +151,35 @@ struct FirstAnswers {
   return out;
 }
 
+/// Of a run that is not finished: which curve grows, if one does.
+struct CurvesUnderWay {
+  std::optional<PhaseId> phase = {};
+};
+
+/// The experiments of a run that is not finished, with all seeds of which there are curves, and those of which there is
+/// nothing but curves.
+[[nodiscard]] inline std::vector<ExperimentView> views_under_way(const RunSummary& run,
+                                                                 std::vector<ExperimentView> views) {
+  for (const PhaseRow& row : run.history) {
+    if (row.phase.pretraining()) continue;
+    auto at = std::find_if(views.begin(), views.end(),
+                           [&](const ExperimentView& e) { return e.label_fraction == row.phase.label_fraction; });
+    if (at == views.end()) {
+      ExperimentView added;
+      added.key = percent_name(row.phase.label_fraction);
+      added.label_fraction = row.phase.label_fraction;
+      at = views.insert(views.end(), std::move(added));
+    }
+    if (std::find(at->seeds.begin(), at->seeds.end(), row.phase.seed) == at->seeds.end())
+      at->seeds.push_back(row.phase.seed);
+  }
+  return views;
+}
+
 /// Everything the script shows. No "<" is in it, so that no name can end the element that holds it.
 [[nodiscard]] inline std::string page_data(const RunSummary& run, const std::vector<ExperimentView>& views,
-                                           const ReportInputs& inputs) {
+                                           const ReportInputs& inputs,
+                                           const std::optional<CurvesUnderWay>& under_way = {}) {
   Json out = {
       {"images", {{"train", run.train_images}, {"validation", run.validation_images}, {"test", run.test_images}}},
       {"pretrain_seconds", run.pretrain ? number(run.pretrain->seconds) : Json(nullptr)},
@@ -166,8 +194,14 @@ struct FirstAnswers {
   for (std::int64_t c = 0; c < classes; ++c) out["classes"].push_back(class_name(run, c));
   out["more_arms"] = Json::array();
   const std::vector<FurtherArms> more = further_arms(run);
+  if (under_way && under_way->phase) {
+    const PhaseId& phase = *under_way->phase;
+    out["under_way"] = {{"key", phase.pretraining() ? Json(nullptr) : Json(percent_name(phase.label_fraction))},
+                        {"arm", to_string(phase.arm)},
+                        {"seed", phase.seed}};
+  }
   for (const ExperimentView& e : views) {
-    if (!e.complete()) continue;
+    if (!e.complete() && !under_way) continue;
     Json experiment = {{"key", e.key}, {"labels", e.labels}, {"seeds", e.seeds}};
     for (const Arm arm : {Arm::scratch, Arm::pretrained}) {
       const ConfusionMatrix& m = e.arm(arm).confusion;
@@ -175,15 +209,20 @@ struct FirstAnswers {
                                     {"test_accuracy", number(e.arm(arm).test_accuracy.mean)},
                                     {"confusion", m.classes > 0 ? confusion_cells(m) : Json(nullptr)}};
     }
+    const auto add = [&](Arm arm, double before) {
+      experiment[to_string(arm)] = {{"curves", arm_curves_json(run, e, arm)}, {"before", number(before)}};
+      // Its name in files, in words, and of its colour.
+      Json name = Json::array({to_string(arm), name_of(arm), colours(ink_of(arm)).variable + 2});
+      Json& names = out["more_arms"];
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+    };
     for (const FurtherArms& f : more)
-      for (const ArmTotal& a : f.arms) {
-        if (f.key != e.key || a.arm == Arm::scratch || a.arm == Arm::pretrained) continue;
-        experiment[to_string(a.arm)] = {{"curves", arm_curves_json(run, e, a.arm)}, {"before", number(a.before)}};
-        // Its name in files, in words, and of its colour.
-        Json name = Json::array({to_string(a.arm), name_of(a.arm), colours(ink_of(a.arm)).variable + 2});
-        Json& names = out["more_arms"];
-        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
-      }
+      for (const ArmTotal& a : f.arms)
+        if (f.key == e.key && a.arm != Arm::scratch && a.arm != Arm::pretrained) add(a.arm, a.before);
+    if (under_way)
+      for (const PhaseRow& row : run.history)
+        if (row.phase.label_fraction == e.label_fraction && !experiment.contains(to_string(row.phase.arm)))
+          add(row.phase.arm, 0);
     out["experiments"].push_back(std::move(experiment));
   }
   return replaced(out.dump(-1, ' ', false, Json::error_handler_t::replace), "<", "\\u003c");

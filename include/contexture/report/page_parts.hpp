@@ -26,6 +26,7 @@ struct PageSource {
   const RunSummary& run;
   const std::vector<ExperimentView>& views;  ///< of the run's experiments, in their order
   const DrawnFigures& figures;
+  bool finished = true;  ///< the run; else an experiment may lack an arm for now
 };
 
 /// Adds the figure where it was drawn, and what went wrong where it was not.

@@ -43,6 +43,7 @@ inline void add_pretraining(Document& doc, const PageSource& page) {
   doc.heading("Pre-training");
   doc.paragraph(page.run.pretrain         ? pretext_sentence(*page.run.pretrain)
                 : encoder_given(page.run) ? "The encoder was given; this run did not pre-train."
+                : !page.finished          ? "It is not finished yet."
                                           : "It ended without a result.");
   add_figure(doc, page.figures, "pretrain_curves",
              "Loss and accuracy of the pretext task. Chance: the share of the most frequent answer.");

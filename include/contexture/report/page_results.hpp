@@ -2,6 +2,7 @@
 // The first half of a report: question and answer, the results in tables and curves, and what they mean in words.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +54,11 @@ inline void add_answer(Document& doc, const PageSource& page) {
                            : page.run.dataset == "builtin" ? "the built-in data set"
                                                            : page.run.dataset;
   doc.title = "What self-supervised pre\u2011training buys on " + data;  // a hyphen that does not break
-  doc.lead(advice(page.run, page.views));
+  const bool told = std::any_of(page.views.begin(), page.views.end(), [](const auto& e) { return e.complete(); });
+  if (page.finished)
+    doc.lead(advice(page.run, page.views));
+  else if (told)
+    doc.lead("With what is finished so far: " + advice(page.run, page.views));
   std::string evidence = headline(page.run, page.views);
   if (const std::string limit = resolution_sentence(page.run, page.views); !limit.empty())
     evidence += (evidence.empty() ? "" : " ") + limit;
@@ -173,6 +178,10 @@ inline void add_times(Document& doc, const PageSource& page) {
 /// Everything that was measured, in tables and curves.
 inline void add_results(Document& doc, const PageSource& page) {
   doc.heading("Results");
+  if (!page.finished && page.views.empty()) {
+    doc.paragraph("No classifier is finished yet.");
+    return doc.explore("curves", "");
+  }
   if (page.views.empty()) return doc.paragraph("No experiment was run.");
   add_metrics(doc, page);
   add_certainty(doc, page);
@@ -183,10 +192,11 @@ inline void add_results(Document& doc, const PageSource& page) {
   add_times(doc, page);
 }
 
-/// The numbers in words, experiment by experiment.
+/// The numbers in words, experiment by experiment; while the run goes on, of those that both arms have.
 inline void add_meaning(Document& doc, const PageSource& page) {
   if (!page.views.empty()) doc.heading("What it means");
   for (const ExperimentView& e : page.views) {
+    if (!page.finished && !e.complete()) continue;
     doc.subheading(e.key + " % of the labels: " + grouped(e.labels) + " images");
     doc.run_in("Best metrics", accuracy_sentence(e, page.run.test_images));
     doc.run_in("How sure", significance_sentence(e));

@@ -63,7 +63,8 @@ namespace contexture::report::detail {
 }
 
 /// Data, network, pre-training and machine, a row each.
-[[nodiscard]] inline Rows setup_facts(const RunSummary& run, const std::vector<ExperimentView>& views) {
+[[nodiscard]] inline Rows setup_facts(const PageSource& page) {
+  const RunSummary& run = page.run;
   Rows rows;
   const auto fact = [&](const char* name, std::string value) {
     if (!value.empty()) rows.push_back({name, Cell(std::move(value))});
@@ -92,25 +93,30 @@ namespace contexture::report::detail {
   std::string seeds;
   if (!run.experiments.empty()) seeds = plural(run.experiments[0].seeds.size(), "seed");
   fact("Experiments", run.experiments.empty()
-                          ? "none"
+                          ? (page.finished ? "none" : "none is finished")
                           : plural(run.experiments.size(), "label fraction") + ", two arms each, " + seeds);
-  fact("Pre-training",
-       run.pretrain
-           ? run.pretrain->task + ", " + grouped(run.pretrain->steps) + " steps, " + duration(run.pretrain->seconds) +
-                 (run.pretrain->images_per_second > 0
-                      ? ", " + grouped(std::llround(run.pretrain->images_per_second)) + " images/s"
-                      : "") +
-                 (encoder_given(run) ? ", in the run that made the given encoder" : "")
-           : std::string(encoder_given(run) ? "none in this run: the encoder was given" : "ended without a result"));
-  fact("Learning rate", learning_rates(views));
+  fact("Pre-training", run.pretrain
+                           ? run.pretrain->task + ", " + grouped(run.pretrain->steps) + " steps, " +
+                                 duration(run.pretrain->seconds) +
+                                 (run.pretrain->images_per_second > 0
+                                      ? ", " + grouped(std::llround(run.pretrain->images_per_second)) + " images/s"
+                                      : "") +
+                                 (encoder_given(run) ? ", in the run that made the given encoder" : "")
+                           : std::string(encoder_given(run) ? "none in this run: the encoder was given"
+                                         : page.finished    ? "ended without a result"
+                                                            : "not finished"));
+  fact("Learning rate", learning_rates(page.views));
   fact("Machine", run.machine);
   fact("Version", message("Contexture ", CONTEXTURE_VERSION_MAJOR, ".", CONTEXTURE_VERSION_MINOR, ".",
                           CONTEXTURE_VERSION_PATCH, ", compiled by ", compiler_name()));
-  fact("Whole run", duration(run.seconds_total) + ", at most " +
-                        grouped(std::llround(is_finite(run.peak_rss_mib) ? run.peak_rss_mib : 0)) +
-                        " MiB of memory, classifier training at " +
-                        grouped(std::llround(is_finite(run.images_per_second) ? run.images_per_second : 0)) +
-                        " images/s");
+  const bool trained = page.finished || run.images_per_second > 0;
+  fact(page.finished ? "Whole run" : "So far",
+       duration(run.seconds_total) + ", at most " +
+           grouped(std::llround(is_finite(run.peak_rss_mib) ? run.peak_rss_mib : 0)) + " MiB of memory" +
+           (trained
+                ? ", classifier training at " +
+                      grouped(std::llround(is_finite(run.images_per_second) ? run.images_per_second : 0)) + " images/s"
+                : ""));
   return rows;
 }
 
@@ -139,7 +145,7 @@ namespace contexture::report::detail {
 /// How the run was made, and what the words of the report mean.
 inline void add_setup(Document& doc, const PageSource& page) {
   doc.heading("Set-up");
-  doc.facts(setup_facts(page.run, page.views));
+  doc.facts(setup_facts(page));
   doc.paragraph(comparison(page.run, page.views));
   doc.run_in(
       "Smoothing",

@@ -23,6 +23,11 @@ h3{font-size:17px;margin:36px 0 4px}
 p{margin:10px 0;overflow-wrap:break-word}
 .lead{font-size:20px;line-height:1.5;margin:14px 0 0}
 .quiet,figcaption,caption{color:var(--muted)}
+.status{max-width:800px;background:var(--paper);border:1px solid var(--line);border-left:4px solid var(--pretrained);
+  border-radius:12px;padding:12px 20px;margin:18px 0}
+.status p{margin:4px 0}.status strong{font-size:18px}.status.gone{border-left-color:var(--wrong)}
+.status progress{width:100%;height:10px;margin:8px 0 4px;accent-color:var(--pretrained)}
+.status .controls{margin:8px 0 0}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(230px,1fr));gap:16px;margin:32px 0 8px}
 .card{background:var(--paper);border:1px solid var(--line);border-radius:12px;padding:18px 20px}
 .card b{display:block;font-size:40px;line-height:1.15;letter-spacing:-.02em;font-weight:650;margin:2px 0 4px}
@@ -104,7 +109,7 @@ summary{cursor:pointer;font-size:17px;font-weight:600}
 /// What follows them.
 inline constexpr std::string_view kPrintStyle = R"(--page:#fff}body{font-size:11pt}main{max-width:none;padding:0}
   figure,.table,.card{break-inside:avoid;border-color:#bbb}h2,h3{break-after:avoid}h2{margin-top:28px}details>*{display:block}
-  .explore{display:none}.script .replaced{display:block}.table th button{all:unset}
+  .explore,.status .controls{display:none}.script .replaced{display:block}.table th button{all:unset}
   th[aria-sort] button::after{content:""!important}}
 )";
 

@@ -102,6 +102,7 @@ FitState run_phase(PhaseContext& context, const PhaseId& phase, const std::strin
     }
     clear_phase(state);
     info.first_step = run.state.step;
+    info.rows = run.state.rows;
     context.progress.begin(info);
   };
   hooks.save = [&](const FitRun& run) {
@@ -188,12 +189,12 @@ inline void run_pretraining(PhaseContext& context, std::uint64_t seed) {
                               .validation = split.validation,
                               .more = &data.unlabeled,
                               .normalization = classifier.normalization};
-  TrainingOptions options{.batch = std::min(config.pretrain_batch_size, data.train.count),
+  TrainingOptions options{.steps = context.plan.pretraining_steps(),
+                          .batch = context.plan.pretraining_batch(),
                           .warmup = kPretrainWarmup,
                           .optimizer = detail::optimizer_of(config),
                           .dropout = rng.split("pretext dropout")};
   const auto batch = static_cast<double>(options.batch);
-  options.steps = std::llround(config.pretrain_epochs * (static_cast<double>(images.count()) / batch));
   options.learning_rate = config.pretrain_learning_rate * batch / 128;
   options.evaluate_at = evaluation_steps(options.steps, static_cast<int>(config.evaluations));
   const FitState fitted =

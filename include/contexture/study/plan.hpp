@@ -106,6 +106,17 @@ struct RunPlan {
     return label_subset(data.train.labels, split.train, fraction, Rng(seed).split("labels"), data.class_names);
   }
 
+  /// Images in a step of pre-training.
+  [[nodiscard]] std::int64_t pretraining_batch() const {
+    return std::min<std::int64_t>(config.pretrain_batch_size, data.train.count);
+  }
+
+  /// Steps of pre-training, on all training and unlabelled images.
+  [[nodiscard]] std::int64_t pretraining_steps() const {
+    const auto images = static_cast<double>(data.train.count + data.unlabeled.count);
+    return std::llround(config.pretrain_epochs * (images / static_cast<double>(pretraining_batch())));
+  }
+
   /// Have the arms with this fraction of the labels students? Where at most a third of the images has a label: there
   /// it was measured to pay.
   [[nodiscard]] bool self_trains(double fraction) const {

@@ -33,6 +33,7 @@
 #include "contexture/study/reuse.hpp"
 #include "contexture/study/run_files.hpp"
 #include "contexture/study/summary.hpp"
+#include "contexture/study/watch.hpp"
 #include "contexture/train/progress.hpp"
 
 namespace contexture {
@@ -89,6 +90,7 @@ class ExperimentRun {
       save();
     }
     const std::vector<PhaseId> phases = plan_.phases(state_.scratch_from.empty());
+    if (files_.watcher != nullptr && group_.rank() == 0) watch(phases);
     for (std::size_t i = 0; i < phases.size(); ++i) {
       if (!possible(phases[i])) continue;
       attempt(phases[i], static_cast<int>(i) + 1, static_cast<int>(phases.size()));
@@ -101,6 +103,19 @@ class ExperimentRun {
   }
 
  private:
+  void watch(const std::vector<PhaseId>& phases) {
+    const auto so_far = [this] {
+      RunSummary out = summary_of(plan_, state_, seconds_so_far());
+      std::erase_if(out.experiments,
+                    [](const ExperimentResult& e) { return e.scratch.empty() && e.pretrained.empty(); });
+      return out;
+    };
+    watched_.emplace(progress_, *files_.watcher, so_far,
+                     [this, forecast = RunForecast(plan_, phases)](const PhaseId& phase, const Pace& now) {
+                       return forecast.seconds_behind(phase, now, state_);
+                     });
+  }
+
   bool diverged(const PhaseId& phase) const {
     return std::any_of(state_.diverged.begin(), state_.diverged.end(),
                        [&](const Divergence& known) { return known.phase == phase; });
@@ -121,12 +136,13 @@ class ExperimentRun {
     PhaseContext context{.plan = plan_,
                          .files = files_,
                          .state = state_,
-                         .progress = progress_,
+                         .progress = watched_ ? *watched_ : progress_,
                          .stop = stop_,
                          .save = [this] { save(); },
                          .given = given_ ? &*given_ : nullptr,
                          .number = number,
                          .of = of};
+    if (watched_) watched_->enter(phase);
     try {
       if (phase.pretraining())
         run_pretraining(context, phase.seed);
@@ -158,6 +174,7 @@ class ExperimentRun {
   RunFiles files_;
   FolderLock lock_;
   Progress& progress_;
+  std::optional<WatchedProgress> watched_;
   const StopToken* stop_;
   RunState state_;
   std::optional<WeightsOrigin> given_;  // of the configuration's encoder

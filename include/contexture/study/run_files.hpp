@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where a run keeps its files, and what of a former run in the same folder goes.
+// Where a run keeps its files, who sees it as it goes, and what of a former run in the same folder goes.
 #pragma once
 
 #include <cerrno>
@@ -18,12 +18,15 @@
 
 namespace contexture {
 
-/// Where a run keeps its files.
+class RunWatcher;  // study/watch.hpp
+
+/// Where a run keeps its files, and who sees it as it goes.
 struct RunFiles {
   std::filesystem::path out = {};    ///< an existing folder; empty: nothing is written
   bool resume = false;               ///< continue from the checkpoint in out
   double save_seconds = 30;          ///< at least this long between two checkpoints
   const FolderLock* lock = nullptr;  ///< on out, held by the caller; null: the run takes one itself
+  RunWatcher* watcher = nullptr;     ///< of several processes the first's alone is called; null: nobody
 };
 
 /// Where a run keeps its checkpoint.

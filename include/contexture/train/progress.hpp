@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "contexture/train/history.hpp"
 
@@ -36,6 +37,7 @@ struct PhaseInfo {
   std::int64_t first_step = 0;  ///< above 0 when resumed
   std::int64_t steps = 0;
   std::int64_t images_per_step = 0;
+  std::vector<HistoryRow> rows = {};  ///< what was measured before first_step
 };
 
 /// What a run tells while it goes; every method may be left out. Called from the training thread.
