@@ -55,6 +55,7 @@ foreach(walk_through nn/example_op ssl/example_pretext_task models/example_netwo
   add_test(NAME checks.hacking_snippet_${name}
     COMMAND "${checks}/doc_snippet.sh" docs/HACKING.md "tests/${walk_through}.hpp")
 endforeach()
+add_test(NAME checks.data_snippet COMMAND "${checks}/doc_snippet.sh" docs/data.md tests/data/example_dataset.hpp)
 add_test(NAME checks.tensors_snippet COMMAND "${checks}/doc_snippet.sh" docs/tensors.md tests/programs/tensors.cpp)
 add_executable(tensors programs/tensors.cpp)
 target_link_libraries(tensors PRIVATE contexture_developer)

@@ -30,8 +30,15 @@ struct ImageSet {
   std::vector<std::int32_t> labels;  ///< one class number an image, from 0; empty: unlabelled
 
   [[nodiscard]] Index image_bytes() const { return height * width * channels; }
-  [[nodiscard]] const std::uint8_t* image(Index i) const { return pixels.data() + i * image_bytes(); }
-  [[nodiscard]] std::uint8_t* image(Index i) { return pixels.data() + i * image_bytes(); }
+  [[nodiscard]] const std::uint8_t* image(Index i) const {
+    return pixels.part(first_byte(i), static_cast<std::size_t>(image_bytes()));
+  }
+  [[nodiscard]] std::uint8_t* image(Index i) {
+    return pixels.part(first_byte(i), static_cast<std::size_t>(image_bytes()));
+  }
+
+ private:
+  [[nodiscard]] std::size_t first_byte(Index i) const { return static_cast<std::size_t>(i * image_bytes()); }
 };
 
 /// What a loader returns. Train and test are labelled (but see DataOptions::labels) and of one image size;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The pixels of a set of images: in memory, or in a file that is mapped, so that a set may be larger than memory. Who
-// reads does not see which.
+// The pixels of a set of images: in memory, in a file that is mapped, so that a set may be larger than memory, or made
+// when they are first asked for. Who reads does not see which.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +16,17 @@
 
 namespace contexture {
 
-/// Bytes as a std::vector has them, or a part of a mapped file. Copies of the latter share its memory. What changes
-/// their number brings them into memory first.
+/// Bytes that are made when they are first asked for, and then stay where they are. Several threads may ask.
+class MadePixels {
+ public:
+  virtual ~MadePixels() = default;
+  [[nodiscard]] virtual std::size_t size() const = 0;
+  /// Where bytes [begin, begin + size) are, made if they are not yet. Throws what their making does.
+  virtual std::uint8_t* part(std::size_t begin, std::size_t size) = 0;
+};
+
+/// Bytes as a std::vector has them, a part of a mapped file, or MadePixels. Copies of the latter two share their
+/// memory. What changes their number brings them into a memory of their own first.
 class Pixels {
  public:
   using value_type = std::uint8_t;
@@ -34,17 +43,28 @@ class Pixels {
     mapped_size_ = size;
   }
 
+  explicit Pixels(std::shared_ptr<MadePixels> made) : made_(std::move(made)) {}
+
   [[nodiscard]] bool is_mapped() const { return file_ != nullptr; }
-  [[nodiscard]] std::size_t size() const { return is_mapped() ? mapped_size_ : owned_.size(); }
+  [[nodiscard]] std::size_t size() const { return made_ ? made_->size() : is_mapped() ? mapped_size_ : owned_.size(); }
   [[nodiscard]] bool empty() const { return size() == 0; }
-  [[nodiscard]] const std::uint8_t* data() const { return is_mapped() ? mapped_ : owned_.data(); }
-  [[nodiscard]] std::uint8_t* data() { return is_mapped() ? mapped_ : owned_.data(); }
+  [[nodiscard]] const std::uint8_t* data() const { return part(0, size()); }
+  [[nodiscard]] std::uint8_t* data() { return part(0, size()); }
+  /// Where bytes [begin, begin + size) are.
+  [[nodiscard]] const std::uint8_t* part(std::size_t begin, std::size_t size) const {
+    if (made_) return made_->part(begin, size);
+    return (is_mapped() ? mapped_ : owned_.data()) + begin;
+  }
+  [[nodiscard]] std::uint8_t* part(std::size_t begin, std::size_t size) {
+    if (made_) return made_->part(begin, size);
+    return (is_mapped() ? mapped_ : owned_.data()) + begin;
+  }
   [[nodiscard]] const std::uint8_t* begin() const { return data(); }
   [[nodiscard]] const std::uint8_t* end() const { return data() + size(); }
   [[nodiscard]] std::uint8_t* begin() { return data(); }
   [[nodiscard]] std::uint8_t* end() { return data() + size(); }
-  [[nodiscard]] const std::uint8_t& operator[](std::size_t i) const { return data()[i]; }
-  [[nodiscard]] std::uint8_t& operator[](std::size_t i) { return data()[i]; }
+  [[nodiscard]] const std::uint8_t& operator[](std::size_t i) const { return *part(i, 1); }
+  [[nodiscard]] std::uint8_t& operator[](std::size_t i) { return *part(i, 1); }
 
   void resize(std::size_t size) { in_memory().resize(size); }
   void reserve(std::size_t size) { in_memory().reserve(size); }
@@ -75,14 +95,16 @@ class Pixels {
 
  private:
   std::vector<std::uint8_t>& in_memory() {
-    if (is_mapped()) {
-      owned_.assign(mapped_, mapped_ + mapped_size_);
+    if (is_mapped() || made_) {
+      owned_.assign(begin(), end());
       file_.reset();
+      made_.reset();
     }
     return owned_;
   }
 
   std::vector<std::uint8_t> owned_;
+  std::shared_ptr<MadePixels> made_;        // none: one of the others has them
   std::shared_ptr<const MappedFile> file_;  // none: owned_ has them
   std::uint8_t* mapped_ = nullptr;
   std::size_t mapped_size_ = 0;
