@@ -9,5 +9,5 @@
 #include "contexture/data/rand_augment-inl.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
-#include "contexture/train/classifier.hpp"
-#include "contexture/train/pretraining.hpp"
+#include "contexture/train/classifier-inl.hpp"
+#include "contexture/train/pretraining-inl.hpp"

@@ -156,4 +156,8 @@ struct ContextPredictionSpec {
   }
 };
 
+#if defined(CONTEXTURE_COMPILED)
+CONTEXTURE_EXTERN template class ContextPrediction<float>;
+#endif
+
 }  // namespace contexture

@@ -140,23 +140,8 @@ CONTEXTURE_EXTERN template FitState train<PretextBatch>(FitTask<PretextBatch>&, 
 /// Trains an encoder and the task's head, for options.steps steps or until a stop is requested; the head is of no use
 /// afterwards. Returns what was measured: fewer steps than asked for where it was stopped. The same arguments give the
 /// same bits. Throws std::invalid_argument for options that make no sense, Diverged when the loss is not finite.
-inline FitState pretrain(Backbone<float>& encoder, PretextTask<float>& task, const PretrainImages& images,
-                         const TrainingOptions& options, const Rng& rng, const FitHooks& hooks = {}) {
-  detail::check_image_set("pretrain", images.set);
-  detail::check_training("pretrain", options, images.of_set());
-  if (images.more != nullptr && images.more->count > 0)
-    detail::check_processes(std::min(options.batch, images.more->count));
-  require(options.evaluate_at.empty() || !images.validation.empty(),
-          "pretrain: to be evaluated, but PretrainImages::validation has no images");
-  detail::PretrainTask training(encoder, task, images, options.batch, rng);
-  FitState state = detail::train(training, options, images.count(), rng, hooks);
-  if (!images.recalibrate || state.step < options.steps) return state;
-  const std::vector<Index> whole = images.indices.empty() ? numbered(images.set.count) : images.indices;
-  recalibrate_batch_norm(
-      encoder, images.set, whole,
-      images.normalization.mean.empty() ? channel_statistics(images.set, whole) : images.normalization);
-  return state;
-}
+CONTEXTURE_FUNCTION FitState pretrain(Backbone<float>& encoder, PretextTask<float>& task, const PretrainImages& images,
+                                      const TrainingOptions& options, const Rng& rng, const FitHooks& hooks = {});
 
 /// Accuracy in pretrain()'s validation on so many images that can be had without looking at them: that of its batches,
 /// of the smaller size where there are two.
@@ -166,3 +151,7 @@ inline FitState pretrain(Backbone<float>& encoder, PretextTask<float>& task, con
 }
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/train/pretraining-inl.hpp"
+#endif
