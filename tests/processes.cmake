@@ -149,4 +149,9 @@ if(CONTEXTURE_WITH_MPI)
     set_tests_properties(mpi.together_${processes} PROPERTIES TIMEOUT 300 PROCESSORS 2 ENVIRONMENT
       "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe")
   endforeach()
+  if(CONTEXTURE_BUILD_EXAMPLES)  # on two hosts, which the script makes
+    add_test(NAME mpi.hosts COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/mpi/hosts.sh" $<TARGET_FILE:test_mpi>
+      "$<TARGET_FILE_DIR:contexture_program>/pretrain")
+    set_tests_properties(mpi.hosts PROPERTIES TIMEOUT 400 PROCESSORS 2 SKIP_RETURN_CODE 77)
+  endif()
 endif()
