@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: MIT
-// How much of the communication of a training step is hidden behind its computation. Started by mpirun; the training is
-// that of the programs: the loop fit(), context prediction or a classifier, the default encoder.
-// Each round has, in turns, some steps of every process alone, some that reduce gradients while backward computes, and
-// some that send all of them when it is over. Times are wall clock, medians over rounds of the mean step of a round.
-//   mpirun -n 2 bench_mpi [--task context|classifier] [--images N] [--steps N] [--rounds N] [--gradients bfloat16]
-//   --images     of each process (128)
-//   --total N    of all processes together, instead
-//   --shared     only the shared training, as it is: its last line is images/s
-//   --model      then what the measured computation would take on more machines, by the formula of docs/distributed.md
+// How much of the communication of a training step is hidden behind its computation, with the default encoder and
+// context prediction. Each round has, in turns, steps of every process alone, steps that add gradients up while
+// backward computes, and steps that begin to when it is over. Times are wall clock: medians over rounds of the mean
+// step of a round.
+//   mpirun -n 2 bench_mpi [--images N] [--steps N] [--rounds N] [--gradients float32|bfloat16]
+//   --images   of each process (128)
+//   --paced    processes sleep where they would compute, for as long as that took of the processor's time: for machines
+//              with other work, and for more processes than processors
+//   --mbit N --microseconds N   what the network between them is, to be told what the model says of it
+//   --model    then a table of more processes, by the formula of docs/distributed.md
+//   --shared   instead the whole training as programs have it, in images/s; with --task context|classifier, --total N
+//              (images of a batch), --optimizer muon|sgd
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -58,9 +63,9 @@ class WatchedGroup final : public ProcessGroup {
   WatchedGroup(ProcessGroup& group, bool late) : group_(group), late_(late) {}
   [[nodiscard]] int rank() const override { return group_.rank(); }
   [[nodiscard]] int size() const override { return group_.size(); }
-  void sum(std::span<double> values) override {
-    ++waits;
-    group_.sum(values);
+  void sum(std::span<double> values) override { group_.sum(values); }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<double> values) override {
+    return group_.begin_sum(values);
   }
   [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override { return begin(values); }
   [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) override { return begin(values); }
@@ -69,7 +74,6 @@ class WatchedGroup final : public ProcessGroup {
   }
 
   double step_began = 0;
-  int waits = 0;                      // of this step: sums that are waited for at once
   std::vector<Departure> departures;  // of this step
 
  private:
@@ -109,32 +113,17 @@ class WatchedGroup final : public ProcessGroup {
 };
 
 struct Plan {
-  std::string task = "context";
-  Index images = 128, total = 0;  // of each process; of all
-  std::int64_t steps = 12, rounds = 5;
+  std::string task = "context", optimizer = "muon";
+  Index images = 128, total = 256;  // of each process; of all, where they share a training
+  std::int64_t steps = 12, rounds = 5, mbit = 0, microseconds = 0;
   Precision gradients = Precision::float32;
-  bool shared_only = false, model = false;
+  bool shared = false, paced = false, model = false;
 };
 
-// Seconds between the ends of steps, the first ones left out; and what the last step sent.
-struct Steps final : Progress {
-  explicit Steps(WatchedGroup* group) : group_(group) {}
-  void step(std::int64_t, double, double, double) override {
-    ends.push_back(now());
-    if (group_ == nullptr) return;
-    departures = group_->departures;
-    waits = group_->waits;
-    group_->departures.clear();
-    group_->waits = 0;
-    group_->step_began = ends.back();
-  }
-  [[nodiscard]] double mean() const { return (ends.back() - ends[1]) / static_cast<double>(ends.size() - 2); }
-  std::vector<double> ends;
-  std::vector<Departure> departures;
-  int waits = 0;
-
- private:
-  WatchedGroup* group_;
+// When each step ended.
+struct Ends final : Progress {
+  void step(std::int64_t, double, double, double) override { at.push_back(now()); }
+  std::vector<double> at;
 };
 
 constexpr Index kSet = 4096;  // images
@@ -144,33 +133,122 @@ const Dataset& data() {
   return set;
 }
 
-// A training of some steps, in this thread's group.
-void train(const Plan& plan, Index batch, Progress& progress) {
-  const TrainingOptions options{.steps = plan.steps + 2,
-                                .batch = batch,
-                                .learning_rate = 0.01,
-                                .optimizer = optimizer_factory<Muon>(MuonOptions{}),
-                                .processes = {.gradients = plan.gradients}};
-  BackboneDescription description = default_description("resnet");
-  description.width = 16;
-  description.blocks_per_stage = 2;
-  const FitHooks hooks{.progress = &progress};
+BackboneDescription description() {
+  BackboneDescription its = default_description("resnet");
+  its.width = 16;
+  its.blocks_per_stage = 2;
+  return its;
+}
+
+TrainingOptions training_options(const Plan& plan, Index batch) {
+  TrainingOptions options{.steps = plan.steps + 2, .batch = batch, .learning_rate = 0.01};
+  if (plan.optimizer == "muon") options.optimizer = optimizer_factory<Muon>(MuonOptions{});
+  options.processes.gradients = plan.gradients;
+  return options;
+}
+
+// Images a second of the training as programs have it, in this thread's group.
+double shared_speed(const Plan& plan, Index batch) {
+  Ends ends;
+  const FitHooks hooks{.progress = &ends};
+  const TrainingOptions options = training_options(plan, batch);
   const Normalization normalization = channel_statistics(data().train, numbered(256));
   if (plan.task == "classifier") {
-    ImageClassifier model({32, 32, description, data().class_names, normalization}, Rng(1));
+    ImageClassifier model({32, 32, description(), data().class_names, normalization}, Rng(1));
     const LabelledImages images{.set = data().train,
                                 .indices = numbered(kSet),
                                 .augmentation = {.crop_padding = 4, .flip = true},
                                 .evaluate = [] { return Evaluation{}; }};
     (void)train_classifier(model, images, options, Rng(5), hooks);
-    return;
+  } else {
+    const std::unique_ptr<Backbone<float>> encoder = make_backbone<float>(description(), Rng(1));
+    const std::unique_ptr<PretextTask<float>> task =
+        make_pretext_task<float>(plan.task, pretext_images(data().train, normalization, false), {}, *encoder, Rng(2));
+    const PretrainImages images{.set = data().train, .normalization = normalization, .recalibrate = false};
+    (void)pretrain(*encoder, *task, images, options, Rng(5), hooks);
   }
-  const std::unique_ptr<Backbone<float>> encoder = make_backbone<float>(description, Rng(1));
-  const std::unique_ptr<PretextTask<float>> task =
-      make_pretext_task<float>(plan.task, pretext_images(data().train, normalization, false), {}, *encoder, Rng(2));
-  const PretrainImages images{.set = data().train, .normalization = normalization, .recalibrate = false};
-  (void)pretrain(*encoder, *task, images, options, Rng(5), hooks);
+  return static_cast<double>(batch * (std::ssize(ends.at) - 2)) / (ends.at.back() - ends.at[1]);
 }
+
+// Where the time of a step goes, in seconds from its beginning: when forward was over, and each leaf complete.
+struct Pace {
+  double forward = 0, backward = 0, end = 0;
+  std::vector<std::pair<const void*, double>> leaves;
+};
+
+double processor_time() {
+  timespec t{};
+  (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+// Context prediction on one batch, with the optimiser of the programs: fit()'s step, taken apart.
+class Training {
+ public:
+  explicit Training(Index images)
+      : encoder_(make_backbone<float>(description(), Rng(1))),
+        task_(make_pretext_task<float>("context", pretext_images(data().train, normalization_, false), {}, *encoder_,
+                                       Rng(2))),
+        model_(*encoder_, *task_),
+        optimizer_(model_.parameters()),
+        batch_(task_->make_batch(data().train, numbered(images), Rng(3))) {
+    model_.set_training(true);
+  }
+
+  [[nodiscard]] Module<float>& module() { return model_; }
+
+  // A step; tells the pace of it, by that clock.
+  template <class C>
+  Pace step(detail::DataParallel& processes, C clock) {
+    const double began = clock();
+    Pace pace;
+    optimizer_.zero_grad();
+    PretextBatch batch = batch_;
+    const PretextLoss<float> result = task_->loss(*encoder_, batch);
+    detail::LossSums sums{static_cast<double>(result.loss.item()), result.mean_weight(), result.correct, result.count};
+    pace.forward = clock() - began;
+    const float share = processes.begin_step(sums, {});
+    const LeafObserver observer = processes.observer();
+    result.loss.backward(full<float>(result.loss.shape(), share), [&](const void* leaf) {
+      pace.leaves.emplace_back(leaf, clock() - began);
+      if (observer) observer(leaf);
+    });
+    pace.backward = clock() - began;
+    processes.finish_step(sums);
+    optimizer_.step(1e-4);
+    pace.end = clock() - began;
+    return pace;
+  }
+
+  // The same with sleep in place of what is computed: at this pace, however many others compute on this machine.
+  static void paced_step(detail::DataParallel& processes, const Pace& pace) {
+    const double began = now();
+    const auto until = [](double time) { std::this_thread::sleep_for(std::chrono::duration<double>(time - now())); };
+    until(began + pace.forward);
+    detail::LossSums sums{1, 1, 1, 1};
+    (void)processes.begin_step(sums, {});
+    const LeafObserver observer = processes.observer();
+    // What communication takes of the processor's time is not computed in: all that comes after is that much later.
+    double late = now() - began - pace.forward;
+    for (const auto& [leaf, time] : pace.leaves) {
+      until(began + time + late);
+      const double called = now();
+      if (observer) observer(leaf);
+      late += now() - called;
+    }
+    until(began + pace.backward + late);
+    processes.finish_step(sums);
+    until(now() + pace.end - pace.backward);
+  }
+
+ private:
+  Normalization normalization_ = channel_statistics(data().train, numbered(256));
+  std::unique_ptr<Backbone<float>> encoder_;
+  std::unique_ptr<PretextTask<float>> task_;
+  detail::PretrainModel model_;
+  Muon<float> optimizer_;
+  PretextBatch batch_;
+};
 
 // The mean of all processes.
 double mean_of(ProcessGroup& group, double value) {
@@ -182,121 +260,177 @@ double mean_of(ProcessGroup& group, double value) {
 struct Measured {
   double alone = 0, during = 0, after = 0;  // seconds of a step
   std::vector<Departure> departures;
-  int waits = 0;
 };
 
-Measured measure(ProcessGroup& group, const Plan& plan) {
-  const Index own = plan.total > 0 ? plan.total / group.size() : plan.images, batch = own * group.size();
-  std::vector<double> alone, during, after;
-  Measured measured;
-  const auto shared = [&](bool late, std::vector<double>& times) {
-    WatchedGroup watched(group, late);
-    const ProcessGroupGuard guard(watched);
-    Steps steps(&watched);
-    train(plan, batch, steps);
-    times.push_back(mean_of(group, steps.mean()));
-    if (late) return;
-    measured.departures = steps.departures;
-    measured.waits = steps.waits;
-  };
-  for (std::int64_t round = 0; round <= plan.rounds; ++round) {
-    if (!plan.shared_only) {
-      (void)mean_of(group, 0);
-      Steps steps(nullptr);
-      {
-        const ProcessGroupGuard only;
-        train(plan, own, steps);
-      }
-      alone.push_back(mean_of(group, steps.mean()));
-    }
-    shared(false, during);
-    if (!plan.shared_only) shared(true, after);
-    if (round > 0) continue;  // the first round warms up
-    for (std::vector<double>* times : {&alone, &during, &after}) times->clear();
+// Of some steps.
+double seconds_of_step(ProcessGroup& group, const Plan& plan, const std::function<void()>& step) {
+  std::vector<double> times;
+  for (std::int64_t i = 0; i < plan.steps + 2; ++i) {
+    if (i < 2) (void)mean_of(group, 0);
+    const double began = now();
+    step();
+    if (i >= 2) times.push_back(now() - began);
   }
-  measured.during = median(during);
-  if (plan.shared_only) return measured;
-  measured.alone = median(alone);
-  measured.after = median(after);
+  double sum = 0;
+  for (const double time : times) sum += time;
+  return mean_of(group, sum / static_cast<double>(times.size()));
+}
+
+// That of the first process's quickest step, in all of them; each has its own leaves.
+Pace first_pace(ProcessGroup& group, Training& training, detail::DataParallel& alone) {
+  Pace best;
+  for (int i = 0; i < 8; ++i) {
+    Pace pace = training.step(alone, processor_time);
+    if (i == 1 || (i > 1 && pace.end < best.end)) best = std::move(pace);
+  }
+  std::vector<double> times{best.forward, best.backward, best.end};
+  for (const auto& [leaf, time] : best.leaves) times.push_back(time);
+  take_from_first(group, std::span(times));
+  best.forward = times[0];
+  best.backward = times[1];
+  best.end = times[2];
+  for (std::size_t i = 0; i < best.leaves.size(); ++i) best.leaves[i].second = times[i + 3];
+  return best;
+}
+
+Measured measure(ProcessGroup& group, const Plan& plan) {
+  Training training(plan.images);
+  const ProcessOptions options{.gradients = plan.gradients};
+  const Index batch = plan.images * group.size();
+  const auto processes_of = [&](ProcessGroup& its) {
+    const ProcessGroupGuard guard(its);
+    return std::make_unique<detail::DataParallel>(training.module(), batch, options);
+  };
+  WatchedGroup early(group, false), late(group, true);
+  const auto alone = [&] {
+    const ProcessGroupGuard guard;
+    return std::make_unique<detail::DataParallel>(training.module(), plan.images, options);
+  }();
+  const auto during = processes_of(early), after = processes_of(late);
+  const Pace pace = first_pace(group, training, *alone);
+  std::vector<double> times[3];
+  Measured measured;
+  for (std::int64_t round = 0; round <= plan.rounds; ++round) {
+    for (int k = 0; k < 3; ++k) {
+      detail::DataParallel& processes = k == 0 ? *alone : k == 1 ? *during : *after;
+      const double seconds = seconds_of_step(group, plan, [&] {
+        early.departures.clear();
+        early.step_began = now();
+        if (plan.paced)
+          Training::paced_step(processes, pace);
+        else
+          (void)training.step(processes, now);
+        if (k == 1) measured.departures = early.departures;
+      });
+      if (round > 0) times[k].push_back(seconds);  // the first round warms up
+    }
+  }
+  measured.alone = median(times[0]);
+  measured.during = median(times[1]);
+  measured.after = median(times[2]);
   return measured;
 }
 
-// Seconds of a step of n processes by the model of docs/distributed.md: each bucket sets out when it did, the link
-// carries one after the other; a sum takes 2 log2(n) messages one after the other, and 2 (n - 1) / n of its bytes.
-double modelled(const Measured& m, double n, double bytes_per_second, double latency) {
-  const double rounds = 2 * std::ceil(std::log2(n)) * latency;
-  double free = 0;
-  for (const Departure& d : m.departures) free = std::max(free, d.at) + 2 * (n - 1) / n * d.bytes / bytes_per_second;
-  // What is left of the step when the last bucket is there: the optimiser.
-  const double tail = m.alone - (m.departures.empty() ? m.alone : m.departures.back().at);
-  return std::max(m.alone, free + rounds + tail) + m.waits * rounds;
+struct Network {
+  double bytes_per_second = 0, latency = 0;  // of a message of a few bytes, one way
+};
+
+// Seconds of a step of n processes: each bucket sets out when it did here, the network carries one after the other, and
+// each sum of n is 2 log2(n) messages one after the other, of 2 (n - 1) / n of its bytes together.
+double modelled(const Measured& m, int n, const Network& network) {
+  if (m.departures.empty()) return m.alone;
+  const double share = 2.0 * (n - 1) / n, rounds = 2 * std::ceil(std::log2(n)) * network.latency;
+  double there = 0;
+  for (const Departure& d : m.departures) there = std::max(there, d.at) + share * d.bytes / network.bytes_per_second;
+  // The last bucket sets out where backward ends: what waits for it is what the step lasts longer than alone.
+  return m.alone + there + rounds - m.departures.back().at;
 }
 
 void print_model(const Measured& m, const Plan& plan, int size) {
-  if (size < 2) return;
   double bytes = 0;
   for (const Departure& d : m.departures) bytes += d.bytes;
-  std::printf("model: %d sums waited for, %.2f MB in %zu buckets that set out at", m.waits, bytes / 1e6,
-              m.departures.size());
-  for (const Departure& d : m.departures) std::printf(" %.1f", 1e3 * d.at);
-  std::printf(" ms\nmodel, %d processes at 1 Gbit/s, 1 ms: %.1f ms a step\n", size,
-              1e3 * modelled(m, size, 125e6, 1e-3));
-  struct Network {
-    const char* name;
-    double bytes_per_second, latency;
-  };
-  const std::vector<Network> networks{
-      {"1 Gbit/s, 50 us", 125e6, 50e-6}, {"10 Gbit/s, 20 us", 1.25e9, 20e-6}, {"100 Gbit/s, 5 us", 12.5e9, 5e-6}};
-  std::printf("| processes | images a step |");
-  for (const Network& network : networks) std::printf(" %s |", network.name);
-  std::printf("\n|---:|---:|---:|---:|---:|\n");
+  std::printf("%.2f MB in %zu buckets:", bytes / 1e6, m.departures.size());
+  for (const Departure& d : m.departures) std::printf(" %.2f MB at %.1f ms,", d.bytes / 1e6, 1e3 * d.at);
+  std::printf(" of a step of %.1f ms\n", 1e3 * m.alone);
+  if (plan.mbit > 0) {
+    const Network here{125e3 * static_cast<double>(plan.mbit), 1e-6 * static_cast<double>(plan.microseconds)};
+    std::printf("the model: %.1f ms\n", 1e3 * modelled(m, size, here));
+  }
+  if (!plan.model) return;
+  std::printf("| processes | images a step | 1 Gbit/s, 50 us | 10 Gbit/s, 20 us | 100 Gbit/s, 5 us |\n");
+  std::printf("|---:|---:|---:|---:|---:|\n");
   for (int n = 2; n <= 1024; n *= 2) {
     std::printf("| %d | %lld |", n, static_cast<long long>(n) * static_cast<long long>(plan.images));
-    for (const Network& network : networks)
-      std::printf(" %.0f %% |", 100 * m.alone / modelled(m, n, network.bytes_per_second, network.latency));
+    for (const Network& network : {Network{125e6, 50e-6}, Network{1.25e9, 20e-6}, Network{12.5e9, 5e-6}})
+      std::printf(" %.1f %% |", 100 * m.alone / modelled(m, n, network));
     std::printf("\n");
   }
 }
 
 void report(const Measured& m, const Plan& plan, int size) {
-  const Index own = plan.total > 0 ? plan.total / size : plan.images;
-  if (!plan.shared_only) {
-    std::printf("%d processes, %lld images each: a step alone %.1f ms, sums during backward %.1f ms, after it %.1f ms\n",
-                size, static_cast<long long>(own), 1e3 * m.alone, 1e3 * m.during, 1e3 * m.after);
-    if (m.after > m.alone)
-      std::printf("communication %.1f ms, of which hidden %.0f %%; efficiency %.0f %%\n", 1e3 * (m.after - m.alone),
-                  100 * (m.after - m.during) / (m.after - m.alone), 100 * m.alone / m.during);
-    if (plan.model) print_model(m, plan, size);
-  }
-  std::printf("%.1f images/s\n", static_cast<double>(own * size) / m.during);
+  std::printf("%d processes, %lld images each: a step alone %.1f ms, sums during backward %.1f ms, after it %.1f ms\n",
+              size, static_cast<long long>(plan.images), 1e3 * m.alone, 1e3 * m.during, 1e3 * m.after);
+  if (m.after > m.alone)
+    std::printf("communication %.1f ms, of which hidden %.0f %%; efficiency %.1f %%\n", 1e3 * (m.after - m.alone),
+                100 * (m.after - m.during) / (m.after - m.alone), 100 * m.alone / m.during);
+  if (size > 1) print_model(m, plan, size);
 }
 
 Plan read_plan(int argc, char** argv) {
   Plan plan;
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    if (name == "--shared" || name == "--model") {
-      (name == "--model" ? plan.model : plan.shared_only) = true;
+    const auto switched = [&](std::string_view its, bool& on) {
+      if (name == its) on = true;
+      return name == its;
+    };
+    if (switched("--shared", plan.shared) || switched("--paced", plan.paced) || switched("--model", plan.model))
       continue;
-    }
     require(i + 1 < argc, name, ": expected a value");
     const std::string_view value = argv[++i];
-    const auto number = [&] {
-      std::int64_t n = 0;
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-      require(error == std::errc() && end == value.data() + value.size() && n >= 1, name, ": '", value,
+    const auto number = [&](auto& into) {
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), into);
+      require(error == std::errc() && end == value.data() + value.size() && into >= 1, name, ": '", value,
               "', expected a number of 1 or more");
-      return n;
     };
-    if (name == "--task") plan.task = value;
-    else if (name == "--images") plan.images = number();
-    else if (name == "--total") plan.total = number();
-    else if (name == "--steps") plan.steps = number();
-    else if (name == "--rounds") plan.rounds = number();
-    else if (name == "--gradients") plan.gradients = precision_named(std::string(value));
-    else require(false, "'", name, "' is not an option");
+    const auto word = [&](std::string& into, std::string_view first, std::string_view second) {
+      require(value == first || value == second, name, ": '", value, "', expected ", first, " or ", second);
+      into = value;
+    };
+    if (name == "--task")
+      word(plan.task, "context", "classifier");
+    else if (name == "--optimizer")
+      word(plan.optimizer, "muon", "sgd");
+    else if (name == "--images")
+      number(plan.images);
+    else if (name == "--total")
+      number(plan.total);
+    else if (name == "--steps")
+      number(plan.steps);
+    else if (name == "--rounds")
+      number(plan.rounds);
+    else if (name == "--mbit")
+      number(plan.mbit);
+    else if (name == "--microseconds")
+      number(plan.microseconds);
+    else if (name == "--gradients")
+      plan.gradients = precision_named(std::string(value));
+    else
+      require(false, "'", name, "' is not an option");
   }
   return plan;
+}
+
+void run(MpiGroup& group, const Plan& plan) {
+  if (!plan.shared) {
+    const Measured measured = measure(group, plan);
+    if (group.rank() == 0) report(measured, plan, group.size());
+    return;
+  }
+  const ProcessGroupGuard guard(group);
+  std::vector<double> speeds;
+  for (std::int64_t round = 0; round <= plan.rounds; ++round) speeds.push_back(shared_speed(plan, plan.total));
+  if (group.rank() == 0) std::printf("%.1f images/s\n", median({speeds.begin() + 1, speeds.end()}));
 }
 
 }  // namespace
@@ -304,9 +438,7 @@ Plan read_plan(int argc, char** argv) {
 int main(int argc, char** argv) {
   MpiGroup group(argc, argv, 300);
   try {
-    const Plan plan = read_plan(argc, argv);
-    const Measured measured = measure(group, plan);
-    if (group.rank() == 0) report(measured, plan, group.size());
+    run(group, read_plan(argc, argv));
   } catch (const std::exception& error) {
     if (group.rank() == 0) std::fprintf(stderr, "bench_mpi: %s\n", error.what());
     group.abort(2, group.rank() == 0);

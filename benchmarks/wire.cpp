@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A wire between two network namespaces, as slow and as long as it is told to be; where the kernel has no netem, nothing
-// else delays. Makes a TUN device `wire` in each, says "ready", and carries packets until it is killed.
+// A wire between two network namespaces, as slow and as long as it is told to be; where the kernel has no netem,
+// nothing else delays. Makes a TUN device `wire` in each, says "ready", and carries packets until it is killed.
 //   wire NAMESPACE NAMESPACE MBIT_PER_SECOND MILLISECONDS     the delay is that of one way
-// A packet waits for those before it, then takes its bytes / rate, then the delay. A megabyte may wait, as in the port of
-// a switch; what comes beyond it is dropped. Linux only, for root.
+// A packet waits for those before it, then takes its bytes / rate, then the delay. A megabyte may wait, as in the port
+// of a switch; what comes beyond it is dropped. Linux only, for root.
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>

@@ -8,12 +8,14 @@ results=$root/benchmarks/results
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/bench.sh [--peers | --peers=latest [--tree DIR] | --latency | WORD] [options of the programs]
+Usage: scripts/bench.sh [--peers | --peers=latest [--tree DIR] | --latency | --mpi | WORD] [options of the programs]
 Builds the micro-benchmarks and runs them. A run without options is a whole one: what it measured
 replaces benchmarks/results/<program>.json and the figure docs/roofline.svg.
   WORD             only programs whose name contains it: batches, compile, conv, decode, step
   --latency        one image at a time, beside ONNX Runtime and OpenCV, which are installed first
                    (npm: onnxruntime-node 1.20.1; Debian: python3-opencv)
+  --mpi            several processes, and two hosts at 1 Gbit/s (docs/distributed.md); beside PyTorch's, where the command
+                   in $PYTHON (default: /usr/bin/python3) runs a Python that has it
   --peers          beside oneDNN and LibTorch, which are installed first (Debian: libdnnl-dev, libtorch-dev)
   --peers=latest   the same beside those of Debian 13 (oneDNN 3.7, LibTorch 2.6), in a folder with Debian 13:
                    needs root, debootstrap, 6 GB of disk and Debian's mirror; of the last commit
@@ -79,6 +81,15 @@ case ${1:-} in
     shift
     "$root/scripts/setup.sh" python3-opencv || echo 'latency: goes on without what could not be installed'
     onnxruntime_node
+    ;;
+  --mpi)
+    shift
+    "$root/scripts/setup.sh" --with-mpi
+    # shellcheck source=scripts/build.sh disable=SC1091
+    source "$root/scripts/build.sh"
+    build bench-mpi --target bench_mpi wire >&2
+    programs=$root/build/bench-mpi/benchmarks
+    exec "$root/benchmarks/mpi.sh" "$programs/bench_mpi" "$programs/wire" "$root/scripts/to_pytorch.py" "$@"
     ;;
   -* | '') ;;
   *)

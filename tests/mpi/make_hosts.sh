@@ -26,6 +26,7 @@ join_hosts() {
   if (($# > 0)); then
     "$1" "$host_a" "$host_b" "$2" "$3" >"$work/ready" &
     wire_pid=$!
+    disown
     until [[ -s $work/ready ]]; do
       kill -0 "$wire_pid" || return
       sleep 0.05

@@ -85,8 +85,15 @@ class ThreadGroup final : public ProcessGroup {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   void sum(std::span<double> values) override { add_up(gather(std::as_bytes(values)), values); }
-  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override { return begin(values); }
-  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) override { return begin(values); }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<double> values) override {
+    return begin(2, ++calls_, values);
+  }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override {
+    return begin(1, ++sums_, values);
+  }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) override {
+    return begin(1, ++sums_, values);
+  }
   [[nodiscard]] std::vector<Bytes> gather(std::span<const std::byte> bytes) override {
     place_.bring(0, ++gathers_, rank_, Bytes(bytes.begin(), bytes.end()));
     return place_.take(0, gathers_);
@@ -107,30 +114,31 @@ class ThreadGroup final : public ProcessGroup {
     }
   }
   template <class T>
-  std::unique_ptr<Pending> begin(std::span<T> values) {
+  std::unique_ptr<Pending> begin(int kind, int number, std::span<T> values) {
     const auto bytes = std::as_bytes(values);
-    place_.bring(1, ++sums_, rank_, Bytes(bytes.begin(), bytes.end()));
-    return std::make_unique<Sum<T>>(place_, sums_, values);
+    place_.bring(kind, number, rank_, Bytes(bytes.begin(), bytes.end()));
+    return std::make_unique<Sum<T>>(place_, kind, number, values);
   }
   template <class T>
   struct Sum final : Pending {
-    Sum(MeetingPlace& place, int number, std::span<T> values) : place_(place), number_(number), values_(values) {}
+    Sum(MeetingPlace& place, int kind, int number, std::span<T> values)
+        : place_(place), kind_(kind), number_(number), values_(values) {}
     bool test() override {
-      if (!done_ && place_.all_came(1, number_)) wait();
+      if (!done_ && place_.all_came(kind_, number_)) wait();
       return done_;
     }
     void wait() override {
-      if (!done_) add_up(place_.take(1, number_), values_);
+      if (!done_) add_up(place_.take(kind_, number_), values_);
       done_ = true;
     }
     MeetingPlace& place_;
-    int number_;
+    int kind_, number_;
     std::span<T> values_;
     bool done_ = false;
   };
 
   MeetingPlace& place_;
-  int rank_, size_, gathers_ = 0, sums_ = 0;
+  int rank_, size_, gathers_ = 0, calls_ = 0, sums_ = 0;
 };
 
 // Runs f(group) in so many threads, each of which is a process of the group; throws what the first of them threw that

@@ -90,9 +90,9 @@ TEST_CASE("gradients can travel as bfloat16") {
   CHECK(together[0].losses.at(4) != reference[0].losses.at(4));
 }
 
-TEST_CASE("a stop that one process wishes stops all after the same step") {
+TEST_CASE("a stop that one process wishes stops all after the same step, the next one") {
   const Plan plan{.task = "rotation", .stop_at = 5, .stopper = 1};
-  for (const Trained& one : train_together(2, plan)) CHECK(one.state.step == 5);
+  for (const Trained& one : train_together(2, plan)) CHECK(one.state.step == 6);
 }
 
 TEST_CASE("processes diverge together") {
@@ -148,7 +148,7 @@ TEST_CASE("gradients travel while backward goes on, and those that nobody has st
           reducer.ready(leaf);
           early = threads.sums() - before;
         });
-        reducer.finish();
+        reducer.finish(1);
         const std::lock_guard lock(mutex);
         // 1 + 2 + 3 times the gradient of the sum of outputs.
         if (std::abs(second.parameters()[1].variable.grad().data()[0] - 12.0F) > 1e-4F) wrong += "bias of the second; ";

@@ -40,9 +40,11 @@ class ProcessGroup {
   [[nodiscard]] virtual int size() const = 0;
   /// Puts the sum over all processes in the place of each value: the same bits in all of them. Collective.
   virtual void sum(std::span<double> values) = 0;
-  /// Begins the same of floats, which stay untouched until it is done. Collective; several may be under way.
+  /// Begins the same sum; values stay untouched until it is done. Collective; several may be under way.
+  [[nodiscard]] virtual std::unique_ptr<Pending> begin_sum(std::span<double> values) = 0;
+  /// Begins the same of floats.
   [[nodiscard]] virtual std::unique_ptr<Pending> begin_sum(std::span<float> values) = 0;
-  /// The same: each sum of two is rounded to bfloat16 again.
+  /// The same of bfloat16: each sum of two is rounded again.
   [[nodiscard]] virtual std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) = 0;
   /// What each process gave, in their order; lengths may differ. Collective.
   [[nodiscard]] virtual std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) = 0;
@@ -55,6 +57,7 @@ class OnlyProcess final : public ProcessGroup {
   [[nodiscard]] int rank() const override { return 0; }
   [[nodiscard]] int size() const override { return 1; }
   void sum(std::span<double>) override {}
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<double>) override { return std::make_unique<Done>(); }
   [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float>) override { return std::make_unique<Done>(); }
   [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16>) override { return std::make_unique<Done>(); }
   [[nodiscard]] std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) override {

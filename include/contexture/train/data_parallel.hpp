@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
@@ -51,7 +53,21 @@ class DataParallel {
   DataParallel(Module<float>& module, std::int64_t images_per_step, const ProcessOptions& options)
       : module_(module),
         reducer_(make_reducer(group_, module.parameters(), options.gradients)),
+        expected_weight_(static_cast<double>(images_per_step)),
         share_norm_(options.share_norm.value_or(images_per_step / group_.size() < kImagesForOwnNorm)) {}
+
+  // As a BucketReducer: numbers under way are written to until they are there.
+  ~DataParallel() {
+    if (pending_ == nullptr) return;
+    try {
+      pending_->wait();
+    } catch (...) {
+      (void)pending_.release();
+      (void)new (std::nothrow) std::vector<double>(std::move(numbers_));
+    }
+  }
+  DataParallel(const DataParallel&) = delete;
+  DataParallel& operator=(const DataParallel&) = delete;
 
   [[nodiscard]] bool several() const { return group_.size() > 1; }
   [[nodiscard]] bool share_norm() const { return several() && share_norm_; }
@@ -70,47 +86,53 @@ class DataParallel {
       take_from_first(group_, std::span(tensor->data(), tensor->size()));
   }
 
-  // What backward() is to tell of complete gradients, and when it is over; in between they travel.
+  // What backward() is to tell of complete gradients: these travel while it goes on.
   [[nodiscard]] LeafObserver observer() {
     return several() ? LeafObserver([this](const void* leaf) { reducer_->ready(leaf); }) : LeafObserver();
   }
-  void finish_gradients() { reducer_->finish(); }
 
-  // Turns this process's sums into the batch's; returns the factor of this process's loss in the batch's.
-  double add_up(LossSums& sums) {
-    if (!several()) return 1;
-    const double own = sums.weight;
-    double numbers[4] = {own * sums.loss, own, static_cast<double>(sums.correct), static_cast<double>(sums.examples)};
-    group_.sum(numbers);
-    sums = {numbers[1] > 0 ? numbers[0] / numbers[1] : numbers[0], numbers[1], static_cast<std::int64_t>(numbers[2]),
-            static_cast<std::int64_t>(numbers[3])};
-    return numbers[1] > 0 ? own / numbers[1] : 0.0;
-  }
-
-  // Whether any process wants the one, and whether the first wants the other.
+  // Whether any process wants to stop, and whether the first wants to save.
   struct Wishes {
     bool stop = false, save = false;
   };
-  [[nodiscard]] Wishes agree(const Wishes& own) {
-    if (!several()) return own;
-    double numbers[2] = {own.stop ? 1.0 : 0.0, own.save && group_.rank() == 0 ? 1.0 : 0.0};
-    group_.sum(numbers);
-    return {numbers[0] > 0, numbers[1] > 0};
+
+  // After forward. Returns what backward is to begin with: this process's share of the batch's loss, but for the factor
+  // that finish_step() knows. Numbers travel meanwhile: loss and counts, wishes, and running statistics that are each
+  // process's own.
+  float begin_step(const LossSums& own, const Wishes& wishes) {
+    if (!several()) return 1;
+    numbers_ = {own.weight * own.loss,
+                own.weight,
+                static_cast<double>(own.correct),
+                static_cast<double>(own.examples),
+                wishes.stop ? 1.0 : 0.0,
+                wishes.save && group_.rank() == 0 ? 1.0 : 0.0};
+    if (!share_norm_)
+      for (const NamedBuffer<float>& buffer : module_.buffers())
+        numbers_.insert(numbers_.end(), buffer.tensor->data(), buffer.tensor->data() + buffer.tensor->size());
+    pending_ = group_.begin_sum(std::span(numbers_));
+    return static_cast<float>(own.weight / expected_weight_);
   }
 
-  // Running statistics that are each process's own become their mean.
-  void after_step() {
-    if (!several() || share_norm_) return;
-    std::vector<double> values;
-    for (const NamedBuffer<float>& buffer : module_.buffers())
-      values.insert(values.end(), buffer.tensor->data(), buffer.tensor->data() + buffer.tensor->size());
-    if (values.empty()) return;
-    group_.sum(values);
-    std::size_t at = 0;
+  // After backward: `sums` become the batch's, gradients the sums of all processes', running statistics their mean.
+  void finish_step(LossSums& sums) {
+    if (!several()) return;
+    pending_->wait();
+    pending_ = nullptr;
+    const double weight = numbers_[1];
+    sums = {weight > 0 ? numbers_[0] / weight : numbers_[0], weight, static_cast<std::int64_t>(numbers_[2]),
+            static_cast<std::int64_t>(numbers_[3])};
+    agreed_ = {numbers_[4] > 0, numbers_[5] > 0};
+    reducer_->finish(weight > 0 ? static_cast<float>(expected_weight_ / weight) : 0.0F);
+    if (share_norm_) return;
+    std::size_t at = kNumbers;
     for (const NamedBuffer<float>& buffer : module_.buffers())
       for (std::size_t i = 0; i < buffer.tensor->size(); ++i)
-        buffer.tensor->data()[i] = static_cast<float>(values[at++] / group_.size());
+        buffer.tensor->data()[i] = static_cast<float>(numbers_[at++] / group_.size());
   }
+
+  // What all know of each other's wishes: those at the last step. One process knows its own.
+  [[nodiscard]] Wishes agreed(const Wishes& own) const { return several() ? agreed_ : own; }
 
   // Throws std::runtime_error where a process's weights are no longer the first one's.
   void require_same_weights(std::int64_t step) {
@@ -134,7 +156,12 @@ class DataParallel {
   ProcessGroup& group_ = process_group();
   Module<float>& module_;
   std::unique_ptr<Reducer> reducer_;
+  double expected_weight_;  // of a batch; what it is, is known after backward
   bool share_norm_;
+  static constexpr std::size_t kNumbers = 6;
+  std::vector<double> numbers_;  // those, then running statistics
+  std::unique_ptr<ProcessGroup::Pending> pending_;
+  Wishes agreed_;
 };
 
 }  // namespace detail

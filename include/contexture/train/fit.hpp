@@ -216,8 +216,9 @@ void evaluate_now(FitTask<B>& task, const FitOptions& options, const FitRun& run
 
 /// Trains until options.steps are taken or a stop is requested; continues from `state`. Evaluation
 /// at step s comes before update s + 1. With options.averaging the moving average of the weights is evaluated and
-/// kept as state.best; the module ends with the weights themselves. Throws Diverged when a loss or, before saving, a
-/// weight is not finite; nothing is saved then, so what was saved last is good.
+/// kept as state.best; the module ends with the weights themselves. Several processes stop and save together, a step
+/// after one wished it. Throws Diverged when a loss or, before saving, a weight is not finite; nothing is saved then,
+/// so what was saved last is good.
 template <class B>
 FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& options, FitState& state,
               const FitHooks& hooks = {}) {
@@ -233,13 +234,17 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
   };
 
   detail::DataParallel processes(module, task.images_per_step(), options.processes);
+  double saved_at = state.seconds;
+  const auto wishes = [&]() -> detail::DataParallel::Wishes {
+    return {.stop = hooks.stop != nullptr && hooks.stop->requested(),
+            .save = state.seconds - saved_at >= options.save_seconds};
+  };
   processes.begin(optimizer, state.step);
   detail::WeightAverage average(module, state.average, options.averaging * static_cast<double>(options.steps));
   Prefetcher<B> batches(
       state.step, options.steps,
       [&task, part = processes.part()](std::int64_t step) { return task.make_batch(step, part); }, options.prefetch);
   detail::Stopwatch watch;
-  double saved_at = state.seconds;
   for (;;) {
     const auto next = static_cast<std::size_t>(state.evaluations);
     if (next < options.evaluate_at.size() && options.evaluate_at[next] == state.step) {
@@ -249,8 +254,7 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
       average.exchange();
     }
     const bool finished = state.step == options.steps;
-    const auto [stop, due] = processes.agree({.stop = hooks.stop != nullptr && hooks.stop->requested(),
-                                              .save = state.seconds - saved_at >= options.save_seconds});
+    const auto [stop, due] = processes.agreed(wishes());
     const bool stopped = !finished && stop;
     if (stopped || (!finished && due)) {
       save();
@@ -268,17 +272,16 @@ FitStatus fit(FitTask<B>& task, Optimizer<float>& optimizer, const FitOptions& o
     BatchLoss result = task.loss(batch);
     detail::LossSums sums{static_cast<double>(result.loss.item()), result.mean_weight(), result.correct,
                           result.examples};
-    const auto share = static_cast<float>(processes.add_up(sums));
+    const float share = processes.begin_step(sums, wishes());
+    result.loss.backward(full<float>(result.loss.shape(), share), processes.observer());
+    processes.finish_step(sums);
     const double loss = sums.loss;
     if (!is_finite(loss))
       throw Diverged(message("training loss became ", detail::not_finite(loss), " at step ", state.step, " of ",
                              options.steps, detail::phase_of(options), "; a lower learning rate may help"),
                      state.step);
-    result.loss.backward(full<float>(result.loss.shape(), share), processes.observer());
-    processes.finish_gradients();
     if (options.clip_norm > 0) clip_grad_norm(std::span(parameters), options.clip_norm);
     optimizer.step(options.learning_rate(state.step));
-    processes.after_step();
     average.update(++state.step);
     state.loss_sum += loss * static_cast<double>(sums.examples);
     state.correct += sums.correct;

@@ -8,15 +8,6 @@
 
 #if defined(CONTEXTURE_WITH_MPI)
 
-#if !defined(OMPI_SKIP_MPICXX)
-#define OMPI_SKIP_MPICXX 1  // MPI's C++ interface, which was withdrawn
-#define CONTEXTURE_SKIPPED_MPICXX
-#endif
-#include <mpi.h>
-#if defined(CONTEXTURE_SKIPPED_MPICXX)
-#undef OMPI_SKIP_MPICXX
-#undef CONTEXTURE_SKIPPED_MPICXX
-#endif
 #include <sched.h>
 
 #include <algorithm>
@@ -29,7 +20,6 @@
 #include <memory>
 #include <numeric>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -38,19 +28,9 @@
 #include "contexture/core/bfloat16.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/process_group.hpp"
+#include "contexture/train/mpi_sum.hpp"
 
 namespace contexture {
-
-/// Another process of the group failed, or does not answer: this one cannot go on.
-class ProcessLost : public std::runtime_error {
- public:
-  ProcessLost(const std::string& what, bool told) : std::runtime_error(what), told_(told) {}
-  /// Another process says what happened.
-  [[nodiscard]] bool told() const noexcept { return told_; }
-
- private:
-  bool told_;
-};
 
 /// Whether a launcher of MPI programs started this process.
 [[nodiscard]] inline bool started_by_mpi() {
@@ -70,7 +50,7 @@ class MpiGroup final : public ProcessGroup {
     check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI");
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI");
     check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI");
-    for (MPI_Comm* const one : {&calls_, &buckets_, &control_}) {
+    for (MPI_Comm* const one : {&calls_.comm, &buckets_.comm, &control_, &gathers_}) {
       check(MPI_Comm_dup(MPI_COMM_WORLD, one), "MPI");
       check(MPI_Comm_set_errhandler(*one, MPI_ERRORS_RETURN), "MPI");
     }
@@ -91,24 +71,11 @@ class MpiGroup final : public ProcessGroup {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
 
-  void sum(std::span<double> values) override {
-    for (std::size_t at = 0; at < values.size(); at += kMost) {
-      MPI_Request request = MPI_REQUEST_NULL;
-      check(MPI_Iallreduce(MPI_IN_PLACE, values.data() + at, length(values.size() - at), MPI_DOUBLE, MPI_SUM, calls_,
-                           &request),
-            "adding numbers up");
-      wait(request);
-    }
-  }
-
-  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override {
-    require(values.size() <= kMost, "MpiGroup::begin_sum: ", values.size(), " numbers, expected ", kMost, " at most");
-    return begin_sum(values.data(), values.size(), MPI_FLOAT, MPI_SUM);
-  }
+  void sum(std::span<double> values) override { begin_sum(values)->wait(); }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<double> values) override { return begin(calls_, values); }
+  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float> values) override { return begin(buckets_, values); }
   [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16> values) override {
-    require(values.size() <= kMost, "MpiGroup::begin_sum: ", values.size(), " numbers, expected ", kMost, " at most");
-    if (add_bfloat16_ == MPI_OP_NULL) check(MPI_Op_create(add_bfloat16, 1, &add_bfloat16_), "MPI");
-    return begin_sum(values.data(), values.size(), MPI_UINT16_T, add_bfloat16_);
+    return begin(buckets_, values);
   }
 
   [[nodiscard]] std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) override {
@@ -116,7 +83,7 @@ class MpiGroup final : public ProcessGroup {
     const std::uint64_t own = bytes.size();
     std::vector<std::uint64_t> sizes(count);
     MPI_Request request = MPI_REQUEST_NULL;
-    check(MPI_Iallgather(&own, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, calls_, &request), "gathering sizes");
+    check(MPI_Iallgather(&own, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, gathers_, &request), "gathering sizes");
     wait(request);
     std::vector<std::vector<std::byte>> out(count);
     const std::uint64_t piece = kMost / count, longest = *std::max_element(sizes.begin(), sizes.end());
@@ -128,7 +95,7 @@ class MpiGroup final : public ProcessGroup {
       std::vector<std::byte> all(static_cast<std::size_t>(places.back() + lengths.back()));
       const std::byte* const from = at < own ? bytes.data() + at : nullptr;
       check(MPI_Iallgatherv(from, lengths[static_cast<std::size_t>(rank_)], MPI_BYTE, all.data(), lengths.data(),
-                            places.data(), MPI_BYTE, calls_, &request),
+                            places.data(), MPI_BYTE, gathers_, &request),
             "gathering");
       wait(request);
       for (std::size_t r = 0; r < count; ++r)
@@ -170,61 +137,71 @@ class MpiGroup final : public ProcessGroup {
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kMost = std::size_t{1} << 30;  // of one call's int
   static constexpr double kHearing = 3;                       // seconds in which others answer
+  static constexpr int kTags = 32'000;                        // MPI promises these
   enum Tag : int { kFailed = 1, kAreYouThere, kHere };
 
+  // Where sums meet: those of numbers that all wait for, and those of gradients, each in the order in which they began.
+  struct Meeting {
+    MPI_Comm comm = MPI_COMM_NULL;
+    int begun = 0;
+  };
+
+  template <class T>
   struct Sum final : Pending {
-    explicit Sum(MpiGroup& group) : group_(group) {}
-    bool test() override {
-      int done = 1;
-      if (request != MPI_REQUEST_NULL)
-        group_.check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "adding gradients up");
-      return done != 0;
+    Sum(MpiGroup& group, Meeting& meeting, std::span<T> values)
+        : group_(group), sum_(meeting.comm, meeting.begun++ % kTags, values) {
+      group.moving_.push_back(&sum_);
     }
-    void wait() override { group_.wait(request); }
-    MPI_Request request = MPI_REQUEST_NULL;
+    ~Sum() override { std::erase(group_.moving_, &sum_); }
+    bool test() override {
+      group_.move_on();
+      return sum_.move_on();
+    }
+    void wait() override {
+      group_.wait([this] { return sum_.move_on(); });
+    }
 
    private:
     MpiGroup& group_;
+    detail::MpiSum<T> sum_;
   };
 
-  std::unique_ptr<Pending> begin_sum(void* values, std::size_t count, MPI_Datatype type, MPI_Op op) {
-    auto sum = std::make_unique<Sum>(*this);
-    check(MPI_Iallreduce(MPI_IN_PLACE, values, length(count), type, op, buckets_, &sum->request),
-          "adding gradients up");
-    return sum;
+  template <class T>
+  std::unique_ptr<Pending> begin(Meeting& meeting, std::span<T> values) {
+    require(values.size() <= kMost, "MpiGroup::begin_sum: ", values.size(), " numbers, expected ", kMost, " at most");
+    return std::make_unique<Sum<T>>(*this, meeting, values);
   }
 
-  // MPI knows no bfloat16: to it they are whole numbers of 16 bits.
-  static void add_bfloat16(void* from, void* into, int* count, MPI_Datatype* /*type*/) {
-    const auto* const x = static_cast<const bfloat16*>(from);
-    auto* const y = static_cast<bfloat16*>(into);
-    for (int i = 0; i < *count; ++i) y[i] = bfloat16(static_cast<float>(x[i]) + static_cast<float>(y[i]));
+  // Sums move on only when somebody sees to it.
+  void move_on() {
+    std::erase_if(moving_, [](detail::MovingSum* sum) { return sum->move_on(); });
   }
 
   static double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
-  static int length(std::size_t count) { return static_cast<int>(std::min(count, kMost)); }
 
-  void check(int code, const char* what) const {
-    if (code == MPI_SUCCESS) return;
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int size = 0;
-    MPI_Error_string(code, text, &size);
-    throw ProcessLost(message(what, ": ", text), false);
+  static void check(int code, const char* what) { detail::check_mpi(code, what); }
+
+  void wait(MPI_Request& request) {
+    wait([&request] {
+      int done = 0;
+      check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "waiting for another process");
+      return done != 0;
+    });
   }
 
   // Looks, for a moment without a pause; then it sleeps in between, a sixteenth of what it has waited. Who sleeps is
   // woken at once, also where others compute on this processor; who only yields comes after all of them.
-  void wait(MPI_Request& request) {
+  template <class Done>
+  void wait(Done done) {
     constexpr double kAtOnce = 200e-6, kListen = 0.1, kLongestSleep = 1e-3;
     if (lost_) throw ProcessLost("another process failed", true);  // as was said: nobody waits for it twice
     const auto begin = Clock::now();
     double heard_at = 0;
     for (;;) {
-      int done = 0;
-      check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "waiting for another process");
-      if (done != 0) return;
+      move_on();
+      if (done()) return;
       const double waited = seconds_since(begin);
       if (waited < kAtOnce) {
         ::sched_yield();
@@ -297,9 +274,10 @@ class MpiGroup final : public ProcessGroup {
   double patience_;
   int rank_ = 0, size_ = 1, heard_ = 0;
   bool failing_ = false, lost_ = false;
-  MPI_Op add_bfloat16_ = MPI_OP_NULL;
-  MPI_Comm calls_ = MPI_COMM_NULL, buckets_ = MPI_COMM_NULL, control_ = MPI_COMM_NULL;
-  std::vector<std::uint64_t> failures_;  // what each process said, 0: nothing yet, or that another failed
+  Meeting calls_, buckets_;
+  MPI_Comm control_ = MPI_COMM_NULL, gathers_ = MPI_COMM_NULL;
+  std::vector<detail::MovingSum*> moving_;  // sums under way
+  std::vector<std::uint64_t> failures_;     // what each process said, 0: nothing yet, or that another failed
   std::vector<char> alive_;
   std::vector<std::unique_ptr<std::uint64_t>> said_;
 };

@@ -18,6 +18,7 @@
 #include "contexture/core/precision.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/kernels/elementwise.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
 
@@ -29,8 +30,8 @@ class Reducer {
   virtual ~Reducer() = default;
   /// The gradient of this leaf (Variable::leaf()) is complete, as far as this process goes. Called within backward.
   virtual void ready(const void* /*leaf*/) {}
-  /// Backward is over; when this returns, gradients are those of all processes.
-  virtual void finish() {}
+  /// Backward is over; when this returns, gradients are `factor` times those of all processes.
+  virtual void finish(float /*factor*/) {}
 };
 
 /// Adds up the gradients of a group's processes. All have the same parameters, in the same order; those without a
@@ -39,6 +40,8 @@ class BucketReducer final : public Reducer {
  public:
   /// Numbers in a bucket, unless a parameter has more: 1 MiB. Smaller ones begin earlier and wait more often.
   static constexpr std::size_t kBucket = 262'144;
+  /// In the last one to travel, behind which nothing is computed any more; each before it may have twice as many.
+  static constexpr std::size_t kLastBucket = 32'768;
 
   /// `travel`: what is added up; bfloat16 halves the bytes, and rounds each gradient and each sum of two.
   BucketReducer(ProcessGroup& group, std::vector<NamedParameter<float>> parameters,
@@ -47,16 +50,25 @@ class BucketReducer final : public Reducer {
         rounded_(travel == Precision::bfloat16),
         parameters_(detail::distinct(std::move(parameters))),
         places_(parameters_.size()) {
-    // Backward completes the last layers first.
-    for (std::size_t i = parameters_.size(); i-- > 0;) {
+    std::size_t most = std::min(bucket, kLastBucket);
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const std::size_t size = parameters_[i].variable.size();
-      if (buckets_.empty() || buckets_.back().numbers + size > bucket) buckets_.emplace_back();
-      Bucket& b = buckets_.back();
-      places_[i] = {buckets_.size() - 1, b.numbers};
-      b.numbers += size;
-      b.parameters.push_back(i);
+      if (buckets_.empty() || buckets_.back().numbers + size > most) {
+        if (!buckets_.empty()) most = std::min(bucket, 2 * most);
+        buckets_.emplace_back();
+      }
+      buckets_.back().numbers += size;
+      buckets_.back().parameters.push_back(i);
     }
+    // Backward completes the last layers first.
+    std::reverse(buckets_.begin(), buckets_.end());
     for (Bucket& b : buckets_) {
+      std::reverse(b.parameters.begin(), b.parameters.end());
+      std::size_t offset = 0;
+      for (const std::size_t i : b.parameters) {
+        places_[i] = {static_cast<std::size_t>(&b - buckets_.data()), offset};
+        offset += parameters_[i].variable.size();
+      }
       // Behind the gradients, how many processes have each.
       b.values = empty<float>({b.numbers + b.parameters.size()});
       if (rounded_) b.rounded = empty<bfloat16>(b.values.shape());
@@ -86,7 +98,7 @@ class BucketReducer final : public Reducer {
     move_on();
   }
 
-  void finish() override {
+  void finish(float factor) override {
     for (; next_ < buckets_.size(); ++next_) {
       for (const std::size_t i : buckets_[next_].parameters) put(i);  // what backward did not come to, too
       begin(buckets_[next_]);
@@ -94,9 +106,9 @@ class BucketReducer final : public Reducer {
     for (Bucket& bucket : buckets_) {
       bucket.pending->wait();
       bucket.pending = nullptr;
-      for (std::size_t i = 0; rounded_ && i < bucket.values.size(); ++i)
-        bucket.values.data()[i] = static_cast<float>(bucket.rounded.data()[i]);
-      take(bucket);
+      if (rounded_)
+        kernels::convert(bucket.rounded.data(), bucket.values.data(), static_cast<Index>(bucket.values.size()));
+      take(bucket, factor);
     }
     begin_step();
   }
@@ -136,18 +148,20 @@ class BucketReducer final : public Reducer {
     holders(i) = 1;
   }
 
-  void take(const Bucket& bucket) {
+  void take(const Bucket& bucket, float factor) {
     for (const std::size_t i : bucket.parameters) {
       Variable<float>& variable = parameters_[i].variable;
       if (holders(i) == 0 || !variable.requires_grad()) continue;
       if (!variable.has_grad()) variable.set_grad(empty<float>(variable.shape()));
-      std::copy_n(bucket.values.data() + places_[i].offset, variable.size(), variable.mutable_grad().data());
+      const float* const from = bucket.values.data() + places_[i].offset;
+      std::transform(from, from + variable.size(), variable.mutable_grad().data(),
+                     [factor](float g) { return factor * g; });
     }
   }
 
   void begin(Bucket& bucket) {
     const std::size_t count = bucket.values.size();
-    for (std::size_t i = 0; rounded_ && i < count; ++i) bucket.rounded.data()[i] = bfloat16(bucket.values.data()[i]);
+    if (rounded_) kernels::convert(bucket.values.data(), bucket.rounded.data(), static_cast<Index>(count));
     bucket.pending = rounded_ ? group_.begin_sum(std::span(bucket.rounded.data(), count))
                               : group_.begin_sum(std::span(bucket.values.data(), count));
   }

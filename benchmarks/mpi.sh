@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Several processes, measured; scripts/bench.sh --mpi calls it.
+#   mpi.sh BENCH_MPI WIRE TO_PYTORCH [ROUNDS]
+# One process of one thread and two, with batches of 256 images together; then two hosts (network namespaces) at 1 Gbit/s
+# with a delay of 1 ms each way. Each line is a run, in turns; medians of the rounds at the end. $PYTHON is a command that
+# runs a Python with PyTorch, such as `chroot DIR python3`: where it has none, it is not measured.
+set -euo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+program=$1 wire=$2 to_pytorch=$3 rounds=${4:-7}
+# shellcheck source=tests/mpi/make_hosts.sh disable=SC1091
+source "$here/../tests/mpi/make_hosts.sh"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 CONTEXTURE_NUM_THREADS=1
+read -ra python <<<"${PYTHON:-/usr/bin/python3}"
+
+grep -m 1 'model name' /proc/cpuinfo 2>/dev/null | sed 's/.*: //' || true
+sides=(context classifier)
+if "${python[@]}" -c 'import torch' 2>/dev/null; then sides+=(torch); else echo 'not beside PyTorch: none here'; fi
+
+speed() {  # speed SIDE PROCESSES: images/s
+  case $1 in
+    torch) "${python[@]}" -c "$(<"$here/ddp_torch.py")" "$2" 256 12 <"$to_pytorch" ;;
+    context) mpirun -n "$2" "$program" --shared --rounds 1 --total 256 --task context ;;
+    classifier) mpirun -n "$2" "$program" --shared --rounds 1 --total 256 --task classifier --optimizer sgd ;;
+  esac | sed -n 's/ images\/s$//p'
+}
+median() { sort -g | awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }'; }
+
+for ((round = 0; round < rounds; ++round)); do
+  for side in "${sides[@]}"; do
+    for processes in 1 2; do speed "$side" "$processes" >>"$work/$side.$processes"; done
+    echo "$side: $(tail -n 1 "$work/$side.1") and $(tail -n 1 "$work/$side.2") images/s"
+  done
+done
+for side in "${sides[@]}"; do
+  one=$(median <"$work/$side.1") two=$(median <"$work/$side.2")
+  echo "$side, medians: one process $one images/s, two $two, $(awk -v a="$two" -v b="$one" 'BEGIN { printf "%.2f", a / b }') times"
+done
+
+make_hosts "$wire" 1000 1 || exit 0
+for gradients in float32 bfloat16; do
+  echo "two hosts, 1 Gbit/s, 1 ms, gradients as $gradients"
+  on_hosts "$program" --rounds "$rounds" --gradients "$gradients" --mbit 1000 --microseconds 1000 --model
+done
