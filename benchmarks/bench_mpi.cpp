@@ -5,13 +5,16 @@
 // step of a round.
 //   mpirun -n 2 bench_mpi [--images N] [--steps N] [--rounds N] [--gradients float32|bfloat16]
 //   --images   of each process (128)
-//   --paced    processes sleep where they would compute, for as long as that took of the processor's time: for machines
-//              with other work, and for more processes than processors
+//   --network  resnet (the default encoder) or resnet18
+//   --paced N  processes sleep where they would compute, N times as long as that took of the processor's time: for
+//              machines with other work, and for more processes than processors. 10 with a network that is ten times as
+//              slow is the same as 1, but for what the processors and their waking up take of it
 //   --mbit N --microseconds N   what the network between them is, to be told what the model says of it
 //   --model    then a table of more processes, by the formula of docs/distributed.md
 //   --shared   instead the whole training as programs have it, in images/s; with --task context|classifier, --total N
 //              (images of a batch), --optimizer muon|sgd
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -113,11 +116,12 @@ class WatchedGroup final : public ProcessGroup {
 };
 
 struct Plan {
-  std::string task = "context", optimizer = "muon";
+  std::string task = "context", optimizer = "muon", network = "resnet";
   Index images = 128, total = 256;  // of each process; of all, where they share a training
   std::int64_t steps = 12, rounds = 5, mbit = 0, microseconds = 0;
   Precision gradients = Precision::float32;
-  bool shared = false, paced = false, model = false;
+  double paced = 0;  // 0: they do compute
+  bool shared = false, model = false;
 };
 
 // When each step ended.
@@ -133,10 +137,12 @@ const Dataset& data() {
   return set;
 }
 
-BackboneDescription description() {
-  BackboneDescription its = default_description("resnet");
-  its.width = 16;
-  its.blocks_per_stage = 2;
+BackboneDescription description(const Plan& plan) {
+  BackboneDescription its = default_description(plan.network);
+  if (plan.network == "resnet") {
+    its.width = 16;
+    its.blocks_per_stage = 2;
+  }
   return its;
 }
 
@@ -154,14 +160,14 @@ double shared_speed(const Plan& plan, Index batch) {
   const TrainingOptions options = training_options(plan, batch);
   const Normalization normalization = channel_statistics(data().train, numbered(256));
   if (plan.task == "classifier") {
-    ImageClassifier model({32, 32, description(), data().class_names, normalization}, Rng(1));
+    ImageClassifier model({32, 32, description(plan), data().class_names, normalization}, Rng(1));
     const LabelledImages images{.set = data().train,
                                 .indices = numbered(kSet),
                                 .augmentation = {.crop_padding = 4, .flip = true},
                                 .evaluate = [] { return Evaluation{}; }};
     (void)train_classifier(model, images, options, Rng(5), hooks);
   } else {
-    const std::unique_ptr<Backbone<float>> encoder = make_backbone<float>(description(), Rng(1));
+    const std::unique_ptr<Backbone<float>> encoder = make_backbone<float>(description(plan), Rng(1));
     const std::unique_ptr<PretextTask<float>> task =
         make_pretext_task<float>(plan.task, pretext_images(data().train, normalization, false), {}, *encoder, Rng(2));
     const PretrainImages images{.set = data().train, .normalization = normalization, .recalibrate = false};
@@ -185,13 +191,13 @@ double processor_time() {
 // Context prediction on one batch, with the optimiser of the programs: fit()'s step, taken apart.
 class Training {
  public:
-  explicit Training(Index images)
-      : encoder_(make_backbone<float>(description(), Rng(1))),
+  explicit Training(const Plan& plan)
+      : encoder_(make_backbone<float>(description(plan), Rng(1))),
         task_(make_pretext_task<float>("context", pretext_images(data().train, normalization_, false), {}, *encoder_,
                                        Rng(2))),
         model_(*encoder_, *task_),
         optimizer_(model_.parameters()),
-        batch_(task_->make_batch(data().train, numbered(images), Rng(3))) {
+        batch_(task_->make_batch(data().train, numbered(plan.images), Rng(3))) {
     model_.set_training(true);
   }
 
@@ -259,6 +265,7 @@ double mean_of(ProcessGroup& group, double value) {
 
 struct Measured {
   double alone = 0, during = 0, after = 0;  // seconds of a step
+  double optimizer = 0;                     // of that, what does not depend on the images
   std::vector<Departure> departures;
 };
 
@@ -277,7 +284,7 @@ double seconds_of_step(ProcessGroup& group, const Plan& plan, const std::functio
 }
 
 // That of the first process's quickest step, in all of them; each has its own leaves.
-Pace first_pace(ProcessGroup& group, Training& training, detail::DataParallel& alone) {
+Pace first_pace(ProcessGroup& group, Training& training, detail::DataParallel& alone, double slower) {
   Pace best;
   for (int i = 0; i < 8; ++i) {
     Pace pace = training.step(alone, processor_time);
@@ -286,6 +293,7 @@ Pace first_pace(ProcessGroup& group, Training& training, detail::DataParallel& a
   std::vector<double> times{best.forward, best.backward, best.end};
   for (const auto& [leaf, time] : best.leaves) times.push_back(time);
   take_from_first(group, std::span(times));
+  for (double& time : times) time *= slower;
   best.forward = times[0];
   best.backward = times[1];
   best.end = times[2];
@@ -294,7 +302,7 @@ Pace first_pace(ProcessGroup& group, Training& training, detail::DataParallel& a
 }
 
 Measured measure(ProcessGroup& group, const Plan& plan) {
-  Training training(plan.images);
+  Training training(plan);
   const ProcessOptions options{.gradients = plan.gradients};
   const Index batch = plan.images * group.size();
   const auto processes_of = [&](ProcessGroup& its) {
@@ -307,7 +315,7 @@ Measured measure(ProcessGroup& group, const Plan& plan) {
     return std::make_unique<detail::DataParallel>(training.module(), plan.images, options);
   }();
   const auto during = processes_of(early), after = processes_of(late);
-  const Pace pace = first_pace(group, training, *alone);
+  const Pace pace = first_pace(group, training, *alone, plan.paced > 0 ? plan.paced : 1);
   std::vector<double> times[3];
   Measured measured;
   for (std::int64_t round = 0; round <= plan.rounds; ++round) {
@@ -316,7 +324,7 @@ Measured measure(ProcessGroup& group, const Plan& plan) {
       const double seconds = seconds_of_step(group, plan, [&] {
         early.departures.clear();
         early.step_began = now();
-        if (plan.paced)
+        if (plan.paced > 0)
           Training::paced_step(processes, pace);
         else
           (void)training.step(processes, now);
@@ -325,6 +333,7 @@ Measured measure(ProcessGroup& group, const Plan& plan) {
       if (round > 0) times[k].push_back(seconds);  // the first round warms up
     }
   }
+  measured.optimizer = pace.end - pace.backward;
   measured.alone = median(times[0]);
   measured.during = median(times[1]);
   measured.after = median(times[2]);
@@ -335,10 +344,24 @@ struct Network {
   double bytes_per_second = 0, latency = 0;  // of a message of a few bytes, one way
 };
 
+// The same step at the processors' own pace.
+Measured quick(Measured m, double slower) {
+  m.alone /= slower;
+  m.optimizer /= slower;
+  for (Departure& d : m.departures) d.at /= slower;
+  return m;
+}
+
+// The same step with another number of images in each process.
+Measured scaled(Measured m, double factor) {
+  m.alone = (m.alone - m.optimizer) * factor + m.optimizer;
+  for (Departure& d : m.departures) d.at *= factor;
+  return m;
+}
+
 // Seconds of a step of n processes: each bucket sets out when it did here, the network carries one after the other, and
 // each sum of n is 2 log2(n) messages one after the other, of 2 (n - 1) / n of its bytes together.
 double modelled(const Measured& m, int n, const Network& network) {
-  if (m.departures.empty()) return m.alone;
   const double share = 2.0 * (n - 1) / n, rounds = 2 * std::ceil(std::log2(n)) * network.latency;
   double there = 0;
   for (const Departure& d : m.departures) there = std::max(there, d.at) + share * d.bytes / network.bytes_per_second;
@@ -346,25 +369,36 @@ double modelled(const Measured& m, int n, const Network& network) {
   return m.alone + there + rounds - m.departures.back().at;
 }
 
+constexpr Index kLargeBatch = 8192;  // to which Goyal et al. (arXiv 1706.02677) lose nothing
+
+void print_tables(const Measured& m, const Plan& plan) {
+  const std::array networks{Network{125e6, 50e-6}, Network{1.25e9, 20e-6}, Network{12.5e9, 5e-6}};
+  const double whole = static_cast<double>(kLargeBatch) / static_cast<double>(plan.images);
+  const double one = scaled(m, whole).alone;
+  std::printf(
+      "| processes | %lld images each: 1 Gbit/s, 50 us | 10 Gbit/s, 20 us | 100 Gbit/s, 5 us "
+      "| %lld images together: 1 Gbit/s | 10 Gbit/s | 100 Gbit/s |\n|---:|---:|---:|---:|---:|---:|---:|\n",
+      static_cast<long long>(plan.images), static_cast<long long>(kLargeBatch));
+  for (int n = 2; n <= 1024; n *= 2) {
+    std::printf("| %d |", n);
+    for (const Network& network : networks) std::printf(" %.1f %% |", 100 * m.alone / modelled(m, n, network));
+    for (const Network& network : networks)
+      std::printf(" %.0f times |", one / modelled(scaled(m, whole / n), n, network));
+    std::printf("\n");
+  }
+}
+
 void print_model(const Measured& m, const Plan& plan, int size) {
   double bytes = 0;
   for (const Departure& d : m.departures) bytes += d.bytes;
   std::printf("%.2f MB in %zu buckets:", bytes / 1e6, m.departures.size());
   for (const Departure& d : m.departures) std::printf(" %.2f MB at %.1f ms,", d.bytes / 1e6, 1e3 * d.at);
-  std::printf(" of a step of %.1f ms\n", 1e3 * m.alone);
+  std::printf(" of %.1f ms, of which the optimiser %.1f\n", 1e3 * m.alone, 1e3 * m.optimizer);
   if (plan.mbit > 0) {
     const Network here{125e3 * static_cast<double>(plan.mbit), 1e-6 * static_cast<double>(plan.microseconds)};
     std::printf("the model: %.1f ms\n", 1e3 * modelled(m, size, here));
   }
-  if (!plan.model) return;
-  std::printf("| processes | images a step | 1 Gbit/s, 50 us | 10 Gbit/s, 20 us | 100 Gbit/s, 5 us |\n");
-  std::printf("|---:|---:|---:|---:|---:|\n");
-  for (int n = 2; n <= 1024; n *= 2) {
-    std::printf("| %d | %lld |", n, static_cast<long long>(n) * static_cast<long long>(plan.images));
-    for (const Network& network : {Network{125e6, 50e-6}, Network{1.25e9, 20e-6}, Network{12.5e9, 5e-6}})
-      std::printf(" %.1f %% |", 100 * m.alone / modelled(m, n, network));
-    std::printf("\n");
-  }
+  if (plan.model) print_tables(plan.paced > 0 ? quick(m, plan.paced) : m, plan);
 }
 
 void report(const Measured& m, const Plan& plan, int size) {
@@ -384,8 +418,7 @@ Plan read_plan(int argc, char** argv) {
       if (name == its) on = true;
       return name == its;
     };
-    if (switched("--shared", plan.shared) || switched("--paced", plan.paced) || switched("--model", plan.model))
-      continue;
+    if (switched("--shared", plan.shared) || switched("--model", plan.model)) continue;
     require(i + 1 < argc, name, ": expected a value");
     const std::string_view value = argv[++i];
     const auto number = [&](auto& into) {
@@ -397,10 +430,14 @@ Plan read_plan(int argc, char** argv) {
       require(value == first || value == second, name, ": '", value, "', expected ", first, " or ", second);
       into = value;
     };
-    if (name == "--task")
+    if (name == "--network")
+      word(plan.network, "resnet", "resnet18");
+    else if (name == "--task")
       word(plan.task, "context", "classifier");
     else if (name == "--optimizer")
       word(plan.optimizer, "muon", "sgd");
+    else if (name == "--paced")
+      number(plan.paced);
     else if (name == "--images")
       number(plan.images);
     else if (name == "--total")

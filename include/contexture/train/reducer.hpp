@@ -41,7 +41,7 @@ class BucketReducer final : public Reducer {
   /// Numbers in a bucket, unless a parameter has more: 1 MiB. Smaller ones begin earlier and wait more often.
   static constexpr std::size_t kBucket = 262'144;
   /// In the last one to travel, behind which nothing is computed any more; each before it may have twice as many.
-  static constexpr std::size_t kLastBucket = 32'768;
+  static constexpr std::size_t kLastBucket = 16'384;
 
   /// `travel`: what is added up; bfloat16 halves the bytes, and rounds each gradient and each sum of two.
   BucketReducer(ProcessGroup& group, std::vector<NamedParameter<float>> parameters,
