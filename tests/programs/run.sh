@@ -1243,7 +1243,8 @@ case_mpi_together() {
 }
 
 # The processes of pretrain that mpirun, process $1, started, by their number in the job.
-started_by() { awk -v parent="$1" '$4 == parent && $2 == "(pretrain)" { print $1 }' /proc/[0-9]*/stat 2>/dev/null | sort -n; }
+# By cat, for awk gives up where one of the files is gone.
+started_by() { cat /proc/[0-9]*/stat 2>/dev/null | awk -v parent="$1" '$4 == parent && $2 == "(pretrain)" { print $1 }' | sort -n; }
 
 # Stopped, killed and hung, and each time continued, by another number of processes.
 # As begin_run(), of mpirun with these arguments, which on a busy machine takes its time.
