@@ -179,6 +179,12 @@ TEST_CASE("softmax and log-softmax along every axis") {
   const Variable<float> far(tensor_of<float>({2}, std::vector<float>{1e4F, -1e4F}));
   CHECK(softmax(far).value() == tensor_of<float>({2}, std::vector<float>{1, 0}));
   CHECK(log_softmax(far).value() == tensor_of<float>({2}, std::vector<float>{0, -2e4F}));
+  // Rounded as differences are, not as the numbers themselves, which are far from 0.
+  const Variable<float> close(tensor_of<float>({3}, std::vector<float>{1000, 999.5F, 998}));
+  const double log_total = std::log(1 + std::exp(-0.5) + std::exp(-2.0));
+  const Tensor<float> logs = log_softmax(close).value();
+  for (std::size_t i = 0; i < 3; ++i)
+    CHECK(logs.data()[i] == Approx(close.value().data()[i] - 1000.0 - log_total).epsilon(2e-7));
 }
 
 TEST_CASE("matmul: one, many, and one with many") {

@@ -175,8 +175,8 @@ template <class T>
         const T largest = detail::largest_of_line(from, n, step);
         T total = 0;
         for (Index i = 0; i < n; ++i) total += std::exp(from[i * step] - largest);
-        const T log_total = largest + std::log(total);
-        for (Index i = 0; i < n; ++i) to[i * step] = from[i * step] - log_total;
+        const T log_total = std::log(total);  // apart from the largest, which may be far larger
+        for (Index i = 0; i < n; ++i) to[i * step] = from[i * step] - largest - log_total;
       },
       [](const T* logs, T* d, Index n, Index step) {
         T total = 0;
