@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Optimisers, clipping and the schedule that LibTorch has, over some steps with made-up gradients.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -19,6 +20,8 @@ namespace {
 using contexture::message;
 using contexture::NamedParameter;
 
+bool has_gradient(const Tensor<double>& t) { return t.dimension() > 0; }
+
 // Parameters at the start, and for every step a rate and a gradient for each; an empty one: none in this step.
 struct Course {
   std::vector<Tensor<double>> start;
@@ -37,10 +40,12 @@ Course course(Draw& draw) {
     c.gradients.emplace_back();
     for (const Tensor<double>& p : c.start)
       c.gradients.back().push_back(draw.one_in(8) ? Tensor<double>() : draw.tensor(p.shape(), draw.uniform(0.1, 3)));
+    // A step without any gradient is refused by ours.
+    if (std::none_of(c.gradients.back().begin(), c.gradients.back().end(), has_gradient))
+      c.gradients.back()[0] = draw.tensor(c.start[0].shape());
   }
   return c;
 }
-bool has_gradient(const Tensor<double>& t) { return t.dimension() > 0; }
 
 template <class T>
 void set_gradient(Variable<T>& parameter, const Tensor<double>& gradient) {
