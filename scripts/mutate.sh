@@ -55,6 +55,14 @@ done
 work=$root/build/mutation
 tree=$work/tree
 mkdir -p "$work"
+unset CCACHE_BASEDIR  # tests find their files by __FILE__
+# train/mpi.hpp is compiled, and tested, where MPI is installed. Root, and more processes than processors, are meant.
+with_mpi=OFF
+if command -v mpirun >/dev/null && command -v mpicxx >/dev/null; then
+  with_mpi=ON
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
+    PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+fi
 
 # Brings the copy up to date; a file is written only where it differs, so that little is compiled again.
 refresh_tree() {
@@ -69,11 +77,11 @@ refresh_tree() {
 build_tests() {  # build_tests LOG ROOM...
   local log=$1
   shift
-  [[ -f $tree/build/CMakeCache.txt ]] ||
+  grep -q "^CONTEXTURE_WITH_MPI:BOOL=$with_mpi" "$tree/build/CMakeCache.txt" 2>/dev/null ||
     cmake -S "$tree" -B "$tree/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
       -DCMAKE_CXX_FLAGS="-w -include $tree/tests/mutation/mutants.hpp" -DCMAKE_UNITY_BUILD=ON \
       -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DCONTEXTURE_PCH=OFF -DCONTEXTURE_BUILD_TESTS=ON \
-      -DCONTEXTURE_INSTALL=OFF -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$log" 2>&1 || {
+      -DCONTEXTURE_WITH_MPI=$with_mpi -DCONTEXTURE_INSTALL=OFF -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$log" 2>&1 || {
       rm -f "$tree/build/CMakeCache.txt"
       return 1
     }
@@ -99,6 +107,7 @@ prepare() {
   flock 9
   touch "$folder/drop"
   for name in "${rooms[@]}"; do mapfile -t -O "${#headers[@]}" headers < <(cd "$root" && find "include/contexture/$name" -name '*.hpp' | sort); done
+  [[ $with_mpi == ON ]] || mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -v 'train/mpi\.hpp')
   c++ -std=c++20 -O1 -o "$work/plant_mutants" "$root/tests/mutation/plant_mutants.cpp"
   for ((attempt = 1; ; ++attempt)); do
     refresh_tree
@@ -119,19 +128,22 @@ prepare() {
 }
 
 test_names() {  # test_names PROGRAM: as filters, one a line
+  [[ $1 != */test_mpi ]] || { echo 'two processes'; return; }
   { "$1" --list-test-names-only 2>/dev/null || true; } | grep . >"$work/names.$$" || "$1" --list-tests --verbosity quiet >"$work/names.$$"
   sed -E 's/^"(#.*)"$/\1/; s/([][,\\])/\\\1/g' "$work/names.$$"
   rm -f "$work/names.$$"
 }
 
 run_quietly() {  # run_quietly SECONDS PROGRAM ARGUMENTS...: in a folder of its own, so many seconds of a processor
+  local command=("${@:2}")
+  [[ $2 != */test_mpi ]] || command=(mpirun -n 2 "$2")
   (
     cd "$folder/tmp"
     ulimit -c 0
     ulimit -v 12000000
     ulimit -t "$1"
     export TMPDIR=$folder/tmp
-    exec timeout -k 5 $(($1 * 10)) "${@:2}" >"$folder/last.log" 2>&1 </dev/null
+    exec timeout -k 5 $(($1 * 10)) "${command[@]}" >"$folder/last.log" 2>&1 </dev/null
   )
 }
 
@@ -266,5 +278,6 @@ name=$(IFS=+; echo "${rooms[*]}")
 folder=$work/$name-$seed-$count
 programs=("${rooms[@]}")
 for room in "${more_tests[@]+"${more_tests[@]}"}"; do [[ " ${programs[*]} " == *" $room "* ]] || programs+=("$room"); done
+[[ " ${rooms[*]} " != *' train '* || $with_mpi == OFF ]] || programs+=(mpi)
 [[ -n $report_only ]] || run_all
 report
