@@ -180,6 +180,10 @@ TEST_CASE("verdicts: nothing learnt is told as such, not as a pass of everything
     CHECK(verdicts[rests_on_the_task].word() == std::string("not judged"));
   CHECK(verdicts[1].word() == std::string("suspect"));
   CHECK(judge_shortcuts(honest())[3].word() == std::string("pass"));
+  // Just what chance can be out by is not learnt yet.
+  m.chance = 0;
+  m.accuracy.assign(7, 0.0);
+  CHECK(judge_shortcuts(m)[2].word() == std::string("not judged"));
   m.accuracy.pop_back();
   CHECK_THROWS_AS(judge_shortcuts(m), std::invalid_argument);
 }

@@ -89,6 +89,9 @@ TEST_CASE("near-duplicates: of many copies a few are told, nonsense is refused",
     CHECK(
         std::any_of(found.begin(), found.end(), [&](const NearDuplicate& d) { return d.first == i || d.second == i; }));
   CHECK(found.size() <= 12 * 4);
+  // Each image's two best, itself left out: of four copies all pairs are found.
+  for (Index i = 4; i < 12; ++i) put(set, i, i, [](int, Index j) { return static_cast<int>(j % 7); });
+  CHECK(pairs_of(near_duplicates(set, 4, {.most = 2})).size() == 6);
   CHECK_THROWS_AS(near_duplicates(set, 31), std::invalid_argument);
   CHECK_THROWS_AS(near_duplicates(set, 3, {.similarity = 1.5}), std::invalid_argument);
   CHECK_THROWS_AS(near_duplicates(set, 3, {.most = 0}), std::invalid_argument);

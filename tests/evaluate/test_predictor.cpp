@@ -90,6 +90,16 @@ TEST_CASE("predictor: a file and its bytes answer as the classifier does, bit fo
   }
 }
 
+TEST_CASE("predictor: height and width are the classifier's, each its own") {
+  const files::Folder folder;
+  ImageClassifier classifier({8, 4, {.in_channels = 1, .width = 2, .stages = 1}, {"a", "b"}, {{0.5F}, {0.25F}}},
+                             Rng(1));
+  const std::string bytes = bytes_of(classifier, folder.path / "c.safetensors");
+  const Predictor predictor = Predictor::from_memory(view(bytes));
+  CHECK(predictor.height() == 8);
+  CHECK(predictor.width() == 4);
+}
+
 TEST_CASE("predictor: images of other sizes and channels are made to fit as for data sets") {
   const files::Folder folder;
   const Dataset data = builtin_dataset(24, 0, 16), large = builtin_dataset(2, 0, 40);

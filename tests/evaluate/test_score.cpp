@@ -48,6 +48,19 @@ TEST_CASE("score: loss and accuracy as computed by hand") {
   CHECK(unlabelled.confusion.counts.empty());
 }
 
+TEST_CASE("score: images of another height, width or number of channels are refused") {
+  const ImageClassifier classifier({4, 2, {.in_channels = 1, .width = 1, .stages = 1}, {"a", "b"}, {{0.5F}, {0.25F}}},
+                                   Rng(4));
+  const auto images = [](Index height, Index width, Index channels) {
+    return ImageSet{
+        1,  height, width, channels, std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * channels)),
+        {0}};
+  };
+  CHECK_NOTHROW(score(classifier, images(4, 2, 1), numbered(1)));
+  for (const ImageSet& other : {images(2, 4, 1), images(4, 4, 1), images(2, 2, 1), images(4, 2, 3)})
+    CHECK_THROWS_AS(score(classifier, other, numbered(1)), std::invalid_argument);
+}
+
 // Under ThreadSanitizer (preset thread) any write to the shared classifier is an error.
 TEST_CASE("score: six threads ask one classifier, which stays as it was") {
   const Dataset data = builtin_dataset(24, 0, 16);

@@ -69,6 +69,15 @@ void check_calls(ProcessGroup& group) {
     check(std::all_of(values[i].begin(), values[i].end(), [&](float v) { return v == sum; }), "sums under way");
   }
 
+  // One that is asked for until it has come, and says so from then on.
+  std::vector<float> asked(100'001, static_cast<float>(rank + 1));
+  const std::unique_ptr<ProcessGroup::Pending> sum = group.begin_sum(asked);
+  while (!sum->test()) {
+  }
+  check(std::all_of(asked.begin(), asked.end(), [&](float v) { return v == static_cast<float>(expected); }),
+        "a sum that was asked for");
+  check(sum->test(), "a sum that has come");
+
   // Whole numbers are exact in bfloat16 as far as 256; a sum beyond is rounded to eight bits.
   std::vector<bfloat16> few(70'001, bfloat16(static_cast<float>(rank + 1)));
   few[7] = bfloat16(256.0F);

@@ -99,6 +99,14 @@ TEST_CASE("a clone draws the same dropout, has the same momentum, and children k
   CHECK((state_of(net) == state_of(clone)));
 }
 
+TEST_CASE("what copies another's state draws the same dropout from then on") {
+  Dropout<float> from(0.5F, Rng(1)), into(0.5F, Rng(2));
+  const Variable<float> x(full<float>({10, 10}, 1.0F));
+  (void)from(x);
+  into.copy_state(from);
+  CHECK((from(x).value() == into(x).value()));
+}
+
 TEST_CASE("a Sequential with a module that cannot be cloned says so") {
   struct Twice final : UnaryModule<float> {
     Variable<float> forward(const Variable<float>& x) override { return add(x, x); }

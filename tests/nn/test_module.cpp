@@ -175,6 +175,14 @@ TEST_CASE("layers reject nonsense") {
   norm.set_momentum(-0.5);
   CHECK_THROWS_WITH(norm(Variable<float>(zeros<float>({2, 4}))), Catch::Matchers::ContainsSubstring("momentum -0.5"));
   CHECK_THROWS_AS(Dropout<float>(-0.1F, Rng(1)), std::invalid_argument);
+  CHECK_THROWS_AS(Dropout<float>(1.0F, Rng(1)), std::invalid_argument);
+  // The least that each of them takes.
+  CHECK_NOTHROW(Dropout<float>(0.0F, Rng(1)));
+  CHECK_NOTHROW(Conv2d<float>(1, 1, {.kernel = 1, .stride = 1, .padding = 0, .dilation = 1, .groups = 1}, Rng(1)));
+  CHECK_NOTHROW(ConvTranspose2d<float>(1, 1, {.kernel = 1, .stride = 1, .padding = 0}, Rng(1)));
+  const Variable<float> x(full<float>({1, 2, 2, 3}, 1.0F));
+  CHECK((Upsample2d<float>(1)(x).value() == x.value()));
+  CHECK_THROWS_AS(Upsample2d<float>(0), std::invalid_argument);
 }
 
 TEST_CASE("what a layer cannot take, its message explains") {

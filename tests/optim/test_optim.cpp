@@ -14,6 +14,7 @@
 #include "contexture/optim/state_tensors.hpp"
 #include "contexture/optim/weight_average.hpp"
 #include "support/catch.hpp"
+#include "support/tensors.hpp"
 
 using namespace contexture;
 
@@ -155,6 +156,34 @@ TEST_CASE("Muon's orthogonaliser: zeros for a matrix of zeros or with a NaN") {
     const Tensor<float> q = orthogonalizer<float>(4, 3, x.data(), {});
     for (const float value : q.storage()) REQUIRE(std::isfinite(value));
   }
+}
+
+TEST_CASE("Muon's orthogonaliser undoes the size of a matrix, large or small") {
+  const Tensor<double> x = tensors::random_tensor<double>({6, 4}, 3);
+  const Tensor<double> q = orthogonalizer<double>(6, 4, x.data(), {});
+  for (const double factor : {1e-3, 1e3}) {
+    Tensor<double> scaled = x;
+    for (double& v : scaled.storage()) v *= factor;
+    const Tensor<double> other = orthogonalizer<double>(6, 4, scaled.data(), {});
+    for (std::size_t i = 0; i < q.size(); ++i) CHECK(factor * other.data()[i] == Approx(q.data()[i]).margin(1e-9));
+  }
+}
+
+TEST_CASE("Muon leaves a convolution without a gradient alone") {
+  Variable<float> with(full<float>({1, 1, 2, 2}, 1.0F), true), without(full<float>({1, 1, 2, 2}, 1.0F), true);
+  Muon<float> muon({{"with", with}, {"without", without}});
+  sum(with).backward();
+  muon.step(0.1);
+  CHECK(without.value() == full<float>({1, 1, 2, 2}, 1.0F));
+  CHECK(with.value() != full<float>({1, 1, 2, 2}, 1.0F));
+}
+
+TEST_CASE("Muon keeps weights of zero at zero: their norm stays") {
+  Variable<float> weights(zeros<float>({1, 1, 2, 2}), true);
+  Muon<float> muon({{"weights", weights}});
+  sum(weights).backward();
+  muon.step(0.1);
+  CHECK(weights.value() == zeros<float>({1, 1, 2, 2}));
 }
 
 TEST_CASE("Muon: a convolution's weights turn by the rate and keep their norm, all others go as with SGD") {
@@ -551,6 +580,9 @@ TEST_CASE("schedules at their corners") {
   CHECK(all_warm(3) == Approx(1.5));
   CHECK(all_warm(4) == 2);
   CHECK(Schedule{.peak = 0.3, .total_steps = 1}(0) == 0.3);  // the only step is no warm-up
+  CHECK(Schedule{.peak = 0.3, .total_steps = 2}(0) == 0.3);
+  CHECK(Schedule{.peak = 0.3, .total_steps = 2}(1) == 0.3);
+  CHECK(Schedule{.peak = 0.3, .total_steps = 3, .warmup_fraction = 0.5}(0) == 0);
   CHECK(Schedule{.peak = 0, .total_steps = 9}(4) == 0);
   for (const Schedule& wrong : {Schedule{.peak = std::nan("")}, Schedule{.peak = -0.1}, Schedule{.total_steps = 0},
                                 Schedule{.warmup_fraction = -0.1}, Schedule{.warmup_fraction = 1.1}})

@@ -122,7 +122,10 @@ TEST_CASE("plan_classify: the method that is asked for is never left out, a time
 
 TEST_CASE("classify: the head's classifier answers as the head does") {
   const Collection c = small_collection();
-  const ClassifyResult result = answer({.method = ClassifyMethod::head, .label_next = 7});
+  ClassifyPlan planned;
+  const ClassifyResult result = answer({.method = ClassifyMethod::head, .label_next = 7},
+                                       {.planned = [&](const ClassifyPlan& plan) { planned = plan; }, .spent = 100});
+  CHECK(planned.seconds > 100);  // what was spent before, and what reading the features took
   REQUIRE(result.methods.size() == 1);
   CHECK(result.best().method == ClassifyMethod::head);
   const ImageClassifierOptions& made = result.classifier.options();
