@@ -4,10 +4,11 @@
 #   mpi.sh BENCH_MPI WIRE TO_PYTORCH [ROUNDS]
 # One process of one thread and two, with batches of 256 images together; then two hosts (network namespaces) at 1 Gbit/s
 # with a delay of 1 ms each way. Each line is a run, in turns; medians of the rounds at the end. $PYTHON is a command that
-# runs a Python with PyTorch, such as `chroot DIR python3`: where it has none, it is not measured.
+# runs a Python with PyTorch, such as `chroot DIR python3`: where it has none, it is not measured. With SLOWER=40 the
+# network is forty times as slow; PACED is for bench_mpi --paced, on a machine that others use.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
-program=$1 wire=$2 to_pytorch=$3 rounds=${4:-7}
+program=$1 wire=$2 to_pytorch=$3 rounds=${4:-7} slower=${SLOWER:-1}
 # shellcheck source=tests/mpi/make_hosts.sh disable=SC1091
 source "$here/../tests/mpi/make_hosts.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 CONTEXTURE_NUM_THREADS=1
@@ -49,8 +50,9 @@ for side in "${sides[@]}"; do
     "by the processors' time at most $(awk -v a="$few" -v b="$many" 'BEGIN { printf "%.2f", 2 * a / b }') times"
 done
 
-make_hosts "$wire" 1000 1 || exit 0
+make_hosts "$wire" $((1000 / slower)) "$slower" || exit 0
 for gradients in float32 bfloat16; do
-  echo "two hosts, 1 Gbit/s, 1 ms, gradients as $gradients"
-  on_hosts "$program" --rounds "$rounds" --gradients "$gradients" --mbit 1000 --microseconds 1000 --model
+  echo "two hosts, $((1000 / slower)) Mbit/s, $slower ms, gradients as $gradients"
+  on_hosts "$program" --rounds "$rounds" --gradients "$gradients" --mbit $((1000 / slower)) \
+    --microseconds $((1000 * slower)) --model ${PACED:+--paced "$PACED"}
 done
