@@ -14,8 +14,8 @@ replaces benchmarks/results/<program>.json and the figure docs/roofline.svg.
   WORD             only programs whose name contains it: batches, compile, conv, decode, step
   --latency        one image at a time, beside ONNX Runtime and OpenCV, which are installed first
                    (npm: onnxruntime-node 1.20.1; Debian: python3-opencv)
-  --mpi            several processes, and two hosts at 1 Gbit/s (docs/distributed.md); beside PyTorch's, where the command
-                   in $PYTHON (default: /usr/bin/python3) runs a Python that has it
+  --mpi            several processes, and two hosts at 1 Gbit/s (docs/distributed.md); beside PyTorch's,
+                   where the command in $PYTHON (default: /usr/bin/python3) runs a Python that has it
   --peers          beside oneDNN and LibTorch, which are installed first (Debian: libdnnl-dev, libtorch-dev)
   --peers=latest   the same beside those of Debian 13 (oneDNN 3.7, LibTorch 2.6), in a folder with Debian 13:
                    needs root, debootstrap, 6 GB of disk and Debian's mirror; of the last commit
