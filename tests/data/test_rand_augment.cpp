@@ -22,7 +22,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-struct Picture {
+struct OwnedImage {
   Index height, width, channels;
   Bytes pixels;
 
@@ -31,21 +31,21 @@ struct Picture {
   }
 };
 
-Picture random_picture(Index height, Index width, Index channels, std::uint64_t seed = 1) {
+OwnedImage random_picture(Index height, Index width, Index channels, std::uint64_t seed = 1) {
   Rng rng(seed);
-  Picture out{height, width, channels, Bytes(static_cast<std::size_t>(height * width * channels))};
+  OwnedImage out{height, width, channels, Bytes(static_cast<std::size_t>(height * width * channels))};
   for (std::uint8_t& p : out.pixels) p = static_cast<std::uint8_t>(rng.between(30, 220));
   return out;
 }
 
-Picture after(RandAugmentOp op, float strength, Picture picture) {
+OwnedImage after(RandAugmentOp op, float strength, OwnedImage picture) {
   Bytes scratch;
   apply(op, strength, {picture.pixels.data(), picture.height, picture.width, picture.channels}, scratch);
   return picture;
 }
 
 // Every pixel is what `expected(y, x, c)` says, before rounding and clamping, up to `most`.
-void check(const Picture& result, const std::function<double(Index, Index, Index)>& expected, double most = 0.51) {
+void check(const OwnedImage& result, const std::function<double(Index, Index, Index)>& expected, double most = 0.51) {
   for (Index y = 0; y < result.height; ++y)
     for (Index x = 0; x < result.width; ++x)
       for (Index c = 0; c < result.channels; ++c) {
@@ -54,7 +54,7 @@ void check(const Picture& result, const std::function<double(Index, Index, Index
       }
 }
 
-double grey(const Picture& p, Index y, Index x) {
+double grey(const OwnedImage& p, Index y, Index x) {
   double out = 0;
   const std::array<double, 3> weight{0.299, 0.587, 0.114};
   for (Index c = 0; c < p.channels; ++c)
@@ -70,7 +70,7 @@ Index reflect(Index i, Index n) {
 }
 
 // The picture at (x, y), between its pixels a bilinear mean, beyond its border mirrored.
-double between(const Picture& p, double y, double x, Index c) {
+double between(const OwnedImage& p, double y, double x, Index c) {
   const auto top = static_cast<Index>(std::floor(y)), left = static_cast<Index>(std::floor(x));
   const double v = y - std::floor(y), u = x - std::floor(x);
   const auto at = [&](Index row, Index column) { return p.at(reflect(row, p.height), reflect(column, p.width), c); };
@@ -83,7 +83,7 @@ double between(const Picture& p, double y, double x, Index c) {
 TEST_CASE("RandAugment: brightness, colour and contrast blend with black, the pixel's grey and the mean grey") {
   const Index channels = GENERATE(1, 2, 3, 4);
   const float strength = GENERATE(-1.0F, -0.3F, 0.0F, 0.5F, 1.0F);
-  const Picture p = random_picture(5, 7, channels);
+  const OwnedImage p = random_picture(5, 7, channels);
   const double f = 1 + 0.9 * static_cast<double>(strength);
   check(after(RandAugmentOp::brightness, strength, p), [&](Index y, Index x, Index c) { return f * p.at(y, x, c); });
   check(
@@ -102,7 +102,7 @@ TEST_CASE("RandAugment: brightness, colour and contrast blend with black, the pi
 }
 
 TEST_CASE("RandAugment: sharpness blends with the smoothed image, inside the border") {
-  const Picture p = random_picture(6, 5, GENERATE(1, 3));
+  const OwnedImage p = random_picture(6, 5, GENERATE(1, 3));
   const float strength = GENERATE(-1.0F, 0.4F, 1.0F);
   const double f = 1 + 0.9 * static_cast<double>(strength);
   check(
@@ -118,7 +118,7 @@ TEST_CASE("RandAugment: sharpness blends with the smoothed image, inside the bor
 }
 
 TEST_CASE("RandAugment: posterize drops low bits, solarize turns bright pixels over") {
-  const Picture p = random_picture(4, 4, 3);
+  const OwnedImage p = random_picture(4, 4, 3);
   for (const auto& [strength, bits] : {std::pair{0.0F, 0}, {0.3F, 1}, {-0.5F, 2}, {1.0F, 4}})
     check(
         after(RandAugmentOp::posterize, strength, p),
@@ -134,7 +134,7 @@ TEST_CASE("RandAugment: posterize drops low bits, solarize turns bright pixels o
 }
 
 TEST_CASE("RandAugment: auto-contrast stretches, equalize flattens every channel; a flat one stays") {
-  Picture p = random_picture(8, 8, 3);
+  OwnedImage p = random_picture(8, 8, 3);
   for (std::size_t i = 2; i < p.pixels.size(); i += 3) p.pixels[i] = 77;
   const auto extreme = [&](Index c, bool most) {
     int out = most ? 0 : 255;
@@ -148,7 +148,7 @@ TEST_CASE("RandAugment: auto-contrast stretches, equalize flattens every channel
   });
 
   // Pillow: a value becomes (pixels below it + step / 2) / step, step = (pixels - those of the largest value) / 255.
-  Picture large = random_picture(32, 32, 3, 2);
+  OwnedImage large = random_picture(32, 32, 3, 2);
   for (std::size_t i = 2; i < large.pixels.size(); i += 3) large.pixels[i] = 77;
   check(
       after(RandAugmentOp::equalize, 0.3F, large),
@@ -169,7 +169,7 @@ TEST_CASE("RandAugment: auto-contrast stretches, equalize flattens every channel
 }
 
 TEST_CASE("RandAugment: shears, shifts and turns take each pixel from where the formula says") {
-  const Picture p = random_picture(9, 12, GENERATE(1, 3));
+  const OwnedImage p = random_picture(9, 12, GENERATE(1, 3));
   const float strength = GENERATE(-1.0F, 0.25F, 1.0F);
   const double s = strength, my = 4, mx = 5.5;
   const auto moved = [&](RandAugmentOp op, const auto& source) {
@@ -192,7 +192,7 @@ TEST_CASE("RandAugment: shears, shifts and turns take each pixel from where the 
 }
 
 TEST_CASE("RandAugment: strength 0 and identity change nothing; one pixel is enough for all; more than 1 is refused") {
-  const Picture p = random_picture(6, 6, 3), one = random_picture(1, 1, GENERATE(1, 3));
+  const OwnedImage p = random_picture(6, 6, 3), one = random_picture(1, 1, GENERATE(1, 3));
   for (std::size_t i = 0; i < kRandAugmentOps.size(); ++i) {
     const auto op = static_cast<RandAugmentOp>(i);
     CAPTURE(kRandAugmentOps[i]);
@@ -205,9 +205,9 @@ TEST_CASE("RandAugment: strength 0 and identity change nothing; one pixel is eno
 }
 
 TEST_CASE("RandAugment: the same stream gives the same pixels, and in time every operation with either sign") {
-  const Picture p = random_picture(16, 16, 3);
+  const OwnedImage p = random_picture(16, 16, 3);
   const auto drawn = [&](std::uint64_t seed, const RandAugmentOptions& options) {
-    Picture out = p;
+    OwnedImage out = p;
     Rng rng(seed);
     Bytes scratch;
     rand_augment(options, {out.pixels.data(), 16, 16, 3}, rng, scratch);
