@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "contexture/core/error.hpp"
 #include "contexture/core/limits.hpp"
 #include "support/catch.hpp"
 
