@@ -10,8 +10,8 @@ checker=$(cd -- "$(dirname -- "$2")" && pwd -P)/$(basename -- "$2")
 samples=$(dirname -- "$checker")/sample_files
 jumping_clock=$(dirname -- "$checker")/libjumping_clock.so
 wanted=$3
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+folder=$(mktemp -d) bin=$(mktemp -d)
+trap 'rm -rf "$folder" "$bin"' EXIT
 cd "$folder" || exit 1
 export CONTEXTURE_NUM_THREADS=2
 
@@ -67,7 +67,7 @@ where_not_root() {
   ((EUID != 0)) && return 0
   command -v setpriv >/dev/null || { echo 'skipped: root, and no setpriv(1)'; return 1; }
   mkdir mine && cp "$programs"/{pretrain,experiments,predict,probe} mine && programs=$folder/mine
-  chown -R 65534:65534 "$folder"
+  chown -R 65534:65534 "$folder" "$bin"
 }
 
 figures=()
@@ -76,13 +76,12 @@ check() { "$checker" "$@" ${figures[@]+"${figures[@]}"} >checked || { complain "
 # A gnuplot that draws the same small picture whatever it is asked for: three seconds less a run.
 stand_in_for_gnuplot() {
   figures=(--figures-are-there)
-  mkdir bin
-  base64 -d >bin/picture.png <<'PNG'
+  base64 -d >"$bin/picture.png" <<'PNG'
 iVBORw0KGgoAAAANSUhEUgAAACAAAAAYCAAAAAC+OKDoAAAAvElEQVR42j3QIQwBARyF8X80SRAkEy+aJAiSiRdNEgTJxIsmCYJkFy+aJAiSiRdNEgTJ
 RFFU3ve+9rZfehGqP0xHk9kiY1/L2+P1+f6iqgBsg7oCsA2aCsA2SBSAbdBRALZBTwHYBgMFYBtEpdZoJe1uqpbrbV7sj2e2wVgB2AZTBWAbzBWAbZAp
 ANtgpQBsg40CsA12CsCOQnEU20cdFIBtcFIAtsFFAdgGpQKwDe4KwDZ4KgDb4K0AbMAftZZ2kPfllAQAAAAASUVORK5CYII=
 PNG
-  cat >bin/gnuplot <<'SH'
+  cat >"$bin/gnuplot" <<'SH'
 #!/bin/sh
 sed -n "s/^set output '\(.*\)'\$/\1/p" "$2" | while read -r path; do
   case $path in
@@ -91,8 +90,8 @@ sed -n "s/^set output '\(.*\)'\$/\1/p" "$2" | while read -r path; do
   esac
 done
 SH
-  chmod +x bin/gnuplot
-  PATH=$folder/bin:$PATH
+  chmod +x "$bin/gnuplot"
+  PATH=$bin:$PATH
 }
 
 experiment_programs=(experiments experiment1_all_labels experiment2_half_labels experiment3_tenth_labels pretrain)
