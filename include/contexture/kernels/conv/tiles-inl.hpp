@@ -50,6 +50,7 @@ CONTEXTURE_INLINE VecN<Sum, N> multiply_add(VecN<Sum, N> sum, std::uint32_t x, V
 // Stores the first `count` elements, fewer than a vector, in pieces of fixed size.
 template <class T, int N = kLanes<T>, class Sum = T>
 CONTEXTURE_INLINE void store_part(T* to, VecN<Sum, N> v, Index count) {
+  static_assert(N <= 16);
   T spill[N];
   store_as<Sum, T, N>(spill, v);
   const T* from = spill;
@@ -77,8 +78,15 @@ CONTEXTURE_INLINE void store_part(T* to, VecN<Sum, N> v, Index count) {
 // The first `count` elements, fewer than a vector; the rest are zero.
 template <class T, int N = kLanes<T>, class Sum = T>
 CONTEXTURE_INLINE VecN<Sum, N> load_part(const T* from, Index count) {
+  static_assert(N <= 32);
   T spill[N] = {};
   T* to = spill;
+  if constexpr (N > 16)
+    if ((count & 16) != 0) {
+      __builtin_memcpy(to, from, 16 * sizeof(T));
+      to += 16;
+      from += 16;
+    }
   if constexpr (N > 8)
     if ((count & 8) != 0) {
       __builtin_memcpy(to, from, 8 * sizeof(T));
