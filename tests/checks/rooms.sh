@@ -8,7 +8,7 @@ set -euo pipefail
 root=${1:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/include}
 rooms=(core kernels autograd nn optim data models ssl train evaluate study report)
 
-algorithms=' direct direct_weights winograd grouped im2col '
+algorithms=' direct direct_weights rows rows_weights winograd grouped im2col '
 conv=contexture/kernels/conv
 
 # The algorithm of kernels/conv that a header belongs to (winograd.hpp, winograd-inl.hpp), if any.

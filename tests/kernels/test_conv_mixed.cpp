@@ -2,6 +2,7 @@
 // Convolution in mixed precision: every unit that multiplies bfloat16, and its emulation, against the naive loop over
 // the numbers as they are rounded, and against each other bit for bit.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -31,6 +32,9 @@ std::vector<bfloat16> reduced(const std::vector<float>& from) {
   std::transform(from.begin(), from.end(), to.begin(), [](float v) { return bfloat16(v); });
   return to;
 }
+
+// Both kinds of tiles that AMX has; where the second does not apply, and for other units, both are the first.
+constexpr std::array kTilesOfAmx{ConvAlgorithm::direct, ConvAlgorithm::rows};
 
 // Inputs that bfloat16 holds exactly.
 Problem<float> rounded_problem(const ConvShape& shape, Random& random) {
@@ -143,14 +147,70 @@ TEST_CASE("mixed precision: random shapes, every unit against the naive loop, an
       set_bfloat16_unit(Bfloat16Unit::avx512);
       CHECK(MixedResults(problem) == emulated);
     }
-    set_bfloat16_unit(Bfloat16Unit::emulated_amx);
-    const MixedResults emulated_amx(problem);
-    check_against(emulated_amx, reference, 1);
-    if (has_bfloat16_unit(Bfloat16Unit::amx)) {
-      set_bfloat16_unit(Bfloat16Unit::amx);
-      CHECK(MixedResults(problem) == emulated_amx);
+    for (const ConvAlgorithm algorithm : kTilesOfAmx) {
+      set_conv_algorithm(algorithm);
+      INFO(to_string(algorithm));
+      set_bfloat16_unit(Bfloat16Unit::emulated_amx);
+      const MixedResults emulated_amx(problem);
+      check_against(emulated_amx, reference, 1);
+      if (has_bfloat16_unit(Bfloat16Unit::amx)) {
+        set_bfloat16_unit(Bfloat16Unit::amx);
+        CHECK(MixedResults(problem) == emulated_amx);
+      }
     }
+    set_conv_algorithm(ConvAlgorithm::direct);
   }
+}
+
+TEST_CASE("mixed precision: tiles of neighbouring pixels, every end of a row, a stride and a window") {
+  const UnitSettings settings;
+  set_bfloat16_unit(Bfloat16Unit::emulated_amx);
+  set_conv_algorithm(ConvAlgorithm::rows);
+  std::uint64_t seed = 97000;
+  for (const Index width : {1, 2, 8, 12, 16, 17, 33})
+    for (const Index channels : {1, 3, 16, 24, 33, 70})
+      for (const auto& [kernel, stride, pad] :
+           {std::array<Index, 3>{3, 1, 1}, {3, 2, 1}, {1, 1, 0}, {1, 2, 0}, {2, 3, 0}}) {
+        Random random{++seed};
+        const ConvShape shape{.n = 2,
+                              .h = 5,
+                              .w = width,
+                              .c = channels,
+                              .k = 1 + channels / 2,
+                              .r = kernel,
+                              .s = kernel,
+                              .stride_h = stride,
+                              .stride_w = stride,
+                              .pad_h = pad,
+                              .pad_w = pad};
+        if (shape.output_size() == 0) continue;
+        INFO("seed " << seed << ", " << describe(shape));
+        for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights})
+          REQUIRE(choose_algorithm<bfloat16>(shape, pass) == ConvAlgorithm::rows);
+        const Problem<float> problem = rounded_problem(shape, random);
+        check_against(MixedResults(problem), References<float>(problem), 1);
+      }
+}
+
+TEST_CASE("mixed precision: AMX computes wide maps by rows of pixels, narrow ones by pixels of many images") {
+  const UnitSettings settings;
+  set_bfloat16_unit(Bfloat16Unit::emulated_amx);
+  const ConvShape wide{.n = 4, .h = 16, .w = 16, .c = 32, .k = 32, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
+  CHECK(choose_algorithm<bfloat16>(wide, ConvPass::forward) == ConvAlgorithm::rows);
+  CHECK(choose_algorithm<bfloat16>(wide, ConvPass::backward_data) == ConvAlgorithm::rows);
+  CHECK(choose_algorithm<bfloat16>(wide, ConvPass::backward_weights) == ConvAlgorithm::direct);
+  ConvShape other = wide;
+  other.c = 3;  // all taps fill a tile
+  CHECK(choose_algorithm<bfloat16>(other, ConvPass::backward_weights) == ConvAlgorithm::rows);
+  other = wide;
+  other.w = other.h = 4;
+  CHECK(choose_algorithm<bfloat16>(other, ConvPass::forward) == ConvAlgorithm::direct);
+  other = wide;
+  other.dilation_w = 2;
+  CHECK(choose_algorithm<bfloat16>(other, ConvPass::forward) == ConvAlgorithm::direct);
+  CHECK(choose_algorithm<float>(wide, ConvPass::forward) != ConvAlgorithm::rows);
+  set_bfloat16_unit(Bfloat16Unit::emulated);
+  CHECK(choose_algorithm<bfloat16>(wide, ConvPass::forward) != ConvAlgorithm::rows);
 }
 
 TEST_CASE("mixed precision: Winograd between images in bfloat16") {
@@ -178,30 +238,32 @@ TEST_CASE("mixed precision: numbers below 2^-126 are zero, NaN and infinity reac
   set_conv_algorithm(ConvAlgorithm::direct);
   // Three channels, so that the windows of a kernel row are folded; odd, so that a pair has a zero.
   const ConvShape shape{.n = 2, .h = 6, .w = 12, .c = 3, .k = 5, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
-  for (const Bfloat16Unit unit : kBfloat16Units) {
-    if (!has_bfloat16_unit(unit)) continue;
-    INFO(to_string(unit));
-    set_bfloat16_unit(unit);
-    Random random{7};
-    Problem<float> problem = rounded_problem(shape, random);
-    std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
-    const MixedResults before(problem);
-    const auto pixel = static_cast<std::size_t>((3 * 12 + 5) * 3);  // of the first image, row 3, column 5
-    problem.x[pixel] = std::numeric_limits<float>::quiet_NaN();
-    const MixedResults after(problem);
-    for (Index p = 0; p < 6; ++p)
-      for (Index q = 0; q < 12; ++q) {
-        const bool depends = std::abs(p - 3) <= 1 && std::abs(q - 5) <= 1;
-        const auto at = static_cast<std::size_t>((p * 12 + q) * 5);
-        INFO("row " << p << ", column " << q);
-        CHECK(std::isnan(static_cast<float>(after.y[at])) == depends);
-        if (!depends) CHECK(after.y[at] == before.y[at]);
-      }
-    std::fill(problem.x.begin(), problem.x.end(), 0x1p-127f);
-    std::fill(problem.w.begin(), problem.w.end(), 1.0f);
-    const MixedResults tiny(problem);
-    CHECK(std::all_of(tiny.y.begin(), tiny.y.end(), [](bfloat16 v) { return v.bits == 0; }));
-  }
+  for (const ConvAlgorithm algorithm : kTilesOfAmx)
+    for (const Bfloat16Unit unit : kBfloat16Units) {
+      if (!has_bfloat16_unit(unit)) continue;
+      INFO(to_string(unit) << ", " << to_string(algorithm));
+      set_conv_algorithm(algorithm);
+      set_bfloat16_unit(unit);
+      Random random{7};
+      Problem<float> problem = rounded_problem(shape, random);
+      std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
+      const MixedResults before(problem);
+      const auto pixel = static_cast<std::size_t>((3 * 12 + 5) * 3);  // of the first image, row 3, column 5
+      problem.x[pixel] = std::numeric_limits<float>::quiet_NaN();
+      const MixedResults after(problem);
+      for (Index p = 0; p < 6; ++p)
+        for (Index q = 0; q < 12; ++q) {
+          const bool depends = std::abs(p - 3) <= 1 && std::abs(q - 5) <= 1;
+          const auto at = static_cast<std::size_t>((p * 12 + q) * 5);
+          INFO("row " << p << ", column " << q);
+          CHECK(std::isnan(static_cast<float>(after.y[at])) == depends);
+          if (!depends) CHECK(after.y[at] == before.y[at]);
+        }
+      std::fill(problem.x.begin(), problem.x.end(), 0x1p-127f);
+      std::fill(problem.w.begin(), problem.w.end(), 1.0f);
+      const MixedResults tiny(problem);
+      CHECK(std::all_of(tiny.y.begin(), tiny.y.end(), [](bfloat16 v) { return v.bits == 0; }));
+    }
 }
 
 TEST_CASE("mixed precision: the same bits with any number of threads, in any batch") {
@@ -210,24 +272,26 @@ TEST_CASE("mixed precision: the same bits with any number of threads, in any bat
       .n = 37, .h = 9, .w = 9, .c = 20, .k = 28, .r = 3, .s = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1};
   Random random{8};
   const Problem<float> problem = rounded_problem(shape, random);
-  for (const Bfloat16Unit unit : kBfloat16Units) {
-    if (!has_bfloat16_unit(unit)) continue;
-    INFO(to_string(unit));
-    set_bfloat16_unit(unit);
-    set_num_threads(1);
-    const MixedResults one(problem);
-    for (const int threads : {2, 5}) {
-      set_num_threads(threads);
-      CHECK(MixedResults(problem) == one);
+  for (const ConvAlgorithm algorithm : kTilesOfAmx)
+    for (const Bfloat16Unit unit : kBfloat16Units) {
+      if (!has_bfloat16_unit(unit)) continue;
+      INFO(to_string(unit) << ", " << to_string(algorithm));
+      set_conv_algorithm(algorithm);
+      set_bfloat16_unit(unit);
+      set_num_threads(1);
+      const MixedResults one(problem);
+      for (const int threads : {2, 5}) {
+        set_num_threads(threads);
+        CHECK(MixedResults(problem) == one);
+      }
+      Problem<float> first = problem;
+      first.shape.n = 1;
+      first.x.resize(static_cast<std::size_t>(first.shape.input_size()));
+      first.dy.resize(static_cast<std::size_t>(first.shape.output_size()));
+      const MixedResults alone(first);
+      CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
+      CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
     }
-    Problem<float> first = problem;
-    first.shape.n = 1;
-    first.x.resize(static_cast<std::size_t>(first.shape.input_size()));
-    first.dy.resize(static_cast<std::size_t>(first.shape.output_size()));
-    const MixedResults alone(first);
-    CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
-    CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
-  }
 }
 
 }  // namespace

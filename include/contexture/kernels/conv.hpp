@@ -14,6 +14,8 @@
 #include "contexture/kernels/conv/grouped.hpp"
 #include "contexture/kernels/conv/im2col.hpp"
 #include "contexture/kernels/conv/pointwise.hpp"
+#include "contexture/kernels/conv/rows.hpp"
+#include "contexture/kernels/conv/rows_weights.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/stem.hpp"
 #include "contexture/kernels/conv/winograd.hpp"
@@ -49,6 +51,8 @@ void conv2d_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
       case ConvAlgorithm::grouped: return detail::conv::grouped_forward(shape, x, w, bias, y);
       default: break;
     }
+  else if (algorithm == ConvAlgorithm::rows)
+    detail::conv::rows_forward(shape, x, w, bias, y);
 }
 
 /// dx (N,H,W,C), the gradient with respect to the input, from dy (N,P,Q,K). Overwrites dx.
@@ -72,6 +76,8 @@ void conv2d_backward_data(const ConvShape& shape, const T* dy, const Accumulator
       case ConvAlgorithm::grouped: return detail::conv::grouped_backward_data(shape, dy, w, dx);
       default: break;
     }
+  else if (algorithm == ConvAlgorithm::rows)
+    detail::conv::rows_backward_data(shape, dy, w, dx);
 }
 
 /// dw (R,S,C/groups,K) and, where it is not null, dbias (K), summed over the batch. Overwrites
@@ -99,6 +105,8 @@ void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, Ac
       case ConvAlgorithm::grouped: return detail::conv::grouped_backward_weights(shape, x, dy, dw);
       default: break;
     }
+  else if (algorithm == ConvAlgorithm::rows)
+    detail::conv::rows_backward_weights(shape, x, dy, dw);
 }
 
 #if defined(CONTEXTURE_COMPILED)

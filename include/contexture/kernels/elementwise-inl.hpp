@@ -60,6 +60,20 @@ CONTEXTURE_KERNEL void round_to_pairs(const T* first, const T* second, std::uint
   })
 }
 
+// Copies `count` pixels of `channels` channels to pixels of `wide`, which zeros fill up.
+template <class T>
+CONTEXTURE_KERNEL void widen_pixels(const T* from, Index channels, T* to, Index wide, Index count) {
+  if (channels == 3 && wide == 4) {  // the colours of an image
+    for (Index i = 0; i < count; ++i, from += 3, to += 4) {
+      const T pixel[4] = {from[0], from[1], from[2], T{}};
+      __builtin_memcpy(to, pixel, sizeof pixel);
+    }
+    return;
+  }
+  for (Index i = 0; i < count; ++i, from += channels, to += wide)
+    for (Index c = 0; c < wide; ++c) to[c] = c < channels ? from[c] : T{};
+}
+
 template <class T>
 CONTEXTURE_KERNEL void multiply(const T* a, const T* b, T* y, Index n) {
   CONTEXTURE_FLAT_LOOP({

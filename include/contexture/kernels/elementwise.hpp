@@ -57,6 +57,10 @@ void round_to_pairs(const T* first, const T* second, std::uint32_t* pairs, Index
   CONTEXTURE_DISPATCH(round_to_pairs<T>(first, second, pairs, n));
 }
 template <class T>
+void widen_pixels(const T* from, Index channels, T* to, Index wide, Index count) {
+  CONTEXTURE_DISPATCH(widen_pixels<T>(from, channels, to, wide, count));
+}
+template <class T>
 void relu_forward(const T* x, T* y, Index n) {
   CONTEXTURE_DISPATCH(relu_forward<T>(x, y, n));
 }

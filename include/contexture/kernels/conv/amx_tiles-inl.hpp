@@ -49,19 +49,17 @@ CONTEXTURE_INLINE void tile_configure(const detail::conv::AmxConfig& config) {
 CONTEXTURE_INLINE void tile_release() { detail::conv::AmxRegisters::of_thread() = {}; }
 #endif
 
-// For sums of `rows` by `wide` floats, products `depth` bfloat16 long.
+// For sums of two tiles, of `first` and of `second` rows, by 16 floats, products `depth` bfloat16 long.
 template <class T>
-CONTEXTURE_KERNEL void amx_configure(Index rows, Index wide, Index depth) {
+CONTEXTURE_KERNEL void amx_configure(Index first, Index second, Index depth) {
   detail::conv::AmxConfig config{};
   config.palette = 1;
-  for (int i = 0; i < 2; ++i) {
-    const Index r = i == 0 ? (rows < 16 ? rows : 16) : rows - 16, w = i == 0 ? (wide < 16 ? wide : 16) : wide - 16;
-    if (r > 0) config.set(4 + i, r, 2 * depth);
-    if (w > 0) config.set(6 + i, depth / 2, 4 * w);
-    for (int j = 0; j < 2; ++j) {
-      const Index columns = j == 0 ? (wide < 16 ? wide : 16) : wide - 16;
-      if (r > 0 && columns > 0) config.set(2 * i + j, r, 4 * columns);
-    }
+  config.set(0, first, 64);
+  config.set(2, first, 2 * depth);
+  config.set(3, depth / 2, 64);
+  if (second > 0) {
+    config.set(1, second, 64);
+    config.set(4, second, 2 * depth);
   }
   tile_configure(config);
 }
@@ -71,19 +69,16 @@ CONTEXTURE_KERNEL void amx_release() {
   tile_release();
 }
 
-template <int ROWS, int COLUMNS>
-CONTEXTURE_INLINE void amx_multiply(const void* a, Index a_stride, Index a_next, const void* b, Index b_stride) {
-  tile_load<4>(a, a_stride);
-  tile_load<6>(b, b_stride);
-  tile_multiply<0, 4, 6>();
-  if constexpr (COLUMNS == 2) {
-    tile_load<7>(static_cast<const char*>(b) + 64, b_stride);
-    tile_multiply<1, 4, 7>();
-  }
+// Adds to the sums of one or two tiles of rows the products of a step with one tile of columns. The second tile of rows
+// has register SECOND: 2 again where it has the shape of the first.
+template <int ROWS, int SECOND>
+CONTEXTURE_INLINE void amx_multiply(const void* a, Index a_next, Index a_stride, const void* b, Index b_stride) {
+  tile_load<3>(b, b_stride);
+  tile_load<2>(a, a_stride);
+  tile_multiply<0, 2, 3>();
   if constexpr (ROWS == 2) {
-    tile_load<5>(static_cast<const char*>(a) + a_next, a_stride);
-    tile_multiply<2, 5, 6>();
-    if constexpr (COLUMNS == 2) tile_multiply<3, 5, 7>();
+    tile_load<SECOND>(static_cast<const char*>(a) + a_next, a_stride);
+    tile_multiply<1, SECOND, 3>();
   }
 }
 
@@ -92,22 +87,20 @@ CONTEXTURE_INLINE void amx_multiply(const void* a, Index a_stride, Index a_next,
 template <class T, int ROWS, int COLUMNS>
 CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& call) {
   constexpr Index line = detail::conv::kBlock<T>, width = kLanes<float>, pitch = 32;
-  const Index wide = call.weights_step / call.channels;
-  tile_zero<0>();
-  if constexpr (COLUMNS == 2) tile_zero<1>();
-  if constexpr (ROWS == 2) tile_zero<2>();
-  if constexpr (ROWS == 2 && COLUMNS == 2) tile_zero<3>();
-  for (Index t = 0; t < call.tap_count; ++t) {
-    const T* a = call.source + call.taps[t].source;
-    const T* b = call.weights + call.taps[t].weights * call.weights_step;
-    for (Index c = 0; c < call.channels; c += call.block, a += call.lanes * line, b += call.block * wide)
-      amx_multiply<ROWS, COLUMNS>(a, 64, 16 * 64, b, 4 * wide);
-  }
+  const Index wide = call.weights_step / call.channels, rows = call.lanes / ROWS;
   alignas(64) float sums[16 * ROWS * pitch];
-  tile_store<0>(sums, 4 * pitch);
-  if constexpr (COLUMNS == 2) tile_store<1>(sums + 16, 4 * pitch);
-  if constexpr (ROWS == 2) tile_store<2>(sums + 16 * pitch, 4 * pitch);
-  if constexpr (ROWS == 2 && COLUMNS == 2) tile_store<3>(sums + 16 * pitch + 16, 4 * pitch);
+  for (int column = 0; column < COLUMNS; ++column) {
+    tile_zero<0>();
+    if constexpr (ROWS == 2) tile_zero<1>();
+    for (Index t = 0; t < call.tap_count; ++t) {
+      const T* a = call.source + call.taps[t].source;
+      const T* b = call.weights + call.taps[t].weights * call.weights_step + 32 * column;
+      for (Index c = 0; c < call.channels; c += call.block, a += call.lanes * line, b += call.block * wide)
+        amx_multiply<ROWS, 2>(a, 64 * rows, 64, b, 4 * wide);
+    }
+    tile_store<0>(sums + 16 * column, 4 * pitch);
+    if constexpr (ROWS == 2) tile_store<1>(sums + rows * pitch + 16 * column, 4 * pitch);
+  }
   for (Index i = 0; i < call.lanes; ++i) {
     T* const out = call.out[i];
     for (Index c = 0; c < call.valid_channels; c += width) {
@@ -120,23 +113,93 @@ CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& cal
   }
 }
 
+// Stores 32 sums as bfloat16.
+CONTEXTURE_INLINE void store_line(bfloat16* to, Vec<float> low, Vec<float> high) {
+#if defined(CONTEXTURE_NATIVE_PAIRS)
+  VecN<std::uint16_t, 32> rounded;
+  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(rounded) : "v"(low), "v"(high));
+  store<bfloat16, 32>(to, rounded);
+#else
+  store_as<float>(to, low);
+  store_as<float>(to + kLanes<float>, high);
+#endif
+}
+
+// ROWS tiles of pixels by COLUMNS of channels.
+template <int ROWS, int COLUMNS>
+CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
+  constexpr Index width = kLanes<float>, pitch = 16 * COLUMNS;
+  alignas(64) float sums[16 * ROWS * pitch];
+  const bfloat16* const source = call.source[0];
+  const Index stride = 2 * call.source_pixel, next = ROWS == 2 ? 2 * (call.source[1] - source) : 0;
+  const Index taps = call.taps, row_step = call.row_step, steps = call.steps, depth = call.depth, rows = call.rows;
+  for (int column = 0; column < COLUMNS; ++column) {
+    const bfloat16* b = call.weights + column * call.column_step;
+    tile_zero<0>();
+    if constexpr (ROWS == 2) tile_zero<1>();
+    for (Index tap = 0; tap < taps; ++tap) {
+      const bfloat16* a = source + tap * row_step;
+      for (Index step = 0; step < steps; ++step, a += depth, b += 16 * depth)
+        amx_multiply<ROWS, 2>(a, next, stride, b, 64);
+    }
+    tile_store<0>(sums + 16 * column, 4 * pitch);
+    if constexpr (ROWS == 2) tile_store<1>(sums + 16 * pitch + 16 * column, 4 * pitch);
+  }
+  const float* const bias = call.bias;
+  const Index valid = call.valid_channels;
+  for (int tile = 0; tile < ROWS; ++tile) {
+    const Index* const places = call.places[tile];
+    const float* from = sums + tile * 16 * pitch;
+    if (kLanes<float> == 16 && valid == 32) {
+      const Vec<float> low = load(bias), high = load(bias + width);
+      for (Index i = 0; i < rows; ++i, from += pitch)
+        if (places[i] >= 0) store_line(call.out + places[i], load(from) + low, load(from + width) + high);
+      continue;
+    }
+    for (Index i = 0; i < rows; ++i, from += pitch) {
+      if (places[i] < 0) continue;
+      bfloat16* const out = call.out + places[i];
+      for (Index c = 0; c < valid; c += width) {
+        const Vec<float> v = load(from + c) + load(bias + c);
+        if (c + width <= valid)
+          store_as<float>(out + c, v);
+        else
+          store_part<bfloat16, kLanes<float>, float>(out + c, v, valid - c);
+      }
+    }
+  }
+}
+
 // Adds to the weight gradient, ROWS by COLUMNS tiles of it, the products of source pixels [channel][16 pairs of images]
 // and output-gradient pixels [pair of images][call.lane_step channels], over positions.
 template <class T, int ROWS, int COLUMNS>
 CONTEXTURE_KERNEL void amx_weight_tile(const detail::conv::WeightTileCall<T, float>& call) {
   const Index pitch = 4 * call.lane_step;  // bytes of a row of sums, and of a pair's channels
+  for (int column = 0; column < COLUMNS; ++column) {
+    float* const out = call.out + 16 * column;
+    tile_load<0>(out, pitch);
+    if constexpr (ROWS == 2) tile_load<1>(out + 16 * call.lane_step, pitch);
+    for (Index p = 0; p < call.position_count; ++p)
+      amx_multiply<ROWS, 4>(call.source + call.positions[p].source, 16 * 64, 64,
+                            call.gradient + call.positions[p].gradient * call.gradient_step + 16 * column, pitch);
+    tile_store<0>(out, pitch);
+    if constexpr (ROWS == 2) tile_store<1>(out + 16 * call.lane_step, pitch);
+  }
+}
+
+// Adds to the weight gradient the products of source channels and pairs of output-gradient pixels, over positions.
+template <int ROWS, int SECOND>
+CONTEXTURE_KERNEL void amx_rows_weight_tile(const detail::conv::RowsWeightCall& call) {
+  const Index stride = 2 * call.source_pitch, pitch = 4 * call.pitch, steps = call.steps;
+  const bfloat16* a = call.source;
+  const bfloat16* b = call.gradient;
   float* const out = call.out;
   tile_load<0>(out, pitch);
-  if constexpr (COLUMNS == 2) tile_load<1>(out + 16, pitch);
-  if constexpr (ROWS == 2) tile_load<2>(out + 16 * call.lane_step, pitch);
-  if constexpr (ROWS == 2 && COLUMNS == 2) tile_load<3>(out + 16 * call.lane_step + 16, pitch);
-  for (Index p = 0; p < call.position_count; ++p)
-    amx_multiply<ROWS, COLUMNS>(call.source + call.positions[p].source, 64, 16 * 64,
-                                call.gradient + call.positions[p].gradient * call.gradient_step, pitch);
+  if constexpr (ROWS == 2) tile_load<1>(out + 16 * call.pitch, pitch);
+  for (Index step = 0; step < steps; ++step, a += 32, b += 512)
+    amx_multiply<ROWS, SECOND>(a, 16 * stride, stride, b, 64);
   tile_store<0>(out, pitch);
-  if constexpr (COLUMNS == 2) tile_store<1>(out + 16, pitch);
-  if constexpr (ROWS == 2) tile_store<2>(out + 16 * call.lane_step, pitch);
-  if constexpr (ROWS == 2 && COLUMNS == 2) tile_store<3>(out + 16 * call.lane_step + 16, pitch);
+  if constexpr (ROWS == 2) tile_store<1>(out + 16 * call.pitch, pitch);
 }
 
 // Copies the pixels, call.piece channels to a line of 64 bytes, which zeros fill up.
@@ -190,7 +253,84 @@ CONTEXTURE_KERNEL void amx_transpose(T* squares, Index count) {
     CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i) store<T, 16>(squares + 16 * i, rows[i]);
   }
 }
+
+// 32 channels of a pixel; what follows the last channel is anything, or zero at the end of the tensor.
+CONTEXTURE_INLINE VecN<std::uint16_t, 32> load_pixel(const detail::conv::PixelsCall& call, Index position,
+                                                     Index channel) {
+  if (position >= call.count || call.offsets[position] < 0) return VecN<std::uint16_t, 32>{};
+  const bfloat16* const from = call.from + call.offsets[position] + channel;
+  if (from + 32 <= call.end) return load<bfloat16, 32>(from);
+  return load_part<bfloat16, 32>(from, call.end - from);
+}
+
+// The 16-bit numbers of two vectors in turns, of the first or the second half of each quarter.
+#define CONTEXTURE_TURNS(q, h)                                                                                     \
+  8 * (q) + (h), 8 * (q) + (h) + 32, 8 * (q) + (h) + 1, 8 * (q) + (h) + 33, 8 * (q) + (h) + 2, 8 * (q) + (h) + 34, \
+      8 * (q) + (h) + 3, 8 * (q) + (h) + 35
+template <int HALF>
+CONTEXTURE_INLINE VecN<std::uint32_t, 16> in_turns(VecN<std::uint16_t, 32> a, VecN<std::uint16_t, 32> b) {
+  return (VecN<std::uint32_t, 16>)__builtin_shufflevector(a, b, CONTEXTURE_TURNS(0, 4 * HALF),
+                                                          CONTEXTURE_TURNS(1, 4 * HALF), CONTEXTURE_TURNS(2, 4 * HALF),
+                                                          CONTEXTURE_TURNS(3, 4 * HALF));
+}
+#undef CONTEXTURE_TURNS
+
+CONTEXTURE_KERNEL inline void amx_channels_first(const detail::conv::PixelsCall& call) {
+  for (Index channel = 0; channel < call.channels; channel += 32)
+    for (Index position = 0; position < call.count; position += 32) {
+      VecN<std::uint32_t, 16> low[16], high[16];  // a pair of positions each, in the order of in_turns()
+      CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i) {
+        const VecN<std::uint16_t, 32> a = load_pixel(call, position + 2 * i, channel);
+        const VecN<std::uint16_t, 32> b = load_pixel(call, position + 2 * i + 1, channel);
+        low[i] = in_turns<0>(a, b);
+        high[i] = in_turns<1>(a, b);
+      }
+      bfloat16* const to = call.to + channel * call.pitch + position;
+      transpose_step<8>(low);
+      transpose_step<4>(low);
+      transpose_step<2>(low);
+      transpose_step<1>(low);
+      CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i)
+          store<bfloat16, 32>(to + (i / 4 * 8 + i % 4) * call.pitch, (VecN<std::uint16_t, 32>)low[i]);
+      transpose_step<8>(high);
+      transpose_step<4>(high);
+      transpose_step<2>(high);
+      transpose_step<1>(high);
+      CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i)
+          store<bfloat16, 32>(to + (i / 4 * 8 + 4 + i % 4) * call.pitch, (VecN<std::uint16_t, 32>)high[i]);
+    }
+}
+
+CONTEXTURE_KERNEL inline void amx_pixel_pairs(const detail::conv::PixelsCall& call) {
+  for (Index position = 0; position < call.count; position += 2)
+    for (Index channel = 0; channel < call.channels; channel += 32) {
+      const VecN<std::uint16_t, 32> a = load_pixel(call, position, channel),
+                                    b = load_pixel(call, position + 1, channel);
+      const VecN<std::uint32_t, 16> low = in_turns<0>(a, b), high = in_turns<1>(a, b);
+      bfloat16* const to = call.to + channel / 16 * call.pitch + position * 16;
+      store<std::uint32_t, 16>(
+          reinterpret_cast<std::uint32_t*>(to),
+          __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23));
+      if (channel + 16 < call.channels)
+        store<std::uint32_t, 16>(
+            reinterpret_cast<std::uint32_t*>(to + call.pitch),
+            __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31));
+    }
+}
 #else
+CONTEXTURE_KERNEL inline void amx_channels_first(const detail::conv::PixelsCall& call) {
+  for (Index position = 0; position < call.count; ++position)
+    for (Index channel = 0; channel < call.channels; ++channel)
+      call.to[channel * call.pitch + position] =
+          call.offsets[position] < 0 ? bfloat16{} : call.from[call.offsets[position] + channel];
+}
+CONTEXTURE_KERNEL inline void amx_pixel_pairs(const detail::conv::PixelsCall& call) {
+  for (Index position = 0; position < call.count; ++position)
+    for (Index channel = 0; channel < (call.channels + 15) / 16 * 16; ++channel)
+      call.to[channel / 16 * call.pitch + (position / 2 * 16 + channel % 16) * 2 + position % 2] =
+          call.offsets[position] < 0 || channel >= call.channels ? bfloat16{}
+                                                                 : call.from[call.offsets[position] + channel];
+}
 template <class T>
 CONTEXTURE_KERNEL void amx_transpose(T* squares, Index count) {
   for (Index s = 0; s < count; ++s, squares += 256)
@@ -213,6 +353,10 @@ CONTEXTURE_KERNEL detail::conv::TileKernels<T> amx_kernels() {
   table.release = &amx_release<T>;
   if constexpr (std::is_same_v<T, bfloat16>) {
     table.pack = &amx_pack<T>;
+    table.rows_tile[0][0] = &amx_rows_tile<1, 1>;
+    table.rows_tile[0][1] = &amx_rows_tile<1, 2>;
+    table.rows_tile[1][0] = &amx_rows_tile<2, 1>;
+    table.rows_tile[1][1] = &amx_rows_tile<2, 2>;
     for (int i = 0; i < kMaxLanes / 2; ++i) {
       table.tile[kOneVector][i] = i < 8 ? &amx_conv_tile<T, 1, 1> : &amx_conv_tile<T, 2, 1>;
       table.tile[kOneAndAHalf][i] = table.tile[kTwoVectors][i] =
@@ -221,6 +365,11 @@ CONTEXTURE_KERNEL detail::conv::TileKernels<T> amx_kernels() {
   } else {
     table.pack = &conv_pack<T>;
     table.transpose = &amx_transpose<T>;
+    table.rows_weight_tile[0] = &amx_rows_weight_tile<1, 2>;
+    table.rows_weight_tile[1] = &amx_rows_weight_tile<2, 2>;
+    table.rows_weight_tile[2] = &amx_rows_weight_tile<2, 4>;
+    table.channels_first = &amx_channels_first;
+    table.pixel_pairs = &amx_pixel_pairs;
     table.weight_tile[kOneVector][0] = &amx_weight_tile<T, 1, 1>;
     table.weight_tile[kOneVector][1] = &amx_weight_tile<T, 2, 1>;
     table.weight_tile[kOneAndAHalf][0] = table.weight_tile[kTwoVectors][0] = &amx_weight_tile<T, 1, 2>;

@@ -15,6 +15,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/kernels/conv/grouped.hpp"
 #include "contexture/kernels/conv/pointwise.hpp"
+#include "contexture/kernels/conv/rows.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/stem.hpp"
 #include "contexture/kernels/conv/winograd_tiles.hpp"
@@ -29,18 +30,19 @@ enum class ConvAlgorithm {
   stem,       ///< few input channels, read from the rows of the image
   pointwise,  ///< 1x1 kernels, pixels read where they lie
   grouped,    ///< groups of 1, 2 or 4 channels
+  rows,       ///< AMX: tiles of neighbouring pixels of a row, bfloat16
   winograd2,  ///< F(2x2,3x3): 3x3 kernels, stride 1, no groups
   winograd4   ///< F(4x4,3x3): the same, fewer multiply-adds, larger rounding errors
 };
 
 /// All of them.
-inline constexpr std::array kConvAlgorithms{ConvAlgorithm::im2col,    ConvAlgorithm::direct,  ConvAlgorithm::stem,
-                                            ConvAlgorithm::pointwise, ConvAlgorithm::grouped, ConvAlgorithm::winograd2,
-                                            ConvAlgorithm::winograd4};
+inline constexpr std::array kConvAlgorithms{ConvAlgorithm::im2col,    ConvAlgorithm::direct,   ConvAlgorithm::stem,
+                                            ConvAlgorithm::pointwise, ConvAlgorithm::grouped,  ConvAlgorithm::rows,
+                                            ConvAlgorithm::winograd2, ConvAlgorithm::winograd4};
 
 [[nodiscard]] constexpr std::string_view to_string(ConvAlgorithm algorithm) {
-  constexpr std::array<std::string_view, kConvAlgorithms.size()> names{"im2col",  "direct",    "stem",     "pointwise",
-                                                                       "grouped", "winograd2", "winograd4"};
+  constexpr std::array<std::string_view, kConvAlgorithms.size()> names{"im2col",  "direct", "stem",      "pointwise",
+                                                                       "grouped", "rows",   "winograd2", "winograd4"};
   return names[static_cast<std::size_t>(algorithm)];
 }
 
@@ -58,7 +60,7 @@ inline int initial_forced_algorithm() {
     if (to_string(algorithm) == text) return static_cast<int>(algorithm);
   if (std::string_view(text) == "winograd") return static_cast<int>(ConvAlgorithm::winograd4);
   require(false, "CONTEXTURE_CONV: '", text,
-          "', expected im2col, direct, stem, pointwise, grouped, winograd, winograd2 or winograd4");
+          "', expected im2col, direct, stem, pointwise, grouped, rows, winograd, winograd2 or winograd4");
   return -1;
 }
 
@@ -72,7 +74,8 @@ template <class T>
 [[nodiscard]] bool applies(ConvAlgorithm algorithm, const ConvShape& shape, ConvPass pass) {
   if constexpr (std::is_same_v<T, bfloat16>) {
     const bool winograd = algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
-    return algorithm == ConvAlgorithm::direct || (winograd && winograd_applies(shape));
+    return algorithm == ConvAlgorithm::direct || (winograd && winograd_applies(shape)) ||
+           (algorithm == ConvAlgorithm::rows && rows_apply(shape));
   } else {
     switch (algorithm) {
       case ConvAlgorithm::im2col:
@@ -80,6 +83,7 @@ template <class T>
       case ConvAlgorithm::stem: return stem_applies<T>(shape, pass);
       case ConvAlgorithm::pointwise: return pointwise_applies<T>(shape, pass);
       case ConvAlgorithm::grouped: return grouped_applies<T>(shape);
+      case ConvAlgorithm::rows: return false;
       case ConvAlgorithm::winograd2:
       case ConvAlgorithm::winograd4: return winograd_applies(shape);
     }
@@ -168,6 +172,7 @@ template <class T = float>
   if constexpr (std::is_same_v<T, bfloat16>) {
     const Bfloat16Unit unit = active_bfloat16_unit();
     const bool amx = unit == Bfloat16Unit::amx || unit == Bfloat16Unit::emulated_amx;
+    if (rows_apply(shape) && rows_pay(shape, pass)) return ConvAlgorithm::rows;
     if (!amx && winograd_applies(shape))
       if (const auto winograd = choose_winograd(shape, 2.0)) return *winograd;
   } else {

@@ -150,7 +150,7 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
         call.weights = pass.weights + first * call.channels * pass.taps;  // the blocks before are full
         call.bias = pass.bias + first;
         call.valid_channels = channels.valid(block);
-        if (kernels.configure != nullptr) kernels.configure(mr, channels.wide(block), source.block);
+        if (kernels.configure != nullptr) kernels.configure(mr > 16 ? mr / 2 : mr, mr > 16 ? mr / 2 : 0, source.block);
         for (Index row = row0; row < row1; ++row) {
           lanes.start_row(pass, row, first, unused.data());
           for (Index col = 0; col < pass.out_w; ++col) {

@@ -115,7 +115,7 @@ struct DirectWeightPass {
     const Index kernel_w = static_cast<Index>(columns.size()), wide = sums.blocks.wide(block);
     for (Index c0 = 0; c0 < source.channels; c0 += 2 * kBlock<T>) {
       const Index rows_here = std::min(2 * kBlock<T>, source.channels - c0);
-      kernels.configure(rows_here, wide, 2 * unit.lanes);
+      kernels.configure(std::min(rows_here, kBlock<T>), rows_here - std::min(rows_here, kBlock<T>), 2 * unit.lanes);
       call.source = packed + c0 * kBlock<T>;
       for (Index tap = 0; tap < sums.taps; ++tap) {
         call.position_count = find_positions(unit, tap / kernel_w, tap % kernel_w, positions);

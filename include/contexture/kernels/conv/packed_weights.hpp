@@ -17,9 +17,9 @@
 
 namespace contexture::detail::conv {
 
-// [block][tap][c][NV vectors], the same in pairs of channels, and [block][point][c][NV vectors] of Winograd's two
-// tiles.
-enum class WeightLayout { taps, pairs, winograd2, winograd4 };
+// [block][tap][c][NV vectors], the same in pairs of channels, in pairs of what a kernel row sees (rows.hpp) in both
+// directions, and [block][point][c][NV vectors] of Winograd's two tiles.
+enum class WeightLayout { taps, pairs, rows, rows_backward, winograd2, winograd4 };
 
 // What a packed form is of, and how it is laid out: two that are equal here have the same elements.
 struct PackedKey {

@@ -220,6 +220,7 @@ struct WeightView {
 // packed [block][tap][pair of channels][NV vectors][2]; zeros follow the last channel.
 inline void pack_pairs(Index taps, const WeightView& w, const ChannelBlocks& blocks, bfloat16* packed) {
   parallel_for(blocks.count() * taps, 1 + (1 << 15) / (w.walked * 2 * blocks.width), [&](Index begin, Index end) {
+    std::vector<bfloat16> depth(static_cast<std::size_t>(w.depth + 1));
     for (Index item = begin; item < end; ++item) {
       const Index block = item / taps, tap = item % taps;
       const Index first = blocks.first(block), valid = blocks.valid(block), wide = blocks.wide(block);
@@ -228,13 +229,17 @@ inline void pack_pairs(Index taps, const WeightView& w, const ChannelBlocks& blo
       for (Index d = 0; d < w.walked; d += 2, to += 2 * wide, from += 2 * w.depth_step) {
         const Index here = std::clamp<Index>(w.depth - d, 0, 2);
         if (here < 2 || valid < wide) std::fill_n(to, 2 * wide, bfloat16(0.0f));
-        if (here > 0 && w.wide_step == 1) {
-          auto* const pairs = reinterpret_cast<Bfloat16Pair*>(to);
-          kernels::dispatch::round_to_pairs(from, here == 2 ? from + w.depth_step : nullptr, pairs, valid);
-        } else {
-          for (Index j = 0; j < valid; ++j)
-            for (Index i = 0; i < here; ++i) to[2 * j + i] = bfloat16(from[i * w.depth_step + j * w.wide_step]);
-        }
+        if (here == 0 || w.wide_step != 1) continue;
+        auto* const pairs = reinterpret_cast<Bfloat16Pair*>(to);
+        kernels::dispatch::round_to_pairs(from, here == 2 ? from + w.depth_step : nullptr, pairs, valid);
+      }
+      if (w.wide_step == 1) continue;
+      to -= w.walked * wide;  // transposed: what is summed over lies side by side
+      from -= w.walked * w.depth_step;
+      for (Index j = 0; j < valid; ++j) {
+        kernels::convert(from + j * w.wide_step, depth.data(), w.depth);
+        for (Index d = 0; d < w.depth; d += 2)
+          std::memcpy(to + d * wide + 2 * j, depth.data() + d, 2 * sizeof(bfloat16));
       }
     }
   });

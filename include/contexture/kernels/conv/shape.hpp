@@ -6,6 +6,7 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
@@ -71,4 +72,14 @@ enum class ConvPass { forward, backward_data, backward_weights };
 namespace contexture::detail::conv {
 using kernels::ConvPass;
 using kernels::ConvShape;
+
+// A 1x1 kernel that moves to every pixel sees images of one row.
+[[nodiscard]] inline ConvShape in_one_row(ConvShape shape) {
+  if (shape.r == 1 && shape.s == 1 && shape.stride_h == 1 && shape.stride_w == 1 && shape.pad_h == 0 &&
+      shape.pad_w == 0) {
+    shape.w *= std::exchange(shape.h, 1);
+  }
+  return shape;
+}
+
 }  // namespace contexture::detail::conv

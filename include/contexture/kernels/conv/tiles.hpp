@@ -98,6 +98,42 @@ struct PackCall {
   Index ahead;              // elements from what is read to what will be packed next: it is fetched into L2
 };
 
+// Of AMX, one or two tiles of neighbouring pixels of a row (rows.hpp), by one or two of output channels.
+struct RowsCall {
+  const bfloat16* source[2];  // of each tile: what the first pixel's window begins with,
+  const Index* places[2];     // and where each pixel's sums go, behind `out`; -1: nowhere
+  bfloat16* out;
+  Index source_pixel;       // elements from a pixel to the next
+  Index rows;               // pixels of a tile
+  Index taps, row_step;     // source rows that are summed over, and elements from one to the next
+  Index steps, depth;       // of a row, and of a step, in elements that follow each other
+  const bfloat16* weights;  // [column of 16 channels][tap row][step][pair][16 channels][2]
+  Index column_step;
+  const float* bias;
+  Index valid_channels;
+};
+
+// Of AMX, the weight gradient: one or two tiles of source channels, as rows of positions, by 16 output channels.
+struct RowsWeightCall {
+  const bfloat16* source;
+  Index source_pitch;        // elements from a channel to the next
+  const bfloat16* gradient;  // [pair of positions][16 channels][2]
+  Index steps;               // of 32 positions
+  float* out;
+  Index pitch;  // floats from a source channel to the next
+};
+
+// Pixels of an image, `count` of them, that begin `offsets` elements behind `from` (-1: zeros), rearranged. Nothing
+// from `end` on is read.
+struct PixelsCall {
+  const bfloat16* from;
+  const bfloat16* end;
+  const Index* offsets;
+  Index count, channels;
+  bfloat16* to;
+  Index pitch;  // elements from a channel to the next, or from 16 channels to the next
+};
+
 // Register tiles are one vector of channels wide, two, or one and a half: 24 channels are a
 // common width, and processors that split 512-bit vectors do a half in half the time.
 enum TileKind { kOneVector, kTwoVectors, kOneAndAHalf };
@@ -124,9 +160,13 @@ struct TileKernels : TileExtents {
   void (*pack)(const PackCall<T>&);
   // AMX only. Its tiles have a shape, which a thread sets before it uses them: rows and columns of the sums, and what
   // is summed at a step. Its weight_tile[kind] are those of one and of two tiles of rows, of transposed squares.
-  void (*configure)(Index rows, Index wide, Index depth);
+  void (*configure)(Index first, Index second, Index depth);
   void (*release)();
   void (*transpose)(T* squares, Index count);
+  void (*rows_tile[2][2])(const RowsCall&);            // [tiles of pixels - 1][of channels - 1]
+  void (*rows_weight_tile[3])(const RowsWeightCall&);  // of one tile, of two that are alike, of two that are not
+  void (*channels_first)(const PixelsCall&);           // to [channel][position], whole blocks of 32 channels
+  void (*pixel_pairs)(const PixelsCall&);              // to [16 channels][pair of positions][16 channels][2]
 
   // Source channels that are stored together: as many as a line holds, or, of AMX, blocks of equal size.
   [[nodiscard]] Index block(Index channels) const {
