@@ -44,6 +44,7 @@ direct|pt 7 ps 0.7 lc rgb '#0072b2'|direct
 winograd2|pt 9 ps 0.7 lc rgb '#009e73'|Winograd F(2x2)
 winograd4|pt 5 ps 0.7 lc rgb '#d55e00'|Winograd F(4x4)
 direct_bfloat16|pt 6 ps 0.7 lc rgb '#0072b2'|direct, bfloat16
+rows_bfloat16|pt 12 ps 0.7 lc rgb '#cc79a7'|rows, bfloat16
 winograd2_bfloat16|pt 8 ps 0.7 lc rgb '#009e73'|Winograd F(2x2), bfloat16
 winograd4_bfloat16|pt 4 ps 0.7 lc rgb '#d55e00'|Winograd F(4x4), bfloat16
 TEXT

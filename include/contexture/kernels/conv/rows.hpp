@@ -58,7 +58,8 @@ inline std::vector<RowsAxis> rows_axes(const AxisShape& axis, ConvPass pass) {
 // out what meets the padding; but they have to copy pixel after pixel, which costs most where channels are few, and
 // their weight gradient is the faster one where a tile here would have to begin between cache lines.
 [[nodiscard]] inline bool rows_pay(const ConvShape& shape, ConvPass pass) {
-  if (pass == ConvPass::backward_weights) return shape.r * shape.s == 1 || shape.c <= 4;
+  if (pass == ConvPass::backward_weights)
+    return (shape.r * shape.s == 1 || shape.c <= 4) && shape.out_h() * shape.out_w() >= 64;  // two steps of positions
   const ConvShape flat = in_one_row(shape);
   const Index pixels = pass == ConvPass::forward ? flat.out_w() : flat.w / flat.stride_w;
   return pixels >= (flat.stride_w == 1 ? 8 : 12) || (pass == ConvPass::forward && flat.c <= 24 && flat.w >= 12);
