@@ -149,7 +149,7 @@ TEST_CASE("conv2d: every algorithm has a name of its own") {
     for (const std::string_view other : names) CHECK(other != to_string(algorithm));
     names.push_back(to_string(algorithm));
   }
-  CHECK(names.size() == kConvAlgorithms.size());
+  CHECK(names.size() == 8);
 }
 
 }  // namespace

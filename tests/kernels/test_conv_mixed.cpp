@@ -36,6 +36,19 @@ std::vector<bfloat16> reduced(const std::vector<float>& from) {
 // Both kinds of tiles that AMX has; where the second does not apply, and for other units, both are the first.
 constexpr std::array kTilesOfAmx{ConvAlgorithm::direct, ConvAlgorithm::rows};
 
+// Calls check() with every unit of this processor, and both kinds of tiles.
+template <class Check>
+void on_every_unit(const Check& check) {
+  for (const ConvAlgorithm algorithm : kTilesOfAmx)
+    for (const Bfloat16Unit unit : kBfloat16Units) {
+      if (!has_bfloat16_unit(unit)) continue;
+      INFO(to_string(unit) << ", " << to_string(algorithm));
+      set_conv_algorithm(algorithm);
+      set_bfloat16_unit(unit);
+      check();
+    }
+}
+
 // Inputs that bfloat16 holds exactly.
 Problem<float> rounded_problem(const ConvShape& shape, Random& random) {
   Problem<float> problem(shape, random);
@@ -192,6 +205,33 @@ TEST_CASE("mixed precision: tiles of neighbouring pixels, every end of a row, a 
       }
 }
 
+TEST_CASE("mixed precision: tiles of neighbouring pixels, an image too large for L2, and bands for all threads") {
+  const UnitSettings settings;
+  set_bfloat16_unit(Bfloat16Unit::emulated_amx);
+  set_conv_algorithm(ConvAlgorithm::rows);
+  for (const Index stride : {1, 2}) {
+    Random random{static_cast<std::uint64_t>(98000 + stride)};
+    const ConvShape shape{.n = 1,
+                          .h = 41,
+                          .w = 40,
+                          .c = 128,
+                          .k = 5,
+                          .r = 3,
+                          .s = 3,
+                          .stride_h = stride,
+                          .stride_w = stride,
+                          .pad_h = 1,
+                          .pad_w = 1};
+    const Problem<float> problem = rounded_problem(shape, random);
+    INFO("stride " << stride);
+    set_num_threads(1);
+    const MixedResults one(problem);
+    check_against(one, References<float>(problem), 1);
+    set_num_threads(3);
+    CHECK(MixedResults(problem) == one);
+  }
+}
+
 TEST_CASE("mixed precision: AMX computes wide maps by rows of pixels, narrow ones by pixels of many images") {
   const UnitSettings settings;
   set_bfloat16_unit(Bfloat16Unit::emulated_amx);
@@ -238,32 +278,27 @@ TEST_CASE("mixed precision: numbers below 2^-126 are zero, NaN and infinity reac
   set_conv_algorithm(ConvAlgorithm::direct);
   // Three channels, so that the windows of a kernel row are folded; odd, so that a pair has a zero.
   const ConvShape shape{.n = 2, .h = 6, .w = 12, .c = 3, .k = 5, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
-  for (const ConvAlgorithm algorithm : kTilesOfAmx)
-    for (const Bfloat16Unit unit : kBfloat16Units) {
-      if (!has_bfloat16_unit(unit)) continue;
-      INFO(to_string(unit) << ", " << to_string(algorithm));
-      set_conv_algorithm(algorithm);
-      set_bfloat16_unit(unit);
-      Random random{7};
-      Problem<float> problem = rounded_problem(shape, random);
-      std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
-      const MixedResults before(problem);
-      const auto pixel = static_cast<std::size_t>((3 * 12 + 5) * 3);  // of the first image, row 3, column 5
-      problem.x[pixel] = std::numeric_limits<float>::quiet_NaN();
-      const MixedResults after(problem);
-      for (Index p = 0; p < 6; ++p)
-        for (Index q = 0; q < 12; ++q) {
-          const bool depends = std::abs(p - 3) <= 1 && std::abs(q - 5) <= 1;
-          const auto at = static_cast<std::size_t>((p * 12 + q) * 5);
-          INFO("row " << p << ", column " << q);
-          CHECK(std::isnan(static_cast<float>(after.y[at])) == depends);
-          if (!depends) CHECK(after.y[at] == before.y[at]);
-        }
-      std::fill(problem.x.begin(), problem.x.end(), 0x1p-127f);
-      std::fill(problem.w.begin(), problem.w.end(), 1.0f);
-      const MixedResults tiny(problem);
-      CHECK(std::all_of(tiny.y.begin(), tiny.y.end(), [](bfloat16 v) { return v.bits == 0; }));
-    }
+  on_every_unit([&] {
+    Random random{7};
+    Problem<float> problem = rounded_problem(shape, random);
+    std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
+    const MixedResults before(problem);
+    const auto pixel = static_cast<std::size_t>((3 * 12 + 5) * 3);  // of the first image, row 3, column 5
+    problem.x[pixel] = std::numeric_limits<float>::quiet_NaN();
+    const MixedResults after(problem);
+    for (Index p = 0; p < 6; ++p)
+      for (Index q = 0; q < 12; ++q) {
+        const bool depends = std::abs(p - 3) <= 1 && std::abs(q - 5) <= 1;
+        const auto at = static_cast<std::size_t>((p * 12 + q) * 5);
+        INFO("row " << p << ", column " << q);
+        CHECK(std::isnan(static_cast<float>(after.y[at])) == depends);
+        if (!depends) CHECK(after.y[at] == before.y[at]);
+      }
+    std::fill(problem.x.begin(), problem.x.end(), 0x1p-127f);
+    std::fill(problem.w.begin(), problem.w.end(), 1.0f);
+    const MixedResults tiny(problem);
+    CHECK(std::all_of(tiny.y.begin(), tiny.y.end(), [](bfloat16 v) { return v.bits == 0; }));
+  });
 }
 
 TEST_CASE("mixed precision: the same bits with any number of threads, in any batch") {
@@ -272,26 +307,21 @@ TEST_CASE("mixed precision: the same bits with any number of threads, in any bat
       .n = 37, .h = 9, .w = 9, .c = 20, .k = 28, .r = 3, .s = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1};
   Random random{8};
   const Problem<float> problem = rounded_problem(shape, random);
-  for (const ConvAlgorithm algorithm : kTilesOfAmx)
-    for (const Bfloat16Unit unit : kBfloat16Units) {
-      if (!has_bfloat16_unit(unit)) continue;
-      INFO(to_string(unit) << ", " << to_string(algorithm));
-      set_conv_algorithm(algorithm);
-      set_bfloat16_unit(unit);
-      set_num_threads(1);
-      const MixedResults one(problem);
-      for (const int threads : {2, 5}) {
-        set_num_threads(threads);
-        CHECK(MixedResults(problem) == one);
-      }
-      Problem<float> first = problem;
-      first.shape.n = 1;
-      first.x.resize(static_cast<std::size_t>(first.shape.input_size()));
-      first.dy.resize(static_cast<std::size_t>(first.shape.output_size()));
-      const MixedResults alone(first);
-      CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
-      CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
+  on_every_unit([&] {
+    set_num_threads(1);
+    const MixedResults one(problem);
+    for (const int threads : {2, 5}) {
+      set_num_threads(threads);
+      CHECK(MixedResults(problem) == one);
     }
+    Problem<float> first = problem;
+    first.shape.n = 1;
+    first.x.resize(static_cast<std::size_t>(first.shape.input_size()));
+    first.dy.resize(static_cast<std::size_t>(first.shape.output_size()));
+    const MixedResults alone(first);
+    CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
+    CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
+  });
 }
 
 }  // namespace

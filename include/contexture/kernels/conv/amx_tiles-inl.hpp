@@ -82,11 +82,23 @@ CONTEXTURE_INLINE void amx_multiply(const void* a, Index a_next, Index a_stride,
   }
 }
 
+// Stores the first `valid` sums of a pixel, and the bias, as bfloat16.
+CONTEXTURE_INLINE void store_sums(bfloat16* out, const float* sums, const float* bias, Index valid) {
+  constexpr Index width = kLanes<float>;
+  for (Index c = 0; c < valid; c += width) {
+    const Vec<float> v = load(sums + c) + load(bias + c);
+    if (c + width <= valid)
+      store_as<float>(out + c, v);
+    else
+      store_part<bfloat16, kLanes<float>, float>(out + c, v, valid - c);
+  }
+}
+
 // A tile of the output: call.lanes lanes, which fill ROWS tiles, by one or two tiles of channels, summed over taps and
 // blocks of source channels. A lane's channels of a block are a line of 64 bytes.
 template <class T, int ROWS, int COLUMNS>
 CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& call) {
-  constexpr Index line = detail::conv::kBlock<T>, width = kLanes<float>, pitch = 32;
+  constexpr Index line = detail::conv::kBlock<T>, pitch = 32;
   const Index wide = call.weights_step / call.channels, rows = call.lanes / ROWS;
   alignas(64) float sums[16 * ROWS * pitch];
   for (int column = 0; column < COLUMNS; ++column) {
@@ -101,16 +113,7 @@ CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& cal
     tile_store<0>(sums + 16 * column, 4 * pitch);
     if constexpr (ROWS == 2) tile_store<1>(sums + rows * pitch + 16 * column, 4 * pitch);
   }
-  for (Index i = 0; i < call.lanes; ++i) {
-    T* const out = call.out[i];
-    for (Index c = 0; c < call.valid_channels; c += width) {
-      const Vec<float> v = load(sums + i * pitch + c) + load(call.bias + c);
-      if (c + width <= call.valid_channels)
-        store_as<float>(out + c, v);
-      else
-        store_part<T, kLanes<float>, float>(out + c, v, call.valid_channels - c);
-    }
-  }
+  for (Index i = 0; i < call.lanes; ++i) store_sums(call.out[i], sums + i * pitch, call.bias, call.valid_channels);
 }
 
 // Stores 32 sums as bfloat16.
@@ -156,17 +159,8 @@ CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
         if (places[i] >= 0) store_line(call.out + places[i], load(from) + low, load(from + width) + high);
       continue;
     }
-    for (Index i = 0; i < rows; ++i, from += pitch) {
-      if (places[i] < 0) continue;
-      bfloat16* const out = call.out + places[i];
-      for (Index c = 0; c < valid; c += width) {
-        const Vec<float> v = load(from + c) + load(bias + c);
-        if (c + width <= valid)
-          store_as<float>(out + c, v);
-        else
-          store_part<bfloat16, kLanes<float>, float>(out + c, v, valid - c);
-      }
-    }
+    for (Index i = 0; i < rows; ++i, from += pitch)
+      if (places[i] >= 0) store_sums(call.out + places[i], from, bias, valid);
   }
 }
 
@@ -359,8 +353,7 @@ CONTEXTURE_KERNEL detail::conv::TileKernels<T> amx_kernels() {
     table.rows_tile[1][1] = &amx_rows_tile<2, 2>;
     for (int i = 0; i < kMaxLanes / 2; ++i) {
       table.tile[kOneVector][i] = i < 8 ? &amx_conv_tile<T, 1, 1> : &amx_conv_tile<T, 2, 1>;
-      table.tile[kOneAndAHalf][i] = table.tile[kTwoVectors][i] =
-          i < 8 ? &amx_conv_tile<T, 1, 2> : &amx_conv_tile<T, 2, 2>;
+      table.tile[kTwoVectors][i] = i < 8 ? &amx_conv_tile<T, 1, 2> : &amx_conv_tile<T, 2, 2>;
     }
   } else {
     table.pack = &conv_pack<T>;
@@ -372,8 +365,8 @@ CONTEXTURE_KERNEL detail::conv::TileKernels<T> amx_kernels() {
     table.pixel_pairs = &amx_pixel_pairs;
     table.weight_tile[kOneVector][0] = &amx_weight_tile<T, 1, 1>;
     table.weight_tile[kOneVector][1] = &amx_weight_tile<T, 2, 1>;
-    table.weight_tile[kOneAndAHalf][0] = table.weight_tile[kTwoVectors][0] = &amx_weight_tile<T, 1, 2>;
-    table.weight_tile[kOneAndAHalf][1] = table.weight_tile[kTwoVectors][1] = &amx_weight_tile<T, 2, 2>;
+    table.weight_tile[kTwoVectors][0] = &amx_weight_tile<T, 1, 2>;
+    table.weight_tile[kTwoVectors][1] = &amx_weight_tile<T, 2, 2>;
   }
   return table;
 }

@@ -9,8 +9,8 @@
 // tiles. Wide maps have tiles of neighbouring pixels instead (rows.hpp, rows_weights.hpp).
 //
 // Four of the eight registers are used: two sums, the rows' factor, which is loaded twice, and the columns'. With four
-// sums a core of its own is no faster (12.0 cycles a product of two tiles either way), and one that shares its
-// registers with another hardware thread has to wait for each: 51 cycles a product, and 23 with four registers
+// sums a core of its own is no faster (12.0 cycles of the clock a product of two tiles either way), and one that shares
+// its registers with another hardware thread has to wait for each: 51 cycles a product, and 23 with four registers
 // (measured on a Xeon of 2023, of which a virtual machine has one thread of each core).
 //
 // AmxRegisters does the same number by number, on any processor, for tests: Intel's manual gives the order of the sums.
@@ -94,6 +94,12 @@ inline constexpr TileExtents kAmxExtents{.width = 16, .max_lanes = 32, .half_vec
 #include "contexture/kernels/for_each_isa.hpp"
 
 namespace contexture::detail::conv {
+
+// Whether AMX multiplies bfloat16 now, or its emulation.
+[[nodiscard]] inline bool uses_amx() {
+  const Bfloat16Unit unit = active_bfloat16_unit();
+  return unit == Bfloat16Unit::amx || unit == Bfloat16Unit::emulated_amx;
+}
 
 // The tiles of what multiplies numbers of type T now.
 template <class T>

@@ -156,7 +156,7 @@ inline void set_conv_algorithm(std::optional<ConvAlgorithm> algorithm) {
 ///
 /// bfloat16 has the direct algorithm and Winograd's, whose transforms and products are float: direct runs at twice
 /// float's rate where the processor multiplies bfloat16, and Winograd where its products are still fewer. With AMX
-/// direct is always the faster one.
+/// wide maps have `rows`, and all others direct.
 ///
 /// A forced algorithm computes what it can. What it cannot, and everything where `direct` is forced, is computed by
 /// the last four lines: the other algorithms and their rounding are left out.
@@ -170,10 +170,8 @@ template <class T = float>
     return as_named ? algorithm : choose_tiles<T>(shape, pass);
   }
   if constexpr (std::is_same_v<T, bfloat16>) {
-    const Bfloat16Unit unit = active_bfloat16_unit();
-    const bool amx = unit == Bfloat16Unit::amx || unit == Bfloat16Unit::emulated_amx;
     if (rows_apply(shape) && rows_pay(shape, pass)) return ConvAlgorithm::rows;
-    if (!amx && winograd_applies(shape))
+    if (!uses_amx() && winograd_applies(shape))
       if (const auto winograd = choose_winograd(shape, 2.0)) return *winograd;
   } else {
     const Index vectorised = pass == ConvPass::backward_data ? shape.group_c() : shape.group_k();

@@ -114,13 +114,14 @@ struct DirectWeightPass {
                    const T* packed, Accumulator<T>* to) const {
     const Index kernel_w = static_cast<Index>(columns.size()), wide = sums.blocks.wide(block);
     for (Index c0 = 0; c0 < source.channels; c0 += 2 * kBlock<T>) {
-      const Index rows_here = std::min(2 * kBlock<T>, source.channels - c0);
-      kernels.configure(std::min(rows_here, kBlock<T>), rows_here - std::min(rows_here, kBlock<T>), 2 * unit.lanes);
+      const Index first = std::min(kBlock<T>, source.channels - c0);
+      const Index second = std::clamp<Index>(source.channels - c0 - kBlock<T>, 0, kBlock<T>);
+      kernels.configure(first, second, 2 * unit.lanes);
       call.source = packed + c0 * kBlock<T>;
       for (Index tap = 0; tap < sums.taps; ++tap) {
         call.position_count = find_positions(unit, tap / kernel_w, tap % kernel_w, positions);
         call.out = to + sums.at(block, tap) + c0 * wide;
-        if (call.position_count > 0) kernels.weight_tile[sums.blocks.kind(block)][rows_here > kBlock<T> ? 1 : 0](call);
+        if (call.position_count > 0) kernels.weight_tile[sums.blocks.kind(block)][second > 0 ? 1 : 0](call);
       }
     }
   }

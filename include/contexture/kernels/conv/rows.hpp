@@ -49,9 +49,7 @@ inline std::vector<RowsAxis> rows_axes(const AxisShape& axis, ConvPass pass) {
 }
 
 [[nodiscard]] inline bool rows_apply(const ConvShape& shape) {
-  const Bfloat16Unit unit = active_bfloat16_unit();
-  return (unit == Bfloat16Unit::amx || unit == Bfloat16Unit::emulated_amx) && shape.groups == 1 &&
-         shape.dilation_h == 1 && shape.dilation_w == 1;
+  return uses_amx() && shape.groups == 1 && shape.dilation_h == 1 && shape.dilation_w == 1;
 }
 
 // Whether they are the faster ones (measured): direct's tiles, of one pixel of many images, are never short and leave
@@ -133,6 +131,7 @@ struct RowsPass {
 // Distances in w: from a tap of the kernel to the next, from a channel that is summed over, from one that is computed.
 struct RowsWeights {
   const float* w;
+  WeightLayout layout;
   Index kernel_w, tap, depth, wide;
 };
 
@@ -307,8 +306,7 @@ inline void run_rows(const RowsPass& pass, const RowsWeights& weights, const flo
       phases.emplace_back(pass, rows, cols, size);
       size += columns * 16 * rows.taps * cols.taps * pass.channels;
     }
-  const WeightLayout layout = weights.wide == 1 ? WeightLayout::rows : WeightLayout::rows_backward;
-  const PackedKey key{weights.w, layout, sizeof(bfloat16), pass.channels, std::max<Index>(size, 1)};
+  const PackedKey key{weights.w, weights.layout, sizeof(bfloat16), pass.channels, std::max<Index>(size, 1)};
   const PackedForm<bfloat16> packed_weights(key, [&](bfloat16* to) {
     for (const RowsPhase& phase : phases)
       pack_rows_weights(pass, weights, *phase.rows, *phase.cols, to + phase.weights);
@@ -335,14 +333,14 @@ inline void rows_forward(const ConvShape& shape, const bfloat16* x, const float*
   RowsPass pass(in_one_row(shape), ConvPass::forward);
   pass.source = x;
   pass.out = y;
-  run_rows(pass, {w, shape.s, shape.c * shape.k, shape.k, 1}, bias);
+  run_rows(pass, {w, WeightLayout::rows, shape.s, shape.c * shape.k, shape.k, 1}, bias);
 }
 
 inline void rows_backward_data(const ConvShape& shape, const bfloat16* dy, const float* w, bfloat16* dx) {
   RowsPass pass(in_one_row(shape), ConvPass::backward_data);
   pass.source = dy;
   pass.out = dx;
-  run_rows(pass, {w, shape.s, shape.c * shape.k, 1, shape.k}, nullptr);
+  run_rows(pass, {w, WeightLayout::rows_backward, shape.s, shape.c * shape.k, 1, shape.k}, nullptr);
 }
 
 }  // namespace contexture::detail::conv

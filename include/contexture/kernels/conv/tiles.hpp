@@ -158,8 +158,9 @@ struct TileKernels : TileExtents {
   void (*tile_in_place[3][kMaxLanes / 2])(const TileCall<T, Sum>&);
   void (*weight_tile[3][8])(const WeightTileCall<T, Sum>&);
   void (*pack)(const PackCall<T>&);
-  // AMX only. Its tiles have a shape, which a thread sets before it uses them: rows and columns of the sums, and what
-  // is summed at a step. Its weight_tile[kind] are those of one and of two tiles of rows, of transposed squares.
+  // AMX only. Its tiles have a shape, which a thread sets before it uses them: the rows of one or two tiles of
+  // sums, which are 16 wide, and what is summed at a step. Its weight_tile[kind] are those of one and of two tiles of
+  // rows, of transposed squares.
   void (*configure)(Index first, Index second, Index depth);
   void (*release)();
   void (*transpose)(T* squares, Index count);
