@@ -52,9 +52,7 @@ struct ConvProblem {
 
   void run(kernels::ConvPass pass) {
     switch (pass) {
-      case kernels::ConvPass::forward:
-        kernels::conv2d_forward(shape, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
-        break;
+      case kernels::ConvPass::forward: kernels::conv2d_forward(shape, x.data(), w.data(), {}, y.data()); break;
       case kernels::ConvPass::backward_data:
         kernels::conv2d_backward_data(shape, dy.data(), w.data(), dx.data());
         break;

@@ -123,7 +123,8 @@ void check_direct_alone(std::uint64_t seed, int count, ConvShape (*make_shape)(R
       set_num_threads(1 + i % 3);
       INFO("seed " << seed + static_cast<std::uint64_t>(i) << ", " << to_string(isa) << ", " << describe(shape));
       std::vector<T> y(problem.dy.size()), dx(problem.x.size()), dw(problem.w.size());
-      detail::conv::direct_forward(shape, problem.x.data(), problem.w.data(), problem.bias.data(), y.data());
+      detail::conv::direct_forward<T>(shape, problem.x.data(), problem.w.data(), {.bias = problem.bias.data()},
+                                      y.data());
       detail::conv::direct_backward_data(shape, problem.dy.data(), problem.w.data(), dx.data());
       detail::conv::direct_backward_weights<T>(shape, problem.x.data(), problem.dy.data(), dw.data());
       check_close("forward", y, reference.y);

@@ -66,7 +66,7 @@ struct MixedResults {
         dw(problem.w.size(), 99.0f),
         dbias(problem.bias.size(), 99.0f) {
     const std::vector<bfloat16> x = reduced(problem.x), dy = reduced(problem.dy);
-    conv2d_forward(problem.shape, x.data(), problem.w.data(), problem.bias.data(), y.data());
+    conv2d_forward(problem.shape, x.data(), problem.w.data(), {.bias = problem.bias.data()}, y.data());
     conv2d_backward_data(problem.shape, dy.data(), problem.w.data(), dx.data());
     conv2d_backward_weights(problem.shape, x.data(), dy.data(), dw.data(), dbias.data());
   }
@@ -322,6 +322,116 @@ TEST_CASE("mixed precision: the same bits with any number of threads, in any bat
     CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
     CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
   });
+}
+
+// relu(conv * scale + bias + residual).
+struct Epilogue {
+  std::vector<float> scale, bias;
+  std::vector<bfloat16> residual;
+
+  Epilogue(const ConvShape& shape, Random& random)
+      : scale(random.values<float>(shape.k)),
+        bias(random.values<float>(shape.k)),
+        residual(reduced(random.values<float>(shape.output_size()))) {}
+
+  [[nodiscard]] ConvEpilogue<bfloat16> all() const {
+    return {.bias = bias.data(), .scale = scale.data(), .residual = residual.data(), .relu = true};
+  }
+  // What `conv` becomes at element i.
+  [[nodiscard]] double of(double conv, std::size_t i) const {
+    const std::size_t k = i % scale.size();
+    const double scaled = static_cast<double>(scale[k]) * conv + static_cast<double>(bias[k]);
+    return std::max(0.0, scaled + static_cast<double>(static_cast<float>(residual[i])));
+  }
+};
+
+TEST_CASE("mixed precision: an epilogue is what sweeps over the result would do") {
+  const UnitSettings settings;
+  for (int i = 0; i < 60; ++i) {
+    Random random{92000 + static_cast<std::uint64_t>(i)};
+    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
+    if (i % 5 == 0) shape.n = random.integer(30, 70);
+    if (shape.multiply_adds() > 300000) shape.n = 3;
+    Problem<float> problem = rounded_problem(shape, random);
+    std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
+    const Reference conv = References<float>(problem).y;
+    const Epilogue epilogue(shape, random);
+    const std::vector<bfloat16> x = reduced(problem.x);
+    INFO("seed " << i << ", " << describe(shape));
+    on_every_unit([&] {
+      std::vector<bfloat16> y(problem.dy.size(), bfloat16(99.0f));
+      set_num_threads(1 + i % 3);
+      conv2d_forward(shape, x.data(), problem.w.data(), epilogue.all(), y.data());
+      std::size_t wrong = 0;
+      for (std::size_t at = 0; at < y.size(); ++at) {
+        const double want = epilogue.of(conv.sum[at], at);
+        // Rounded once, or, where a sweep follows, before it too; sums as check_mixed() has them.
+        const double bound =
+            want / 256 + std::abs(static_cast<double>(epilogue.scale[at % epilogue.scale.size()])) *
+                             (std::abs(conv.sum[at]) / 256 +
+                              std::numeric_limits<float>::epsilon() * (conv.terms[at] + 4) * conv.magnitude[at]);
+        wrong += std::abs(static_cast<double>(static_cast<float>(y[at])) - want) <= bound + 1e-6 ? 0 : 1;
+      }
+      CHECK(wrong == 0);
+    });
+  }
+}
+
+TEST_CASE("mixed precision: the moments of a convolution are those of what it stores, by any number of threads") {
+  const UnitSettings settings;
+  for (int i = 0; i < 60; ++i) {
+    Random random{93000 + static_cast<std::uint64_t>(i)};
+    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
+    if (i % 5 == 0) shape.n = random.integer(30, 70);
+    if (shape.multiply_adds() > 300000) shape.n = 3;
+    if (shape.output_size() == 0) continue;
+    const Problem<float> problem = rounded_problem(shape, random);
+    const std::vector<bfloat16> x = reduced(problem.x);
+    const auto channels = static_cast<std::size_t>(shape.k);
+    INFO("seed " << i << ", " << describe(shape));
+    on_every_unit([&] {
+      std::vector<bfloat16> y(problem.dy.size()), plain(y);
+      std::vector<double> moments(2 * channels), others(2 * channels);
+      const ConvEpilogue<bfloat16> with{.bias = problem.bias.data(), .moments = moments.data()};
+      set_num_threads(1);
+      conv2d_forward(shape, x.data(), problem.w.data(), with, y.data());
+      conv2d_forward(shape, x.data(), problem.w.data(), {.bias = problem.bias.data()}, plain.data());
+      CHECK(y == plain);
+      for (std::size_t c = 0; c < channels; ++c) {
+        double sum = 0, square = 0;
+        for (std::size_t at = c; at < y.size(); at += channels) sum += static_cast<double>(static_cast<float>(y[at]));
+        const double n = static_cast<double>(y.size() / channels), mean = sum / n;
+        for (std::size_t at = c; at < y.size(); at += channels)
+          square += std::pow(static_cast<double>(static_cast<float>(y[at])) - mean, 2);
+        CHECK(moments[c] == Approx(mean).margin(1e-5));
+        CHECK(moments[channels + c] == Approx(square / n).epsilon(1e-5).margin(1e-6 * mean * mean));
+      }
+      set_num_threads(4);
+      ConvEpilogue<bfloat16> again = with;
+      again.moments = others.data();
+      conv2d_forward(shape, x.data(), problem.w.data(), again, y.data());
+      CHECK(others == moments);
+    });
+  }
+}
+
+TEST_CASE("mixed precision: the variance of a constant channel is zero") {
+  const UnitSettings settings;
+  for (const Index images : {5, 40}) {
+    const ConvShape shape{.n = images, .h = 9, .w = 9, .c = 3, .k = 40, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
+    Random random{11};
+    const std::vector<float> w(static_cast<std::size_t>(shape.weight_size())), bias(random.values<float>(shape.k));
+    const std::vector<bfloat16> x = reduced(random.values<float>(shape.input_size()));
+    on_every_unit([&] {
+      std::vector<bfloat16> y(static_cast<std::size_t>(shape.output_size()));
+      std::vector<double> moments(80, 99.0);
+      conv2d_forward(shape, x.data(), w.data(), {.bias = bias.data(), .moments = moments.data()}, y.data());
+      for (std::size_t c = 0; c < 40; ++c) {
+        CHECK(moments[c] == static_cast<double>(static_cast<float>(bfloat16(bias[c]))));
+        CHECK(moments[40 + c] == 0);
+      }
+    });
+  }
 }
 
 }  // namespace

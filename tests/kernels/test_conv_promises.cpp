@@ -145,7 +145,7 @@ TEST_CASE("conv2d: images of more than 2^31 elements") {
     INFO(to_string(algorithm));
     set_conv_algorithm(algorithm);
     std::vector<float> y(want_y.size()), dw(4);
-    conv2d_forward<float>(shape, x, w.data(), nullptr, y.data());
+    conv2d_forward<float>(shape, x, w.data(), {}, y.data());
     conv2d_backward_weights<float>(shape, x, dy.data(), dw.data(), nullptr);
     CHECK(y == want_y);
     CHECK(dw == want_dw);
@@ -207,7 +207,7 @@ TEST_CASE("conv2d: without bias") {
 
 TEST_CASE("conv2d: impossible shapes are refused") {
   float value = 0;
-  const auto run = [&](const ConvShape& shape) { conv2d_forward<float>(shape, &value, &value, nullptr, &value); };
+  const auto run = [&](const ConvShape& shape) { conv2d_forward<float>(shape, &value, &value, {}, &value); };
   CHECK_THROWS_AS(run({.n = 1, .h = 4, .w = 4, .c = 3, .k = 4, .groups = 2}), std::invalid_argument);
   CHECK_THROWS_AS(run({.n = 1, .h = 4, .w = 4, .c = 4, .k = 3, .groups = 2}), std::invalid_argument);
   CHECK_THROWS_AS(run({.n = 1, .h = 4, .w = 4, .c = 4, .k = 4, .groups = 0}), std::invalid_argument);

@@ -19,7 +19,7 @@ using namespace contexture::tests;
 template <class T>
 std::vector<T> forward(const ConvShape& shape, const std::vector<T>& x, const std::vector<Accumulator<T>>& w) {
   std::vector<T> y(static_cast<std::size_t>(shape.output_size()), T(99.0F));
-  conv2d_forward<T>(shape, x.data(), w.data(), nullptr, y.data());
+  conv2d_forward<T>(shape, x.data(), w.data(), {}, y.data());
   return y;
 }
 

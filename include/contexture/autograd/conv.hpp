@@ -3,12 +3,16 @@
 #pragma once
 
 #include <array>
+#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/precision.hpp"
+#include "contexture/core/profile.hpp"
 #include "contexture/kernels/conv.hpp"
 #include "contexture/kernels/reduce.hpp"
 
@@ -24,46 +28,10 @@ struct Conv2dOptions {
 
 namespace detail {
 
-// In mixed precision: x is rounded to bfloat16 unless it is stored so, and so is what comes out.
+// The extents of conv2d(); throws on shapes that do not fit.
 template <class T>
-[[nodiscard]] Variable<T> conv2d_reduced(const kernels::ConvShape& s, const Variable<T>& x, const Variable<T>& weight,
-                                         const Variable<T>& bias) {
-  std::shared_ptr<const Tensor<bfloat16>> x16 = x.saved_reduced();
-  if (x16 == nullptr) {
-    const OpTimer timer("to bfloat16");
-    x16 = std::make_shared<Tensor<bfloat16>>(converted<bfloat16>(x.value()));
-  }
-  auto y = std::make_shared<Tensor<bfloat16>>(empty<bfloat16>(
-      {x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()), weight.shape()[3]}));
-  kernels::conv2d_forward(s, x16->data(), weight.value().data(), bias.defined() ? bias.value().data() : nullptr,
-                          y->data());
-  const std::array<Variable<T>, 3> inputs{x, weight, bias};
-  return record_reduced<T>(
-      "conv2d", y, inputs,
-      [x = std::move(x16), w = weight.saved(), s](Tensor<bfloat16> g, const InputGradients<T>& in) {
-        if (in.wanted(1) || in.wanted(2)) {
-          Tensor<T> dw = empty_like(*w);
-          Tensor<T> db = in.wanted(2) ? empty<T>({static_cast<std::size_t>(s.k)}) : Tensor<T>();
-          kernels::conv2d_backward_weights(s, x->data(), g.data(), dw.data(), in.wanted(2) ? db.data() : nullptr);
-          in.add(1, std::move(dw));
-          if (in.wanted(2)) in.add(2, std::move(db));
-        }
-        if (in.wanted(0)) {
-          Tensor<bfloat16> dx = empty_like(*x);
-          kernels::conv2d_backward_data(s, g.data(), w->data(), dx.data());
-          in.add(0, std::move(dx));
-        }
-      });
-}
-
-}  // namespace detail
-
-/// x (N,H,W,C), weight (R,S,C/groups,K), bias (K, or undefined) -> (N,OH,OW,K) with
-/// OH = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. Under PrecisionGuard(Precision::bfloat16), without groups,
-/// images are stored as bfloat16 (core/precision.hpp). Throws std::invalid_argument on shapes that do not fit.
-template <class T>
-[[nodiscard]] Variable<T> conv2d(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {},
-                                 const Conv2dOptions& options = {}) {
+[[nodiscard]] kernels::ConvShape conv2d_shape(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias,
+                                              const Conv2dOptions& options) {
   require(x.shape().size() == 4, "conv2d: input ", x.shape(), ", expected (N,H,W,C)");
   require(weight.value().dimension() == 4, "conv2d: weight ", weight.shape(), ", expected (R,S,C/groups,K)");
   require(options.stride >= 1 && options.padding >= 0 && options.dilation >= 1 && options.groups >= 1,
@@ -92,34 +60,79 @@ template <class T>
   if (bias.defined())
     require(bias.value().dimension() == 1 && dim(bias.value(), 0) == s.k, "conv2d: bias ", bias.shape(), " for weight ",
             weight.shape());
+  return s;
+}
 
+// Whether conv2d() of this shape stores images as bfloat16 now.
+template <class T>
+[[nodiscard]] bool conv2d_is_reduced(const kernels::ConvShape& s) {
+  return std::is_same_v<T, float> && active_precision() == Precision::bfloat16 && s.groups == 1;
+}
+
+// x as conv2d() reads it: rounded to bfloat16, where P is that, unless it is stored so.
+template <class P, class T>
+[[nodiscard]] std::shared_ptr<const Tensor<P>> conv2d_input(const Variable<T>& x) {
+  if (std::is_same_v<P, T> || x.saved_reduced() != nullptr) return stored_as<P>(x);
+  const OpTimer timer("to bfloat16");
+  return stored_as<P>(x);
+}
+
+template <class P>
+[[nodiscard]] Tensor<P> conv2d_output(const kernels::ConvShape& s) {
+  return empty<P>({static_cast<std::size_t>(s.n), static_cast<std::size_t>(s.out_h()),
+                   static_cast<std::size_t>(s.out_w()), static_cast<std::size_t>(s.k)});
+}
+
+// conv2d() with images stored as P.
+template <class P, class T>
+[[nodiscard]] Variable<T> conv2d_as(const kernels::ConvShape& s, const std::array<Variable<T>, 3>& inputs,
+                                    double* moments) {
+  const auto& [x_variable, weight, bias] = inputs;
+  std::shared_ptr<const Tensor<P>> x = conv2d_input<P>(x_variable);
+  auto y = std::make_shared<Tensor<P>>(conv2d_output<P>(s));
+  kernels::conv2d_forward(s, x->data(), weight.value().data(),
+                          {.bias = bias.defined() ? bias.value().data() : nullptr, .moments = moments}, y->data());
+  auto backward = [x = std::move(x), w = weight.saved(), s](Tensor<P> g, const InputGradients<T>& in) {
+    if (in.wanted(1) || in.wanted(2)) {
+      Tensor<T> dw = empty_like(*w);
+      Tensor<T> db = in.wanted(2) ? empty<T>({static_cast<std::size_t>(s.k)}) : Tensor<T>();
+      kernels::conv2d_backward_weights(s, x->data(), g.data(), dw.data(), in.wanted(2) ? db.data() : nullptr);
+      in.add(1, std::move(dw));
+      if (in.wanted(2)) in.add(2, std::move(db));
+    }
+    if (in.wanted(0)) {
+      std::optional<Tensor<P>> dx = in.template take<P>(0);
+      const auto gradients = dx ? kernels::Gradients::added : kernels::Gradients::overwritten;
+      if (!dx) dx = empty_like(*x);
+      kernels::conv2d_backward_data(s, g.data(), w->data(), dx->data(), gradients);
+      in.add(0, std::move(*dx));
+    }
+  };
+  const std::initializer_list<OpAttribute> attributes{
+      {"stride", s.stride_h}, {"padding", s.pad_h}, {"dilation", s.dilation_h}, {"groups", s.groups}};
+  return record_as<T>({"conv2d", attributes}, std::move(y), inputs, std::move(backward));
+}
+
+// conv2d(); `moments` (2,K), unless null, gets mean and biased variance of what each channel of the result is stored
+// as.
+template <class T>
+[[nodiscard]] Variable<T> conv2d_with_moments(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias,
+                                              const Conv2dOptions& options, double* moments) {
+  const kernels::ConvShape s = conv2d_shape(x, weight, bias, options);
   if constexpr (std::is_same_v<T, float>)
-    if (active_precision() == Precision::bfloat16 && s.groups == 1) return detail::conv2d_reduced(s, x, weight, bias);
-  Tensor<T> y = empty<T>(
-      {x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()), weight.shape()[3]});
-  kernels::conv2d_forward(s, x.value().data(), weight.value().data(), bias.defined() ? bias.value().data() : nullptr,
-                          y.data());
-  return record<T>({"conv2d",
-                    {{"stride", options.stride},
-                     {"padding", options.padding},
-                     {"dilation", options.dilation},
-                     {"groups", options.groups}}},
-                   std::move(y), {x, weight, bias},
-                   [x = x.saved(), w = weight.saved(), s](Tensor<T> g, const detail::InputGradients<T>& in) {
-                     if (in.wanted(1) || in.wanted(2)) {
-                       Tensor<T> dw = empty_like(*w);
-                       Tensor<T> db = in.wanted(2) ? empty<T>({static_cast<std::size_t>(s.k)}) : Tensor<T>();
-                       kernels::conv2d_backward_weights(s, x->data(), g.data(), dw.data(),
-                                                        in.wanted(2) ? db.data() : nullptr);
-                       in.add(1, std::move(dw));
-                       if (in.wanted(2)) in.add(2, std::move(db));
-                     }
-                     if (in.wanted(0)) {
-                       Tensor<T> dx = empty_like(*x);
-                       kernels::conv2d_backward_data(s, g.data(), w->data(), dx.data());
-                       in.add(0, std::move(dx));
-                     }
-                   });
+    if (conv2d_is_reduced<T>(s)) return conv2d_as<bfloat16, T>(s, {x, weight, bias}, moments);
+  return conv2d_as<T, T>(s, {x, weight, bias}, moments);
+}
+
+}  // namespace detail
+
+/// x (N,H,W,C), weight (R,S,C/groups,K), bias (K, or undefined) -> (N,OH,OW,K) with
+/// OH = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. Under PrecisionGuard(Precision::bfloat16), without groups,
+/// images are stored as bfloat16 (core/precision.hpp). Throws std::invalid_argument on shapes that do not fit.
+template <class T>
+[[nodiscard]] Variable<T> conv2d(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {},
+                                 const Conv2dOptions& options = {}) {
+  return detail::conv2d_with_moments(x, weight, bias, options, nullptr);
 }
 
 /// What conv2d does backwards, as a layer: x (N,H,W,K), weight (R,S,C/groups,K) as of the convolution that leads from C
@@ -173,7 +186,7 @@ template <class T>
                    [x = x.saved(), w = weight.saved(), s](Tensor<T> g, const detail::InputGradients<T>& in) {
                      if (in.wanted(0)) {
                        Tensor<T> dx = empty_like(*x);
-                       kernels::conv2d_forward(s, g.data(), w->data(), static_cast<const T*>(nullptr), dx.data());
+                       kernels::conv2d_forward(s, g.data(), w->data(), {}, dx.data());
                        in.add(0, std::move(dx));
                      }
                      if (in.wanted(1)) {

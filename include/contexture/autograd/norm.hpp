@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/process_group.hpp"
@@ -35,28 +36,40 @@ inline void require_batch_norm_options(const char* what, double epsilon, double 
           ", expected > 0, and 0 to 1");
 }
 
-struct ChannelMoments {
-  std::vector<double> mean, variance;
+// Mean and biased variance of each channel.
+class ChannelMoments {
+ public:
+  explicit ChannelMoments(std::size_t channels) : both_(2 * channels) {}
+
+  [[nodiscard]] std::size_t channels() const { return both_.size() / 2; }
+  [[nodiscard]] double* data() { return both_.data(); }  // (2, channels)
+  [[nodiscard]] double& mean(std::size_t c) { return both_[c]; }
+  [[nodiscard]] double& variance(std::size_t c) { return both_[channels() + c]; }
+  [[nodiscard]] double mean(std::size_t c) const { return both_[c]; }
+  [[nodiscard]] double variance(std::size_t c) const { return both_[channels() + c]; }
+
+ private:
+  std::vector<double> both_;
 };
 
 // Turns the moments of this process's rows into those of all processes' rows, and returns how many these are. Sums are
 // taken of differences to `shift`, which all have alike and which is near the mean once a few batches were seen.
 template <class T>
 double add_up_moments(ProcessGroup& group, double rows, const Tensor<T>& shift, ChannelMoments& moments) {
-  const std::size_t width = moments.mean.size();
+  const std::size_t width = moments.channels();
   std::vector<double> sums(2 * width + 1);
   for (std::size_t c = 0; c < width; ++c) {
-    const double off = moments.mean[c] - static_cast<double>(shift.data()[c]);
+    const double off = moments.mean(c) - static_cast<double>(shift.data()[c]);
     sums[c] = rows * off;
-    sums[width + c] = rows * (moments.variance[c] + off * off);
+    sums[width + c] = rows * (moments.variance(c) + off * off);
   }
   sums[2 * width] = rows;
   group.sum(sums);
   const double all = sums[2 * width];
   for (std::size_t c = 0; c < width; ++c) {
     const double off = sums[c] / all;
-    moments.mean[c] = static_cast<double>(shift.data()[c]) + off;
-    moments.variance[c] = std::max(0.0, sums[width + c] / all - off * off);
+    moments.mean(c) = static_cast<double>(shift.data()[c]) + off;
+    moments.variance(c) = std::max(0.0, sums[width + c] / all - off * off);
   }
   return all;
 }
@@ -75,17 +88,19 @@ inline kernels::NormStatistics norm_statistics(bool of_batch, Index rows) {
 }
 
 // What batch_norm() takes away and divides by: in training the moments of x (...,C), which move the running ones, else
-// the running ones.
+// the running ones. `known`: those of x, where somebody had them already.
 template <class T, class P>
 ChannelMoments batch_norm_moments(const Tensor<P>& x, Tensor<T>& running_mean, Tensor<T>& running_variance,
-                                  const BatchNormOptions& options) {
+                                  const BatchNormOptions& options, const ChannelMoments* known) {
   const std::size_t width = running_mean.size();
-  ChannelMoments moments{std::vector<double>(width), std::vector<double>(width)};
-  auto& [m, v] = moments;
+  ChannelMoments moments(width);
   if (options.training) {
     const auto channels = static_cast<Index>(width);
     const Index own = static_cast<Index>(x.size()) / channels;
-    kernels::channel_moments(own, channels, x.data(), m.data(), v.data());
+    if (known != nullptr)
+      moments = *known;
+    else
+      kernels::channel_moments(own, channels, x.data(), moments.data(), moments.data() + channels);
     auto rows = static_cast<double>(own);
     if (ProcessGroup* const group = shared_norm()) rows = add_up_moments(*group, rows, running_mean, moments);
     require(rows >= 2, "batch_norm: training on input ", x.shape(),
@@ -94,13 +109,14 @@ ChannelMoments batch_norm_moments(const Tensor<P>& x, Tensor<T>& running_mean, T
     for (std::size_t c = 0; c < width; ++c) {
       T& rm = running_mean.data()[c];
       T& rv = running_variance.data()[c];
-      rm = static_cast<T>((1 - options.momentum) * static_cast<double>(rm) + options.momentum * m[c]);
-      rv = static_cast<T>((1 - options.momentum) * static_cast<double>(rv) + options.momentum * v[c] * unbiased);
+      rm = static_cast<T>((1 - options.momentum) * static_cast<double>(rm) + options.momentum * moments.mean(c));
+      rv = static_cast<T>((1 - options.momentum) * static_cast<double>(rv) +
+                          options.momentum * moments.variance(c) * unbiased);
     }
   } else {
     for (std::size_t c = 0; c < width; ++c) {
-      m[c] = static_cast<double>(running_mean.data()[c]);
-      v[c] = static_cast<double>(running_variance.data()[c]);
+      moments.mean(c) = static_cast<double>(running_mean.data()[c]);
+      moments.variance(c) = static_cast<double>(running_variance.data()[c]);
     }
   }
   return moments;
@@ -110,17 +126,17 @@ ChannelMoments batch_norm_moments(const Tensor<P>& x, Tensor<T>& running_mean, T
 template <class T>
 std::shared_ptr<Workspace<T>> batch_norm_constants(const ChannelMoments& moments, const Variable<T>& gamma,
                                                    const Variable<T>& beta, double epsilon) {
-  const std::size_t width = moments.mean.size();
+  const std::size_t width = moments.channels();
   auto constants = std::make_shared<Workspace<T>>(4 * width);
   T* const mean = constants->data();
   for (std::size_t c = 0; c < width; ++c) {
-    const double inverse = 1.0 / std::sqrt(moments.variance[c] + epsilon);
+    const double inverse = 1.0 / std::sqrt(moments.variance(c) + epsilon);
     const double g = gamma.defined() ? static_cast<double>(gamma.value().data()[c]) : 1.0;
     const double b = beta.defined() ? static_cast<double>(beta.value().data()[c]) : 0.0;
-    mean[c] = static_cast<T>(moments.mean[c]);
+    mean[c] = static_cast<T>(moments.mean(c));
     mean[width + c] = static_cast<T>(inverse);
     mean[2 * width + c] = static_cast<T>(g * inverse);
-    mean[3 * width + c] = static_cast<T>(b - moments.mean[c] * g * inverse);
+    mean[3 * width + c] = static_cast<T>(b - moments.mean(c) * g * inverse);
   }
   return constants;
 }
@@ -128,13 +144,13 @@ std::shared_ptr<Workspace<T>> batch_norm_constants(const ChannelMoments& moments
 // x, residual and what comes out stored as P.
 template <class P, class T>
 Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& running_mean,
-                          Tensor<T>& running_variance, const BatchNormOptions& options) {
+                          Tensor<T>& running_variance, const BatchNormOptions& options, const ChannelMoments* known) {
   const auto& [x_variable, gamma, beta, residual] = inputs;
   const OpTimer timer("batch_norm forward");
   const std::shared_ptr<const Tensor<P>> x = stored_as<P>(x_variable), added = stored_as<P>(residual);
   const auto channels = static_cast<Index>(running_mean.size());
-  const auto constants = batch_norm_constants(batch_norm_moments(*x, running_mean, running_variance, options), gamma,
-                                              beta, options.epsilon);
+  const auto constants = batch_norm_constants(batch_norm_moments(*x, running_mean, running_variance, options, known),
+                                              gamma, beta, options.epsilon);
   auto y = std::make_shared<Tensor<P>>(empty_like(*x));
   kernels::NormRows<T, P> s{.rows = static_cast<Index>(x->size()) / channels, .channels = channels, .x = x->data()};
   s.scale = constants->data() + 2 * channels;
@@ -178,10 +194,38 @@ Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& r
                                                       {"relu", options.relu},
                                                       {"mean", &running_mean},
                                                       {"variance", &running_variance}};
-  if constexpr (std::is_same_v<P, T>)
-    return record<T>({"batch_norm", attributes}, y, inputs, std::move(backward));
-  else
-    return record_reduced<T>({"batch_norm", attributes}, y, inputs, std::move(backward));
+  return record_as<T>({"batch_norm", attributes}, std::move(y), inputs, std::move(backward));
+}
+
+// Throws unless batch_norm() can take these: gamma, beta and residual of `inputs`, of which the first is not looked at.
+template <class T>
+void require_batch_norm(const Shape& shape, const std::array<Variable<T>, 4>& inputs, const Tensor<T>& running_mean,
+                        const Tensor<T>& running_variance, const BatchNormOptions& options) {
+  const auto& [x, gamma, beta, residual] = inputs;
+  require(shape.size() >= 2, "batch_norm: input ", shape, ", expected (N,...,C)");
+  const Index channels = dim(shape, -1);
+  const auto width = static_cast<std::size_t>(channels);
+  require(running_mean.size() == width && running_variance.size() == width, "batch_norm: input ", shape, " has ",
+          channels, " channels, running statistics have ", running_mean.size());
+  require_batch_norm_options("batch_norm", options.epsilon, options.momentum);
+  require(gamma.defined() == beta.defined(), "batch_norm: gamma and beta come together");
+  if (gamma.defined())
+    require(gamma.size() == width && beta.size() == width, "batch_norm: gamma ", gamma.shape(), " and beta ",
+            beta.shape(), " for input ", shape);
+  if (residual.defined())
+    require(residual.shape() == shape, "batch_norm: residual ", residual.shape(), " for input ", shape);
+}
+
+// batch_norm(); `known`: in training, the moments of x, unless null.
+template <class T>
+[[nodiscard]] Variable<T> batch_norm_of(const std::array<Variable<T>, 4>& inputs, Tensor<T>& running_mean,
+                                        Tensor<T>& running_variance, const BatchNormOptions& options,
+                                        const ChannelMoments* known) {
+  require_batch_norm(inputs[0].shape(), inputs, running_mean, running_variance, options);
+  if constexpr (std::is_same_v<T, float>)
+    if (inputs[0].saved_reduced() != nullptr)
+      return batch_norm_as<bfloat16>(inputs, running_mean, running_variance, options, known);
+  return batch_norm_as<T>(inputs, running_mean, running_variance, options, known);
 }
 
 }  // namespace detail
@@ -196,31 +240,70 @@ template <class T>
 [[nodiscard]] Variable<T> batch_norm(const Variable<T>& x, const Variable<T>& gamma, const Variable<T>& beta,
                                      Tensor<T>& running_mean, Tensor<T>& running_variance,
                                      const BatchNormOptions& options = {}, const Variable<T>& residual = {}) {
-  require(x.shape().size() >= 2, "batch_norm: input ", x.shape(), ", expected (N,...,C)");
-  const Index channels = dim(x.shape(), -1);
-  const auto width = static_cast<std::size_t>(channels);
-  require(running_mean.size() == width && running_variance.size() == width, "batch_norm: input ", x.shape(), " has ",
-          channels, " channels, running statistics have ", running_mean.size());
-  detail::require_batch_norm_options("batch_norm", options.epsilon, options.momentum);
-  require(gamma.defined() == beta.defined(), "batch_norm: gamma and beta come together");
-  if (gamma.defined())
-    require(gamma.size() == width && beta.size() == width, "batch_norm: gamma ", gamma.shape(), " and beta ",
-            beta.shape(), " for input ", x.shape());
-  if (residual.defined())
-    require(residual.shape() == x.shape(), "batch_norm: residual ", residual.shape(), " for input ", x.shape());
+  return detail::batch_norm_of<T>({x, gamma, beta, residual}, running_mean, running_variance, options, nullptr);
+}
 
-  const std::array<Variable<T>, 4> inputs{x, gamma, beta, residual};
+/// What batch_norm() is told besides its input.
+template <class T>
+struct BatchNormArguments {
+  Variable<T> gamma, beta;
+  Tensor<T>& running_mean;
+  Tensor<T>& running_variance;
+  BatchNormOptions options;
+  Variable<T> residual;
+};
+
+namespace detail {
+// In evaluation, where nothing is recorded: normalised before the sums of the convolution are rounded.
+template <class P, class T>
+[[nodiscard]] Variable<T> conv2d_batch_norm_as(const kernels::ConvShape& s, const Variable<T>& x,
+                                               const Variable<T>& weight, const BatchNormArguments<T>& norm) {
+  const std::shared_ptr<const Tensor<P>> input = conv2d_input<P>(x), residual = stored_as<P>(norm.residual);
+  auto y = std::make_shared<Tensor<P>>(conv2d_output<P>(s));
+  const auto constants =
+      batch_norm_constants(batch_norm_moments(*y, norm.running_mean, norm.running_variance, norm.options, nullptr),
+                           norm.gamma, norm.beta, norm.options.epsilon);
+  kernels::conv2d_forward(s, input->data(), weight.value().data(),
+                          {.bias = constants->data() + 3 * s.k,
+                           .scale = constants->data() + 2 * s.k,
+                           .residual = residual != nullptr ? residual->data() : nullptr,
+                           .relu = norm.options.relu},
+                          y->data());
+  return record_as<T>("conv2d_batch_norm", std::move(y), std::span<const Variable<T>>(), nullptr);
+}
+}  // namespace detail
+
+/// batch_norm(conv2d(x, weight)) with fewer sweeps over memory: in training the convolution leaves the moments of what
+/// it stores, and in evaluation, where no gradient is wanted, it normalises its sums before they are stored, and in
+/// bfloat16 before they are rounded. Throws what the two throw.
+template <class T>
+[[nodiscard]] Variable<T> conv2d_batch_norm(const Variable<T>& x, const Variable<T>& weight,
+                                            const Conv2dOptions& options, const BatchNormArguments<T>& norm) {
+  const std::array<Variable<T>, 5> inputs{x, weight, norm.gamma, norm.beta, norm.residual};
+  if (norm.options.training || !detail::only_asked<T>(inputs)) {
+    detail::ChannelMoments moments(weight.defined() && !weight.shape().empty() ? weight.shape().back() : 0);
+    const Variable<T> y =
+        detail::conv2d_with_moments(x, weight, {}, options, norm.options.training ? moments.data() : nullptr);
+    return detail::batch_norm_of<T>({y, norm.gamma, norm.beta, norm.residual}, norm.running_mean, norm.running_variance,
+                                    norm.options, norm.options.training ? &moments : nullptr);
+  }
+  const kernels::ConvShape s = detail::conv2d_shape(x, weight, {}, options);
+  const Shape shape{x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()),
+                    static_cast<std::size_t>(s.k)};
+  detail::require_batch_norm<T>(shape, {x, norm.gamma, norm.beta, norm.residual}, norm.running_mean,
+                                norm.running_variance, norm.options);
   if constexpr (std::is_same_v<T, float>)
-    if (x.saved_reduced() != nullptr)
-      return detail::batch_norm_as<bfloat16>(inputs, running_mean, running_variance, options);
-  return detail::batch_norm_as<T>(inputs, running_mean, running_variance, options);
+    if (detail::conv2d_is_reduced<T>(s)) return detail::conv2d_batch_norm_as<bfloat16>(s, x, weight, norm);
+  return detail::conv2d_batch_norm_as<T>(s, x, weight, norm);
 }
 
 #if defined(CONTEXTURE_COMPILED)
 #define CONTEXTURE_INSTANTIATE(T)                                                                                  \
   CONTEXTURE_EXTERN template Variable<T> batch_norm<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
                                                        Tensor<T>&, Tensor<T>&, const BatchNormOptions&,            \
-                                                       const Variable<T>&);
+                                                       const Variable<T>&);                                        \
+  CONTEXTURE_EXTERN template Variable<T> conv2d_batch_norm<T>(const Variable<T>&, const Variable<T>&,              \
+                                                              const Conv2dOptions&, const BatchNormArguments<T>&);
 CONTEXTURE_INSTANTIATE(float)
 CONTEXTURE_INSTANTIATE(double)
 #undef CONTEXTURE_INSTANTIATE

@@ -10,6 +10,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <unordered_map>
@@ -46,6 +47,10 @@ class InputGradients {
   // Adds `gradient` to input i's; dropped where it is not wanted. Either type, whatever the input is stored as.
   void add(std::size_t i, Tensor<T> gradient) const;
   void add(std::size_t i, Tensor<bfloat16> gradient) const;
+
+  // What input i has so far, where it is wanted and stored as P, for an op that adds to it in place and hands it back.
+  template <class P>
+  [[nodiscard]] std::optional<Tensor<P>> take(std::size_t i) const;
 
  private:
   std::span<const std::shared_ptr<Node<T>>> inputs_;
@@ -156,6 +161,18 @@ void InputGradients<T>::add(std::size_t i, Tensor<T> gradient) const {
 template <class T>
 void InputGradients<T>::add(std::size_t i, Tensor<bfloat16> gradient) const {
   if (inputs_[i] != nullptr) inputs_[i]->accumulate(std::move(gradient));
+}
+
+template <class T>
+template <class P>
+std::optional<Tensor<P>> InputGradients<T>::take(std::size_t i) const {
+  if (inputs_[i] == nullptr) return std::nullopt;
+  if constexpr (std::is_same_v<P, T>) {
+    if (inputs_[i]->grad.any) return inputs_[i]->grad.take();
+  } else if (inputs_[i]->reduced_grad.any) {
+    return inputs_[i]->reduced_grad.take();
+  }
+  return std::nullopt;
 }
 
 }  // namespace detail

@@ -281,5 +281,23 @@ std::shared_ptr<const Tensor<P>> stored_as(const Variable<T>& v) {
                                         : std::make_shared<const Tensor<P>>(converted<P>(v.value()));
 }
 
+// The result of an op whose value is stored as P.
+template <class T, class P, class Backward>
+[[nodiscard]] Variable<T> record_as(const OpName& op, std::shared_ptr<Tensor<P>> value,
+                                    std::span<const Variable<T>> inputs, Backward backward) {
+  if constexpr (std::is_same_v<P, T>)
+    return record<T>(op, std::move(value), inputs, std::move(backward));
+  else
+    return record_reduced<T>(op, std::move(value), inputs, std::move(backward));
+}
+
+// Whether an op on these leaves nothing behind but its value: no gradient is wanted, and nobody looks on.
+template <class T>
+[[nodiscard]] bool only_asked(std::span<const Variable<T>> inputs) {
+  return op_observer<T>() == nullptr &&
+         (!tape_enabled() ||
+          std::none_of(inputs.begin(), inputs.end(), [](const Variable<T>& v) { return v.requires_grad(); }));
+}
+
 }  // namespace detail
 }  // namespace contexture

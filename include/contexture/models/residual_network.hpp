@@ -45,7 +45,7 @@ class ResidualNetwork : public StagedBackbone<T> {
     return total;
   }
 
-  [[nodiscard]] Variable<T> stem(const Variable<T>& x) final { return (*stem_norm_)(stem_(x)); }
+  [[nodiscard]] Variable<T> stem(const Variable<T>& x) final { return stem_.forward(x, *stem_norm_); }
   [[nodiscard]] Variable<T> block(std::size_t i, const Variable<T>& x) final { return blocks_[i](x); }
 
   void visit(ModuleVisitor<T>& v) final {

@@ -50,12 +50,12 @@ class Conv2d : public UnaryModule<T> {
     if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(out_channels)}), true);
   }
 
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    return conv2d(x, weight_, bias_,
-                  {.stride = options_.stride,
-                   .padding = options_.padding,
-                   .dilation = options_.dilation,
-                   .groups = options_.groups});
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return conv2d(x, weight_, bias_, geometry()); }
+
+  /// norm(forward(x), residual), for a convolution without bias, in as few sweeps over memory as the two can do.
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x, NormLayer<T>& norm, const Variable<T>& residual = {}) {
+    if (bias_.defined()) return norm.forward(forward(x), residual);
+    return norm.forward_conv2d(x, weight_, geometry(), residual);
   }
   [[nodiscard]] const Variable<T>& weight() const { return weight_; }
 
@@ -70,6 +70,13 @@ class Conv2d : public UnaryModule<T> {
   }
 
  private:
+  [[nodiscard]] Conv2dOptions geometry() const {
+    return {.stride = options_.stride,
+            .padding = options_.padding,
+            .dilation = options_.dilation,
+            .groups = options_.groups};
+  }
+
   Index in_channels_, out_channels_;
   ConvLayerOptions options_;
   Variable<T> weight_;
@@ -264,9 +271,9 @@ class ResidualBlock : public UnaryModule<T> {
   }
 
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    const Variable<T> inner = (*norm1_)(conv1_(x));
-    const Variable<T> residual = shortcut_ ? (*shortcut_norm_)((*shortcut_)(x)) : x;
-    return norm2_->forward(conv2_(inner), residual);
+    const Variable<T> inner = conv1_.forward(x, *norm1_);
+    const Variable<T> residual = shortcut_ ? shortcut_->forward(x, *shortcut_norm_) : x;
+    return conv2_.forward(inner, *norm2_, residual);
   }
 
   [[nodiscard]] ResidualBlock clone() const {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/norm.hpp"
 #include "contexture/autograd/sample_norm.hpp"
@@ -25,6 +26,13 @@ class NormLayer : public UnaryModule<T> {
 
   /// With `residual` (like x, or undefined) added before the ReLU.
   [[nodiscard]] virtual Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) = 0;
+
+  /// forward(conv2d(x, weight), residual), for a convolution without bias that nothing else reads: fewer sweeps over
+  /// memory where the kind allows.
+  [[nodiscard]] virtual Variable<T> forward_conv2d(const Variable<T>& x, const Variable<T>& weight,
+                                                   const Conv2dOptions& options, const Variable<T>& residual) {
+    return forward(conv2d(x, weight, {}, options), residual);
+  }
 };
 
 namespace detail {
@@ -71,12 +79,12 @@ class BatchNorm final : public NormLayer<T> {
 
   using NormLayer<T>::forward;
   [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) override {
-    return batch_norm(x, affine_.gamma, affine_.beta, running_mean_, running_variance_,
-                      {.training = this->training(),
-                       .momentum = options_.momentum,
-                       .epsilon = options_.epsilon,
-                       .relu = options_.relu},
-                      residual);
+    return batch_norm(x, affine_.gamma, affine_.beta, running_mean_, running_variance_, options(), residual);
+  }
+  [[nodiscard]] Variable<T> forward_conv2d(const Variable<T>& x, const Variable<T>& weight,
+                                           const Conv2dOptions& options_of_conv, const Variable<T>& residual) override {
+    return conv2d_batch_norm(x, weight, options_of_conv,
+                             {affine_.gamma, affine_.beta, running_mean_, running_variance_, options(), residual});
   }
 
   /// Weight of each batch in the running statistics; 1/k for the k-th batch gives a plain average.
@@ -96,6 +104,13 @@ class BatchNorm final : public NormLayer<T> {
   }
 
  private:
+  [[nodiscard]] BatchNormOptions options() const {
+    return {.training = this->training(),
+            .momentum = options_.momentum,
+            .epsilon = options_.epsilon,
+            .relu = options_.relu};
+  }
+
   BatchNormLayerOptions options_;
   detail::ScaleAndShift<T> affine_;
   Tensor<T> running_mean_;

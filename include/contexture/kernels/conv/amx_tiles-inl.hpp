@@ -94,6 +94,50 @@ CONTEXTURE_INLINE void store_sums(bfloat16* out, const float* sums, const float*
   }
 }
 
+// The sums over pixels of the 32 channels of a tile, and of their squares.
+struct PixelSums {
+  static constexpr int kVectors = 32 / kLanes<float>;
+  Vec<float> sum[kVectors]{}, square[kVectors]{};
+
+  CONTEXTURE_INLINE void add_to(const detail::conv::TileEpilogue& epilogue, Index valid) const {
+    float sums[32], squares[32];
+    CONTEXTURE_UNROLL for (int j = 0; j < kVectors; ++j) {
+      store(sums + j * kLanes<float>, sum[j]);
+      store(squares + j * kLanes<float>, square[j]);
+    }
+    for (Index c = 0; c < valid; ++c) epilogue.sums[c] += static_cast<double>(sums[c]);
+    for (Index c = 0; c < valid; ++c) epilogue.sums[epilogue.squares + c] += static_cast<double>(squares[c]);
+  }
+};
+
+// Stores the first `valid` sums of a pixel behind what the epilogue does; `counted` gets what was stored, unless null.
+CONTEXTURE_INLINE void store_pixel(const detail::conv::TileEpilogue& epilogue, bfloat16* out, const float* sums,
+                                   const float* bias, Index valid, PixelSums* counted) {
+  constexpr int width = kLanes<float>;
+  const Vec<float> zero{};
+  CONTEXTURE_UNROLL for (int j = 0; j < PixelSums::kVectors; ++j) {
+    const Index c = j * width;
+    if (c >= valid) break;
+    const bool whole = c + width <= valid;
+    Vec<float> v = load(sums + c);
+    if (epilogue.scale != nullptr) v *= load(epilogue.scale + c);
+    v += load(bias + c);
+    if (epilogue.residual != nullptr) {
+      const bfloat16* const more = epilogue.residual + (out - epilogue.out) + c;
+      v += whole ? load_as<float>(more) : load_part<bfloat16, width, float>(more, valid - c);
+    }
+    if (epilogue.relu) v = v < zero ? zero : v;
+    if (whole)
+      store_as<float>(out + c, v);
+    else
+      store_part<bfloat16, width, float>(out + c, v, valid - c);
+    if (counted == nullptr) continue;
+    const Vec<float> stored = whole ? load_as<float>(out + c) : load_part<bfloat16, width, float>(out + c, valid - c);
+    counted->sum[j] += stored;
+    counted->square[j] += stored * stored;
+  }
+}
+
 // A tile of the output: call.lanes lanes, which fill ROWS tiles, by one or two tiles of channels, summed over taps and
 // blocks of source channels. A lane's channels of a block are a line of 64 bytes.
 template <class T, int ROWS, int COLUMNS>
@@ -113,7 +157,17 @@ CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& cal
     tile_store<0>(sums + 16 * column, 4 * pitch);
     if constexpr (ROWS == 2) tile_store<1>(sums + rows * pitch + 16 * column, 4 * pitch);
   }
-  for (Index i = 0; i < call.lanes; ++i) store_sums(call.out[i], sums + i * pitch, call.bias, call.valid_channels);
+  if (call.epilogue == nullptr) {
+    for (Index i = 0; i < call.lanes; ++i) store_sums(call.out[i], sums + i * pitch, call.bias, call.valid_channels);
+    return;
+  }
+  const detail::conv::TileEpilogue epilogue = *call.epilogue;
+  PixelSums counted;
+  for (Index i = 0; i < call.lanes; ++i)
+    if (call.out[i] != epilogue.unused)
+      store_pixel(epilogue, call.out[i], sums + i * pitch, call.bias, call.valid_channels,
+                  epilogue.sums != nullptr ? &counted : nullptr);
+  if (epilogue.sums != nullptr) counted.add_to(epilogue, call.valid_channels);
 }
 
 // Stores 32 sums as bfloat16.
@@ -126,6 +180,23 @@ CONTEXTURE_INLINE void store_line(bfloat16* to, Vec<float> low, Vec<float> high)
   store_as<float>(to, low);
   store_as<float>(to + kLanes<float>, high);
 #endif
+}
+
+// What amx_rows_tile() ends with where there is more than a bias.
+template <int ROWS>
+CONTEXTURE_INLINE void rows_epilogue(const detail::conv::RowsCall& call, const float* sums, Index pitch) {
+  const detail::conv::TileEpilogue epilogue = *call.epilogue;
+  const float* const bias = call.bias;
+  const Index valid = call.valid_channels, rows = call.rows;
+  PixelSums counted;
+  for (int tile = 0; tile < ROWS; ++tile)
+    for (Index i = 0; i < rows; ++i) {
+      const Index place = call.places[tile][i];
+      if (place >= 0 && i >= call.fresh[tile])
+        store_pixel(epilogue, call.out + place, sums + (tile * 16 + i) * pitch, bias, valid,
+                    epilogue.sums != nullptr ? &counted : nullptr);
+    }
+  if (epilogue.sums != nullptr) counted.add_to(epilogue, valid);
 }
 
 // ROWS tiles of pixels by COLUMNS of channels.
@@ -150,6 +221,7 @@ CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
   }
   const float* const bias = call.bias;
   const Index valid = call.valid_channels;
+  if (call.epilogue != nullptr) return rows_epilogue<ROWS>(call, sums, pitch);
   for (int tile = 0; tile < ROWS; ++tile) {
     const Index* const places = call.places[tile];
     const float* from = sums + tile * 16 * pitch;

@@ -18,12 +18,15 @@
 // there; numbers below 2^-126 are zero, and roundings go to nearest, whatever the processor is set to.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 
 #include "contexture/core/bfloat16.hpp"
+#include "contexture/core/memory.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/tiles.hpp"
 
 namespace contexture::detail::conv {
@@ -112,5 +115,36 @@ TileKernels<T> active_tile_kernels() {
   }
   return kernels::select_tile_kernels<T>();
 }
+
+// An epilogue as tiles read it: bias and scale are whole vectors.
+class PaddedEpilogue {
+ public:
+  PaddedEpilogue(const ConvEpilogue<bfloat16>& epilogue, const bfloat16* out, Index channels, Index padded)
+      : constants_(static_cast<std::size_t>(2 * padded)) {
+    std::fill_n(constants_.data(), 2 * padded, 0.0f);
+    if (epilogue.bias != nullptr) std::copy_n(epilogue.bias, channels, constants_.data());
+    if (epilogue.scale == nullptr && epilogue.residual == nullptr && epilogue.moments == nullptr) return;
+    if (epilogue.scale != nullptr) {
+      std::copy_n(epilogue.scale, channels, constants_.data() + padded);
+      tile_.scale = constants_.data() + padded;
+    }
+    tile_.out = out;
+    tile_.residual = epilogue.residual;
+    tile_.relu = epilogue.relu;
+    tile_.squares = channels;
+    more_than_bias_ = true;
+  }
+  PaddedEpilogue(const PaddedEpilogue&) = delete;
+  PaddedEpilogue& operator=(const PaddedEpilogue&) = delete;
+
+  [[nodiscard]] const float* bias() const { return constants_.data(); }
+  // Null where the bias is all.
+  [[nodiscard]] const TileEpilogue* tile() const { return more_than_bias_ ? &tile_ : nullptr; }
+
+ private:
+  Workspace<float> constants_;
+  TileEpilogue tile_;
+  bool more_than_bias_ = false;
+};
 
 }  // namespace contexture::detail::conv

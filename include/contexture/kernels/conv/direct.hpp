@@ -12,6 +12,8 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "contexture/core/memory.hpp"
@@ -36,7 +38,9 @@ struct TilePass {
   Index strips = 1;             // strips of rows an image is cut into
   Index strip_source_rows = 0;  // source rows from one strip to the next
   T* out;
-  Index out_h, out_w, out_pixel;  // out_pixel: elements from one pixel to the next
+  Index out_h, out_w, out_pixel;           // out_pixel: elements from one pixel to the next
+  const TileEpilogue* epilogue = nullptr;  // AMX
+  double* moments = nullptr;               // with an epilogue: of what is stored, as ConvEpilogue has them
 };
 
 // How many output rows one strip has; strips fill the lanes of a small batch.
@@ -115,6 +119,9 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
     ring = plan_ring(pass.rows, group);
   }
 
+  std::optional<ChannelSums> sums;
+  if (pass.moments != nullptr) sums.emplace(cut.lane_blocks * height, channels.channels);
+
   parallel_chunks(cut.count(), cut.count(), [&](Index task, Index, Index) {
     const TileSession<T> session(kernels);
     const Index lane_block = task / (cut.bands * cut.channel_groups);
@@ -137,6 +144,8 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
     call.block = source.block;
     call.out = lanes.out;
     call.taps = taps.data();
+    TileEpilogue epilogue;
+    if (pass.epilogue != nullptr) call.epilogue = &epilogue;
     Index packed_to = ring.keep[static_cast<std::size_t>(row_begin)];
     for (Index row0 = row_begin; row0 < row_end; row0 += group) {
       const Index row1 = std::min(row_end, row0 + group);
@@ -150,9 +159,11 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
         call.weights = pass.weights + first * call.channels * pass.taps;  // the blocks before are full
         call.bias = pass.bias + first;
         call.valid_channels = channels.valid(block);
+        if (pass.epilogue != nullptr) epilogue = pass.epilogue->from(first), epilogue.unused = unused.data();
         if (kernels.configure != nullptr) kernels.configure(mr > 16 ? mr / 2 : mr, mr > 16 ? mr / 2 : 0, source.block);
         for (Index row = row0; row < row1; ++row) {
           lanes.start_row(pass, row, first, unused.data());
+          if (sums) epilogue.sums = sums->part(lane_block * height + row) + first;
           for (Index col = 0; col < pass.out_w; ++col) {
             Index count = 0;
             for (const auto* r = pass.rows.begin(row); r != pass.rows.end(row); ++r)
@@ -167,12 +178,19 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
       }
     }
   });
+  if (sums) sums->moments(pass.images * pass.out_h * pass.out_w, pass.moments);
 }
 
+// Of the epilogue more than the bias with AMX only, and without groups.
 template <class T>
-void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w, const Accumulator<T>* bias, T* y) {
+void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w, const ConvEpilogue<T>& epilogue,
+                    T* y) {
   const TileKernels<T> kernels = active_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
+  const Accumulator<T>* const bias = epilogue.bias;
+  std::optional<PaddedEpilogue> padded;
+  if constexpr (std::is_same_v<T, bfloat16>)
+    if (shape.groups == 1) padded.emplace(epilogue, y, shape.k, channels.padded());
   Source<T> source = input_source<T>(shape, 0, x);
   source.block = kernels.block(source.channels);
   const Index kernel_w = source.folded ? 1 : shape.s, taps = shape.r * kernel_w;
@@ -211,6 +229,8 @@ void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
     pass.out_h = shape.out_h();
     pass.out_w = shape.out_w();
     pass.out_pixel = shape.k;
+    pass.epilogue = padded ? padded->tile() : nullptr;
+    pass.moments = epilogue.moments;
     run_tiles(kernels, pass, channels);
   }
 }
@@ -231,10 +251,14 @@ template <class T>
   return source;
 }
 
+// Overwrites dx, or, with AMX and without groups, adds to it.
 template <class T>
-void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx) {
+void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx, bool add = false) {
   const TileKernels<T> kernels = active_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_c(), kernels);
+  std::optional<PaddedEpilogue> epilogue;
+  if constexpr (std::is_same_v<T, bfloat16>)
+    if (add) epilogue.emplace(ConvEpilogue<T>{.residual = dx}, dx, shape.c, channels.padded());
   const Source<T> source = output_source(shape, kernels, dy);
   Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * source.walked() * channels.padded()));
   Workspace<Accumulator<T>> zeros(static_cast<std::size_t>(channels.padded()));
@@ -268,6 +292,7 @@ void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator
     pass.out_h = shape.h;
     pass.out_w = shape.w;
     pass.out_pixel = shape.c;
+    pass.epilogue = epilogue ? epilogue->tile() : nullptr;
     run_tiles(kernels, pass, channels);
   }
 }

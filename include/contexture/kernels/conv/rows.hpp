@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -190,6 +191,7 @@ struct RowsPhase {
 struct RowsTile {
   const bfloat16* source;
   const Index* places;
+  Index fresh;  // the first pixel that no tile before had
   Index first_tap, taps;
 };
 
@@ -202,24 +204,30 @@ inline Index cut_rows(const RowsPass& pass, const RowsPhase& phase, Index begin,
   tiles.clear();
   if (end <= begin || cols.count == 0) return 1;
   const bool taps = rows.taps > 0 && cols.taps > 0;
-  const auto add = [&](Index row, Index x, Index low, Index high) {
+  const auto add = [&](Index row, Index x, Index fresh, Index low, Index high) {
     const bool any = taps && low < high;
     const bfloat16* const window = any ? source + (rows.source(row) + low - source_begin) * pass.row_size() +
                                              (cols.source(x) + pass.left) * pass.channels
                                        : source;
-    tiles.push_back({window, phase.places.data() + row * phase.pitch + x, low, any ? high - low : 0});
+    tiles.push_back({window, phase.places.data() + row * phase.pitch + x, fresh, low, any ? high - low : 0});
   };
   if (pass.through) {
     const Index total = (end - begin - 1) * phase.pitch + cols.count, count = RowsPass::tiles_of(total);
     const Index pixels = std::min<Index>(16, total);
-    for (Index t = 0; t < count; ++t) add(begin, std::min(16 * t, total - pixels), 0, rows.taps);
+    for (Index t = 0; t < count; ++t) {
+      const Index x = std::min(16 * t, total - pixels);
+      add(begin, x, 16 * t - x, 0, rows.taps);
+    }
     return pixels;
   }
   const Index count = RowsPass::tiles_of(cols.count), pixels = (cols.count + count - 1) / count;
   for (Index row = begin; row < end; ++row) {
     const Index low = std::clamp<Index>(-rows.source(row), 0, rows.taps);
     const Index high = std::clamp<Index>(pass.in_h - rows.source(row), low, rows.taps);
-    for (Index t = 0; t < count; ++t) add(row, std::min(t * pixels, cols.count - pixels), low, high);
+    for (Index t = 0; t < count; ++t) {
+      const Index x = std::min(t * pixels, cols.count - pixels);
+      add(row, x, t * pixels - x, low, high);
+    }
   }
   return pixels;
 }
@@ -231,9 +239,10 @@ struct RowsRun {
   const std::vector<RowsPhase>& phases;
   const bfloat16* weights;
   const float* bias;  // whole columns
+  const TileEpilogue* epilogue = nullptr;
 
-  // Rows [begin, end) of each phase, of an image.
-  void band(Index image, Index begin, Index end) const {
+  // Rows [begin, end) of each phase, of an image; `sums`: where the epilogue adds up what is stored, or null.
+  void band(Index image, Index begin, Index end, double* sums) const {
     Index source_begin = std::numeric_limits<Index>::max(), source_end = 0;
     for (const RowsAxis& rows : pass.rows) {
       const Index last = std::min(end, rows.count) - 1;
@@ -259,13 +268,16 @@ struct RowsRun {
     for (const RowsPhase& phase : phases) {
       RowsCall call{};
       call.rows = cut_rows(pass, phase, begin, std::min(end, phase.rows->count), source, source_begin, tiles);
-      run(phase, call, tiles, pass.out + image * pass.out_h * pass.out_w * pass.out_c);
+      run(phase, call, tiles, sums, pass.out + image * pass.out_h * pass.out_w * pass.out_c);
     }
   }
 
  private:
   // All tiles of a phase, 32 output channels at a time; two tiles at once where they see the same tap rows.
-  void run(const RowsPhase& phase, RowsCall& call, const std::vector<RowsTile>& tiles, bfloat16* out) const {
+  void run(const RowsPhase& phase, RowsCall& call, const std::vector<RowsTile>& tiles, double* sums,
+           bfloat16* out) const {
+    TileEpilogue whole = epilogue != nullptr ? *epilogue : TileEpilogue();
+    whole.sums = sums;
     call.steps = pass.steps(phase.cols->taps);
     call.depth = call.steps == 0 ? 2 : phase.cols->taps * pass.channels / call.steps;
     call.row_step = pass.row_size();
@@ -278,6 +290,8 @@ struct RowsRun {
       const int wide = channel + 16 < pass.out_c ? 1 : 0;
       call.bias = bias + channel;
       call.valid_channels = std::min<Index>(32, pass.out_c - channel);
+      const TileEpilogue own = whole.from(channel);
+      call.epilogue = epilogue != nullptr ? &own : nullptr;
       call.out = out + channel;
       for (std::size_t t = 0; t < tiles.size();) {
         const RowsTile& tile = tiles[t];
@@ -288,6 +302,7 @@ struct RowsRun {
         for (std::size_t half = 0; half < (two ? 2 : 1); ++half) {
           call.source[half] = tiles[t + half].source;
           call.places[half] = tiles[t + half].places;
+          call.fresh[half] = tiles[t + half].fresh;
         }
         kernels.rows_tile[two ? 1 : 0][wide](call);
         t += two ? 2 : 1;
@@ -296,7 +311,7 @@ struct RowsRun {
   }
 };
 
-inline void run_rows(const RowsPass& pass, const RowsWeights& weights, const float* bias) {
+inline void run_rows(const RowsPass& pass, const RowsWeights& weights, const ConvEpilogue<bfloat16>& epilogue) {
   const TileKernels<bfloat16> kernels = active_tile_kernels<bfloat16>();
   std::vector<RowsPhase> phases;
   Index size = 0;
@@ -311,36 +326,43 @@ inline void run_rows(const RowsPass& pass, const RowsWeights& weights, const flo
     for (const RowsPhase& phase : phases)
       pack_rows_weights(pass, weights, *phase.rows, *phase.cols, to + phase.weights);
   });
-  Workspace<float> padded_bias(static_cast<std::size_t>(16 * columns));
-  std::fill_n(padded_bias.data(), 16 * columns, 0.0f);
-  if (bias != nullptr) std::copy_n(bias, pass.out_c, padded_bias.data());
+  const PaddedEpilogue end(epilogue, pass.out, pass.out_c, 16 * columns);
 
-  // Bands of rows: as many as keep the packed source in about a third of L2, and enough for all threads.
+  // Bands of rows: as many as keep the packed source in about a third of L2, and enough for all threads, unless sums
+  // over pixels are asked for, whose parts they are.
   constexpr Index budget = 384 * 1024 / static_cast<Index>(sizeof(bfloat16));
   const Index height = pass.rows[0].count;  // that of the others is no larger
-  const Index wanted = num_threads() == 1 ? 1 : (4 * num_threads() + pass.images - 1) / std::max<Index>(pass.images, 1);
+  const Index wanted = num_threads() == 1 || epilogue.moments != nullptr
+                           ? 1
+                           : (4 * num_threads() + pass.images - 1) / std::max<Index>(pass.images, 1);
   const Index fitting = std::max<Index>(1, budget / std::max<Index>(1, pass.row_size() * pass.rows[0].source_step));
   const Index bands = std::min(height, std::max((height + fitting - 1) / fitting, std::min(wanted, (height + 3) / 4)));
-  const RowsRun run{kernels, pass, phases, packed_weights.data(), padded_bias.data()};
-  parallel_chunks(pass.images * bands, pass.images * bands, [&](Index task, Index, Index) {
+  const Index tasks = pass.images * bands;
+  std::optional<ChannelSums> sums;
+  if (epilogue.moments != nullptr) sums.emplace(tasks, pass.out_c);
+  const RowsRun run{kernels, pass, phases, packed_weights.data(), end.bias(), end.tile()};
+  parallel_chunks(tasks, tasks, [&](Index task, Index, Index) {
     const TileSession<bfloat16> session(kernels);
     const Index band = task % bands;
-    run.band(task / bands, band * height / bands, (band + 1) * height / bands);
+    run.band(task / bands, band * height / bands, (band + 1) * height / bands, sums ? sums->part(task) : nullptr);
   });
+  if (sums) sums->moments(pass.images * pass.out_h * pass.out_w, epilogue.moments);
 }
 
-inline void rows_forward(const ConvShape& shape, const bfloat16* x, const float* w, const float* bias, bfloat16* y) {
+inline void rows_forward(const ConvShape& shape, const bfloat16* x, const float* w,
+                         const ConvEpilogue<bfloat16>& epilogue, bfloat16* y) {
   RowsPass pass(in_one_row(shape), ConvPass::forward);
   pass.source = x;
   pass.out = y;
-  run_rows(pass, {w, WeightLayout::rows, shape.s, shape.c * shape.k, shape.k, 1}, bias);
+  run_rows(pass, {w, WeightLayout::rows, shape.s, shape.c * shape.k, shape.k, 1}, epilogue);
 }
 
-inline void rows_backward_data(const ConvShape& shape, const bfloat16* dy, const float* w, bfloat16* dx) {
+inline void rows_backward_data(const ConvShape& shape, const bfloat16* dy, const float* w, bfloat16* dx, bool add) {
   RowsPass pass(in_one_row(shape), ConvPass::backward_data);
   pass.source = dy;
   pass.out = dx;
-  run_rows(pass, {w, WeightLayout::rows_backward, shape.s, shape.c * shape.k, 1, shape.k}, nullptr);
+  run_rows(pass, {w, WeightLayout::rows_backward, shape.s, shape.c * shape.k, 1, shape.k},
+           {.residual = add ? dx : nullptr});
 }
 
 }  // namespace contexture::detail::conv

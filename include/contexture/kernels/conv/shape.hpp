@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "contexture/core/bfloat16.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"
 
@@ -67,9 +68,21 @@ enum class ConvPass { forward, backward_data, backward_weights };
   return names[static_cast<std::size_t>(pass)];
 }
 
+/// What a forward convolution does with its sums before they are stored: y = relu(sums * scale + bias + residual).
+/// Scale, residual and ReLU come with a bias: they are a batch normalisation that is not of this batch.
+template <class T>
+struct ConvEpilogue {
+  const Accumulator<T>* bias = nullptr;   ///< (K), or null
+  const Accumulator<T>* scale = nullptr;  ///< (K), or null
+  const T* residual = nullptr;            ///< like y, or null; may be y itself
+  bool relu = false;
+  double* moments = nullptr;  ///< (2,K), or null: gets mean and biased variance of each channel of y, as it is stored
+};
+
 }  // namespace contexture::kernels
 
 namespace contexture::detail::conv {
+using kernels::ConvEpilogue;
 using kernels::ConvPass;
 using kernels::ConvShape;
 

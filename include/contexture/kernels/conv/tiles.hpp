@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 #include "contexture/core/bfloat16.hpp"
 #include "contexture/core/cpu.hpp"
@@ -49,6 +50,54 @@ inline constexpr int kMaxLanes = 32;
 // channels of a unit read does not stay in an L1 of 32 KiB (measured: 2, 4 and 8 lanes are alike, 8 % in all).
 inline constexpr Index kLanesAhead = 4;
 
+// Of AMX: what a tile does with its sums besides adding the bias. `scale` and `sums` are those of its first channel,
+// `out` and `residual` those of the first image.
+struct TileEpilogue {
+  const float* scale = nullptr;
+  const bfloat16* out = nullptr;
+  const bfloat16* residual = nullptr;
+  bool relu = false;
+  double* sums = nullptr;  // of what is stored, to be added to; those of the squares are `squares` behind
+  Index squares = 0;
+  const void* unused = nullptr;  // what is stored there does not exist
+
+  [[nodiscard]] TileEpilogue from(Index channel) const {
+    TileEpilogue e = *this;
+    if (scale != nullptr) e.scale += channel;
+    if (sums != nullptr) e.sums += channel;
+    return e;
+  }
+};
+
+// Sums over the pixels of each channel, and of their squares, in parts that depend on the shape only: the same bits
+// with any number of threads. Squares of bfloat16 are exact in float, and so is the variance of a channel that is
+// constant.
+class ChannelSums {
+ public:
+  ChannelSums(Index parts, Index channels)
+      : parts_(parts), channels_(channels), sums_(static_cast<std::size_t>(2 * parts * channels), 0.0) {}
+
+  [[nodiscard]] double* part(Index i) { return sums_.data() + 2 * i * channels_; }
+
+  // Mean and biased variance over `rows` pixels.
+  void moments(Index rows, double* out) const {
+    const auto n = static_cast<double>(std::max<Index>(rows, 1));
+    for (Index c = 0; c < channels_; ++c) {
+      double sum = 0, square = 0;
+      for (Index i = 0; i < parts_; ++i) {
+        sum += sums_[static_cast<std::size_t>(2 * i * channels_ + c)];
+        square += sums_[static_cast<std::size_t>((2 * i + 1) * channels_ + c)];
+      }
+      out[c] = sum / n;
+      out[channels_ + c] = std::max(0.0, square / n - out[c] * out[c]);
+    }
+  }
+
+ private:
+  Index parts_, channels_;
+  std::vector<double> sums_;
+};
+
 template <class T, class Sum = Accumulator<T>>
 struct TileCall {
   const T* source;   // taps hold offsets into it, and indices of kernel taps
@@ -60,7 +109,8 @@ struct TileCall {
   const Sum* bias;  // NV vectors
   T* const* out;    // one pointer a lane
   Index valid_channels;
-  Index lanes, block;  // AMX: the lanes, and the channels of a block
+  Index lanes, block;            // AMX: the lanes, and the channels of a block
+  const TileEpilogue* epilogue;  // AMX: null where the bias is all
   // Lanes that are read in place have these instead of out:
   Index lane_step;  // elements from lane to lane of the source
   T* first_out;     // of the first lane, which may have a place of its own
@@ -111,6 +161,8 @@ struct RowsCall {
   Index column_step;
   const float* bias;
   Index valid_channels;
+  Index fresh[2];                // of each tile: the first pixel that no tile before had
+  const TileEpilogue* epilogue;  // null where the bias is all
 };
 
 // Of AMX, the weight gradient: one or two tiles of source channels, as rows of positions, by 16 output channels.
