@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Mixed precision on the tape: values and gradients in bfloat16 between convolutions, float for everybody else.
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "contexture/autograd/conv.hpp"
@@ -9,6 +10,7 @@
 #include "contexture/autograd/loss.hpp"
 #include "contexture/autograd/norm.hpp"
 #include "contexture/autograd/pool.hpp"
+#include "contexture/core/cpu.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/rng.hpp"
 #include "support/catch.hpp"
@@ -150,6 +152,137 @@ TEST_CASE("mixed precision: the guard is one thread's and one scope's, and doubl
   CHECK(precision_named("float32") == Precision::float32);
   CHECK(precision_named("auto") == fastest_precision());
   CHECK_THROWS_WITH(precision_named("half"), "precision: 'half', expected auto, float32 or bfloat16");
+}
+
+// A convolution and its batch-norm, as two ops or as one.
+struct Pair {
+  Variable<float> x{normal_tensor({5, 9, 9, 20}, 21), true}, weight{normal_tensor({3, 3, 20, 24}, 22, 0.1f), true};
+  Variable<float> gamma{normal_tensor({24}, 23), true}, beta{normal_tensor({24}, 24), true};
+  Variable<float> residual{normal_tensor({5, 5, 5, 24}, 25), true};
+  Tensor<float> mean = normal_tensor({24}, 26), variance = full<float>({24}, 1.7f);
+  Conv2dOptions conv{.stride = 2, .padding = 1};
+  BatchNormOptions norm{.relu = true};
+
+  Variable<float> apart() {
+    return batch_norm(conv2d(x, weight, {}, conv), gamma, beta, mean, variance, norm, residual);
+  }
+  Variable<float> together() {
+    return conv2d_batch_norm(x, weight, conv, {gamma, beta, mean, variance, norm, residual});
+  }
+};
+
+TEST_CASE("conv2d_batch_norm: in float the bits of the two ops, in training and in evaluation") {
+  for (const bool training : {true, false})
+    for (const bool recorded : {true, false}) {
+      INFO("training " << training << ", recorded " << recorded);
+      Pair a, b;
+      a.norm.training = b.norm.training = training;
+      Variable<float> apart, together;
+      if (recorded) {
+        apart = a.apart(), together = b.together();
+        apart.backward(normal_tensor(apart.shape(), 27));
+        together.backward(normal_tensor(together.shape(), 27));
+        for (const auto& [got, want] : {std::pair{&b.x, &a.x},
+                                        {&b.weight, &a.weight},
+                                        {&b.gamma, &a.gamma},
+                                        {&b.beta, &a.beta},
+                                        {&b.residual, &a.residual}})
+          CHECK(relative_difference(got->grad(), want->grad()) == 0);
+      } else {
+        const NoGrad no_grad;
+        apart = a.apart(), together = b.together();
+      }
+      CHECK(relative_difference(together.value(), apart.value()) == 0);
+      CHECK(relative_difference(b.mean, a.mean) == 0);
+      CHECK(relative_difference(b.variance, a.variance) == 0);
+    }
+}
+
+TEST_CASE("conv2d_batch_norm: in bfloat16 the two ops' results, and in evaluation rounded once only") {
+  const Bfloat16Unit before = active_bfloat16_unit();
+  for (const Bfloat16Unit unit : {Bfloat16Unit::emulated, Bfloat16Unit::emulated_amx}) {
+    set_bfloat16_unit(unit);
+    INFO(to_string(unit));
+    Pair exact, a, b;
+    const PrecisionGuard guard(Precision::bfloat16);
+    const Variable<float> apart = a.apart(), together = b.together();
+    CHECK(together.saved_reduced() != nullptr);
+    CHECK(relative_difference(together.value(), apart.value()) < 1e-3);
+    CHECK(relative_difference(b.mean, a.mean) < 1e-6);
+    CHECK(relative_difference(b.variance, a.variance) < 1e-5);
+    apart.backward(normal_tensor(apart.shape(), 27));
+    together.backward(normal_tensor(together.shape(), 27));
+    CHECK(relative_difference(b.x.grad(), a.x.grad()) < 0.01);
+    CHECK(relative_difference(b.weight.grad(), a.weight.grad()) < 0.01);
+
+    exact.norm.training = a.norm.training = b.norm.training = false;
+    exact.mean = a.mean = b.mean;
+    exact.variance = a.variance = b.variance;
+    const NoGrad no_grad;
+    Variable<float> want;
+    {
+      const PrecisionGuard full_precision(Precision::float32);
+      want = exact.apart();
+    }
+    const double once = relative_difference(b.together().value(), want.value());
+    const double twice = relative_difference(a.apart().value(), want.value());
+    CHECK(once < 0.005);
+    if (unit == Bfloat16Unit::emulated_amx)
+      CHECK(once < twice);
+    else
+      CHECK(once == twice);
+  }
+  set_bfloat16_unit(before);
+}
+
+TEST_CASE("conv2d_batch_norm: refuses what the two ops refuse") {
+  Pair p;
+  p.norm.training = false;
+  const NoGrad no_grad;
+  p.residual = Variable<float>(normal_tensor({5, 5, 5, 23}, 25));
+  CHECK_THROWS_WITH(p.together(), Catch::Matchers::ContainsSubstring("batch_norm: residual"));
+  p.residual = {};
+  p.mean = zeros<float>({23});
+  CHECK_THROWS_WITH(p.together(), Catch::Matchers::ContainsSubstring("running statistics have 23"));
+}
+
+TEST_CASE("mixed precision: a gradient that is there already gets a convolution's in the same place") {
+  const Bfloat16Unit before = active_bfloat16_unit();
+  for (const Bfloat16Unit unit : {Bfloat16Unit::emulated, Bfloat16Unit::emulated_amx}) {
+    set_bfloat16_unit(unit);
+    INFO(to_string(unit));
+    Variable<float> x(normal_tensor({5, 9, 9, 20}, 31), true), y(x.value(), true);
+    const Variable<float> w(normal_tensor({3, 3, 20, 20}, 32, 0.1f)), v(normal_tensor({1, 1, 20, 20}, 33));
+    const auto results = [&](const Variable<float>& of) {
+      const PrecisionGuard guard(Precision::bfloat16);
+      const Variable<float> stem = conv2d(of, v);  // in bfloat16, with two uses
+      return add(conv2d(stem, w, {}, {.padding = 1}), conv2d(stem, v));
+    };
+    results(x).backward(normal_tensor(x.shape(), 34));
+    const Variable<float> stem = conv2d(y, v);
+    add(conv2d(stem, w, {}, {.padding = 1}), conv2d(stem, v)).backward(normal_tensor(x.shape(), 34));
+    CHECK(relative_difference(x.grad(), y.grad()) < 0.01);
+  }
+  set_bfloat16_unit(before);
+}
+
+TEST_CASE("mixed precision: a hidden linear layer is computed as convolutions are, an answer is not") {
+  const Variable<float> x(normal_tensor({37, 50}, 41), true), w(normal_tensor({50, 33}, 42), true),
+      b(normal_tensor({33}, 43), true);
+  const Variable<float> x16(x.value(), true), w16(w.value(), true), b16(b.value(), true);
+  const Variable<float> want = linear(x, w, b);
+  const PrecisionGuard guard(Precision::bfloat16);
+  CHECK(linear(x16, w16, b16).saved_reduced() == nullptr);
+  const Variable<float> got = linear(x16, w16, b16, {.hidden = true});
+  CHECK(got.saved_reduced() != nullptr);
+  CHECK(got.shape() == want.shape());
+  CHECK(relative_difference(got.value(), want.value()) < 0.01);
+  want.backward(normal_tensor(want.shape(), 44));
+  got.backward(normal_tensor(want.shape(), 44));
+  CHECK(relative_difference(x16.grad(), x.grad()) < 0.01);
+  CHECK(relative_difference(w16.grad(), w.grad()) < 0.01);
+  CHECK(relative_difference(b16.grad(), b.grad()) < 0.01);
+  CHECK_THROWS_WITH(linear(x, w, x, {.hidden = true}), Catch::Matchers::ContainsSubstring("linear: bias"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
@@ -45,7 +46,7 @@ void on_every_unit(const Check& check) {
       INFO(to_string(unit) << ", " << to_string(algorithm));
       set_conv_algorithm(algorithm);
       set_bfloat16_unit(unit);
-      check();
+      check(algorithm);
     }
 }
 
@@ -278,7 +279,7 @@ TEST_CASE("mixed precision: numbers below 2^-126 are zero, NaN and infinity reac
   set_conv_algorithm(ConvAlgorithm::direct);
   // Three channels, so that the windows of a kernel row are folded; odd, so that a pair has a zero.
   const ConvShape shape{.n = 2, .h = 6, .w = 12, .c = 3, .k = 5, .r = 3, .s = 3, .pad_h = 1, .pad_w = 1};
-  on_every_unit([&] {
+  on_every_unit([&](ConvAlgorithm) {
     Random random{7};
     Problem<float> problem = rounded_problem(shape, random);
     std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
@@ -307,7 +308,7 @@ TEST_CASE("mixed precision: the same bits with any number of threads, in any bat
       .n = 37, .h = 9, .w = 9, .c = 20, .k = 28, .r = 3, .s = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1};
   Random random{8};
   const Problem<float> problem = rounded_problem(shape, random);
-  on_every_unit([&] {
+  on_every_unit([&](ConvAlgorithm) {
     set_num_threads(1);
     const MixedResults one(problem);
     for (const int threads : {2, 5}) {
@@ -323,6 +324,21 @@ TEST_CASE("mixed precision: the same bits with any number of threads, in any bat
     CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
   });
 }
+
+// Holds results of AMX's tiles and of their emulation to the same bits.
+template <class Result>
+struct SameTiles {
+  std::optional<Result> first;
+  ConvAlgorithm algorithm{};
+
+  // Of the unit and the algorithm of now.
+  void see(ConvAlgorithm now, const Result& result) {
+    if (active_bfloat16_unit() != Bfloat16Unit::amx && active_bfloat16_unit() != Bfloat16Unit::emulated_amx) return;
+    if (first && algorithm == now) CHECK(*first == result);
+    first = result;
+    algorithm = now;
+  }
+};
 
 // relu(conv * scale + bias + residual).
 struct Epilogue {
@@ -358,10 +374,12 @@ TEST_CASE("mixed precision: an epilogue is what sweeps over the result would do"
     const Epilogue epilogue(shape, random);
     const std::vector<bfloat16> x = reduced(problem.x);
     INFO("seed " << i << ", " << describe(shape));
-    on_every_unit([&] {
+    SameTiles<std::vector<bfloat16>> same;
+    on_every_unit([&](ConvAlgorithm algorithm) {
       std::vector<bfloat16> y(problem.dy.size(), bfloat16(99.0f));
       set_num_threads(1 + i % 3);
       conv2d_forward(shape, x.data(), problem.w.data(), epilogue.all(), y.data());
+      same.see(algorithm, y);
       std::size_t wrong = 0;
       for (std::size_t at = 0; at < y.size(); ++at) {
         const double want = epilogue.of(conv.sum[at], at);
@@ -389,7 +407,8 @@ TEST_CASE("mixed precision: the moments of a convolution are those of what it st
     const std::vector<bfloat16> x = reduced(problem.x);
     const auto channels = static_cast<std::size_t>(shape.k);
     INFO("seed " << i << ", " << describe(shape));
-    on_every_unit([&] {
+    SameTiles<std::vector<double>> same;
+    on_every_unit([&](ConvAlgorithm algorithm) {
       std::vector<bfloat16> y(problem.dy.size()), plain(y);
       std::vector<double> moments(2 * channels), others(2 * channels);
       const ConvEpilogue<bfloat16> with{.bias = problem.bias.data(), .moments = moments.data()};
@@ -411,6 +430,36 @@ TEST_CASE("mixed precision: the moments of a convolution are those of what it st
       again.moments = others.data();
       conv2d_forward(shape, x.data(), problem.w.data(), again, y.data());
       CHECK(others == moments);
+      same.see(algorithm, moments);
+    });
+  }
+}
+
+TEST_CASE("mixed precision: backward-data adds to what is there") {
+  const UnitSettings settings;
+  for (int i = 0; i < 60; ++i) {
+    Random random{94000 + static_cast<std::uint64_t>(i)};
+    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
+    if (i % 5 == 0) shape.n = random.integer(30, 70);
+    if (shape.multiply_adds() > 300000) shape.n = 3;
+    const Problem<float> problem = rounded_problem(shape, random);
+    Reference want = References<float>(problem).dx;
+    const std::vector<bfloat16> dy = reduced(problem.dy), there = reduced(random.values<float>(shape.input_size()));
+    for (std::size_t at = 0; at < there.size(); ++at) {
+      // Where the algorithm adds aside, the sum is rounded before it, too.
+      want.magnitude[at] += std::abs(want.sum[at]) * 0x1p15;
+      want.sum[at] += static_cast<double>(static_cast<float>(there[at]));
+    }
+    INFO("seed " << i << ", " << describe(shape));
+    SameTiles<std::vector<bfloat16>> same;
+    on_every_unit([&](ConvAlgorithm algorithm) {
+      set_num_threads(1 + i % 3);
+      std::vector<bfloat16> dx = there;
+      conv2d_backward_data(shape, dy.data(), problem.w.data(), dx.data(), Gradients::added);
+      same.see(algorithm, dx);
+      std::vector<float> got(dx.size());
+      std::transform(dx.begin(), dx.end(), got.begin(), [](bfloat16 v) { return static_cast<float>(v); });
+      check_mixed("backward_data", got, want, 1.0 / 256, 1);
     });
   }
 }
@@ -422,7 +471,7 @@ TEST_CASE("mixed precision: the variance of a constant channel is zero") {
     Random random{11};
     const std::vector<float> w(static_cast<std::size_t>(shape.weight_size())), bias(random.values<float>(shape.k));
     const std::vector<bfloat16> x = reduced(random.values<float>(shape.input_size()));
-    on_every_unit([&] {
+    on_every_unit([&](ConvAlgorithm) {
       std::vector<bfloat16> y(static_cast<std::size_t>(shape.output_size()));
       std::vector<double> moments(80, 99.0);
       conv2d_forward(shape, x.data(), w.data(), {.bias = bias.data(), .moments = moments.data()}, y.data());

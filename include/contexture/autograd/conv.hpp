@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -77,19 +78,18 @@ template <class P, class T>
   return stored_as<P>(x);
 }
 
-template <class P>
-[[nodiscard]] Tensor<P> conv2d_output(const kernels::ConvShape& s) {
-  return empty<P>({static_cast<std::size_t>(s.n), static_cast<std::size_t>(s.out_h()),
-                   static_cast<std::size_t>(s.out_w()), static_cast<std::size_t>(s.k)});
+[[nodiscard]] inline Shape conv2d_result(const kernels::ConvShape& s) {
+  return {static_cast<std::size_t>(s.n), static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()),
+          static_cast<std::size_t>(s.k)};
 }
 
-// conv2d() with images stored as P.
+// An op that is a convolution of its first two inputs, and a bias, with images stored as P; `moments`: see below.
 template <class P, class T>
-[[nodiscard]] Variable<T> conv2d_as(const kernels::ConvShape& s, const std::array<Variable<T>, 3>& inputs,
-                                    double* moments) {
+[[nodiscard]] Variable<T> conv2d_as(const OpName& op, const kernels::ConvShape& s, const Shape& result,
+                                    const std::array<Variable<T>, 3>& inputs, double* moments = nullptr) {
   const auto& [x_variable, weight, bias] = inputs;
   std::shared_ptr<const Tensor<P>> x = conv2d_input<P>(x_variable);
-  auto y = std::make_shared<Tensor<P>>(conv2d_output<P>(s));
+  auto y = std::make_shared<Tensor<P>>(empty<P>(result));
   kernels::conv2d_forward(s, x->data(), weight.value().data(),
                           {.bias = bias.defined() ? bias.value().data() : nullptr, .moments = moments}, y->data());
   auto backward = [x = std::move(x), w = weight.saved(), s](Tensor<P> g, const InputGradients<T>& in) {
@@ -108,9 +108,7 @@ template <class P, class T>
       in.add(0, std::move(*dx));
     }
   };
-  const std::initializer_list<OpAttribute> attributes{
-      {"stride", s.stride_h}, {"padding", s.pad_h}, {"dilation", s.dilation_h}, {"groups", s.groups}};
-  return record_as<T>({"conv2d", attributes}, std::move(y), inputs, std::move(backward));
+  return record_as<T>(op, std::move(y), std::span<const Variable<T>>(inputs), std::move(backward));
 }
 
 // conv2d(); `moments` (2,K), unless null, gets mean and biased variance of what each channel of the result is stored
@@ -119,9 +117,15 @@ template <class T>
 [[nodiscard]] Variable<T> conv2d_with_moments(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias,
                                               const Conv2dOptions& options, double* moments) {
   const kernels::ConvShape s = conv2d_shape(x, weight, bias, options);
+  const std::initializer_list<OpAttribute> attributes{{"stride", options.stride},
+                                                      {"padding", options.padding},
+                                                      {"dilation", options.dilation},
+                                                      {"groups", options.groups}};
+  const OpName op("conv2d", attributes);
+  const std::array<Variable<T>, 3> inputs{x, weight, bias};
   if constexpr (std::is_same_v<T, float>)
-    if (conv2d_is_reduced<T>(s)) return conv2d_as<bfloat16, T>(s, {x, weight, bias}, moments);
-  return conv2d_as<T, T>(s, {x, weight, bias}, moments);
+    if (conv2d_is_reduced<T>(s)) return conv2d_as<bfloat16, T>(op, s, conv2d_result(s), inputs, moments);
+  return conv2d_as<T, T>(op, s, conv2d_result(s), inputs, moments);
 }
 
 }  // namespace detail

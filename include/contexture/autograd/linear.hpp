@@ -2,26 +2,40 @@
 // Fully connected layer: y = x W + b.
 #pragma once
 
+#include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/kernels/matmul.hpp"
 
 namespace contexture {
 
+/// Options of linear().
+struct LinearOptions {
+  /// Of a hidden layer: in mixed precision it is computed as convolutions are, rounded to bfloat16
+  /// (core/precision.hpp). Answers are not.
+  bool hidden = false;
+};
+
 /// x (N,I) * weight (I,O) + bias (O, or undefined) -> (N,O). Throws std::invalid_argument on shapes
 /// that do not fit.
 template <class T>
-[[nodiscard]] Variable<T> linear(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {}) {
+[[nodiscard]] Variable<T> linear(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias = {},
+                                 const LinearOptions& options = {}) {
   require(x.value().dimension() == 2 && weight.value().dimension() == 2 && x.shape()[1] == weight.shape()[0],
           "linear: input ", x.shape(), " and weight ", weight.shape(), ", expected (N,I) and (I,O)",
           x.value().dimension() > 2 ? "; of images, pool over the pixels, or reshape to (N,I), first" : "");
   const Index n = dim(x.value(), 0);
   const Index inputs = dim(x.value(), 1);
   const Index outputs = dim(weight.value(), 1);
+  require(!bias.defined() || (bias.value().dimension() == 1 && dim(bias.value(), 0) == outputs), "linear: bias ",
+          bias.defined() ? bias.shape() : Shape(), " for weight ", weight.shape());
+  if constexpr (std::is_same_v<T, float>)
+    if (options.hidden && active_precision() == Precision::bfloat16)  // images of one pixel
+      return detail::conv2d_as<bfloat16, T>("linear", {.n = n, .h = 1, .w = 1, .c = inputs, .k = outputs},
+                                            {x.shape()[0], weight.shape()[1]}, {x, weight, bias});
   Tensor<T> y = empty<T>({x.shape()[0], weight.shape()[1]});
   if (bias.defined()) {
-    require(bias.value().dimension() == 1 && dim(bias.value(), 0) == outputs, "linear: bias ", bias.shape(),
-            " for weight ", weight.shape());
     for (Index i = 0; i < n; ++i) std::copy_n(bias.value().data(), outputs, y.data() + i * outputs);
   }
   kernels::matmul(Transpose::no, Transpose::no, n, outputs, inputs, x.value().data(), weight.value().data(),
@@ -49,8 +63,9 @@ template <class T>
 }
 
 #if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_INSTANTIATE(T) \
-  CONTEXTURE_EXTERN template Variable<T> linear<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&);
+#define CONTEXTURE_INSTANTIATE(T)                                                                              \
+  CONTEXTURE_EXTERN template Variable<T> linear<T>(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
+                                                   const LinearOptions&);
 CONTEXTURE_INSTANTIATE(float)
 CONTEXTURE_INSTANTIATE(double)
 #undef CONTEXTURE_INSTANTIATE

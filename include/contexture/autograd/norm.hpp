@@ -259,7 +259,7 @@ template <class P, class T>
 [[nodiscard]] Variable<T> conv2d_batch_norm_as(const kernels::ConvShape& s, const Variable<T>& x,
                                                const Variable<T>& weight, const BatchNormArguments<T>& norm) {
   const std::shared_ptr<const Tensor<P>> input = conv2d_input<P>(x), residual = stored_as<P>(norm.residual);
-  auto y = std::make_shared<Tensor<P>>(conv2d_output<P>(s));
+  auto y = std::make_shared<Tensor<P>>(empty<P>(conv2d_result(s)));
   const auto constants =
       batch_norm_constants(batch_norm_moments(*y, norm.running_mean, norm.running_variance, norm.options, nullptr),
                            norm.gamma, norm.beta, norm.options.epsilon);
@@ -288,9 +288,7 @@ template <class T>
                                     norm.options, norm.options.training ? &moments : nullptr);
   }
   const kernels::ConvShape s = detail::conv2d_shape(x, weight, {}, options);
-  const Shape shape{x.shape()[0], static_cast<std::size_t>(s.out_h()), static_cast<std::size_t>(s.out_w()),
-                    static_cast<std::size_t>(s.k)};
-  detail::require_batch_norm<T>(shape, {x, norm.gamma, norm.beta, norm.residual}, norm.running_mean,
+  detail::require_batch_norm<T>(detail::conv2d_result(s), {x, norm.gamma, norm.beta, norm.residual}, norm.running_mean,
                                 norm.running_variance, norm.options);
   if constexpr (std::is_same_v<T, float>)
     if (detail::conv2d_is_reduced<T>(s)) return detail::conv2d_batch_norm_as<bfloat16>(s, x, weight, norm);

@@ -29,7 +29,7 @@ class MlpHead : public UnaryModule<T> {
     const Index hidden = options.hidden > 0 ? options.hidden : features;
     Index inputs = features;
     for (Index layer = 0; layer < options.hidden_layers; ++layer) {
-      hidden_.emplace_back(inputs, hidden, LinearLayerOptions{.bias = false},
+      hidden_.emplace_back(inputs, hidden, LinearLayerOptions{.bias = false, .hidden = true},
                            rng.split("hidden" + std::to_string(layer)));
       norms_.emplace_back(hidden, BatchNormLayerOptions{.relu = true});
       inputs = hidden;

@@ -138,6 +138,7 @@ class ConvTranspose2d : public UnaryModule<T> {
 /// Options of Linear.
 struct LinearLayerOptions {
   bool bias = true;
+  bool hidden = false;  ///< LinearOptions::hidden
 };
 
 /// Fully connected layer (N,I) -> (N,O); weight (I,O), Xavier-initialised; bias (O), zero.
@@ -146,7 +147,7 @@ class Linear : public UnaryModule<T> {
  public:
   Linear(Index inputs, Index outputs, const Rng& rng) : Linear(inputs, outputs, {}, rng) {}
   Linear(Index inputs, Index outputs, const LinearLayerOptions& options, const Rng& rng)
-      : inputs_(inputs), outputs_(outputs) {
+      : inputs_(inputs), outputs_(outputs), hidden_(options.hidden) {
     require(inputs >= 1 && outputs >= 1, "Linear: ", inputs, " -> ", outputs, ", expected at least 1");
     weight_ = Variable<T>(xavier_uniform<T>({static_cast<std::size_t>(inputs), static_cast<std::size_t>(outputs)},
                                             inputs, outputs, rng.split("weight")),
@@ -154,10 +155,12 @@ class Linear : public UnaryModule<T> {
     if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(outputs)}), true);
   }
 
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return linear(x, weight_, bias_); }
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
+    return linear(x, weight_, bias_, {.hidden = hidden_});
+  }
 
   [[nodiscard]] Linear clone() const {
-    return with_state_of(*this, Linear(inputs_, outputs_, {.bias = bias_.defined()}, Rng()));
+    return with_state_of(*this, Linear(inputs_, outputs_, {.bias = bias_.defined(), .hidden = hidden_}, Rng()));
   }
 
  protected:
@@ -168,6 +171,7 @@ class Linear : public UnaryModule<T> {
 
  private:
   Index inputs_, outputs_;
+  bool hidden_;
   Variable<T> weight_;
   Variable<T> bias_;
 };

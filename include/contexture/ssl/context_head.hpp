@@ -26,8 +26,8 @@ template <class T>
 class ContextHead : public Module<T> {
  public:
   ContextHead(Index features, const ContextHeadOptions& options, const Rng& rng)
-      : first_(features, options.hidden, {.bias = false}, rng.split("first")),
-        second_(features, options.hidden, {.bias = false}, rng.split("second")),
+      : first_(features, options.hidden, {.bias = false, .hidden = true}, rng.split("first")),
+        second_(features, options.hidden, {.bias = false, .hidden = true}, rng.split("second")),
         norm_(options.hidden, {.affine = false, .relu = true}),
         dropout_(options.dropout, rng.split("dropout")),
         output_(options.hidden, kDirections, rng.split("output")) {}
