@@ -82,31 +82,35 @@ CONTEXTURE_INLINE void amx_multiply(const void* a, Index a_next, Index a_stride,
   }
 }
 
-// Stores the first `valid` sums of a pixel, and the bias, as bfloat16.
-CONTEXTURE_INLINE void store_sums(bfloat16* out, const float* sums, const float* bias, Index valid) {
-  constexpr Index width = kLanes<float>;
-  for (Index c = 0; c < valid; c += width) {
-    const Vec<float> v = load(sums + c) + load(bias + c);
-    if (c + width <= valid)
-      store_as<float>(out + c, v);
-    else
-      store_part<bfloat16, kLanes<float>, float>(out + c, v, valid - c);
-  }
+// a * b + c, rounded once.
+CONTEXTURE_INLINE Vec<float> multiply_add(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if defined(CONTEXTURE_NATIVE_PAIRS)
+  return a * b + c;
+#else
+  for (int i = 0; i < kLanes<float>; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return c;
+#endif
 }
 
-// The sums over pixels of the 32 channels of a tile, and of their squares.
+// The sums over a tile's pixels of up to 32 channels, and of their squares.
 struct PixelSums {
   static constexpr int kVectors = 32 / kLanes<float>;
   Vec<float> sum[kVectors]{}, square[kVectors]{};
 
+  CONTEXTURE_INLINE void add(int vector, Vec<float> stored) {
+    sum[vector] += stored;
+    square[vector] += stored * stored;
+  }
   CONTEXTURE_INLINE void add_to(const detail::conv::TileEpilogue& epilogue, Index valid) const {
     float sums[32], squares[32];
     CONTEXTURE_UNROLL for (int j = 0; j < kVectors; ++j) {
       store(sums + j * kLanes<float>, sum[j]);
       store(squares + j * kLanes<float>, square[j]);
     }
-    for (Index c = 0; c < valid; ++c) epilogue.sums[c] += static_cast<double>(sums[c]);
-    for (Index c = 0; c < valid; ++c) epilogue.sums[epilogue.squares + c] += static_cast<double>(squares[c]);
+    double* const to = epilogue.sums;
+    double* const squares_to = to + epilogue.squares;
+    for (Index c = 0; c < valid; ++c) to[c] += static_cast<double>(sums[c]);
+    for (Index c = 0; c < valid; ++c) squares_to[c] += static_cast<double>(squares[c]);
   }
 };
 
@@ -119,9 +123,7 @@ CONTEXTURE_INLINE void store_pixel(const detail::conv::TileEpilogue& epilogue, b
     const Index c = j * width;
     if (c >= valid) break;
     const bool whole = c + width <= valid;
-    Vec<float> v = load(sums + c);
-    if (epilogue.scale != nullptr) v *= load(epilogue.scale + c);
-    v += load(bias + c);
+    Vec<float> v = multiply_add(load(sums + c), load(epilogue.scale + c), load(bias + c));
     if (epilogue.residual != nullptr) {
       const bfloat16* const more = epilogue.residual + (out - epilogue.out) + c;
       v += whole ? load_as<float>(more) : load_part<bfloat16, width, float>(more, valid - c);
@@ -131,11 +133,93 @@ CONTEXTURE_INLINE void store_pixel(const detail::conv::TileEpilogue& epilogue, b
       store_as<float>(out + c, v);
     else
       store_part<bfloat16, width, float>(out + c, v, valid - c);
-    if (counted == nullptr) continue;
-    const Vec<float> stored = whole ? load_as<float>(out + c) : load_part<bfloat16, width, float>(out + c, valid - c);
-    counted->sum[j] += stored;
-    counted->square[j] += stored * stored;
+    if (counted != nullptr)
+      counted->add(j, whole ? load_as<float>(out + c) : load_part<bfloat16, width, float>(out + c, valid - c));
   }
+}
+
+#if defined(CONTEXTURE_NATIVE_PAIRS)
+CONTEXTURE_INLINE VecN<std::uint16_t, 32> rounded_line(Vec<float> low, Vec<float> high) {
+  VecN<std::uint16_t, 32> rounded;
+  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(rounded) : "v"(low), "v"(high));
+  return rounded;
+}
+
+// The same of 16 or 32 channels, all of them, of up to 16 pixels, [pixel][pitch] sums; place(i) is null where pixel i
+// is not wanted. Of 32 channels the two halves of what is counted are those of even and of odd number.
+template <int VECTORS, bool RESIDUAL, bool COUNTED, class Place>
+CONTEXTURE_INLINE void store_pixels(const detail::conv::TileEpilogue& epilogue, const float* sums, Index pitch,
+                                    const float* bias, Index pixels, const Place& place, PixelSums& counted) {
+  Vec<float> scale[VECTORS], shift[VECTORS], v[VECTORS];
+  CONTEXTURE_UNROLL for (int j = 0; j < VECTORS; ++j) {
+    scale[j] = load(epilogue.scale + 16 * j);
+    shift[j] = load(bias + 16 * j);
+  }
+  const Vec<float> least = Vec<float>{} + (epilogue.relu ? 0.0f : -__builtin_inff());
+  for (Index i = 0; i < pixels; ++i, sums += pitch) {
+    bfloat16* const out = place(i);
+    if (out == nullptr) continue;
+    CONTEXTURE_UNROLL for (int j = 0; j < VECTORS; ++j) {
+      v[j] = multiply_add(load(sums + 16 * j), scale[j], shift[j]);
+      if constexpr (RESIDUAL) v[j] += load_as<float>(epilogue.residual + (out - epilogue.out) + 16 * j);
+      v[j] = v[j] < least ? least : v[j];
+    }
+    if constexpr (VECTORS == 2) {
+      const VecN<std::uint32_t, 16> stored = (VecN<std::uint32_t, 16>)rounded_line(v[0], v[1]);
+      store<std::uint32_t, 16>(reinterpret_cast<std::uint32_t*>(out), stored);
+      if constexpr (COUNTED) {
+        counted.add(0, (Vec<float>)(stored << 16));
+        counted.add(1, (Vec<float>)(stored & 0xffff0000u));
+      }
+    } else {
+      store_as<float>(out, v[0]);
+      if constexpr (COUNTED) counted.add(0, load_as<float>(out));
+    }
+  }
+}
+
+// All ROWS tiles of pixels by that.
+template <int ROWS, int VECTORS, class Place>
+CONTEXTURE_INLINE void store_tiles(const detail::conv::TileEpilogue& epilogue, const float* sums, Index tile_step,
+                                   Index pitch, const float* bias, Index pixels, const Place& place) {
+  PixelSums counted;
+  for (int t = 0; t < ROWS; ++t, sums += tile_step) {
+    const auto of_tile = [&](Index i) { return place(t, i); };
+    if (epilogue.sums != nullptr)
+      store_pixels<VECTORS, false, true>(epilogue, sums, pitch, bias, pixels, of_tile, counted);
+    else if (epilogue.residual != nullptr)
+      store_pixels<VECTORS, true, false>(epilogue, sums, pitch, bias, pixels, of_tile, counted);
+    else
+      store_pixels<VECTORS, false, false>(epilogue, sums, pitch, bias, pixels, of_tile, counted);
+  }
+  if (epilogue.sums == nullptr) return;
+  if constexpr (VECTORS == 2)  // channels in their order again
+    for (Vec<float>(*const halves)[2] : {&counted.sum, &counted.square}) {
+      const Vec<float> even = (*halves)[0], odd = (*halves)[1];
+      (*halves)[0] = __builtin_shufflevector(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      (*halves)[1] = __builtin_shufflevector(even, odd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+  counted.add_to(epilogue, 16 * VECTORS);
+}
+#endif
+
+// What a tile ends with: ROWS tiles of `pixels` rows of sums, `tile_step` apart.
+// place(t, i) is null where a pixel is not wanted.
+template <int ROWS, class Place>
+CONTEXTURE_INLINE void store_epilogue(const detail::conv::TileEpilogue& epilogue, const float* sums, Index tile_step,
+                                      Index pitch, const float* bias, Index pixels, Index valid, const Place& place) {
+  const bool counts = epilogue.sums != nullptr;
+#if defined(CONTEXTURE_NATIVE_PAIRS)
+  const bool both = counts && epilogue.residual != nullptr;
+  if (valid == 32 && !both) return store_tiles<ROWS, 2>(epilogue, sums, tile_step, pitch, bias, pixels, place);
+  if (valid == 16 && !both) return store_tiles<ROWS, 1>(epilogue, sums, tile_step, pitch, bias, pixels, place);
+#endif
+  PixelSums counted;
+  for (int t = 0; t < ROWS; ++t, sums += tile_step)
+    for (Index i = 0; i < pixels; ++i)
+      if (bfloat16* const out = place(t, i))
+        store_pixel(epilogue, out, sums + i * pitch, bias, valid, counts ? &counted : nullptr);
+  if (counts) counted.add_to(epilogue, valid);
 }
 
 // A tile of the output: call.lanes lanes, which fill ROWS tiles, by one or two tiles of channels, summed over taps and
@@ -157,52 +241,18 @@ CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& cal
     tile_store<0>(sums + 16 * column, 4 * pitch);
     if constexpr (ROWS == 2) tile_store<1>(sums + rows * pitch + 16 * column, 4 * pitch);
   }
-  if (call.epilogue == nullptr) {
-    for (Index i = 0; i < call.lanes; ++i) store_sums(call.out[i], sums + i * pitch, call.bias, call.valid_channels);
-    return;
-  }
   const detail::conv::TileEpilogue epilogue = *call.epilogue;
-  PixelSums counted;
-  for (Index i = 0; i < call.lanes; ++i)
-    if (call.out[i] != epilogue.unused)
-      store_pixel(epilogue, call.out[i], sums + i * pitch, call.bias, call.valid_channels,
-                  epilogue.sums != nullptr ? &counted : nullptr);
-  if (epilogue.sums != nullptr) counted.add_to(epilogue, call.valid_channels);
-}
-
-// Stores 32 sums as bfloat16.
-CONTEXTURE_INLINE void store_line(bfloat16* to, Vec<float> low, Vec<float> high) {
-#if defined(CONTEXTURE_NATIVE_PAIRS)
-  VecN<std::uint16_t, 32> rounded;
-  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(rounded) : "v"(low), "v"(high));
-  store<bfloat16, 32>(to, rounded);
-#else
-  store_as<float>(to, low);
-  store_as<float>(to + kLanes<float>, high);
-#endif
-}
-
-// What amx_rows_tile() ends with where there is more than a bias.
-template <int ROWS>
-CONTEXTURE_INLINE void rows_epilogue(const detail::conv::RowsCall& call, const float* sums, Index pitch) {
-  const detail::conv::TileEpilogue epilogue = *call.epilogue;
-  const float* const bias = call.bias;
-  const Index valid = call.valid_channels, rows = call.rows;
-  PixelSums counted;
-  for (int tile = 0; tile < ROWS; ++tile)
-    for (Index i = 0; i < rows; ++i) {
-      const Index place = call.places[tile][i];
-      if (place >= 0 && i >= call.fresh[tile])
-        store_pixel(epilogue, call.out + place, sums + (tile * 16 + i) * pitch, bias, valid,
-                    epilogue.sums != nullptr ? &counted : nullptr);
-    }
-  if (epilogue.sums != nullptr) counted.add_to(epilogue, valid);
+  store_epilogue<ROWS>(epilogue, sums, rows * pitch, pitch, call.bias, rows, call.valid_channels,
+                       [&](int tile, Index i) {
+                         T* const out = call.out[tile * rows + i];
+                         return out != epilogue.unused ? out : nullptr;
+                       });
 }
 
 // ROWS tiles of pixels by COLUMNS of channels.
 template <int ROWS, int COLUMNS>
 CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
-  constexpr Index width = kLanes<float>, pitch = 16 * COLUMNS;
+  constexpr Index pitch = 16 * COLUMNS;
   alignas(64) float sums[16 * ROWS * pitch];
   const bfloat16* const source = call.source[0];
   const Index stride = 2 * call.source_pixel, next = ROWS == 2 ? 2 * (call.source[1] - source) : 0;
@@ -219,21 +269,11 @@ CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
     tile_store<0>(sums + 16 * column, 4 * pitch);
     if constexpr (ROWS == 2) tile_store<1>(sums + 16 * pitch + 16 * column, 4 * pitch);
   }
-  const float* const bias = call.bias;
-  const Index valid = call.valid_channels;
-  if (call.epilogue != nullptr) return rows_epilogue<ROWS>(call, sums, pitch);
-  for (int tile = 0; tile < ROWS; ++tile) {
-    const Index* const places = call.places[tile];
-    const float* from = sums + tile * 16 * pitch;
-    if (kLanes<float> == 16 && valid == 32) {
-      const Vec<float> low = load(bias), high = load(bias + width);
-      for (Index i = 0; i < rows; ++i, from += pitch)
-        if (places[i] >= 0) store_line(call.out + places[i], load(from) + low, load(from + width) + high);
-      continue;
-    }
-    for (Index i = 0; i < rows; ++i, from += pitch)
-      if (places[i] >= 0) store_sums(call.out + places[i], from, bias, valid);
-  }
+  store_epilogue<ROWS>(*call.epilogue, sums, 16 * pitch, pitch, call.bias, rows, call.valid_channels,
+                       [&](int tile, Index i) {
+                         const Index place = call.places[tile][i];
+                         return place >= 0 && i >= call.fresh[tile] ? call.out + place : nullptr;
+                       });
 }
 
 // Adds to the weight gradient, ROWS by COLUMNS tiles of it, the products of source pixels [channel][16 pairs of images]

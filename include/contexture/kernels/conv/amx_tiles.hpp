@@ -22,6 +22,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "contexture/core/bfloat16.hpp"
 #include "contexture/core/memory.hpp"
@@ -116,35 +117,33 @@ TileKernels<T> active_tile_kernels() {
   return kernels::select_tile_kernels<T>();
 }
 
-// An epilogue as tiles read it: bias and scale are whole vectors.
+// An epilogue as tiles read it: bias and scale are whole vectors, and there. Tiles of float and of double read the bias
+// alone.
+template <class T>
 class PaddedEpilogue {
  public:
-  PaddedEpilogue(const ConvEpilogue<bfloat16>& epilogue, const bfloat16* out, Index channels, Index padded)
+  PaddedEpilogue(const ConvEpilogue<T>& epilogue, const T* out, Index channels, Index padded)
       : constants_(static_cast<std::size_t>(2 * padded)) {
-    std::fill_n(constants_.data(), 2 * padded, 0.0f);
-    if (epilogue.bias != nullptr) std::copy_n(epilogue.bias, channels, constants_.data());
-    if (epilogue.scale == nullptr && epilogue.residual == nullptr && epilogue.moments == nullptr) return;
-    if (epilogue.scale != nullptr) {
-      std::copy_n(epilogue.scale, channels, constants_.data() + padded);
-      tile_.scale = constants_.data() + padded;
-    }
-    tile_.out = out;
-    tile_.residual = epilogue.residual;
-    tile_.relu = epilogue.relu;
-    tile_.squares = channels;
-    more_than_bias_ = true;
+    Accumulator<T>* const bias = constants_.data();
+    Accumulator<T>* const scale = bias + padded;
+    std::fill_n(bias, 2 * padded, Accumulator<T>(0));
+    if (epilogue.bias != nullptr) std::copy_n(epilogue.bias, channels, bias);
+    if (epilogue.scale != nullptr)
+      std::copy_n(epilogue.scale, channels, scale);
+    else
+      std::fill_n(scale, channels, Accumulator<T>(1));
+    if constexpr (std::is_same_v<T, bfloat16>)
+      tile_ = {.scale = scale, .out = out, .residual = epilogue.residual, .relu = epilogue.relu, .squares = channels};
   }
   PaddedEpilogue(const PaddedEpilogue&) = delete;
   PaddedEpilogue& operator=(const PaddedEpilogue&) = delete;
 
-  [[nodiscard]] const float* bias() const { return constants_.data(); }
-  // Null where the bias is all.
-  [[nodiscard]] const TileEpilogue* tile() const { return more_than_bias_ ? &tile_ : nullptr; }
+  [[nodiscard]] const Accumulator<T>* bias() const { return constants_.data(); }
+  [[nodiscard]] const TileEpilogue& tile() const { return tile_; }
 
  private:
-  Workspace<float> constants_;
+  Workspace<Accumulator<T>> constants_;
   TileEpilogue tile_;
-  bool more_than_bias_ = false;
 };
 
 }  // namespace contexture::detail::conv

@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <type_traits>
 #include <vector>
 
 #include "contexture/core/memory.hpp"
@@ -38,9 +37,9 @@ struct TilePass {
   Index strips = 1;             // strips of rows an image is cut into
   Index strip_source_rows = 0;  // source rows from one strip to the next
   T* out;
-  Index out_h, out_w, out_pixel;           // out_pixel: elements from one pixel to the next
-  const TileEpilogue* epilogue = nullptr;  // AMX
-  double* moments = nullptr;               // with an epilogue: of what is stored, as ConvEpilogue has them
+  Index out_h, out_w, out_pixel;  // out_pixel: elements from one pixel to the next
+  const TileEpilogue* epilogue;   // of bfloat16
+  double* moments = nullptr;      // AMX: of what is stored, as ConvEpilogue has them
 };
 
 // How many output rows one strip has; strips fill the lanes of a small batch.
@@ -145,7 +144,7 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
     call.out = lanes.out;
     call.taps = taps.data();
     TileEpilogue epilogue;
-    if (pass.epilogue != nullptr) call.epilogue = &epilogue;
+    call.epilogue = &epilogue;
     Index packed_to = ring.keep[static_cast<std::size_t>(row_begin)];
     for (Index row0 = row_begin; row0 < row_end; row0 += group) {
       const Index row1 = std::min(row_end, row0 + group);
@@ -159,7 +158,8 @@ void run_tiles(const TileKernels<T>& kernels, const TilePass<T>& pass, const Cha
         call.weights = pass.weights + first * call.channels * pass.taps;  // the blocks before are full
         call.bias = pass.bias + first;
         call.valid_channels = channels.valid(block);
-        if (pass.epilogue != nullptr) epilogue = pass.epilogue->from(first), epilogue.unused = unused.data();
+        epilogue = pass.epilogue->from(first);
+        epilogue.unused = unused.data();
         if (kernels.configure != nullptr) kernels.configure(mr > 16 ? mr / 2 : mr, mr > 16 ? mr / 2 : 0, source.block);
         for (Index row = row0; row < row1; ++row) {
           lanes.start_row(pass, row, first, unused.data());
@@ -187,14 +187,9 @@ void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
                     T* y) {
   const TileKernels<T> kernels = active_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_k(), kernels);
-  const Accumulator<T>* const bias = epilogue.bias;
-  std::optional<PaddedEpilogue> padded;
-  if constexpr (std::is_same_v<T, bfloat16>)
-    if (shape.groups == 1) padded.emplace(epilogue, y, shape.k, channels.padded());
   Source<T> source = input_source<T>(shape, 0, x);
   source.block = kernels.block(source.channels);
   const Index kernel_w = source.folded ? 1 : shape.s, taps = shape.r * kernel_w;
-  Workspace<Accumulator<T>> padded_bias(static_cast<std::size_t>(channels.padded()));
   const ConvShape compact = compacted(shape);
   const Index height = strip_rows(shape.n, shape.out_h(), 1, kernels.max_lanes);
   for (Index group = 0; group < shape.groups; ++group) {
@@ -212,12 +207,14 @@ void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
       else
         pack_weights(shape, channels, w + first, to);
     });
-    pad_bias(bias == nullptr ? nullptr : bias + first, channels, padded_bias.data());
+    ConvEpilogue<T> own = epilogue;
+    if (own.bias != nullptr) own.bias += first;
+    const PaddedEpilogue<T> end(own, y, shape.group_k(), channels.padded());
     TilePass<T> pass;
     pass.source = input_source<T>(shape, group, x);
     pass.source.block = source.block;
     pass.weights = weights.data();
-    pass.bias = padded_bias.data();
+    pass.bias = end.bias();
     pass.strips = (shape.out_h() + height - 1) / height;
     pass.strip_source_rows = height * compact.stride_h;
     pass.rows = input_rows(compact, height, pass.strips > 1 ? Outside::kept : Outside::dropped);
@@ -229,7 +226,7 @@ void direct_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
     pass.out_h = shape.out_h();
     pass.out_w = shape.out_w();
     pass.out_pixel = shape.k;
-    pass.epilogue = padded ? padded->tile() : nullptr;
+    pass.epilogue = &end.tile();
     pass.moments = epilogue.moments;
     run_tiles(kernels, pass, channels);
   }
@@ -256,13 +253,9 @@ template <class T>
 void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx, bool add = false) {
   const TileKernels<T> kernels = active_tile_kernels<T>();
   const ChannelBlocks channels(shape.group_c(), kernels);
-  std::optional<PaddedEpilogue> epilogue;
-  if constexpr (std::is_same_v<T, bfloat16>)
-    if (add) epilogue.emplace(ConvEpilogue<T>{.residual = dx}, dx, shape.c, channels.padded());
   const Source<T> source = output_source(shape, kernels, dy);
   Workspace<T> weights(static_cast<std::size_t>(shape.r * shape.s * source.walked() * channels.padded()));
-  Workspace<Accumulator<T>> zeros(static_cast<std::size_t>(channels.padded()));
-  pad_bias<Accumulator<T>>(nullptr, channels, zeros.data());
+  const PaddedEpilogue<T> end({.residual = add ? dx : nullptr}, dx, shape.group_c(), channels.padded());
   const Index height = strip_rows(shape.n, shape.h, shape.stride_h, kernels.max_lanes);
   for (Index group = 0; group < shape.groups; ++group) {
     if constexpr (kChannelsAStep<T> == 2)
@@ -280,7 +273,7 @@ void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator
     pass.source = source;
     pass.source.data += group * shape.group_k();
     pass.weights = weights.data();
-    pass.bias = zeros.data();
+    pass.bias = end.bias();
     pass.strips = (shape.h + height - 1) / height;
     pass.strip_source_rows = height / shape.stride_h;
     pass.rows = backward_axis(vertical(shape), height, pass.strips > 1 ? Outside::kept : Outside::dropped);
@@ -292,7 +285,7 @@ void direct_backward_data(const ConvShape& shape, const T* dy, const Accumulator
     pass.out_h = shape.h;
     pass.out_w = shape.w;
     pass.out_pixel = shape.c;
-    pass.epilogue = epilogue ? epilogue->tile() : nullptr;
+    pass.epilogue = &end.tile();
     run_tiles(kernels, pass, channels);
   }
 }

@@ -239,7 +239,7 @@ struct RowsRun {
   const std::vector<RowsPhase>& phases;
   const bfloat16* weights;
   const float* bias;  // whole columns
-  const TileEpilogue* epilogue = nullptr;
+  const TileEpilogue& epilogue;
 
   // Rows [begin, end) of each phase, of an image; `sums`: where the epilogue adds up what is stored, or null.
   void band(Index image, Index begin, Index end, double* sums) const {
@@ -276,7 +276,7 @@ struct RowsRun {
   // All tiles of a phase, 32 output channels at a time; two tiles at once where they see the same tap rows.
   void run(const RowsPhase& phase, RowsCall& call, const std::vector<RowsTile>& tiles, double* sums,
            bfloat16* out) const {
-    TileEpilogue whole = epilogue != nullptr ? *epilogue : TileEpilogue();
+    TileEpilogue whole = epilogue;
     whole.sums = sums;
     call.steps = pass.steps(phase.cols->taps);
     call.depth = call.steps == 0 ? 2 : phase.cols->taps * pass.channels / call.steps;
@@ -291,7 +291,7 @@ struct RowsRun {
       call.bias = bias + channel;
       call.valid_channels = std::min<Index>(32, pass.out_c - channel);
       const TileEpilogue own = whole.from(channel);
-      call.epilogue = epilogue != nullptr ? &own : nullptr;
+      call.epilogue = &own;
       call.out = out + channel;
       for (std::size_t t = 0; t < tiles.size();) {
         const RowsTile& tile = tiles[t];
@@ -326,7 +326,7 @@ inline void run_rows(const RowsPass& pass, const RowsWeights& weights, const Con
     for (const RowsPhase& phase : phases)
       pack_rows_weights(pass, weights, *phase.rows, *phase.cols, to + phase.weights);
   });
-  const PaddedEpilogue end(epilogue, pass.out, pass.out_c, 16 * columns);
+  const PaddedEpilogue<bfloat16> end(epilogue, pass.out, pass.out_c, 16 * columns);
 
   // Bands of rows: as many as keep the packed source in about a third of L2, and enough for all threads, unless sums
   // over pixels are asked for, whose parts they are.

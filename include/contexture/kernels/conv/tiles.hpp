@@ -110,7 +110,7 @@ struct TileCall {
   T* const* out;    // one pointer a lane
   Index valid_channels;
   Index lanes, block;            // AMX: the lanes, and the channels of a block
-  const TileEpilogue* epilogue;  // AMX: null where the bias is all
+  const TileEpilogue* epilogue;  // AMX
   // Lanes that are read in place have these instead of out:
   Index lane_step;  // elements from lane to lane of the source
   T* first_out;     // of the first lane, which may have a place of its own
@@ -161,8 +161,8 @@ struct RowsCall {
   Index column_step;
   const float* bias;
   Index valid_channels;
-  Index fresh[2];                // of each tile: the first pixel that no tile before had
-  const TileEpilogue* epilogue;  // null where the bias is all
+  Index fresh[2];  // of each tile: the first pixel that no tile before had
+  const TileEpilogue* epilogue;
 };
 
 // Of AMX, the weight gradient: one or two tiles of source channels, as rows of positions, by 16 output channels.
