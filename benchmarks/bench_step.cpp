@@ -4,7 +4,8 @@
 // the programs' preset `standard` (two blocks a stage, Muon). In both precisions, where bfloat16 is the faster one.
 // Beside it: where the time goes, in ms by op; GFLOP/s of the convolutions' textbook multiply-adds over the whole
 // step's time, and as a share of that precision's multiply-add peak measured in the same run; the peak of tensor
-// memory, in bfloat16 also as a share of float's.
+// memory, in bfloat16 also as a share of float's; and what convolutions and batch-norm read and write, beside the
+// convolutions' part of it, which is the least that the step needs.
 //   bench_step --benchmark_filter='train/width:24/threads:1'    bench_step --help
 #include <benchmark/benchmark.h>
 
@@ -112,12 +113,16 @@ void run(benchmark::State& state, const Step& what) {
   else if (float_mib(what) > 0)
     state.counters["% of float's MiB"] = 100 * mib / float_mib(what);
   state.counters["system allocations"] = static_cast<double>(memory_stats().system_allocations - allocations);
-  double other = seconds;
+  double other = seconds, moved = 0, by_convolutions = 0;
   for (const OpTime& op : profiler.times()) {
+    moved += op.bytes;
+    if (op.op.starts_with("conv2d")) by_convolutions += op.bytes;
     state.counters[std::string(op.op) + " ms"] = 1e3 * op.seconds / steps;
     other -= op.seconds;
   }
   state.counters["other ms"] = 1e3 * other / steps;
+  state.counters["moved MB"] = 1e-6 * moved / steps;
+  state.counters["of it convolutions MB"] = 1e-6 * by_convolutions / steps;
 }
 
 std::vector<std::pair<Kind, Setup>> problems() {

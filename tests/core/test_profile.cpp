@@ -16,7 +16,7 @@ TEST_CASE("ops are added up by name while a profiler lives") {
   OpProfiler profiler;
   CHECK(profiler.times().empty());
   for (int i = 0; i < 3; ++i) {
-    const detail::OpTimer timer("first");
+    const detail::OpTimer timer("first", 10);
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   { const detail::OpTimer timer("second"); }
@@ -24,10 +24,12 @@ TEST_CASE("ops are added up by name while a profiler lives") {
   REQUIRE(times.size() == 2);
   CHECK(times[0].op == "first");
   CHECK(times[0].calls == 3);
+  CHECK(times[0].bytes == 30);
   CHECK(times[0].seconds >= 0.006);
   CHECK(times[0].seconds == profiler.seconds("first"));
   CHECK(times[1].op == "second");
   CHECK(times[1].calls == 1);
+  CHECK(times[1].bytes == 0);
   CHECK(profiler.seconds("third") == 0);
 }
 

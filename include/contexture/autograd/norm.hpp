@@ -146,7 +146,9 @@ template <class P, class T>
 Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& running_mean,
                           Tensor<T>& running_variance, const BatchNormOptions& options, const ChannelMoments* known) {
   const auto& [x_variable, gamma, beta, residual] = inputs;
-  const OpTimer timer("batch_norm forward");
+  const double bytes = static_cast<double>(x_variable.size()) * sizeof(P);
+  const int sweeps = (options.training && known == nullptr ? 3 : 2) + (residual.defined() ? 1 : 0);
+  const OpTimer timer("batch_norm forward", bytes * sweeps);
   const std::shared_ptr<const Tensor<P>> x = stored_as<P>(x_variable), added = stored_as<P>(residual);
   const auto channels = static_cast<Index>(running_mean.size());
   const auto constants = batch_norm_constants(batch_norm_moments(*x, running_mean, running_variance, options, known),
@@ -164,10 +166,11 @@ Variable<T> batch_norm_as(const std::array<Variable<T>, 4>& inputs, Tensor<T>& r
   s.mean = constants->data();
   s.y = mask_from_output ? y->data() : nullptr;
   s.residual = nullptr;
-  auto backward = [s, constants, mask_from_output, statistics = norm_statistics(options.training, s.rows), x,
+  auto backward = [s, constants, mask_from_output, bytes, statistics = norm_statistics(options.training, s.rows), x,
                    y = mask_from_output ? std::shared_ptr<const Tensor<P>>(y) : nullptr](Tensor<P> g,
                                                                                          const InputGradients<T>& in) {
-    const OpTimer backward_timer("batch_norm backward");
+    // x and the gradient twice, what comes out; behind a residual also the output, and the gradient before the ReLU.
+    const OpTimer backward_timer("batch_norm backward", bytes * (5 + (mask_from_output ? 2 : in.wanted(3) ? 1 : 0)));
     kernels::NormRows<T, P> rows_of = s;
     rows_of.dy = g.data();
     const T* const inv_std_of = s.mean + s.channels;

@@ -35,6 +35,7 @@ struct OpTime {
   std::string_view op;  ///< "conv2d forward"
   std::uint64_t calls = 0;
   double seconds = 0;
+  double bytes = 0;  ///< of tensors, read and written, as far as the op counts them: convolutions and batch-norm do
 };
 
 /// Adds up the time of every op of the process for as long as it lives; there can be one at a time,
@@ -69,12 +70,13 @@ class OpProfiler {
   }
 
   /// For ops: `op` must be a string literal.
-  void add(std::string_view op, double seconds) {
+  void add(std::string_view op, double seconds, double bytes = 0) {
     const std::lock_guard lock(mutex_);
     const auto found = std::find_if(times_.begin(), times_.end(), [op](const OpTime& t) { return t.op == op; });
-    OpTime& time = found != times_.end() ? *found : times_.emplace_back(OpTime{op, 0, 0});
+    OpTime& time = found != times_.end() ? *found : times_.emplace_back(OpTime{.op = op});
     ++time.calls;
     time.seconds += seconds;
+    time.bytes += bytes;
   }
 
  private:
@@ -84,14 +86,15 @@ class OpProfiler {
 };
 
 namespace detail {
-// One call of an op, from construction to destruction; `op` is a string literal.
+// One call of an op, from construction to destruction; `op` is a string literal. `bytes`: what it reads and writes.
 class OpTimer {
  public:
-  explicit OpTimer(std::string_view op) : profiler_(active_profiler().load(std::memory_order_acquire)), op_(op) {
+  explicit OpTimer(std::string_view op, double bytes = 0)
+      : profiler_(active_profiler().load(std::memory_order_acquire)), op_(op), bytes_(bytes) {
     if (profiler_ != nullptr) start_ = profiler_->now();
   }
   ~OpTimer() {
-    if (profiler_ != nullptr) profiler_->add(op_, profiler_->now() - start_);
+    if (profiler_ != nullptr) profiler_->add(op_, profiler_->now() - start_, bytes_);
   }
   OpTimer(const OpTimer&) = delete;
   OpTimer& operator=(const OpTimer&) = delete;
@@ -99,6 +102,7 @@ class OpTimer {
  private:
   OpProfiler* profiler_;
   std::string_view op_;
+  double bytes_;
   double start_ = 0;
 };
 }  // namespace detail

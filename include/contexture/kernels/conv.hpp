@@ -27,6 +27,13 @@
 
 namespace contexture::detail::conv {
 
+// What a pass reads and writes of images and weights, and of `more` elements besides.
+template <class T>
+[[nodiscard]] double bytes_of(const ConvShape& shape, Index more = 0) {
+  return static_cast<double>(shape.input_size() + shape.output_size() + more) * sizeof(T) +
+         static_cast<double>(shape.weight_size()) * sizeof(Accumulator<T>);
+}
+
 // Whether an algorithm does all of an epilogue while its sums are in registers.
 template <class T>
 [[nodiscard]] bool fuses_epilogue(ConvAlgorithm algorithm, const ConvShape& shape) {
@@ -58,7 +65,9 @@ void forward_by(ConvAlgorithm algorithm, const ConvShape& shape, const T* x, con
 // What an epilogue does besides adding a bias, as sweeps over y.
 template <class T>
 void sweep_epilogue(const ConvShape& shape, const ConvEpilogue<T>& epilogue, T* y) {
-  const OpTimer timer("batch_norm forward");
+  const int sweeps = (epilogue.scale != nullptr ? 2 : 0) + (epilogue.residual != nullptr ? 1 : 0) +
+                     (epilogue.moments != nullptr ? 1 : 0);
+  const OpTimer timer("batch_norm forward", static_cast<double>(sweeps * shape.output_size()) * sizeof(T));
   if (epilogue.scale != nullptr)
     kernels::channel_affine(kernels::NormRows<Accumulator<T>, T>{.rows = shape.out_pixels(),
                                                                  .channels = shape.k,
@@ -91,7 +100,8 @@ void conv2d_forward(const ConvShape& shape, const T* x, const Accumulator<T>* w,
   ConvEpilogue<T> own = epilogue;
   if (!fused) own = {.bias = scaled ? nullptr : epilogue.bias};
   if (shape.output_size() > 0) {
-    const detail::OpTimer timer("conv2d forward");
+    const Index residual = fused && own.residual != nullptr ? shape.output_size() : 0;
+    const detail::OpTimer timer("conv2d forward", detail::conv::bytes_of<T>(shape, residual));
     if (shape.c > 0)
       detail::conv::forward_by(algorithm, shape, x, w, own, y);
     else  // the bias alone
@@ -138,8 +148,8 @@ template <class T>
 void conv2d_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx,
                           Gradients gradients = Gradients::overwritten) {
   shape.validate();
-  const detail::OpTimer timer("conv2d backward data");
   const bool add = gradients == Gradients::added;
+  const detail::OpTimer timer("conv2d backward data", detail::conv::bytes_of<T>(shape, add ? shape.input_size() : 0));
   if (shape.input_size() == 0) return;
   if (shape.output_size() == 0) {
     if (!add) fill_zero(dx, shape.input_size());
@@ -159,7 +169,7 @@ template <class T>
 void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, Accumulator<T>* dw,
                              Accumulator<T>* dbias) {
   shape.validate();
-  const detail::OpTimer timer("conv2d backward weights");
+  const detail::OpTimer timer("conv2d backward weights", detail::conv::bytes_of<T>(shape));
   if (dbias != nullptr) bias_gradient(dy, shape.out_pixels(), shape.k, dbias);
   if (shape.weight_size() == 0) return;
   if (shape.output_size() == 0) return fill_zero(dw, shape.weight_size());
