@@ -147,9 +147,9 @@ CONTEXTURE_INLINE VecN<std::uint16_t, 32> rounded_line(Vec<float> low, Vec<float
 
 // The same of 16 or 32 channels, all of them, of up to 16 pixels, [pixel][pitch] sums; place(i) is null where pixel i
 // is not wanted. Of 32 channels the two halves of what is counted are those of even and of odd number.
-template <int VECTORS, bool RESIDUAL, bool COUNTED, class Place>
-CONTEXTURE_INLINE void store_pixels(const detail::conv::TileEpilogue& epilogue, const float* sums, Index pitch,
-                                    const float* bias, Index pixels, const Place& place, PixelSums& counted) {
+template <int VECTORS, bool RESIDUAL, bool COUNTED>
+CONTEXTURE_INLINE void store_pixels(const detail::conv::TileEpilogue& epilogue, bfloat16* const* to, const float* sums,
+                                    Index pitch, const float* bias, Index pixels, PixelSums& counted) {
   Vec<float> scale[VECTORS], shift[VECTORS], v[VECTORS];
   CONTEXTURE_UNROLL for (int j = 0; j < VECTORS; ++j) {
     scale[j] = load(epilogue.scale + 16 * j);
@@ -157,8 +157,8 @@ CONTEXTURE_INLINE void store_pixels(const detail::conv::TileEpilogue& epilogue, 
   }
   const Vec<float> least = Vec<float>{} + (epilogue.relu ? 0.0f : -__builtin_inff());
   for (Index i = 0; i < pixels; ++i, sums += pitch) {
-    bfloat16* const out = place(i);
-    if (out == nullptr) continue;
+    bfloat16* const out = to[i];
+    if (out == epilogue.unused) continue;
     CONTEXTURE_UNROLL for (int j = 0; j < VECTORS; ++j) {
       v[j] = multiply_add(load(sums + 16 * j), scale[j], shift[j]);
       if constexpr (RESIDUAL) v[j] += load_as<float>(epilogue.residual + (out - epilogue.out) + 16 * j);
@@ -179,18 +179,17 @@ CONTEXTURE_INLINE void store_pixels(const detail::conv::TileEpilogue& epilogue, 
 }
 
 // All ROWS tiles of pixels by that.
-template <int ROWS, int VECTORS, class Place>
-CONTEXTURE_INLINE void store_tiles(const detail::conv::TileEpilogue& epilogue, const float* sums, Index tile_step,
-                                   Index pitch, const float* bias, Index pixels, const Place& place) {
+template <int ROWS, int VECTORS>
+CONTEXTURE_INLINE void store_tiles(const detail::conv::TileEpilogue& epilogue, bfloat16* const* to, const float* sums,
+                                   Index tile_step, Index pitch, const float* bias, Index pixels) {
   PixelSums counted;
-  for (int t = 0; t < ROWS; ++t, sums += tile_step) {
-    const auto of_tile = [&](Index i) { return place(t, i); };
+  for (int t = 0; t < ROWS; ++t, sums += tile_step, to += pixels) {
     if (epilogue.sums != nullptr)
-      store_pixels<VECTORS, false, true>(epilogue, sums, pitch, bias, pixels, of_tile, counted);
+      store_pixels<VECTORS, false, true>(epilogue, to, sums, pitch, bias, pixels, counted);
     else if (epilogue.residual != nullptr)
-      store_pixels<VECTORS, true, false>(epilogue, sums, pitch, bias, pixels, of_tile, counted);
+      store_pixels<VECTORS, true, false>(epilogue, to, sums, pitch, bias, pixels, counted);
     else
-      store_pixels<VECTORS, false, false>(epilogue, sums, pitch, bias, pixels, of_tile, counted);
+      store_pixels<VECTORS, false, false>(epilogue, to, sums, pitch, bias, pixels, counted);
   }
   if (epilogue.sums == nullptr) return;
   if constexpr (VECTORS == 2)  // channels in their order again
@@ -203,22 +202,22 @@ CONTEXTURE_INLINE void store_tiles(const detail::conv::TileEpilogue& epilogue, c
 }
 #endif
 
-// What a tile ends with: ROWS tiles of `pixels` rows of sums, `tile_step` apart.
-// place(t, i) is null where a pixel is not wanted.
-template <int ROWS, class Place>
-CONTEXTURE_INLINE void store_epilogue(const detail::conv::TileEpilogue& epilogue, const float* sums, Index tile_step,
-                                      Index pitch, const float* bias, Index pixels, Index valid, const Place& place) {
+// What a tile ends with: ROWS tiles of `pixels` rows of sums, `tile_step` apart, which go `to` a place each.
+template <int ROWS>
+CONTEXTURE_INLINE void store_epilogue(const detail::conv::TileEpilogue& epilogue, bfloat16* const* to,
+                                      const float* sums, Index tile_step, Index pitch, const float* bias, Index pixels,
+                                      Index valid) {
   const bool counts = epilogue.sums != nullptr;
 #if defined(CONTEXTURE_NATIVE_PAIRS)
   const bool both = counts && epilogue.residual != nullptr;
-  if (valid == 32 && !both) return store_tiles<ROWS, 2>(epilogue, sums, tile_step, pitch, bias, pixels, place);
-  if (valid == 16 && !both) return store_tiles<ROWS, 1>(epilogue, sums, tile_step, pitch, bias, pixels, place);
+  if (valid == 32 && !both) return store_tiles<ROWS, 2>(epilogue, to, sums, tile_step, pitch, bias, pixels);
+  if (valid == 16 && !both) return store_tiles<ROWS, 1>(epilogue, to, sums, tile_step, pitch, bias, pixels);
 #endif
   PixelSums counted;
-  for (int t = 0; t < ROWS; ++t, sums += tile_step)
+  for (int t = 0; t < ROWS; ++t, sums += tile_step, to += pixels)
     for (Index i = 0; i < pixels; ++i)
-      if (bfloat16* const out = place(t, i))
-        store_pixel(epilogue, out, sums + i * pitch, bias, valid, counts ? &counted : nullptr);
+      if (to[i] != epilogue.unused)
+        store_pixel(epilogue, to[i], sums + i * pitch, bias, valid, counts ? &counted : nullptr);
   if (counts) counted.add_to(epilogue, valid);
 }
 
@@ -241,12 +240,7 @@ CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& cal
     tile_store<0>(sums + 16 * column, 4 * pitch);
     if constexpr (ROWS == 2) tile_store<1>(sums + rows * pitch + 16 * column, 4 * pitch);
   }
-  const detail::conv::TileEpilogue epilogue = *call.epilogue;
-  store_epilogue<ROWS>(epilogue, sums, rows * pitch, pitch, call.bias, rows, call.valid_channels,
-                       [&](int tile, Index i) {
-                         T* const out = call.out[tile * rows + i];
-                         return out != epilogue.unused ? out : nullptr;
-                       });
+  store_epilogue<ROWS>(*call.epilogue, call.out, sums, rows * pitch, pitch, call.bias, rows, call.valid_channels);
 }
 
 // ROWS tiles of pixels by COLUMNS of channels.
@@ -269,11 +263,13 @@ CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
     tile_store<0>(sums + 16 * column, 4 * pitch);
     if constexpr (ROWS == 2) tile_store<1>(sums + 16 * pitch + 16 * column, 4 * pitch);
   }
-  store_epilogue<ROWS>(*call.epilogue, sums, 16 * pitch, pitch, call.bias, rows, call.valid_channels,
-                       [&](int tile, Index i) {
-                         const Index place = call.places[tile][i];
-                         return place >= 0 && i >= call.fresh[tile] ? call.out + place : nullptr;
-                       });
+  bfloat16* to[16 * ROWS];
+  for (int tile = 0; tile < ROWS; ++tile)
+    for (Index i = 0; i < rows; ++i) {
+      const Index place = call.places[tile][i];
+      to[tile * rows + i] = place >= 0 && i >= call.fresh[tile] ? call.out + place : nullptr;
+    }
+  store_epilogue<ROWS>(*call.epilogue, to, sums, 16 * pitch, pitch, call.bias, rows, call.valid_channels);
 }
 
 // Adds to the weight gradient, ROWS by COLUMNS tiles of it, the products of source pixels [channel][16 pairs of images]
@@ -307,147 +303,6 @@ CONTEXTURE_KERNEL void amx_rows_weight_tile(const detail::conv::RowsWeightCall& 
   tile_store<0>(out, pitch);
   if constexpr (ROWS == 2) tile_store<1>(out + 16 * call.pitch, pitch);
 }
-
-// Copies the pixels, call.piece channels to a line of 64 bytes, which zeros fill up.
-template <class T>
-CONTEXTURE_KERNEL void amx_pack(const detail::conv::PackCall<T>& call) {
-  constexpr Index width = kLanes<T>, line = detail::conv::kBlock<T>;
-  for (Index pixel = 0; pixel < call.pixels; ++pixel) {
-    const T* from = call.from + pixel * call.pixel_stride;
-    T* to = call.to + pixel * call.pixel_step;
-    for (Index left = call.channels; left > 0; left -= call.piece, from += call.piece, to += call.piece_step) {
-      const Index count = left < call.piece ? left : call.piece;
-      for (Index i = 0; i < line; i += width) {
-        VecN<T, width> v{};
-        if (i + width <= count)
-          v = load<T, width>(from + i);
-        else if (i < count)
-          v = load_part<T, width>(from + i, count - i);
-        store<T, width>(to + i, v);
-      }
-    }
-  }
-}
-
-// Exchanges rows and columns of `count` squares of 16 x 16 numbers.
-#if defined(CONTEXTURE_NATIVE_PAIRS)
-template <int S>
-CONTEXTURE_INLINE void transpose_step(VecN<std::uint32_t, 16>* rows) {
-#define CONTEXTURE_LOW(j) ((j)&S ? 16 + (j)-S : (j))
-#define CONTEXTURE_HIGH(j) ((j)&S ? 16 + (j) : (j) + S)
-#define CONTEXTURE_SIXTEEN(f) \
-  f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
-  CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i) {
-    if ((i & S) != 0) continue;
-    const VecN<std::uint32_t, 16> a = rows[i], b = rows[i + S];
-    rows[i] = __builtin_shufflevector(a, b, CONTEXTURE_SIXTEEN(CONTEXTURE_LOW));
-    rows[i + S] = __builtin_shufflevector(a, b, CONTEXTURE_SIXTEEN(CONTEXTURE_HIGH));
-  }
-#undef CONTEXTURE_LOW
-#undef CONTEXTURE_HIGH
-#undef CONTEXTURE_SIXTEEN
-}
-template <class T>
-CONTEXTURE_KERNEL void amx_transpose(T* squares, Index count) {
-  for (Index s = 0; s < count; ++s, squares += 256) {
-    VecN<T, 16> rows[16];
-    CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i) rows[i] = load<T, 16>(squares + 16 * i);
-    transpose_step<8>(rows);
-    transpose_step<4>(rows);
-    transpose_step<2>(rows);
-    transpose_step<1>(rows);
-    CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i) store<T, 16>(squares + 16 * i, rows[i]);
-  }
-}
-
-// 32 channels of a pixel; what follows the last channel is anything, or zero at the end of the tensor.
-CONTEXTURE_INLINE VecN<std::uint16_t, 32> load_pixel(const detail::conv::PixelsCall& call, Index position,
-                                                     Index channel) {
-  if (position >= call.count || call.offsets[position] < 0) return VecN<std::uint16_t, 32>{};
-  const bfloat16* const from = call.from + call.offsets[position] + channel;
-  if (from + 32 <= call.end) return load<bfloat16, 32>(from);
-  return load_part<bfloat16, 32>(from, call.end - from);
-}
-
-// The 16-bit numbers of two vectors in turns, of the first or the second half of each quarter.
-#define CONTEXTURE_TURNS(q, h)                                                                                     \
-  8 * (q) + (h), 8 * (q) + (h) + 32, 8 * (q) + (h) + 1, 8 * (q) + (h) + 33, 8 * (q) + (h) + 2, 8 * (q) + (h) + 34, \
-      8 * (q) + (h) + 3, 8 * (q) + (h) + 35
-template <int HALF>
-CONTEXTURE_INLINE VecN<std::uint32_t, 16> in_turns(VecN<std::uint16_t, 32> a, VecN<std::uint16_t, 32> b) {
-  return (VecN<std::uint32_t, 16>)__builtin_shufflevector(a, b, CONTEXTURE_TURNS(0, 4 * HALF),
-                                                          CONTEXTURE_TURNS(1, 4 * HALF), CONTEXTURE_TURNS(2, 4 * HALF),
-                                                          CONTEXTURE_TURNS(3, 4 * HALF));
-}
-#undef CONTEXTURE_TURNS
-
-CONTEXTURE_KERNEL inline void amx_channels_first(const detail::conv::PixelsCall& call) {
-  for (Index channel = 0; channel < call.channels; channel += 32)
-    for (Index position = 0; position < call.count; position += 32) {
-      VecN<std::uint32_t, 16> low[16], high[16];  // a pair of positions each, in the order of in_turns()
-      CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i) {
-        const VecN<std::uint16_t, 32> a = load_pixel(call, position + 2 * i, channel);
-        const VecN<std::uint16_t, 32> b = load_pixel(call, position + 2 * i + 1, channel);
-        low[i] = in_turns<0>(a, b);
-        high[i] = in_turns<1>(a, b);
-      }
-      bfloat16* const to = call.to + channel * call.pitch + position;
-      transpose_step<8>(low);
-      transpose_step<4>(low);
-      transpose_step<2>(low);
-      transpose_step<1>(low);
-      CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i)
-          store<bfloat16, 32>(to + (i / 4 * 8 + i % 4) * call.pitch, (VecN<std::uint16_t, 32>)low[i]);
-      transpose_step<8>(high);
-      transpose_step<4>(high);
-      transpose_step<2>(high);
-      transpose_step<1>(high);
-      CONTEXTURE_UNROLL for (int i = 0; i < 16; ++i)
-          store<bfloat16, 32>(to + (i / 4 * 8 + 4 + i % 4) * call.pitch, (VecN<std::uint16_t, 32>)high[i]);
-    }
-}
-
-CONTEXTURE_KERNEL inline void amx_pixel_pairs(const detail::conv::PixelsCall& call) {
-  for (Index position = 0; position < call.count; position += 2)
-    for (Index channel = 0; channel < call.channels; channel += 32) {
-      const VecN<std::uint16_t, 32> a = load_pixel(call, position, channel),
-                                    b = load_pixel(call, position + 1, channel);
-      const VecN<std::uint32_t, 16> low = in_turns<0>(a, b), high = in_turns<1>(a, b);
-      bfloat16* const to = call.to + channel / 16 * call.pitch + position * 16;
-      store<std::uint32_t, 16>(
-          reinterpret_cast<std::uint32_t*>(to),
-          __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23));
-      if (channel + 16 < call.channels)
-        store<std::uint32_t, 16>(
-            reinterpret_cast<std::uint32_t*>(to + call.pitch),
-            __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31));
-    }
-}
-#else
-CONTEXTURE_KERNEL inline void amx_channels_first(const detail::conv::PixelsCall& call) {
-  for (Index position = 0; position < call.count; ++position)
-    for (Index channel = 0; channel < call.channels; ++channel)
-      call.to[channel * call.pitch + position] =
-          call.offsets[position] < 0 ? bfloat16{} : call.from[call.offsets[position] + channel];
-}
-CONTEXTURE_KERNEL inline void amx_pixel_pairs(const detail::conv::PixelsCall& call) {
-  for (Index position = 0; position < call.count; ++position)
-    for (Index channel = 0; channel < (call.channels + 15) / 16 * 16; ++channel)
-      call.to[channel / 16 * call.pitch + (position / 2 * 16 + channel % 16) * 2 + position % 2] =
-          call.offsets[position] < 0 || channel >= call.channels ? bfloat16{}
-                                                                 : call.from[call.offsets[position] + channel];
-}
-template <class T>
-CONTEXTURE_KERNEL void amx_transpose(T* squares, Index count) {
-  for (Index s = 0; s < count; ++s, squares += 256)
-    for (int i = 0; i < 16; ++i)
-      for (int j = 0; j < i; ++j) {
-        const T t = squares[16 * i + j];
-        squares[16 * i + j] = squares[16 * j + i];
-        squares[16 * j + i] = t;
-      }
-}
-#endif
 
 // Of the data passes (T = bfloat16) or of the weight gradient (pairs).
 template <class T>

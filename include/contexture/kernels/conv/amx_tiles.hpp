@@ -27,6 +27,7 @@
 #include "contexture/core/bfloat16.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/kernels/conv/amx_packing.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/tiles.hpp"
 

@@ -59,7 +59,7 @@ struct TileEpilogue {
   bool relu = false;
   double* sums = nullptr;  // of what is stored, to be added to; those of the squares are `squares` behind
   Index squares = 0;
-  const void* unused = nullptr;  // what is stored there does not exist
+  const void* unused = nullptr;  // a pixel that would go there does not exist
 
   [[nodiscard]] TileEpilogue from(Index channel) const {
     TileEpilogue e = *this;
