@@ -8,7 +8,7 @@
 #include "support/catch.hpp"
 
 using namespace contexture;
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 
 TEST_CASE("fields are encoded as in the format's description") {
   CHECK(ProtobufMessage().integer(1, 150).bytes() == "\x08\x96\x01"s);
