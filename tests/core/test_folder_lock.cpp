@@ -42,7 +42,8 @@ struct WithoutLocks {
 
 }  // namespace
 
-// Takes the place of the system's in this program.
+// Takes the place of the system's in this program, whose parameters have reserved names.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 extern "C" int flock(int file, int operation) noexcept {
   if (!WithoutLocks::on) return static_cast<int>(::syscall(SYS_flock, file, operation));
   errno = ENOLCK;
@@ -71,7 +72,10 @@ TEST_CASE("where the file system has no locks, a folder's owner is known by its 
   CHECK(owned_by(message(::getpid(), " ", host, "\n")) == "free");
   const pid_t living = ::fork();
   REQUIRE(living >= 0);
-  while (living == 0) ::pause();
+  if (living == 0) {
+    ::pause();
+    ::_exit(0);
+  }
   CHECK_THAT(
       owned_by(message(living, " ", host, "\n")),
       Catch::Matchers::ContainsSubstring(message("a run that is alive writes here, process ", living, " on ", host)) &&
@@ -112,7 +116,7 @@ TEST_CASE("an owner that was killed leaves a folder that can be had, without its
     const FolderLock lock(folder.path);
     std::ofstream(folder.path / message("weights.tmp", ::getpid(), ".3")) << "half";
     const bool told = ::write(ready[1], "x", 1) == 1;
-    while (told) ::pause();
+    if (told) ::pause();
     ::_exit(1);
   }
   char byte = 0;
