@@ -3,6 +3,7 @@
 // against finite differences, values against plain loops.
 #include <cmath>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
@@ -282,9 +283,39 @@ TEST_CASE("upsampling and transposed convolution") {
           CHECK(gradcheck([=](Operands v) { return conv_transpose2d(v[0], v[1], v[2], options, extra); },
                           {in, w, bias}) == "");
         }
-  CHECK_THROWS_AS(conv_transpose2d(operand({1, 2, 2, 3}, 1), operand({3, 3, 2, 4}, 1)), std::invalid_argument);
-  CHECK_THROWS_AS(conv_transpose2d(operand({1, 2, 2, 4}, 1), operand({3, 3, 2, 4}, 1), {}, {}, 1),
-                  std::invalid_argument);
+}
+
+TEST_CASE("a transposed convolution refuses what does not fit, at the bounds exactly") {
+  const Variable<double> x = operand({1, 2, 2, 4}, 1), weight = operand({3, 3, 2, 4}, 2);
+  const auto refused = [&](const Conv2dOptions& options, Index extra, const std::string& words) {
+    CAPTURE(words);
+    CHECK_THROWS_WITH(conv_transpose2d(x, weight, {}, options, extra), Catch::Matchers::ContainsSubstring(words));
+  };
+  refused({.stride = 0}, 0, "stride 0");
+  refused({.padding = -1}, 0, "padding -1");
+  refused({.dilation = 0}, 0, "dilation 0");
+  refused({.groups = 0}, 0, "groups 0");
+  refused({}, -1, "extra -1");
+  refused({}, 1, "extra 1");
+  refused({.groups = 3}, 0, "groups 3");  // of 4 channels
+  CHECK_THROWS_WITH(conv_transpose2d(operand({1, 2, 2, 3}, 1), weight),
+                    Catch::Matchers::ContainsSubstring("input (1,2,2,3) does not fit weight (3,3,2,4)"));
+  CHECK_THROWS_WITH(conv_transpose2d(operand({2, 2, 4}, 1), weight),
+                    Catch::Matchers::ContainsSubstring("expected (N,H,W,K)"));
+  CHECK_THROWS_WITH(conv_transpose2d(x, operand({3, 2, 4}, 1)), Catch::Matchers::ContainsSubstring("(R,S,C/groups,K)"));
+
+  // An extent of the result is 2 + 2 - 2 * padding along a kernel of 3.
+  CHECK(conv_transpose2d(x, weight).shape() == Shape{1, 4, 4, 2});
+  CHECK(conv_transpose2d(x, weight, {}, {.padding = 1}).shape() == Shape{1, 2, 2, 2});
+  refused({.padding = 2}, 0, "padding 2");
+  // Along a kernel of 2 and a padding of 1 it is 1, along one of 1 it would be 0: rows and columns, each by itself.
+  CHECK(conv_transpose2d(x, operand({2, 3, 2, 4}, 2), {}, {.padding = 1}).shape() == Shape{1, 1, 2, 2});
+  CHECK(conv_transpose2d(x, operand({3, 2, 2, 4}, 2), {}, {.padding = 1}).shape() == Shape{1, 2, 1, 2});
+  for (const Shape& kernel : {Shape{1, 3, 2, 4}, Shape{3, 1, 2, 4}})
+    CHECK_THROWS_AS(conv_transpose2d(x, operand(kernel, 2), {}, {.padding = 1}), std::invalid_argument);
+  CHECK_NOTHROW(conv_transpose2d(x, weight, operand({2}, 3)));
+  for (const Shape& bias : {Shape{4}, Shape{1}, Shape{2, 1}})
+    CHECK_THROWS_WITH(conv_transpose2d(x, weight, operand(bias, 3)), Catch::Matchers::ContainsSubstring("bias"));
 }
 
 TEST_CASE("l1, Huber, binary cross-entropy and triplet losses") {

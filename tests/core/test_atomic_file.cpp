@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Whole files or none: what is there after a write that worked, and after each way it can fail.
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -8,6 +9,8 @@
 #include <string>
 
 #include "contexture/core/atomic_file.hpp"
+#include "contexture/core/folder_lock.hpp"
+#include "contexture/core/mapped_file.hpp"
 #include "support/catch.hpp"
 #include "support/files.hpp"
 #include "support/full_disk.hpp"
@@ -47,6 +50,50 @@ TEST_CASE("write_atomically: the old file or the new one, and nothing else") {
   CHECK_THROWS_AS(detail::write_atomically(path, [](std::ostream&) { throw std::runtime_error("of the caller's"); }),
                   std::runtime_error);
   CHECK(bytes_of(path) == "new");
+  CHECK(entries(folder) == 1);
+}
+
+TEST_CASE("keep_as: the copy has what the file has, which stays, and nothing else is left") {
+  const Folder folder;
+  const fs::path path = folder.path / "a.txt", copy = folder.path / "a.previous.txt";
+  detail::keep_as(path, copy);  // nothing to keep
+  CHECK(entries(folder) == 0);
+  write(path, "first");
+  detail::keep_as(path, copy);
+  CHECK(bytes_of(copy) == "first");
+  CHECK(bytes_of(path) == "first");
+  detail::keep_as(path, copy);  // both are one file
+  CHECK(entries(folder) == 2);
+  write(path, "second");
+  CHECK(bytes_of(copy) == "first");
+  detail::keep_as(path, copy);
+  CHECK(bytes_of(copy) == "second");
+  CHECK(bytes_of(path) == "second");
+  CHECK(entries(folder) == 2);
+}
+
+TEST_CASE("a process without standard input writes, locks and maps files as any other") {
+  const Folder folder;
+  const fs::path path = folder.path / "a.txt";
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // the files that it opens get the number 0
+    ::close(STDIN_FILENO);
+    int done = 0;
+    try {
+      write(path, "text");
+      ++done;
+      { const FolderLock lock(folder.path); }
+      ++done;
+      done += MappedFile(path).size() == 4;
+    } catch (...) {
+    }
+    ::_exit(done);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 3);
   CHECK(entries(folder) == 1);
 }
 

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The choice of the instruction set, and that every one that this processor has computes.
 #include <cstdlib>
+#include <fstream>
 #include <string>
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/precision.hpp"
@@ -42,6 +48,20 @@ TEST_CASE("CONTEXTURE_ISA is read strictly") {
   else
     ::setenv("CONTEXTURE_ISA", restore.c_str(), 1);
 }
+
+#if defined(__x86_64__) && defined(__linux__)
+TEST_CASE("AMX is used where Linux shows it and grants it") {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  bool shown = false;
+  while (!shown && std::getline(info, line))
+    shown = line.find(" amx_tile") != std::string::npos && line.find(" amx_bf16") != std::string::npos;
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  const bool granted = shown && ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  CHECK(contexture::detail::amx_granted() == granted);
+  CHECK(has_bfloat16_unit(Bfloat16Unit::amx) == (granted && supported_isa() == Isa::avx512));
+}
+#endif
 
 TEST_CASE("a precision has a name; auto is the fastest, which without a unit for bfloat16 is float32") {
   for (const Precision precision : {Precision::float32, Precision::bfloat16})

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the system grants, from made-up files of its own, and that what is not to be had is refused beforehand.
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -78,6 +80,27 @@ TEST_CASE("memory beyond a control group's is refused before the system is asked
   CHECK_THROWS_WITH(detail::require_memory("70 images", 31 * 1073741824.0, system.root()),
                     "70 images: need 31 GiB of memory, more than the 1 GiB of its control group");
   CHECK_THROWS_AS(detail::require_memory("70 images", 1e18), InputError);
+}
+
+TEST_CASE("a limit that a process has of its own is seen, of addresses or of data", "[core]") {
+  const auto limited = [](int resource) {  // in a process of its own; more than anybody has, so that nothing fails
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const rlimit none{RLIM_INFINITY, RLIM_INFINITY}, much{rlim_t{1} << 50, RLIM_INFINITY};
+      const bool set = ::setrlimit(RLIMIT_AS, resource == RLIMIT_AS ? &much : &none) == 0 &&
+                       ::setrlimit(RLIMIT_DATA, resource == RLIMIT_DATA ? &much : &none) == 0;
+      ::_exit(set ? static_cast<int>(detail::memory_is_limited()) : 2);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  rlimit now{};
+  REQUIRE(::getrlimit(RLIMIT_AS, &now) == 0);
+  if (now.rlim_max != RLIM_INFINITY) return;  // none may be lifted here
+  CHECK(limited(RLIMIT_AS) == 1);
+  CHECK(limited(RLIMIT_DATA) == 1);
+  CHECK(limited(RLIMIT_CORE) == 0);
 }
 
 TEST_CASE("files of the system that make no sense limit nothing", "[core]") {

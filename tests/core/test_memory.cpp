@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The memory pool: alignment, reuse, statistics, steady state, impossible requests, threads.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -113,6 +116,18 @@ TEST_CASE("sizes that overflow throw before anything is counted") {
   CHECK_THROWS_AS(PoolAllocator<double>().allocate(most / 4), std::bad_array_new_length);
   CHECK_THROWS_AS(PoolAllocator<char>().allocate(most - 10), std::bad_alloc);
   CHECK(memory_stats().bytes_in_use == before);
+}
+
+TEST_CASE("after fork() both processes allocate and free") {
+  const Workspace<char> before(1000);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  { const Workspace<char> block(5000); }
+  if (child == 0) ::_exit(memory_stats().bytes_in_use >= 1000 ? 7 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 7);
 }
 
 TEST_CASE("threads may allocate and free at once, also each other's blocks") {

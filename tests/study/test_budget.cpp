@@ -238,6 +238,12 @@ TEST_CASE("budget: the costs are those of the run's own trainings", "[study]") {
     CHECK(part > 1e-6);  // more than to look at the clock twice
     CHECK(part < 60);
   }
+  // What is not timed by itself follows from what is: by how many images there are.
+  const RunPlan plan = plan_run(config, tiny_data());
+  const double answer = costs.classifier_evaluation / static_cast<double>(plan.split(config.seed).validation.size());
+  CHECK(costs.classifier_test == Approx(answer * 48));
+  const double features = std::max(costs.pretrain_end / 240, answer / (plan.classifier.mirror ? 2 : 1));
+  CHECK(costs.report - contexture::detail::kDrawingSeconds == Approx(3 * features * 48));
   config.width = 32;  // of 2: some 100 times the multiply-adds
   CHECK(measure_costs(config, tiny_data(), 0.01).classifier_step.front() > 2 * costs.classifier_step.front());
   config.encoder = "given.safetensors";

@@ -72,6 +72,32 @@ TEST_CASE("experiments: stopped in any phase and resumed, they give the same fil
   }
 }
 
+TEST_CASE("experiments: checkpoints are written as often as was asked for") {
+  struct Reader : Progress {
+    explicit Reader(const fs::path& out) : file(checkpoint_path(out)) {}
+    void step(std::int64_t step, double, double, double) override {
+      ++steps;
+      if (!fs::exists(file)) return;
+      const RunState state = read_checkpoint(file);
+      within += state.phase.has_value();
+      last += state.phase.has_value() && state.fit.step == step - 1;  // it was written before the step
+    }
+    fs::path file;
+    int steps = 0, within = 0, last = 0;
+  };
+  ExperimentConfig config = tiny_config();
+  config.fractions = {1.0};
+  config.epochs = 1;
+  const Folder often("often"), seldom("seldom");
+  Reader all(often.path), none(seldom.path);
+  (void)run_experiments(config, tiny_data(), {.out = often.path, .save_seconds = 0}, all);
+  (void)run_experiments(config, tiny_data(), {.out = seldom.path, .save_seconds = 1e9}, none);
+  CHECK(all.steps > 10);
+  CHECK(all.last == all.steps);
+  CHECK(none.steps == all.steps);
+  CHECK(none.within == 0);
+}
+
 TEST_CASE("experiments: resumed from the checkpoint before a damaged one, they give the same files, and say so") {
   const Folder whole("whole"), parts("parts");
   const RunSummary expected = run(tiny_config(), whole.path);

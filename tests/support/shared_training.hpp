@@ -30,20 +30,21 @@ inline const Dataset& data() {
   return set;
 }
 
-// The loss of every step; optionally asks for a stop.
+// The loss of every step, and the share of right answers; optionally asks for a stop.
 struct Losses : Progress {
-  void step(std::int64_t step, double loss, double, double) override {
+  void step(std::int64_t step, double loss, double accuracy, double) override {
     losses.push_back(loss);
+    accuracies.push_back(accuracy);
     if (step == stop_at) stop.request();
   }
-  std::vector<double> losses;
+  std::vector<double> losses, accuracies;
   std::int64_t stop_at = -1;
   StopToken stop;
 };
 
 // What a process has after a training.
 struct Trained {
-  std::vector<double> losses;
+  std::vector<double> losses, accuracies;
   std::vector<HistoryRow> rows;
   TensorMap weights;
   FitState state;
@@ -101,6 +102,7 @@ inline Trained train(const Plan& plan) {
     copy_tensors(state_tensors(encoder), out.weights);
   }
   out.losses = progress.losses;
+  out.accuracies = progress.accuracies;
   out.rows = out.state.rows;
   return out;
 }

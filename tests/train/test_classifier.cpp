@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A classifier learns from labelled images: it learns, from those it is given, and keeps what was best.
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "contexture/data/builtin.hpp"
 #include "contexture/evaluate/score.hpp"
@@ -76,6 +78,18 @@ TEST_CASE("train_classifier: every option reaches the training") {
   CHECK(changed([](SmallTraining& o) { o.images.label_smoothing = 0.1; }));
   // Labels of other images are not looked at.
   CHECK_FALSE(changed([](SmallTraining& o) { o.data.train.labels[200] = 99; }));
+}
+
+TEST_CASE("train_classifier: its state is saved as often as was asked for") {
+  const auto saved_at = [](double seconds) {
+    SmallTraining training;
+    training.options = {.steps = 4, .batch = 8, .save_seconds = seconds};
+    std::vector<std::int64_t> steps;
+    (void)training.train(Rng(3), {.save = [&](const FitRun& run) { steps.push_back(run.state.step); }});
+    return steps;
+  };
+  CHECK(saved_at(0) == std::vector<std::int64_t>{0, 1, 2, 3});
+  CHECK(saved_at(1e9).empty());
 }
 
 TEST_CASE("train_classifier: where images are mixed, the loss is that of targets mixed alike, and smoothed") {

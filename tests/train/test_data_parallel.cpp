@@ -50,6 +50,23 @@ TEST_CASE("every task, shared by processes, has one process's losses and validat
   CHECK(alone.losses.front() != Approx(alone.losses.back()).margin(1e-4));  // it does train
 }
 
+TEST_CASE("right answers and images are counted over all processes") {
+  const std::string task = GENERATE(as<std::string>(), "rotation", "classifier");
+  const int size = GENERATE(2, 3);
+  CAPTURE(task, size);
+  const Plan plan{.task = task, .steps = 2, .learning_rate = 0};  // so that all answers are the same
+  const Trained alone = train(plan);
+  const std::vector<Trained> together = train_together(size, plan);
+  for (const Trained& one : together) {
+    CHECK(one.accuracies == alone.accuracies);
+    REQUIRE(one.rows.size() == alone.rows.size());
+    for (std::size_t i = 0; i < alone.rows.size(); ++i)
+      if (alone.rows[i].split == "train") CHECK(one.rows[i].accuracy == alone.rows[i].accuracy);
+  }
+  REQUIRE(alone.accuracies.size() == 2);
+  CHECK((alone.accuracies[0] > 0 && alone.accuracies[0] < 1));
+}
+
 TEST_CASE("two and three processes follow one over 200 steps") {
   const int size = GENERATE(2, 3);
   const std::vector<double> alone = smooth_losses(200);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A classifier learns from soft targets: images without labels help, and every option reaches the training.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "contexture/evaluate/score.hpp"
@@ -96,6 +98,16 @@ TEST_CASE("train_on_soft_targets: a quarter of every batch has labels, the rest 
     for (std::size_t k = 8; k < 32; ++k) ++seen[static_cast<std::size_t>(batch.indices[k])];
   }
   CHECK(std::all_of(seen.begin(), seen.end(), [](int n) { return n == 2; }));
+
+  // Of a share that rounds to none or to all there is one all the same.
+  for (const auto& [share, labelled] : {std::pair<double, std::ptrdiff_t>{0.001, 1}, {0.999, 3}}) {
+    const SoftlyLabelledImages few{
+        .set = p.set, .targets = p.targets, .labelled = {7}, .labelled_share = share, .indices = {1, 2, 3}};
+    const contexture::detail::SoftClassifierTask small(p.model, few, 4, Rng(1));
+    const Batch batch = small.make_batch(0, {});
+    CHECK(batch.indices.size() == 4);
+    CHECK(std::count(batch.indices.begin(), batch.indices.end(), 7) == labelled);
+  }
 }
 
 TEST_CASE("train_on_soft_targets: the same stream gives the same bits, every option reaches it, labels are not used") {

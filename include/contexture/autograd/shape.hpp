@@ -147,7 +147,7 @@ template <class T>
 /// each axis is named once.
 template <class T>
 [[nodiscard]] Variable<T> permute(const Variable<T>& x, std::span<const int> axes) {
-  const Shape from = x.shape();
+  const Shape& from = x.shape();
   require(axes.size() == from.size(), "permute: ", axes.size(), " axes for a tensor of shape ", from);
   std::vector<int> inverse(axes.size(), -1);
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -182,7 +182,7 @@ template <class T>
 /// std::invalid_argument where x has no such part.
 template <class T>
 [[nodiscard]] Variable<T> slice(const Variable<T>& x, int axis, Index begin, Index end) {
-  const Shape from = x.shape();
+  const Shape& from = x.shape();
   const std::size_t a = detail::axis_of("slice", from, axis);
   const auto extent = static_cast<Index>(from[a]);
   const Index first = begin < 0 ? begin + extent : begin, last = end < 0 ? end + extent : end;

@@ -49,12 +49,12 @@ template <class T>
   };
   kernels::scale(inverse, gram.data(), gram.data(), n * n);
   for (Index i = 0; i < n; ++i) q.data()[i * n + i] = static_cast<T>(1 / std::sqrt(trace));
+  const auto b = static_cast<T>(coefficients.b), c = static_cast<T>(coefficients.c);
   // All of these are polynomials of the Gram matrix, so they commute: Q <- Q P, G <- P G P.
   for (int step = 0; step < coefficients.steps; ++step) {
     times(gram, gram, poly);
-    for (Index i = 0; i < n * n; ++i)
-      poly.data()[i] =
-          static_cast<T>(coefficients.b) * gram.data()[i] + static_cast<T>(coefficients.c) * poly.data()[i];
+    std::transform(gram.data(), gram.data() + gram.size(), poly.data(), poly.data(),
+                   [b, c](T g, T p) { return b * g + c * p; });
     for (Index i = 0; i < n; ++i) poly.data()[i * n + i] += static_cast<T>(coefficients.a);
     times(q, poly, product);
     std::swap(q, product);

@@ -193,8 +193,7 @@ class ClassifyRun {
                         .batch = batch,
                         .learning_rate = 0.1 * static_cast<double>(batch) / 128,
                         .warmup = usual.warmup,
-                        .averaging = usual.averaging,
-                        .save_seconds = 1e9};
+                        .averaging = usual.averaging};
     out.optimizer = [usual, encoder_rate, &model](std::vector<NamedParameter<float>> parameters) {
       std::unique_ptr<Optimizer<float>> optimizer = optimizer_of(usual)(std::move(parameters));
       if (encoder_rate != 1)

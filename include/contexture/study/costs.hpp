@@ -74,7 +74,6 @@ inline TrainingOptions timed_training(const ExperimentConfig& config, Index batc
           .batch = batch,
           .learning_rate = 1e-4,
           .optimizer = optimizer_of(config),
-          .save_seconds = 1e9,
           .processes = process_options(config)};
 }
 
