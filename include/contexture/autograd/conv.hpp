@@ -9,7 +9,8 @@
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/precision.hpp"
-#include "contexture/kernels/conv.hpp"
+#include "contexture/core/profile.hpp"
+#include "contexture/kernels/conv_passes.hpp"
 #include "contexture/kernels/reduce.hpp"
 
 namespace contexture {

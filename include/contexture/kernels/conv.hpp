@@ -6,7 +6,6 @@
 #include <type_traits>
 
 #include "contexture/core/bfloat16.hpp"
-#include "contexture/core/compiled.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/kernels/conv/choose.hpp"
 #include "contexture/kernels/conv/direct.hpp"
@@ -109,17 +108,6 @@ void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, Ac
     detail::conv::rows_backward_weights(shape, x, dy, dw);
 }
 
-#if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_INSTANTIATE(T)                                                                                   \
-  CONTEXTURE_EXTERN template void conv2d_forward<T>(const ConvShape&, const T*, const Accumulator<T>*,              \
-                                                    const Accumulator<T>*, T*);                                     \
-  CONTEXTURE_EXTERN template void conv2d_backward_data<T>(const ConvShape&, const T*, const Accumulator<T>*, T*);   \
-  CONTEXTURE_EXTERN template void conv2d_backward_weights<T>(const ConvShape&, const T*, const T*, Accumulator<T>*, \
-                                                             Accumulator<T>*);
-CONTEXTURE_INSTANTIATE(float)
-CONTEXTURE_INSTANTIATE(double)
-CONTEXTURE_INSTANTIATE(bfloat16)
-#undef CONTEXTURE_INSTANTIATE
-#endif
-
 }  // namespace contexture::kernels
+
+#include "contexture/kernels/conv_passes.hpp"
