@@ -42,8 +42,10 @@ class OnnxExporter : OnnxValues {
       (this->*found->second)(op);
     }
     const Shape& out = network_.values[network_.output].shape;
-    require(!out.empty() && out[0] == batch_, "onnx_model: the network gives ", out, " for a batch of ", batch_,
-            ", expected an answer for each image");
+    const std::vector<bool>& growing = grows_[network_.output];
+    require(!out.empty() && out[0] == network_.values[network_.input].shape[0] && growing[0] &&
+                std::count(growing.begin(), growing.end(), true) == 1,
+            "onnx_model: the network gives ", out, ", expected an answer for each image");
     Value& last = value_of(network_.output);
     if (options_.channels_last && last.channels_first) last.name = plain(network_.output);
     graph_.rename(last.name, info_.output);
@@ -86,9 +88,17 @@ class OnnxExporter : OnnxValues {
         {"add", &OnnxExporter::binary},
         {"subtract", &OnnxExporter::binary},
         {"mul", &OnnxExporter::binary},
+        {"multiply", &OnnxExporter::binary},
+        {"divide", &OnnxExporter::binary},
+        {"matmul", &OnnxExporter::matmul},
+        {"permute", &OnnxExporter::permute},
+        {"slice", &OnnxExporter::slice},
+        {"sum", &OnnxExporter::reduce},
+        {"max", &OnnxExporter::reduce},
         {"concat", &OnnxExporter::concat},
         {"reshape", &OnnxExporter::reshape},
         {"softmax", &OnnxExporter::softmax},
+        {"log_softmax", &OnnxExporter::softmax},
     };
     return all;
   }
@@ -251,7 +261,9 @@ class OnnxExporter : OnnxValues {
 
   // Two images stay images; any other pair meets with the axes that it has here.
   void binary(const TracedOp& op) {
-    const std::string type = op.name == "add" ? "Add" : op.name == "mul" ? "Mul" : "Sub";
+    static const std::map<std::string, const char*> types{
+        {"add", "Add"}, {"subtract", "Sub"}, {"mul", "Mul"}, {"multiply", "Mul"}, {"divide", "Div"}};
+    const char* const type = types.at(op.name);
     const auto is_image = [&](std::size_t i) {
       return !traced(op, i).constant && value_of(op.inputs[i]).channels_first;
     };
@@ -275,7 +287,7 @@ class OnnxExporter : OnnxValues {
       result(op, graph_.node("Pad", {image(op.inputs[0]), graph_.integers(pads)}), true);
       return;
     }
-    require(axis > 0, "onnx_model: a batch that grows");
+    require(!grows_[op.output][axis], "onnx_model: a batch that grows");
     std::vector<std::string> parts;
     for (const std::size_t input : op.inputs) parts.push_back(plain(input));
     result(op, graph_.node("Concat", std::move(parts), {{"axis", static_cast<std::int64_t>(axis)}}), false);
@@ -283,15 +295,52 @@ class OnnxExporter : OnnxValues {
 
   void reshape(const TracedOp& op) {
     const Shape &from = traced(op, 0).shape, &to = network_.values[op.output].shape;
-    require(!from.empty() && !to.empty() && to[0] % batch_ == 0, "onnx_model: reshape ", from, " to ", to,
-            " for a batch of ", batch_, ", expected the batch first");
+    const std::vector<bool>&before = grows_[op.inputs[0]], &after = grows_[op.output];
     Ints shape = whole_shape(to);
-    shape[0] = from[0] == to[0] ? 0 : -1;  // 0: as it comes
+    for (std::size_t i = 0; i < shape.size(); ++i)
+      if (after[i]) shape[i] = i < from.size() && before[i] && from[i] == to[i] ? 0 : -1;  // 0: as it comes
+    require(std::count(shape.begin(), shape.end(), -1) <= 1, "onnx_model: reshape ", from, " to ", to,
+            ", expected the batch in one axis");
     result(op, graph_.node("Reshape", {plain(op.inputs[0]), graph_.integers(shape)}), false);
   }
 
+  void matmul(const TracedOp& op) {
+    result(op, graph_.node("MatMul", {plain(op.inputs[0]), plain(op.inputs[1])}), false);
+  }
+
+  [[nodiscard]] static Ints axes_of(const TracedOp& op) {
+    const Tensor<float>& axes = op.tensors.at("axes");
+    return {axes.data(), axes.data() + axes.size()};
+  }
+
+  void permute(const TracedOp& op) {
+    result(op, graph_.node("Transpose", {plain(op.inputs[0])}, {{"perm", axes_of(op)}}), false);
+  }
+
+  void slice(const TracedOp& op) {
+    const std::int64_t axis = whole(op, "axis");
+    require(!grows_[op.inputs[0]][static_cast<std::size_t>(axis)],
+            "onnx_model: the op 'slice' takes a part of a batch");
+    result(op,
+           graph_.node("Slice", {plain(op.inputs[0]), graph_.integers({whole(op, "begin")}),
+                                 graph_.integers({whole(op, "end")}), graph_.integers({axis})}),
+           false);
+  }
+
+  // Opset 13 takes the axes of a sum as an input, those of a maximum as an attribute.
+  void reduce(const TracedOp& op) {
+    require(op.tensors.contains("axes"), "onnx_model: the op '", op.name, "' of a whole batch has no translation");
+    const std::string x = plain(op.inputs[0]);
+    const std::int64_t keep = whole(op, "keep");
+    result(op,
+           op.name == "sum" ? graph_.node("ReduceSum", {x, graph_.integers(axes_of(op))}, {{"keepdims", keep}})
+                            : graph_.node("ReduceMax", {x}, {{"axes", axes_of(op)}, {"keepdims", keep}}),
+           false);
+  }
+
   void softmax(const TracedOp& op) {
-    result(op, graph_.node("Softmax", {plain(op.inputs[0])}, {{"axis", whole(op, "axis")}}), false);
+    const char* const type = op.name == "softmax" ? "Softmax" : "LogSoftmax";
+    result(op, graph_.node(type, {plain(op.inputs[0])}, {{"axis", whole(op, "axis")}}), false);
   }
 };
 
@@ -324,11 +373,13 @@ CONTEXTURE_FUNCTION std::string onnx_model(UnaryModule<float>& network, const On
                 static_cast<Index>(info.images.normalization.stddev.size()) == info.channels,
             "onnx_model: a normalisation of ", info.images.normalization.mean.size(), " channels for images of ",
             info.channels);
-  constexpr std::size_t kBatch = 3;  // of the trace: not 1, which says nothing, nor a number that extents often have
-  const TracedNetwork traced =
-      trace(network, {kBatch, static_cast<std::size_t>(info.images.height), static_cast<std::size_t>(info.images.width),
-                      static_cast<std::size_t>(info.channels)});
-  return detail::OnnxExporter(traced, info, options)();
+  const auto traced = [&](std::size_t batch) {
+    return trace(network, {batch, static_cast<std::size_t>(info.images.height),
+                           static_cast<std::size_t>(info.images.width), static_cast<std::size_t>(info.channels)});
+  };
+  const TracedNetwork three = traced(3);
+  const detail::BatchAxes grows = detail::batch_axes(three, traced(2));
+  return detail::OnnxExporter(three, grows, info, options)();
 }
 
 CONTEXTURE_FUNCTION void export_onnx(ImageClassifier& classifier, const ImageInput& images,
