@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What including the library costs: processor seconds and peak MiB of the compiler, at -O2, for a
-// source that includes the umbrella header, or each room, and nothing else, and for the two sources of
-// tests/consumers/program, header-only and with contexture::compiled.
+// source that includes the umbrella header, or each room, and nothing else, and for programs: README.md's, one that
+// asks nearest neighbours, and the two sources of tests/consumers/program. Umbrella and programs header-only and with
+// contexture::compiled.
 //   bench_compile [--rounds=N] [--json=FILE]
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -89,28 +91,37 @@ int run(int rounds, const std::string& json_path) {
   json["context"] = {{"compiler", CONTEXTURE_BENCH_COMPILER_NAME}, {"options", "-std=c++20 -O2"}, {"rounds", rounds}};
   std::printf("processor seconds and peak MiB of %s -O2, median of %d\n", CONTEXTURE_BENCH_COMPILER_NAME, rounds);
   const fs::path object = scratch.path() / "source.o";
-  const fs::path program = fs::path(CONTEXTURE_BENCH_INCLUDE) / "../tests/consumers/program";
-  for (const std::string what : {"contexture.hpp", "core", "kernels", "autograd", "nn", "optim", "data", "models",
-                                 "ssl", "train", "report", "program", "program, compiled mode"}) {
+  const fs::path root = fs::path(CONTEXTURE_BENCH_INCLUDE) / "..";
+  const std::map<std::string, std::vector<fs::path>> programs{
+      {"README.md", {root / "examples/readme.cpp"}},
+      {"neighbours", {root / "benchmarks/neighbours.cpp"}},
+      {"program", {root / "tests/consumers/program/main.cpp", root / "tests/consumers/program/network.cpp"}}};
+  constexpr std::string_view kCompiled = ", compiled mode";
+  for (const std::string what :
+       {"contexture.hpp", "contexture.hpp, compiled mode", "core", "kernels", "autograd", "nn", "optim", "data",
+        "models", "ssl", "train", "report", "README.md", "README.md, compiled mode", "neighbours",
+        "neighbours, compiled mode", "program", "program, compiled mode"}) {
+    const bool compiled_mode = what.ends_with(kCompiled);
+    const std::string name = compiled_mode ? what.substr(0, what.size() - kCompiled.size()) : what;
     std::vector<fs::path> sources{scratch.path() / "source.cpp"};
-    if (what.starts_with("program"))
-      sources = {program / "main.cpp", program / "network.cpp"};
-    else if (what == "contexture.hpp")
+    if (const auto found = programs.find(name); found != programs.end())
+      sources = found->second;
+    else if (name == "contexture.hpp")
       std::ofstream(sources[0]) << "#include \"contexture/contexture.hpp\"\n";
     else
-      write_room(sources[0], what);
+      write_room(sources[0], name);
     std::vector<Cost> costs;
     for (int round = 0; round < rounds; ++round) {
       Cost& all = costs.emplace_back();
       for (const fs::path& source : sources) {
-        const Cost one = compile(source, object, what == "program, compiled mode");
+        const Cost one = compile(source, object, compiled_mode);
         all.seconds += one.seconds;
         all.mebibytes = std::max(all.mebibytes, one.mebibytes);
       }
     }
     std::sort(costs.begin(), costs.end(), [](const Cost& a, const Cost& b) { return a.seconds < b.seconds; });
     const Cost& median = costs[costs.size() / 2];
-    std::printf("%-24s %6.2f s %5.0f MiB\n", what.c_str(), median.seconds, median.mebibytes);
+    std::printf("%-30s %6.2f s %5.0f MiB\n", what.c_str(), median.seconds, median.mebibytes);
     std::fflush(stdout);
     json["sources"].push_back({{"source", what}, {"seconds", median.seconds}, {"mebibytes", median.mebibytes}});
   }

@@ -54,7 +54,7 @@ struct ConvProblem {
     switch (pass) {
       case kernels::ConvPass::forward: kernels::conv2d_forward(shape, x.data(), w.data(), {}, y.data()); break;
       case kernels::ConvPass::backward_data:
-        kernels::conv2d_backward_data(shape, dy.data(), w.data(), dx.data());
+        kernels::conv2d_backward_data(shape, dy.data(), w.data(), dx.data(), kernels::Gradients::overwritten);
         break;
       case kernels::ConvPass::backward_weights:
         kernels::conv2d_backward_weights(shape, x.data(), dy.data(), dw.data(), static_cast<float*>(nullptr));

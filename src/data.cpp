@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Compiled mode, part 6: what the system grants, splits, statistics, batches and scores.
-#include "contexture/core/limits-inl.hpp"
+// Compiled mode, part 6: splits, statistics, batches and scores.
 #include "contexture/data/batch-inl.hpp"
 #include "contexture/data/normalisation-inl.hpp"
 #include "contexture/data/split-inl.hpp"

@@ -204,7 +204,7 @@ struct Results {
     dbias = output(s.k);
     conv2d_forward<T>(s, x.data() + off, w.data() + off, {.bias = with_bias ? bias.data() + off : nullptr},
                       y.data() + off);
-    conv2d_backward_data<T>(s, dy.data() + off, w.data() + off, dx.data() + off);
+    conv2d_backward_data<T>(s, dy.data() + off, w.data() + off, dx.data() + off, Gradients::overwritten);
     conv2d_backward_weights<T>(s, x.data() + off, dy.data() + off, dw.data() + off, dbias.data() + off);
     for (std::vector<T>* v : {&y, &dx, &dw, &dbias}) {
       if (misalign) CHECK(v->front() == T(99));

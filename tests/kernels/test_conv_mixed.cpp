@@ -68,7 +68,7 @@ struct MixedResults {
         dbias(problem.bias.size(), 99.0f) {
     const std::vector<bfloat16> x = reduced(problem.x), dy = reduced(problem.dy);
     conv2d_forward(problem.shape, x.data(), problem.w.data(), {.bias = problem.bias.data()}, y.data());
-    conv2d_backward_data(problem.shape, dy.data(), problem.w.data(), dx.data());
+    conv2d_backward_data(problem.shape, dy.data(), problem.w.data(), dx.data(), Gradients::overwritten);
     conv2d_backward_weights(problem.shape, x.data(), dy.data(), dw.data(), dbias.data());
   }
   friend bool operator==(const MixedResults&, const MixedResults&) = default;

@@ -2,12 +2,16 @@
 // ONNX files by their structure: what other engines make of them is asked by tests/export.
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "contexture/autograd/autograd.hpp"
 #include "contexture/core/protobuf.hpp"
 #include "contexture/models/networks.hpp"
 #include "contexture/models/onnx.hpp"
@@ -177,15 +181,62 @@ TEST_CASE("a network outside the library is exported by its ops, or the op that 
   CHECK(graph.types.at("Reshape") == 1);
 
   struct Odd final : UnaryModule<float> {
-    Variable<float> forward(const Variable<float>& x) override {
-      return batch ? add(x, Variable<float>(full<float>(x.shape(), 1.0F))) : log(x);
+    explicit Odd(std::function<Variable<float>(const Variable<float>&)> f) : call(std::move(f)) {}
+    Variable<float> forward(const Variable<float>& x) override { return call(x); }
+    void visit(ModuleVisitor<float>&) override {}
+    std::function<Variable<float>(const Variable<float>&)> call;
+  };
+  const auto refusal = [](auto f) -> std::string {
+    Odd odd(f);
+    try {
+      (void)model_of(odd);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "";
+  };
+  using V = Variable<float>;
+  CHECK(refusal([](const V& x) { return log(x); }) == "onnx_model: the op 'log' has no translation");
+  CHECK(refusal([](const V& x) { return x + sum(x); }) ==
+        "onnx_model: the op 'sum' of a whole batch has no translation");
+  CHECK(refusal([](const V& x) { return slice(x, 0, 0, 1) + x; }) ==
+        "onnx_model: the op 'slice' takes a part of a batch");
+  const std::string depends = "depends on the batch's size";
+  const auto ones = [](const V& x) { return add(x, V(full<float>(x.shape(), 1.0F))); };
+  CHECK_THAT(refusal(ones), ContainsSubstring("(3,8,6,3), expected one that does not depend on the batch's size"));
+  CHECK_THAT(refusal([](const V& x) { return x - mean(x, {0}, true); }),
+             ContainsSubstring("the op 'scale' does " + depends));
+  CHECK_THAT(refusal([](const V& x) { return slice(x, 1, 0, static_cast<Index>(x.shape()[0])); }),
+             ContainsSubstring("the op 'slice' does " + depends));
+  CHECK_THAT(refusal([](const V& x) { return x.shape()[0] == 3 ? relu(x) : relu(relu(x)); }),
+             ContainsSubstring("1 ops with one batch, 2 with another"));
+  CHECK_THAT(refusal([](const V& x) { return reshape(x, {x.size()}); }),
+             ContainsSubstring("(432), expected an answer for each image"));
+}
+
+TEST_CASE("attention is exported, whatever axis its batch is in") {
+  struct Attention final : UnaryModule<float> {
+    Variable<float> forward(const Variable<float>& x) override {  // (N,8,6,3)
+      const std::size_t n = x.shape()[0];
+      const auto parts = permute(reshape(x, {n, 16, 3, 3}), {-2, 0, 1, 3});  // (3,N,16,3): as many as the trace's batch
+      const auto part = [&](Index i) { return reshape(slice(parts, 0, i, i + 1), {n, 16, 3}); };
+      const auto mixed = matmul(softmax(matmul(part(0), transpose(part(1))) / 2.0F), part(2));
+      return max(mixed, {2}) + mean(mixed, {-1});
     }
     void visit(ModuleVisitor<float>&) override {}
-    bool batch = false;
-  } odd;
-  CHECK_THROWS_WITH(model_of(odd), "onnx_model: the op 'log' has no translation");
-  odd.batch = true;
-  CHECK_THROWS_WITH(model_of(odd), ContainsSubstring("does not depend on the batch's size"));
+  } attention;
+  const Graph graph(model_of(attention));
+  CHECK(Graph::shape_of(graph.output()) == "batch,16");
+  CHECK(graph.types.at("MatMul") == 2);
+  CHECK(graph.types.at("Slice") == 3);
+  CHECK(graph.types.at("ReduceMax") == 1);
+  CHECK(graph.types.at("ReduceSum") == 1);
+  std::vector<std::vector<std::int64_t>> orders;
+  for (const std::string& text : graph.graph.list(1)) {
+    const Message node(text);
+    if (node.text(4) == "Transpose") orders.push_back(node.message(5).integers.at(8));
+  }
+  CHECK(orders == std::vector<std::vector<std::int64_t>>{{0, 2, 3, 1}, {2, 0, 1, 3}, {0, 2, 1}});
 }
 
 TEST_CASE("a trace has what the output needs, in order, and names what is learnt") {

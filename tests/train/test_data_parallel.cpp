@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "contexture/train/reducer.hpp"
+#include "contexture/train/bucket_reducer.hpp"
 #include "support/catch.hpp"
 #include "support/processes.hpp"
 #include "support/runs.hpp"

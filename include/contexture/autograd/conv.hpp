@@ -14,7 +14,7 @@
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/profile.hpp"
-#include "contexture/kernels/conv.hpp"
+#include "contexture/kernels/conv_passes.hpp"
 #include "contexture/kernels/reduce.hpp"
 
 namespace contexture {
@@ -177,7 +177,7 @@ template <class T>
             " for weight ", weight.shape());
   const auto channels = static_cast<std::size_t>(s.c);
   Tensor<T> y = empty<T>({x.shape()[0], static_cast<std::size_t>(s.h), static_cast<std::size_t>(s.w), channels});
-  kernels::conv2d_backward_data(s, x.value().data(), weight.value().data(), y.data());
+  kernels::conv2d_backward_data(s, x.value().data(), weight.value().data(), y.data(), kernels::Gradients::overwritten);
   if (bias.defined())
     for (std::size_t i = 0; i < y.size(); ++i) y.data()[i] += bias.value().data()[i % channels];
   return record<T>({"conv_transpose2d",

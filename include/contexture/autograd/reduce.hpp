@@ -63,7 +63,8 @@ template <class T>
   const T* const from = x.value().data();
   Tensor<T> y = detail::sum_repeated<T>(x.shape(), kept, [from](Index i) { return from[i]; });
   if (!keep_axes) y.reshape(detail::without_axes(x.shape(), axes));
-  return record<T>("sum", std::move(y), {x},
+  const Tensor<T> told = detail::axes_told<T>("sum", x.shape(), axes);
+  return record<T>({"sum", {{"axes", &told}, {"keep", keep_axes}}}, std::move(y), {x},
                    [kept, shape = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
                      g.reshape(kept);
                      in.add(0, detail::repeated(g, shape));
@@ -94,15 +95,18 @@ template <class T>
   });
   Tensor<T> result = *y;
   if (!keep_axes) result.reshape(detail::without_axes(x.shape(), axes));
-  return record<T>("max", std::move(result), {x}, [=, x = x.saved()](Tensor<T> g, const detail::InputGradients<T>& in) {
-    std::vector<Index> ties(y->size(), 0);
-    each([&](Index i, Index j) { ties[static_cast<std::size_t>(j)] += x->data()[i] == y->data()[j]; });
-    Tensor<T> dx = zeros<T>(x->shape());
-    each([&](Index i, Index j) {
-      if (x->data()[i] == y->data()[j]) dx.data()[i] = g.data()[j] / static_cast<T>(ties[static_cast<std::size_t>(j)]);
-    });
-    in.add(0, std::move(dx));
-  });
+  const Tensor<T> told = detail::axes_told<T>("max", x.shape(), axes);
+  return record<T>({"max", {{"axes", &told}, {"keep", keep_axes}}}, std::move(result), {x},
+                   [=, x = x.saved()](Tensor<T> g, const detail::InputGradients<T>& in) {
+                     std::vector<Index> ties(y->size(), 0);
+                     each([&](Index i, Index j) { ties[static_cast<std::size_t>(j)] += x->data()[i] == y->data()[j]; });
+                     Tensor<T> dx = zeros<T>(x->shape());
+                     each([&](Index i, Index j) {
+                       if (x->data()[i] == y->data()[j])
+                         dx.data()[i] = g.data()[j] / static_cast<T>(ties[static_cast<std::size_t>(j)]);
+                     });
+                     in.add(0, std::move(dx));
+                   });
 }
 
 namespace detail {

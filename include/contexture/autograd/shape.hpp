@@ -25,6 +25,15 @@ inline std::size_t axis_of(const char* op, const Shape& shape, int axis) {
   return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
 }
 
+// Numbers of axes, counted from the first, for who watches an op.
+template <class T, class List>
+Tensor<T> axes_told(const char* op, const Shape& shape, const List& axes) {
+  Tensor<T> told = empty<T>({axes.size()});
+  std::transform(axes.begin(), axes.end(), told.data(),
+                 [&](int axis) { return static_cast<T>(axis_of(op, shape, axis)); });
+  return told;
+}
+
 // The tensor with its axes in another order; each is named once.
 template <class T>
 Tensor<T> permuted(const Tensor<T>& from, std::span<const int> axes) {
@@ -155,7 +164,8 @@ template <class T>
     require(inverse[a] == -1, "permute: axis ", axes[i], " of a tensor of shape ", from, " is named twice");
     inverse[a] = static_cast<int>(i);
   }
-  return record<T>("permute", detail::permuted(x.value(), axes), {x},
+  const Tensor<T> order = detail::axes_told<T>("permute", from, axes);
+  return record<T>({"permute", {{"axes", &order}}}, detail::permuted(x.value(), axes), {x},
                    [inverse](Tensor<T> g, const detail::InputGradients<T>& in) {
                      in.add(0, detail::permuted(g, std::span<const int>(inverse)));
                    });

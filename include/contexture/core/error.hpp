@@ -8,11 +8,14 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
+
+#include "contexture/core/compiled.hpp"
 
 namespace contexture {
 
@@ -33,19 +36,40 @@ concept ShapeLike = requires(const Range& r) {
 &&!std::is_convertible_v<const Range&, std::string_view>;
 
 template <class Part>
-void append_part(std::ostringstream& out, const Part& part) {
+void append_part(std::ostringstream& out, const void* part) {
+  const Part& value = *static_cast<const Part*>(part);
   if constexpr (ShapeLike<Part>) {  // shapes read as (N,H,W,C)
     out << '(';
     bool first = true;
-    for (const auto& extent : part) {
+    for (const auto& extent : value) {
       out << (first ? "" : ",") << extent;
       first = false;
     }
     out << ')';
   } else {
-    out << part;
+    out << value;
   }
 }
+
+CONTEXTURE_FUNCTION void append_text(std::ostringstream& out, const void* text);
+
+// A part of a message and what writes it: how a check looks to its source does not depend on what it says, so that
+// the hundreds there are cost little to compile. Refers to the part.
+struct MessagePart {
+  template <class Part>
+  MessagePart(const Part& its_part) : part(&its_part), append(&append_part<Part>) {}  // NOLINT
+  template <std::size_t N>
+  MessagePart(const char (&text)[N]) : part(text), append(&append_text) {}  // NOLINT
+
+  const void* part;
+  void (*append)(std::ostringstream&, const void*);
+};
+using MessageParts = std::initializer_list<MessagePart>;
+
+[[nodiscard]] CONTEXTURE_FUNCTION std::string joined_message(MessageParts parts);
+[[noreturn]] CONTEXTURE_FUNCTION void throw_invalid_argument(MessageParts parts);
+[[noreturn]] CONTEXTURE_FUNCTION void throw_logic_error(MessageParts parts);
+[[noreturn]] CONTEXTURE_FUNCTION void throw_input_error(MessageParts parts);
 
 }  // namespace detail
 
@@ -53,31 +77,32 @@ void append_part(std::ostringstream& out, const Part& part) {
 /// C++, whatever the application's locale: names of files and identities of runs are made of such texts.
 template <class... Parts>
 [[nodiscard]] std::string message(const Parts&... parts) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  (detail::append_part(out, parts), ...);
-  return out.str();
+  return detail::joined_message({parts...});
 }
 
 /// Throws std::invalid_argument with the concatenated parts unless `ok`.
 template <class... Parts>
 void require(bool ok, const Parts&... parts) {
   if (!ok) [[unlikely]]
-    throw std::invalid_argument(message(parts...));
+    detail::throw_invalid_argument({parts...});
 }
 
 /// Throws std::logic_error with the concatenated parts unless `ok`.
 template <class... Parts>
 void require_state(bool ok, const Parts&... parts) {
   if (!ok) [[unlikely]]
-    throw std::logic_error(message(parts...));
+    detail::throw_logic_error({parts...});
 }
 
 /// Throws InputError with the concatenated parts unless `ok`.
 template <class... Parts>
 void require_input(bool ok, const Parts&... parts) {
   if (!ok) [[unlikely]]
-    throw InputError(message(parts...));
+    detail::throw_input_error({parts...});
 }
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/core/error-inl.hpp"
+#endif

@@ -6,7 +6,6 @@
 #include <type_traits>
 
 #include "contexture/core/bfloat16.hpp"
-#include "contexture/core/compiled.hpp"
 #include "contexture/core/memory.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/kernels/conv/choose.hpp"
@@ -140,13 +139,9 @@ void backward_data_by(ConvAlgorithm algorithm, const ConvShape& shape, const T* 
 
 namespace contexture::kernels {
 
-/// Where a gradient goes: in the place of what is there, or onto it.
-enum class Gradients { overwritten, added };
-
 /// dx (N,H,W,C), the gradient with respect to the input, from dy (N,P,Q,K).
 template <class T>
-void conv2d_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx,
-                          Gradients gradients = Gradients::overwritten) {
+void conv2d_backward_data(const ConvShape& shape, const T* dy, const Accumulator<T>* w, T* dx, Gradients gradients) {
   shape.validate();
   const bool add = gradients == Gradients::added;
   const detail::OpTimer timer("conv2d backward data", detail::conv::bytes_of<T>(shape, add ? shape.input_size() : 0));
@@ -192,18 +187,6 @@ void conv2d_backward_weights(const ConvShape& shape, const T* x, const T* dy, Ac
     detail::conv::rows_backward_weights(shape, x, dy, dw);
 }
 
-#if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_INSTANTIATE(T)                                                                                   \
-  CONTEXTURE_EXTERN template void conv2d_forward<T>(const ConvShape&, const T*, const Accumulator<T>*,              \
-                                                    const ConvEpilogue<T>&, T*);                                    \
-  CONTEXTURE_EXTERN template void conv2d_backward_data<T>(const ConvShape&, const T*, const Accumulator<T>*, T*,    \
-                                                          Gradients);                                               \
-  CONTEXTURE_EXTERN template void conv2d_backward_weights<T>(const ConvShape&, const T*, const T*, Accumulator<T>*, \
-                                                             Accumulator<T>*);
-CONTEXTURE_INSTANTIATE(float)
-CONTEXTURE_INSTANTIATE(double)
-CONTEXTURE_INSTANTIATE(bfloat16)
-#undef CONTEXTURE_INSTANTIATE
-#endif
-
 }  // namespace contexture::kernels
+
+#include "contexture/kernels/conv_passes.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The files of models/image_classifier.hpp.
+// How the classifier of models/image_classifier.hpp answers, and its files.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +12,36 @@
 #include "contexture/nn/serialize.hpp"
 
 namespace contexture {
+
+CONTEXTURE_FUNCTION ImageClassifier::ImageClassifier(ImageClassifierOptions options, const Rng& rng)
+    : options_(checked(std::move(options))),
+      encoder_(make_backbone<float>(options_.encoder, rng.split("encoder"))),
+      head_(encoder_->feature_channels(), static_cast<Index>(options_.class_names.size()), {}, rng.split("head")) {}
+
+CONTEXTURE_FUNCTION Variable<float> ImageClassifier::forward(const Variable<float>& images) {
+  return head_((*encoder_)(images));
+}
+
+CONTEXTURE_FUNCTION Tensor<float> ImageClassifier::logits(Tensor<float> images) const {
+  const Inference inference;
+  // Asking is const; forward() is not, since the statistics of a batch-norm move in training.
+  return const_cast<ImageClassifier&>(*this).forward(Variable<float>(std::move(images))).value();
+}
+
+CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::clone() const {
+  return with_state_of(*this, ImageClassifier(options_, Rng()));
+}
+
+CONTEXTURE_FUNCTION void ImageClassifier::visit(ModuleVisitor<float>& v) {
+  v.child("encoder", *encoder_);
+  v.child("head", head_);
+}
+
+CONTEXTURE_FUNCTION ImageClassifierOptions ImageClassifier::checked(ImageClassifierOptions o) {
+  require(!o.class_names.empty() && o.height > 0 && o.width > 0, "ImageClassifier: ", o.class_names.size(),
+          " classes, images of ", o.height, " x ", o.width);
+  return o;
+}
 
 CONTEXTURE_FUNCTION Metadata ImageClassifier::metadata() const {
   Metadata metadata =

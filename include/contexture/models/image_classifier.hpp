@@ -39,20 +39,13 @@ class ImageClassifier final : public UnaryModule<float> {
  public:
   /// Throws std::invalid_argument without classes or for images without pixels. Encoder and head draw their weights
   /// from streams of their own: the head's do not depend on the encoder.
-  ImageClassifier(ImageClassifierOptions options, const Rng& rng)
-      : options_(checked(std::move(options))),
-        encoder_(make_backbone<float>(options_.encoder, rng.split("encoder"))),
-        head_(encoder_->feature_channels(), static_cast<Index>(options_.class_names.size()), {}, rng.split("head")) {}
+  CONTEXTURE_FUNCTION ImageClassifier(ImageClassifierOptions options, const Rng& rng);
 
-  [[nodiscard]] Variable<float> forward(const Variable<float>& images) override { return head_((*encoder_)(images)); }
+  [[nodiscard]] CONTEXTURE_FUNCTION Variable<float> forward(const Variable<float>& images) override;
 
   /// Answers to images (N,H,W,C), normalised -> logits (N,classes): in evaluation mode whatever the mode is, without a
   /// tape. Nothing is written to the classifier: any number of threads may ask one at once, as long as none trains it.
-  [[nodiscard]] Tensor<float> logits(Tensor<float> images) const {
-    const Inference inference;
-    // Asking is const; forward() is not, since the statistics of a batch-norm move in training.
-    return const_cast<ImageClassifier&>(*this).forward(Variable<float>(std::move(images))).value();
-  }
+  [[nodiscard]] CONTEXTURE_FUNCTION Tensor<float> logits(Tensor<float> images) const;
 
   [[nodiscard]] const ImageClassifierOptions& options() const { return options_; }
   [[nodiscard]] Backbone<float>& encoder() { return *encoder_; }
@@ -60,7 +53,7 @@ class ImageClassifier final : public UnaryModule<float> {
   [[nodiscard]] std::unique_ptr<Backbone<float>> take_encoder() { return std::move(encoder_); }
   [[nodiscard]] ClassifierHead<float>& head() { return head_; }
 
-  [[nodiscard]] ImageClassifier clone() const { return with_state_of(*this, ImageClassifier(options_, Rng())); }
+  [[nodiscard]] CONTEXTURE_FUNCTION ImageClassifier clone() const;
 
   /// What save() says of where the weights come from.
   void set_origin(WeightsOrigin origin) { options_.origin = std::move(origin); }
@@ -78,17 +71,10 @@ class ImageClassifier final : public UnaryModule<float> {
   [[nodiscard]] static ImageClassifier load(const TensorFile& file, const std::string& origin);
 
  protected:
-  void visit(ModuleVisitor<float>& v) override {
-    v.child("encoder", *encoder_);
-    v.child("head", head_);
-  }
+  CONTEXTURE_FUNCTION void visit(ModuleVisitor<float>& v) override;
 
  private:
-  static ImageClassifierOptions checked(ImageClassifierOptions o) {
-    require(!o.class_names.empty() && o.height > 0 && o.width > 0, "ImageClassifier: ", o.class_names.size(),
-            " classes, images of ", o.height, " x ", o.width);
-    return o;
-  }
+  static CONTEXTURE_FUNCTION ImageClassifierOptions checked(ImageClassifierOptions o);
 
   ImageClassifierOptions options_;
   std::unique_ptr<Backbone<float>> encoder_;

@@ -3,10 +3,8 @@
 // Networks; programs then offer it by name, and files can hold it.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "contexture/core/compiled.hpp"
@@ -23,91 +21,34 @@ struct NetworkList {};
 /// The first is the default.
 using Networks = NetworkList<ResNet, ResNet18, ConvNext>;
 
-namespace detail {
-
-// The table behind the functions below; a row a network.
-struct NetworkRow {
-  std::string_view name, help;
-  BackboneDescription (*defaults)();
-  void (*check)(const BackboneDescription&);
-  double (*weight_count)(const BackboneDescription&);
-};
-
-template <template <class> class... N>
-constexpr std::array<NetworkRow, sizeof...(N)> network_rows(NetworkList<N...>) {
-  return {NetworkRow{N<float>::kName, N<float>::kHelp, N<float>::default_description, N<float>::check,
-                     N<float>::weight_count}...};
-}
-
-inline constexpr auto kNetworks = network_rows(Networks());
-
-// Its place in Networks; throws std::invalid_argument, listing the names, where it is not there.
-inline std::size_t network_index(std::string_view network) {
-  std::string known;
-  for (std::size_t i = 0; i < kNetworks.size(); ++i) {
-    if (kNetworks[i].name == network) return i;
-    known += (known.empty() ? "" : ", ") + std::string(kNetworks[i].name);
-  }
-  require(false, "network '", network, "', expected one of ", known);
-  return 0;
-}
-
-template <class T, template <class> class... N>
-std::unique_ptr<Backbone<T>> make_network(std::size_t index, const BackboneDescription& d, const Rng& rng,
-                                          NetworkList<N...>) {
-  using Make = std::unique_ptr<Backbone<T>> (*)(const BackboneDescription&, const Rng&);
-  static constexpr std::array<Make, sizeof...(N)> make{
-      [](const BackboneDescription& its, const Rng& stream) -> std::unique_ptr<Backbone<T>> {
-        return std::make_unique<N<T>>(its, stream);
-      }...};
-  return make[index](d, rng);
-}
-
-}  // namespace detail
-
 /// The names that make_backbone() knows.
-[[nodiscard]] inline std::span<const std::string_view> network_names() {
-  static constexpr auto names = [] {
-    std::array<std::string_view, detail::kNetworks.size()> out{};
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = detail::kNetworks[i].name;
-    return out;
-  }();
-  return names;
-}
+[[nodiscard]] CONTEXTURE_FUNCTION std::span<const std::string_view> network_names();
 
 /// A line about a network, for people. This and what follows throw std::invalid_argument, listing the names, for a
 /// network that is not there.
-[[nodiscard]] inline std::string_view network_help(std::string_view network) {
-  return detail::kNetworks[detail::network_index(network)].help;
-}
+[[nodiscard]] CONTEXTURE_FUNCTION std::string_view network_help(std::string_view network);
 
 /// A network in its usual size.
-[[nodiscard]] inline BackboneDescription default_description(std::string_view network) {
-  return detail::kNetworks[detail::network_index(network)].defaults();
-}
+[[nodiscard]] CONTEXTURE_FUNCTION BackboneDescription default_description(std::string_view network);
 
 /// Throws std::invalid_argument where make_backbone() would, without making anything.
-inline void check_description(const BackboneDescription& description) {
-  detail::kNetworks[detail::network_index(description.network)].check(description);
-}
+CONTEXTURE_FUNCTION void check_description(const BackboneDescription& description);
 
 /// Scalars in the parameters of the network that a checked description stands for, without making it.
-[[nodiscard]] inline double weight_count(const BackboneDescription& description) {
-  return detail::kNetworks[detail::network_index(description.network)].weight_count(description);
-}
+[[nodiscard]] CONTEXTURE_FUNCTION double weight_count(const BackboneDescription& description);
 
 /// The network of a description, its weights drawn from `rng`. Throws std::invalid_argument also for sizes that make
 /// no sense to the network.
 template <class T>
-[[nodiscard]] std::unique_ptr<Backbone<T>> make_backbone(const BackboneDescription& description, const Rng& rng) {
-  return detail::make_network<T>(detail::network_index(description.network), description, rng, Networks());
-}
+[[nodiscard]] std::unique_ptr<Backbone<T>> make_backbone(const BackboneDescription& description, const Rng& rng);
 
 #if defined(CONTEXTURE_COMPILED)
-CONTEXTURE_EXTERN template std::unique_ptr<Backbone<float>> make_backbone<float>(const BackboneDescription&,
-                                                                                 const Rng&);
-CONTEXTURE_EXTERN template std::unique_ptr<Backbone<double>> make_backbone<double>(const BackboneDescription&,
-                                                                                   const Rng&);
+extern template std::unique_ptr<Backbone<float>> make_backbone<float>(const BackboneDescription&, const Rng&);
+extern template std::unique_ptr<Backbone<double>> make_backbone<double>(const BackboneDescription&, const Rng&);
 #endif
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/models/networks-inl.hpp"
+#endif

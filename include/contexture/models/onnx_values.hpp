@@ -18,12 +18,42 @@
 
 namespace contexture::detail {
 
+// For every value of a trace and each of its axes: does its extent grow with the batch?
+using BatchAxes = std::vector<std::vector<bool>>;
+
+// By a trace of the same network with a batch of another size. Throws std::invalid_argument where anything else
+// differs.
+inline BatchAxes batch_axes(const TracedNetwork& network, const TracedNetwork& other) {
+  const char* const wanted = ", expected a network that does the same with batches of any size";
+  require(network.ops.size() == other.ops.size() && network.values.size() == other.values.size(),
+          "onnx_model: ", network.ops.size(), " ops with one batch, ", other.ops.size(), " with another", wanted);
+  for (std::size_t i = 0; i < network.ops.size(); ++i) {
+    const TracedOp &op = network.ops[i], &same = other.ops[i];
+    require(
+        op.name == same.name && op.inputs == same.inputs && op.numbers == same.numbers && op.tensors == same.tensors,
+        "onnx_model: what the op '", op.name, "' does depends on the batch's size", wanted);
+  }
+  const std::size_t batch = network.values[network.input].shape[0], second = other.values[other.input].shape[0];
+  BatchAxes grows;
+  for (std::size_t i = 0; i < network.values.size(); ++i) {
+    const Shape &a = network.values[i].shape, &b = other.values[i].shape;
+    std::vector<bool>& axes = grows.emplace_back();
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      axes.push_back(k >= b.size() || a[k] != b[k]);
+      require(a.size() == b.size() && (!axes[k] || a[k] * second == b[k] * batch), "onnx_model: a value of shape ", a,
+              " with a batch of ", batch, ", ", b, " with one of ", second, wanted);
+    }
+  }
+  return grows;
+}
+
 // Images, values of four axes that convolutions and poolings make and take, are (N,C,H,W) in the graph; any other
 // value, and an image where nothing else will do, has the axes that it has here.
 class OnnxValues {
  public:
-  OnnxValues(const TracedNetwork& network, const OnnxGraphInfo& info, const OnnxOptions& options)
-      : network_(network), info_(info), options_(options), batch_(network.values[network.input].shape[0]) {
+  OnnxValues(const TracedNetwork& network, const BatchAxes& grows, const OnnxGraphInfo& info,
+             const OnnxOptions& options)
+      : network_(network), grows_(grows), info_(info), options_(options) {
     for (const TracedOp& op : network.ops)
       for (const std::size_t input : op.inputs)
         if (input != TracedOp::kAbsent) uses_[input].push_back(&op);
@@ -82,7 +112,13 @@ class OnnxValues {
   // Its name with the axes that it has here; a constant is put into the graph.
   std::string plain(std::size_t place) {
     const TracedValue& traced_value = network_.values[place];
-    if (traced_value.constant) return constant_of(traced_value);
+    if (traced_value.constant) {
+      for (const bool grows : grows_[place])
+        require(!grows, "onnx_model: a constant of shape ", traced_value.shape,
+                ", expected one that does not depend on the batch's size");
+      return graph_.constant(traced_value.name.empty() ? "constant" : traced_value.name,
+                             whole_shape(traced_value.shape), numbers(traced_value.tensor));
+    }
     const Value& value = value_of(place);
     if (!value.channels_first) return value.name;
     return graph_.node("Transpose", {value.name}, {{"perm", Ints{0, 2, 3, 1}}});
@@ -94,13 +130,6 @@ class OnnxValues {
 
   static std::vector<float> numbers(const Tensor<float>& t) { return {t.data(), t.data() + t.size()}; }
   static Ints whole_shape(const Shape& shape) { return {shape.begin(), shape.end()}; }
-
-  std::string constant_of(const TracedValue& value) {
-    require(value.shape.empty() || value.shape[0] != batch_ || !value.name.empty(), "onnx_model: a constant of shape ",
-            value.shape, " for a batch of ", batch_, ", expected one that does not depend on the batch's size");
-    return graph_.constant(value.name.empty() ? "constant" : value.name, whole_shape(value.shape),
-                           numbers(value.tensor));
-  }
 
   // A constant of one number a channel, to be combined with a value of either kind.
   std::string per_channel(const std::string& name, const std::vector<float>& values, bool channels_first) {
@@ -152,9 +181,9 @@ class OnnxValues {
   }
 
   const TracedNetwork& network_;
+  const BatchAxes& grows_;  // of its values
   const OnnxGraphInfo& info_;
   const OnnxOptions& options_;
-  const std::size_t batch_;  // of the trace
   OnnxGraph graph_;
   std::map<std::size_t, Value> values_;
   std::map<std::size_t, std::vector<const TracedOp*>> uses_;

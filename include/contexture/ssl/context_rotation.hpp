@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/ssl/context_prediction.hpp"
@@ -35,11 +36,7 @@ struct ContextRotationSpec {
     return {.context = ContextPredictionSpec::defaults(images), .rotation = RotationSpec::defaults(images)};
   }
 
-  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
-    return joined(joined(ContextPredictionSpec::settings(o.context), RotationSpec::settings(o.rotation)),
-                  {number_option("rotation-weight", "weight of the rotation's loss beside context prediction's",
-                                 o.rotation_weight, 1e-6, 1e6)});
-  }
+  [[nodiscard]] static CONTEXTURE_FUNCTION std::vector<PretextSetting> settings(Options& o);
 
   template <class T>
   [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
@@ -52,3 +49,7 @@ struct ContextRotationSpec {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/context_rotation-inl.hpp"
+#endif

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
@@ -150,9 +151,7 @@ struct JigsawSpec {
     return options;
   }
 
-  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
-    return joined(patch_settings(o.patches), mlp_head_settings(o.head));
-  }
+  [[nodiscard]] static CONTEXTURE_FUNCTION std::vector<PretextSetting> settings(Options& o);
 
   template <class T>
   [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
@@ -162,3 +161,7 @@ struct JigsawSpec {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/jigsaw-inl.hpp"
+#endif

@@ -3,7 +3,6 @@
 // its settings with these pieces; pretext_task_list.hpp reads them.
 #pragma once
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -12,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "contexture/core/error.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
@@ -81,66 +80,33 @@ template <class V>
 }
 
 /// Off or on.
-[[nodiscard]] inline PretextSetting switch_option(const std::string& name, const std::string& help, bool& option) {
-  return choice_option(name, help, option, {"off", "on"});
-}
+[[nodiscard]] CONTEXTURE_FUNCTION PretextSetting switch_option(const std::string& name, const std::string& help,
+                                                               bool& option);
 
 /// All settings of both lists. One that is in both, under one name, sets both.
-[[nodiscard]] inline std::vector<PretextSetting> joined(std::vector<PretextSetting> settings,
-                                                        const std::vector<PretextSetting>& more) {
-  for (const PretextSetting& s : more) {
-    const auto same = std::find_if(settings.begin(), settings.end(), [&](const auto& t) { return t.name == s.name; });
-    if (same == settings.end()) {
-      settings.push_back(s);
-    } else {
-      same->set = [first = same->set, second = s.set](const std::string& text) {
-        first(text);
-        second(text);
-      };
-    }
-  }
-  return settings;
-}
+[[nodiscard]] CONTEXTURE_FUNCTION std::vector<PretextSetting> joined(std::vector<PretextSetting> settings,
+                                                                     const std::vector<PretextSetting>& more);
 
 /// Are images mirrored at random? One setting, whatever the task makes of them.
-[[nodiscard]] inline PretextSetting flip_option(bool& flip) {
-  return switch_option("pretext-flip", "mirror every second image that the pretext task is asked about", flip)
-      .by_rule("on where training images are to be mirrored");
-}
+[[nodiscard]] CONTEXTURE_FUNCTION PretextSetting flip_option(bool& flip);
 
 /// The sizes of a task's head, by the names "<prefix>head-hidden" and "<prefix>head-layers".
-[[nodiscard]] inline std::vector<PretextSetting> mlp_head_settings(MlpHeadOptions& o, const std::string& prefix = "") {
-  return {
-      number_option(prefix + "head-hidden",
-                    "units in each hidden layer of the pretext head; 0: as many as it has inputs", o.hidden, 0, 65536),
-      number_option(prefix + "head-layers", "hidden layers of the pretext head; 0: it is linear", o.hidden_layers, 0,
-                    16)};
-}
+[[nodiscard]] CONTEXTURE_FUNCTION std::vector<PretextSetting> mlp_head_settings(MlpHeadOptions& o,
+                                                                                const std::string& prefix = "");
 
 /// Sets what is given. Throws SettingError for a name that is none of these settings of `task`, and for a value that
 /// the setting cannot have.
-inline void apply(const std::vector<PretextSetting>& settings, const PretextValues& given, std::string_view task) {
-  for (const auto& [name, text] : given) {
-    auto setting = settings.begin();
-    while (setting != settings.end() && setting->name != name) ++setting;
-    if (setting == settings.end()) throw SettingError(name, message("no setting of the pretext task ", task));
-    if (setting->default_text.empty() || text != setting->default_text) setting->set(text);
-  }
-}
+CONTEXTURE_FUNCTION void apply(const std::vector<PretextSetting>& settings, const PretextValues& given,
+                               std::string_view task);
 
 /// Every setting's value.
-[[nodiscard]] inline PretextValues values_of(const std::vector<PretextSetting>& settings) {
-  PretextValues all;
-  for (const PretextSetting& s : settings) all[s.name] = s.get();
-  return all;
-}
+[[nodiscard]] CONTEXTURE_FUNCTION PretextValues values_of(const std::vector<PretextSetting>& settings);
 
 /// The settings for people, where they have their defaults now.
-[[nodiscard]] inline std::vector<PretextSettingInfo> infos_of(const std::vector<PretextSetting>& settings) {
-  std::vector<PretextSettingInfo> infos;
-  for (const PretextSetting& s : settings)
-    infos.push_back({s.name, s.help, s.value, s.rule.empty() ? s.get() : s.rule});
-  return infos;
-}
+[[nodiscard]] CONTEXTURE_FUNCTION std::vector<PretextSettingInfo> infos_of(const std::vector<PretextSetting>& settings);
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/pretext_settings-inl.hpp"
+#endif

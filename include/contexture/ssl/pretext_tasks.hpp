@@ -32,34 +32,33 @@ using PretextTasks = PretextTaskList<  //
     VicregSpec>;
 
 /// The names that make_pretext_task() knows.
-[[nodiscard]] inline std::span<const std::string_view> pretext_task_names() { return PretextTasks::names(); }
+[[nodiscard]] CONTEXTURE_FUNCTION std::span<const std::string_view> pretext_task_names();
 
 /// What a task asks, in a few words. Throws std::invalid_argument, listing the names, for a name of no task, as all
 /// functions below.
-[[nodiscard]] inline std::string_view pretext_task_help(std::string_view task) { return PretextTasks::help(task); }
+[[nodiscard]] CONTEXTURE_FUNCTION std::string_view pretext_task_help(std::string_view task);
 
 /// The settings of one task.
-[[nodiscard]] inline std::vector<PretextSettingInfo> pretext_settings(std::string_view task) {
-  return PretextTasks::settings(task);
-}
+[[nodiscard]] CONTEXTURE_FUNCTION std::vector<PretextSettingInfo> pretext_settings(std::string_view task);
 
 /// Every setting of one task with its effective value; see PretextTaskList::values().
-[[nodiscard]] inline PretextValues pretext_values(std::string_view task, const PretextImages& images,
-                                                  const PretextValues& given) {
-  return PretextTasks::values(task, images, given);
-}
+[[nodiscard]] CONTEXTURE_FUNCTION PretextValues pretext_values(std::string_view task, const PretextImages& images,
+                                                               const PretextValues& given);
 
 /// The task of that name; see PretextTaskList::make().
 template <class T>
 [[nodiscard]] std::unique_ptr<PretextTask<T>> make_pretext_task(std::string_view task, const PretextImages& images,
                                                                 const PretextValues& given, const Backbone<T>& encoder,
-                                                                const Rng& rng) {
-  return PretextTasks::make<T>(task, images, given, encoder, rng);
-}
+                                                                const Rng& rng);
 
 #if defined(CONTEXTURE_COMPILED)
-CONTEXTURE_EXTERN template std::unique_ptr<PretextTask<float>> make_pretext_task<float>(
-    std::string_view, const PretextImages&, const PretextValues&, const Backbone<float>&, const Rng&);
+extern template std::unique_ptr<PretextTask<float>> make_pretext_task<float>(std::string_view, const PretextImages&,
+                                                                             const PretextValues&,
+                                                                             const Backbone<float>&, const Rng&);
 #endif
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/pretext_tasks-inl.hpp"
+#endif

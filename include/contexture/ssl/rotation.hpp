@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/augmentation.hpp"
@@ -134,17 +135,7 @@ struct RotationSpec {
                              .flip = images.flip}};
   }
 
-  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
-    return joined(
-        {number_option("rotation-crop-padding", "pixels by which an image is shifted at most before it is turned",
-                       o.augmentation.crop_padding, 0, 512)
-             .by_rule("an eighth of the shorter side"),
-         choice_option("rotation-border", "what a shifted image leaves free is mirrored from it, or black",
-                       o.augmentation.border, {"reflect", "zero"}),
-         flip_option(o.augmentation.flip),
-         switch_option("all-rotations", "turn every image all four ways in a step, not one of them", o.all_rotations)},
-        mlp_head_settings(o.head, "rotation-"));
-  }
+  [[nodiscard]] static CONTEXTURE_FUNCTION std::vector<PretextSetting> settings(Options& o);
 
   template <class T>
   [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
@@ -154,3 +145,7 @@ struct RotationSpec {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/rotation-inl.hpp"
+#endif

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
@@ -69,11 +70,7 @@ struct SimclrSpec {
 
   [[nodiscard]] static Options defaults(const PretextImages& images) { return {.views = view_pair_defaults(images)}; }
 
-  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
-    return joined(
-        {number_option("temperature", "temperature of the softmax over similarities", o.temperature, 0.001, 1000.0)},
-        joined(projection_head_settings(o.head), view_settings(o.views)));
-  }
+  [[nodiscard]] static CONTEXTURE_FUNCTION std::vector<PretextSetting> settings(Options& o);
 
   template <class T>
   [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
@@ -83,3 +80,7 @@ struct SimclrSpec {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/simclr-inl.hpp"
+#endif

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
@@ -79,16 +80,7 @@ struct VicregSpec {
 
   [[nodiscard]] static Options defaults(const PretextImages& images) { return {.views = view_pair_defaults(images)}; }
 
-  [[nodiscard]] static std::vector<PretextSetting> settings(Options& o) {
-    return joined(
-        {number_option("invariance-weight", "weight of the difference between two views' embeddings",
-                       o.invariance_weight, 0.0, 1e6),
-         number_option("variance-weight", "weight of the term that keeps embeddings from being constant",
-                       o.variance_weight, 0.0, 1e6),
-         number_option("covariance-weight", "weight of the term that keeps their numbers from repeating each other",
-                       o.covariance_weight, 0.0, 1e6)},
-        joined(projection_head_settings(o.head), view_settings(o.views)));
-  }
+  [[nodiscard]] static CONTEXTURE_FUNCTION std::vector<PretextSetting> settings(Options& o);
 
   template <class T>
   [[nodiscard]] static std::unique_ptr<PretextTask<T>> make(const Options& options, const PretextImages& images,
@@ -98,3 +90,7 @@ struct VicregSpec {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/vicreg-inl.hpp"
+#endif

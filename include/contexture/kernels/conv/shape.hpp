@@ -79,6 +79,9 @@ struct ConvEpilogue {
   double* moments = nullptr;  ///< (2,K), or null: gets mean and biased variance of each channel of y, as it is stored
 };
 
+/// Where a gradient goes: in the place of what is there, or onto it.
+enum class Gradients { overwritten, added };
+
 }  // namespace contexture::kernels
 
 namespace contexture::detail::conv {

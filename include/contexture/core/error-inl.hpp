@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// How messages are written, and thrown.
+#pragma once
+
+#include <locale>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "contexture/core/error.hpp"
+
+namespace contexture::detail {
+
+CONTEXTURE_FUNCTION void append_text(std::ostringstream& out, const void* text) {
+  out << static_cast<const char*>(text);
+}
+
+CONTEXTURE_FUNCTION std::string joined_message(MessageParts parts) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  for (const MessagePart& part : parts) part.append(out, part.part);
+  return out.str();
+}
+
+CONTEXTURE_FUNCTION void throw_invalid_argument(MessageParts parts) {
+  throw std::invalid_argument(joined_message(parts));
+}
+CONTEXTURE_FUNCTION void throw_logic_error(MessageParts parts) { throw std::logic_error(joined_message(parts)); }
+CONTEXTURE_FUNCTION void throw_input_error(MessageParts parts) { throw InputError(joined_message(parts)); }
+
+}  // namespace contexture::detail

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// The table behind models/networks.hpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "contexture/core/error.hpp"
+#include "contexture/models/networks.hpp"
+
+namespace contexture {
+
+namespace detail {
+
+// A row a network.
+struct NetworkRow {
+  std::string_view name, help;
+  BackboneDescription (*defaults)();
+  void (*check)(const BackboneDescription&);
+  double (*weight_count)(const BackboneDescription&);
+};
+
+template <template <class> class... N>
+constexpr std::array<NetworkRow, sizeof...(N)> network_rows(NetworkList<N...>) {
+  return {NetworkRow{N<float>::kName, N<float>::kHelp, N<float>::default_description, N<float>::check,
+                     N<float>::weight_count}...};
+}
+
+inline constexpr auto kNetworks = network_rows(Networks());
+
+// Its place in Networks; throws std::invalid_argument, listing the names, where it is not there.
+inline std::size_t network_index(std::string_view network) {
+  std::string known;
+  for (std::size_t i = 0; i < kNetworks.size(); ++i) {
+    if (kNetworks[i].name == network) return i;
+    known += (known.empty() ? "" : ", ") + std::string(kNetworks[i].name);
+  }
+  require(false, "network '", network, "', expected one of ", known);
+  return 0;
+}
+
+template <class T, template <class> class... N>
+std::unique_ptr<Backbone<T>> make_network(std::size_t index, const BackboneDescription& d, const Rng& rng,
+                                          NetworkList<N...>) {
+  using Make = std::unique_ptr<Backbone<T>> (*)(const BackboneDescription&, const Rng&);
+  static constexpr std::array<Make, sizeof...(N)> make{
+      [](const BackboneDescription& its, const Rng& stream) -> std::unique_ptr<Backbone<T>> {
+        return std::make_unique<N<T>>(its, stream);
+      }...};
+  return make[index](d, rng);
+}
+
+}  // namespace detail
+
+CONTEXTURE_FUNCTION std::span<const std::string_view> network_names() {
+  static constexpr auto names = [] {
+    std::array<std::string_view, detail::kNetworks.size()> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = detail::kNetworks[i].name;
+    return out;
+  }();
+  return names;
+}
+
+CONTEXTURE_FUNCTION std::string_view network_help(std::string_view network) {
+  return detail::kNetworks[detail::network_index(network)].help;
+}
+
+CONTEXTURE_FUNCTION BackboneDescription default_description(std::string_view network) {
+  return detail::kNetworks[detail::network_index(network)].defaults();
+}
+
+CONTEXTURE_FUNCTION void check_description(const BackboneDescription& description) {
+  detail::kNetworks[detail::network_index(description.network)].check(description);
+}
+
+CONTEXTURE_FUNCTION double weight_count(const BackboneDescription& description) {
+  return detail::kNetworks[detail::network_index(description.network)].weight_count(description);
+}
+
+template <class T>
+std::unique_ptr<Backbone<T>> make_backbone(const BackboneDescription& description, const Rng& rng) {
+  return detail::make_network<T>(detail::network_index(description.network), description, rng, Networks());
+}
+
+#if defined(CONTEXTURE_COMPILED)
+template std::unique_ptr<Backbone<float>> make_backbone<float>(const BackboneDescription&, const Rng&);
+template std::unique_ptr<Backbone<double>> make_backbone<double>(const BackboneDescription&, const Rng&);
+#endif
+
+}  // namespace contexture
