@@ -19,6 +19,7 @@
 #include <sched.h>
 #endif
 
+#include "contexture/core/limits.hpp"
 #include "contexture/core/parallel.hpp"
 #include "support/catch.hpp"
 

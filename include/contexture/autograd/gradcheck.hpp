@@ -13,6 +13,7 @@
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/rng.hpp"
 
 namespace contexture {
 

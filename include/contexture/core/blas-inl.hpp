@@ -21,20 +21,6 @@
 namespace contexture {
 namespace detail {
 
-extern "C" {
-// OpenBLAS only; absent in other implementations, hence weak.
-[[gnu::weak]] char* contexture_openblas_corename() __asm__("openblas_get_corename");
-[[gnu::weak]] char* contexture_openblas_config() __asm__("openblas_get_config");
-[[gnu::weak]] int contexture_openblas_parallel() __asm__("openblas_get_parallel");
-[[gnu::weak]] void contexture_openblas_set_threads(int) __asm__("openblas_set_num_threads");
-[[gnu::weak]] void contexture_openblas_quit() __asm__("gotoblas_dynamic_quit");
-[[gnu::weak]] void contexture_openblas_init() __asm__("gotoblas_dynamic_init");
-[[gnu::weak]] void* contexture_openblas_take(int) __asm__("blas_memory_alloc");
-[[gnu::weak]] void contexture_openblas_give(void*) __asm__("blas_memory_free");
-[[gnu::weak]] void contexture_omp_set_num_threads(int) __asm__("omp_set_num_threads");
-[[gnu::weak]] int contexture_omp_get_max_threads() __asm__("omp_get_max_threads");
-}
-
 CONTEXTURE_FUNCTION OneOpenMpThread::OneOpenMpThread() {
   if (contexture_openblas_parallel == nullptr || contexture_openblas_parallel() != 2 ||
       contexture_omp_set_num_threads == nullptr || contexture_omp_get_max_threads == nullptr)

@@ -18,6 +18,8 @@
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/error.hpp"
+#include "contexture/core/limits.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/tensor.hpp"
 
@@ -29,6 +31,17 @@ void contexture_cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, i
                             int lda, const float* b, int ldb, float beta, float* c, int ldc) __asm__("cblas_sgemm");
 void contexture_cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, int k, double alpha, const double* a,
                             int lda, const double* b, int ldb, double beta, double* c, int ldc) __asm__("cblas_dgemm");
+// OpenBLAS only; absent in other implementations, hence weak.
+[[gnu::weak]] char* contexture_openblas_corename() __asm__("openblas_get_corename");
+[[gnu::weak]] char* contexture_openblas_config() __asm__("openblas_get_config");
+[[gnu::weak]] int contexture_openblas_parallel() __asm__("openblas_get_parallel");
+[[gnu::weak]] void contexture_openblas_set_threads(int) __asm__("openblas_set_num_threads");
+[[gnu::weak]] void contexture_openblas_quit() __asm__("gotoblas_dynamic_quit");
+[[gnu::weak]] void contexture_openblas_init() __asm__("gotoblas_dynamic_init");
+[[gnu::weak]] void* contexture_openblas_take(int) __asm__("blas_memory_alloc");
+[[gnu::weak]] void contexture_openblas_give(void*) __asm__("blas_memory_free");
+[[gnu::weak]] void contexture_omp_set_num_threads(int) __asm__("omp_set_num_threads");
+[[gnu::weak]] int contexture_omp_get_max_threads() __asm__("omp_get_max_threads");
 }
 
 // OpenBLAS built with OpenMP shares each call out among the calling thread's OpenMP team: a team of one while this

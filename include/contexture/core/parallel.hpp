@@ -8,6 +8,8 @@
 #include <algorithm>
 
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/error.hpp"
+#include "contexture/core/limits.hpp"
 #include "contexture/core/tensor.hpp"
 
 namespace contexture {

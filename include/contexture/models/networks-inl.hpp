@@ -16,20 +16,6 @@ namespace contexture {
 
 namespace detail {
 
-// A row a network.
-struct NetworkRow {
-  std::string_view name, help;
-  BackboneDescription (*defaults)();
-  void (*check)(const BackboneDescription&);
-  double (*weight_count)(const BackboneDescription&);
-};
-
-template <template <class> class... N>
-constexpr std::array<NetworkRow, sizeof...(N)> network_rows(NetworkList<N...>) {
-  return {NetworkRow{N<float>::kName, N<float>::kHelp, N<float>::default_description, N<float>::check,
-                     N<float>::weight_count}...};
-}
-
 inline constexpr auto kNetworks = network_rows(Networks());
 
 // Its place in Networks; throws std::invalid_argument, listing the names, where it is not there.
@@ -41,17 +27,6 @@ inline std::size_t network_index(std::string_view network) {
   }
   require(false, "network '", network, "', expected one of ", known);
   return 0;
-}
-
-template <class T, template <class> class... N>
-std::unique_ptr<Backbone<T>> make_network(std::size_t index, const BackboneDescription& d, const Rng& rng,
-                                          NetworkList<N...>) {
-  using Make = std::unique_ptr<Backbone<T>> (*)(const BackboneDescription&, const Rng&);
-  static constexpr std::array<Make, sizeof...(N)> make{
-      [](const BackboneDescription& its, const Rng& stream) -> std::unique_ptr<Backbone<T>> {
-        return std::make_unique<N<T>>(its, stream);
-      }...};
-  return make[index](d, rng);
 }
 
 }  // namespace detail

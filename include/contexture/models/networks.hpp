@@ -3,6 +3,8 @@
 // Networks; programs then offer it by name, and files can hold it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -20,6 +22,35 @@ struct NetworkList {};
 
 /// The first is the default.
 using Networks = NetworkList<ResNet, ResNet18, ConvNext>;
+
+namespace detail {
+
+// What is known of a network without its type.
+struct NetworkRow {
+  std::string_view name, help;
+  BackboneDescription (*defaults)();
+  void (*check)(const BackboneDescription&);
+  double (*weight_count)(const BackboneDescription&);
+};
+
+template <template <class> class... N>
+constexpr std::array<NetworkRow, sizeof...(N)> network_rows(NetworkList<N...>) {
+  return {NetworkRow{N<float>::kName, N<float>::kHelp, N<float>::default_description, N<float>::check,
+                     N<float>::weight_count}...};
+}
+
+template <class T, template <class> class... N>
+std::unique_ptr<Backbone<T>> make_network(std::size_t index, const BackboneDescription& d, const Rng& rng,
+                                          NetworkList<N...>) {
+  using Make = std::unique_ptr<Backbone<T>> (*)(const BackboneDescription&, const Rng&);
+  static constexpr std::array<Make, sizeof...(N)> make{
+      [](const BackboneDescription& its, const Rng& stream) -> std::unique_ptr<Backbone<T>> {
+        return std::make_unique<N<T>>(its, stream);
+      }...};
+  return make[index](d, rng);
+}
+
+}  // namespace detail
 
 /// The names that make_backbone() knows.
 [[nodiscard]] CONTEXTURE_FUNCTION std::span<const std::string_view> network_names();

@@ -17,6 +17,7 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
+#include "contexture/data/augmentation.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/resample.hpp"

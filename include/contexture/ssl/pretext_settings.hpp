@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/error.hpp"
 #include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"

@@ -7,9 +7,13 @@
 #include <functional>
 #include <span>
 
+#include "contexture/autograd/autograd.hpp"
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/error.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
+#include "contexture/nn/layers.hpp"
 #include "contexture/nn/module.hpp"
 
 namespace contexture {

@@ -11,10 +11,13 @@
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/error.hpp"
+#include "contexture/core/fingerprint.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
+#include "contexture/optim/state_tensors.hpp"
 #include "contexture/train/reducer.hpp"
 
 namespace contexture {
