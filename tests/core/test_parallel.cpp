@@ -184,14 +184,14 @@ TEST_CASE("several application threads may run loops at once") {
   const ThreadsForThisTest guard(3);
   std::vector<long> sums(4, 0);
   std::vector<std::thread> callers;
-  for (std::size_t t = 0; t < sums.size(); ++t)
-    callers.emplace_back([t, &sums] {
+  for (long& sum : sums)
+    callers.emplace_back([&sum] {
       for (int repeat = 0; repeat < 200; ++repeat) {
         std::vector<long> partial(8, 0);
         parallel_chunks(1000, 8, [&](Index chunk, Index begin, Index end) {
           for (Index i = begin; i < end; ++i) partial[static_cast<std::size_t>(chunk)] += i;
         });
-        sums[t] += std::accumulate(partial.begin(), partial.end(), 0L);
+        sum += std::accumulate(partial.begin(), partial.end(), 0L);
       }
     });
   for (std::thread& caller : callers) caller.join();
