@@ -35,6 +35,9 @@ std::unique_ptr<PretextTask<T>> make_pretext_task(std::string_view task, const P
 template std::unique_ptr<PretextTask<float>> make_pretext_task<float>(std::string_view, const PretextImages&,
                                                                       const PretextValues&, const Backbone<float>&,
                                                                       const Rng&);
+template std::unique_ptr<PretextTask<double>> make_pretext_task<double>(std::string_view, const PretextImages&,
+                                                                        const PretextValues&, const Backbone<double>&,
+                                                                        const Rng&);
 #endif
 
 }  // namespace contexture
