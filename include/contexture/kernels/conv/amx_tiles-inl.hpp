@@ -145,8 +145,8 @@ CONTEXTURE_INLINE VecN<std::uint16_t, 32> rounded_line(Vec<float> low, Vec<float
   return rounded;
 }
 
-// The same of 16 or 32 channels, all of them, of up to 16 pixels, [pixel][pitch] sums; place(i) is null where pixel i
-// is not wanted. Of 32 channels the two halves of what is counted are those of even and of odd number.
+// The same of 16 or 32 channels, all of them, of up to 16 pixels, [pixel][pitch] sums. Of 32 channels the two halves of
+// what is counted are those of even and of odd number.
 template <int VECTORS, bool RESIDUAL, bool COUNTED>
 CONTEXTURE_INLINE void store_pixels(const detail::conv::TileEpilogue& epilogue, bfloat16* const* to, const float* sums,
                                     Index pitch, const float* bias, Index pixels, PixelSums& counted) {
