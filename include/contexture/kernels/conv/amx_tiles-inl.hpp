@@ -165,9 +165,10 @@ CONTEXTURE_INLINE void store_pixels(const detail::conv::TileEpilogue& epilogue, 
       v[j] = v[j] < least ? least : v[j];
     }
     if constexpr (VECTORS == 2) {
-      const VecN<std::uint32_t, 16> stored = (VecN<std::uint32_t, 16>)rounded_line(v[0], v[1]);
-      store<std::uint32_t, 16>(reinterpret_cast<std::uint32_t*>(out), stored);
+      const VecN<std::uint16_t, 32> line = rounded_line(v[0], v[1]);
+      store<bfloat16, 32>(out, line);
       if constexpr (COUNTED) {
+        const VecN<std::uint32_t, 16> stored = (VecN<std::uint32_t, 16>)line;
         counted.add(0, (Vec<float>)(stored << 16));
         counted.add(1, (Vec<float>)(stored & 0xffff0000u));
       }
