@@ -7,6 +7,7 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"
 #include "support/catch.hpp"
+#include "support/isa.hpp"
 #include "support/tensors.hpp"
 
 using namespace contexture;
@@ -18,18 +19,6 @@ using Inputs = std::span<const Variable<double>>;
 
 Variable<double> input(const Shape& shape, std::uint64_t seed, double offset = 0) {
   return Variable<double>(random_tensor<double>(shape, seed, offset), true);
-}
-
-template <class F>
-void on_every_isa(F&& check) {
-  const Isa before = active_isa();
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-    if (isa > supported_isa()) continue;
-    set_isa(isa);
-    INFO(to_string(isa));
-    check();
-  }
-  set_isa(before);
 }
 
 // (x - mean) / sqrt(variance + 1e-5) over the elements of `x` for which group(i) is the same.
@@ -88,7 +77,7 @@ TEST_CASE("group_norm has the right gradients: groups from 1 to channels, affine
 }
 
 TEST_CASE("layer_norm and group_norm agree with plain loops, also far from zero") {
-  on_every_isa([] {
+  isa::on_every_one([] {
     for (const std::size_t width : {1U, 3U, 4U, 15U, 16U, 17U, 33U, 96U, 700U})
       for (const double offset : {0.0, 1000.0}) {
         CAPTURE(width, offset);
@@ -150,7 +139,7 @@ TEST_CASE("layer_norm and group_norm reject shapes that do not fit") {
 }
 
 TEST_CASE("gelu in float is that of double, at every length and far out") {
-  on_every_isa([] {
+  isa::on_every_one([] {
     for (const std::size_t n : {1U, 3U, 8U, 15U, 16U, 17U, 40U, 20001U}) {
       CAPTURE(n);
       Tensor<float> x = random_tensor<float>({n}, n);

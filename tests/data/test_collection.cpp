@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "contexture/data/collection.hpp"
-#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::StartsWith;
-using files::error_of;
+using errors::refusal_of;
 using files::TempFolder;
 namespace fs = std::filesystem;
 
@@ -41,7 +41,7 @@ struct Photos {
     return folder / name;
   }
   [[nodiscard]] std::string error() const {
-    const std::string text = error_of([&] { return load_collection(source); });
+    const std::string text = refusal_of([&] { return load_collection(source); });
     std::string out = text;  // without the temporary folder's name
     const std::string long_name = folder.string() + "/";
     for (std::size_t at = out.find(long_name); at != std::string::npos; at = out.find(long_name))

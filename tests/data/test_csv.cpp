@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "contexture/data/csv.hpp"
-#include "data/errors.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
-using files::error_of;
+using errors::refusal_of;
 
 namespace {
 
@@ -54,8 +54,8 @@ TEST_CASE("CSV: ends of lines, byte order marks, rows of any length") {
 }
 
 TEST_CASE("CSV: what cannot be read is refused with its line") {
-  CHECK(error_of([] { return parse_csv("a,b\n\"c,d\n", "t.csv"); }) == "t.csv: line 2: a quote that is not closed");
-  CHECK(error_of([] { return parse_csv("a\n\"b\nc\"d\n", "t.csv"); }) ==
+  CHECK(refusal_of([] { return parse_csv("a,b\n\"c,d\n", "t.csv"); }) == "t.csv: line 2: a quote that is not closed");
+  CHECK(refusal_of([] { return parse_csv("a\n\"b\nc\"d\n", "t.csv"); }) ==
         "t.csv: line 3: text behind a closing quote, expected a comma or the end of the line");
 }
 

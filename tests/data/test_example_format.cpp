@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The file format that docs/HACKING.md walks through: what it reads, and what it refuses.
-#include "data/errors.hpp"
 #include "data/example_format.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
-using files::error_of;
+using errors::refusal_of;
 
 namespace {
 // Two images of 2 x 2 pixels, of classes 1 and 0.
@@ -35,7 +35,7 @@ TEST_CASE("the example format refuses damaged files in one line that names the p
   const auto refusal = [&](files::Bytes bytes) {
     files::write(path, bytes);
     int classes = 0;
-    return error_of([&] { return example::read_tiny(path, classes); });
+    return refusal_of([&] { return example::read_tiny(path, classes); });
   };
   const auto changed = [](std::size_t at, std::uint8_t to) {
     files::Bytes bytes = kTwoImages;

@@ -8,13 +8,13 @@
 
 #include "contexture/data/folder_layout.hpp"
 #include "contexture/data/load.hpp"
-#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
-using files::error_of;
+using errors::refusal_of;
 using files::TempFolder;
 namespace fs = std::filesystem;
 
@@ -153,12 +153,12 @@ TEST_CASE("what looks like a part is no class, or it is said") {
   }
   SECTION("two parts of one kind") {
     for (const char* c : {"trainA/x", "trainB/x", "testA/x", "testB/x"}) images(folder / c, 5);
-    CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
+    CHECK_THAT(refusal_of([&] { return load_dataset(folder.string()); }),
                ContainsSubstring("trainA/, trainB/ look like the same part"));
   }
   SECTION("a test folder and classes beside it") {
     for (const char* c : {"cat", "dog", "Test"}) images(folder / c, 5);
-    CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }), ContainsSubstring("has Test/ but no train/"));
+    CHECK_THAT(refusal_of([&] { return load_dataset(folder.string()); }), ContainsSubstring("has Test/ but no train/"));
   }
   SECTION("a folder around all") {
     for (const char* part : {"photos/Train/a", "photos/Train/b", "photos/Test/a", "photos/Test/b"})
@@ -172,7 +172,7 @@ TEST_CASE("what looks like a part is no class, or it is said") {
 
 TEST_CASE("images without class folders are refused with what was seen") {
   const TempFolder folder;
-  const auto error = [&] { return error_of([&] { return load_dataset(folder.string()); }); };
+  const auto error = [&] { return refusal_of([&] { return load_dataset(folder.string()); }); };
   images(folder / "train", 12);
   images(folder / "test", 4);
   files::write(folder / "labels.csv", "id,label\n");
@@ -219,7 +219,7 @@ TEST_CASE("files that cannot be used are counted by reason, with ten names") {
 TEST_CASE("a class that loses more than a tenth of its files stops the run") {
   const TempFolder folder;
   const auto error = [&](double most = 0.01) {
-    return error_of([&] { return load_dataset(folder.string(), {.max_broken = most}); });
+    return refusal_of([&] { return load_dataset(folder.string(), {.max_broken = most}); });
   };
   for (const char* c : {"train/a", "train/b", "test/a", "test/b"}) images(folder / c, 18);
   for (int i = 0; i < 2; ++i) files::write(folder / ("train/b/w" + std::to_string(i) + ".heic"), "RIFF");
@@ -301,9 +301,9 @@ TEST_CASE("any tree of images will do where no labels are needed") {
   CHECK_THAT(data.notes[0], ContainsSubstring("used without labels: "));
   check_all_counted(data, folder.path());
   for (int i = 0; i < 2; ++i) files::write(folder / (std::to_string(i) + ".heic"), "RIFF");
-  CHECK_THAT(error_of(tree), ContainsSubstring("2 of 14 files cannot be used"));
+  CHECK_THAT(refusal_of(tree), ContainsSubstring("2 of 14 files cannot be used"));
   const TempFolder empty;
   files::write(empty / "notes.txt", "x");
-  CHECK_THAT(error_of([&] { return load_dataset(empty.string(), {.labels = false}); }),
+  CHECK_THAT(refusal_of([&] { return load_dataset(empty.string(), {.labels = false}); }),
              ContainsSubstring("no image; not used: 1 not PNG, JPEG, BMP, GIF, WebP or TIFF (.txt)"));
 }

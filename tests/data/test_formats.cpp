@@ -6,9 +6,9 @@
 
 #include "contexture/data/image_io.hpp"
 #include "contexture/data/load.hpp"
-#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
@@ -17,8 +17,8 @@ using files::TempFolder;
 
 namespace {
 
-std::string error_of(const std::string& path, const DataOptions& options = {}) {
-  return files::error_of([&] { return load_dataset(path, options); });
+std::string refusal_of(const std::string& path, const DataOptions& options = {}) {
+  return errors::refusal_of([&] { return load_dataset(path, options); });
 }
 
 Bytes read(const std::filesystem::path& path) { return detail::read_bytes(path, 1 << 30); }
@@ -89,66 +89,67 @@ TEST_CASE("damaged IDX files") {
   SECTION("cut short") {
     bytes.resize(500);
     files::write(images, pack(bytes));
-    CHECK_THAT(error_of(folder.string()),
+    CHECK_THAT(refusal_of(folder.string()),
                ContainsSubstring("train-images-idx3-ubyte") && ContainsSubstring("truncated"));
   }
   SECTION("cut inside the header") {
     bytes.resize(10);
     files::write(images, pack(bytes));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("truncated") && ContainsSubstring("header of 16 bytes"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("truncated") && ContainsSubstring("header of 16 bytes"));
   }
   SECTION("empty") {
     files::write(images, Bytes{});
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("truncated: ends at byte 0"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("truncated: ends at byte 0"));
   }
   SECTION("too long") {
     bytes.push_back(0);
     files::write(images, pack(bytes));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("oversized") && ContainsSubstring("916"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("oversized") && ContainsSubstring("916"));
   }
   SECTION("bad magic number") {
     bytes[3] = 1;
     files::write(images, pack(bytes));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("magic number 2049 at byte 0, expected 2051"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("magic number 2049 at byte 0, expected 2051"));
   }
   SECTION("labels where images should be") {
     files::write(labels, pack(bytes));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("train-labels") && ContainsSubstring("magic number 2051"));
+    CHECK_THAT(refusal_of(folder.string()),
+               ContainsSubstring("train-labels") && ContainsSubstring("magic number 2051"));
   }
   SECTION("a header that promises four terabytes") {
     set_u32(bytes, 4, 0x7fffffff);
     set_u32(bytes, 8, 4096);
     files::write(images, pack(bytes));
-    CHECK_THAT(error_of(folder.string()),
+    CHECK_THAT(refusal_of(folder.string()),
                ContainsSubstring("truncated") && ContainsSubstring("more than the file can hold"));
   }
   SECTION("an extent out of range") {
     set_u32(bytes, 8, 5000);
     files::write(images, pack(bytes));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("extent 5000 at byte 8, expected 1 to 4096"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("extent 5000 at byte 8, expected 1 to 4096"));
   }
   SECTION("no images") {
     set_u32(bytes, 4, 0);
     files::write(images, pack(bytes));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("extent 0 at byte 4"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("extent 0 at byte 4"));
   }
   SECTION("label out of range") {
     Bytes l = files::idx_labels(30);
     l[8 + 17] = 10;
     files::write(labels, pack(l));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("label 10 at byte 25, expected 0 to 9"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("label 10 at byte 25, expected 0 to 9"));
   }
   SECTION("labels and images that do not match in number") {
     files::write(labels, pack(files::idx_labels(29)));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("29 labels, expected 30"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("29 labels, expected 30"));
   }
   SECTION("a missing file") {
     std::filesystem::remove(folder / ("t10k-labels-idx1-ubyte" + end));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("t10k-labels-idx1-ubyte: missing"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("t10k-labels-idx1-ubyte: missing"));
   }
   SECTION("test images of another size") {
     files::write(folder / ("t10k-images-idx3-ubyte" + end), pack(files::idx_images(20, 5, 6)));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("5 x 6") && ContainsSubstring("6 x 5"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("5 x 6") && ContainsSubstring("6 x 5"));
   }
 }
 
@@ -160,33 +161,33 @@ TEST_CASE("damaged gzip files") {
   SECTION("cut short") {
     packed.resize(packed.size() - 20);
     files::write(images, packed);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("truncated: its compressed data ends"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("truncated: its compressed data ends"));
   }
   SECTION("only the checksum is missing") {
     packed.resize(packed.size() - 3);
     files::write(images, packed);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("truncated: its compressed data ends"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("truncated: its compressed data ends"));
   }
   SECTION("a wrong checksum") {
     packed[packed.size() - 6] ^= 1;
     files::write(images, packed);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("damaged"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("damaged"));
   }
   SECTION("nonsense in the middle") {
     for (std::size_t i = 30; i < 60; ++i) packed[i] = 0xff;
     files::write(images, packed);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("train-images"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("train-images"));
   }
   SECTION("more behind the end") {
     packed.push_back('x');
     files::write(images, packed);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("other data follows"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("other data follows"));
   }
   SECTION("a bomb: far more data than the header promises") {
     Bytes bytes = files::idx_images(30, 6, 5);
     bytes.resize(50'000'000, 0);
     files::write(images, files::gzip(bytes));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("oversized"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("oversized"));
   }
   SECTION("several members are one stream") {
     const Bytes bytes = files::idx_images(30, 6, 5);
@@ -227,22 +228,22 @@ TEST_CASE("CIFAR-10 binary files") {
   SECTION("cut short") {
     bytes.pop_back();
     files::write(third, bytes);
-    CHECK_THAT(error_of(folder.string()),
+    CHECK_THAT(refusal_of(folder.string()),
                ContainsSubstring("data_batch_3.bin: 61459 bytes, expected a multiple of 3073"));
   }
   SECTION("too long") {
     bytes.push_back(0);
     files::write(third, bytes);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("truncated or oversized"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("truncated or oversized"));
   }
   SECTION("empty") {
     files::write(third, Bytes{});
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("0 bytes, expected"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("0 bytes, expected"));
   }
   SECTION("label out of range") {
     bytes[2 * 3073] = 77;
     files::write(third, bytes);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("label 77 at byte 6146, expected 0 to 9"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("label 77 at byte 6146, expected 0 to 9"));
   }
   SECTION("a batch is missing") {
     std::filesystem::remove(third);
@@ -253,11 +254,11 @@ TEST_CASE("CIFAR-10 binary files") {
   }
   SECTION("no test batch") {
     std::filesystem::remove(inner / "test_batch.bin");
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("test_batch.bin: missing"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("test_batch.bin: missing"));
   }
   SECTION("no training batch") {
     for (int i = 1; i <= 5; ++i) std::filesystem::remove(inner / ("data_batch_" + std::to_string(i) + ".bin"));
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("data_batch_1.bin: missing"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("data_batch_1.bin: missing"));
   }
 }
 
@@ -273,7 +274,7 @@ TEST_CASE("CIFAR-100 binary files: the fine labels") {
   Bytes bytes = read(folder / "test.bin");
   bytes[1] = 100;
   files::write(folder / "test.bin", bytes);
-  CHECK_THAT(error_of(folder.string()), ContainsSubstring("label 100 at byte 1, expected 0 to 99"));
+  CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("label 100 at byte 1, expected 0 to 99"));
 }
 
 TEST_CASE("STL-10 binary files: planes stored column by column") {
@@ -305,21 +306,21 @@ TEST_CASE("STL-10 binary files: planes stored column by column") {
 
   SECTION("label out of range") {
     files::write(folder / "train_y.bin", Bytes{1, 0, 2});
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("label 0 at byte 1, expected 1 to 10"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("label 0 at byte 1, expected 1 to 10"));
   }
   SECTION("too few labels") {
     files::write(folder / "test_y.bin", Bytes{1});
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("1 labels, expected 2"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("1 labels, expected 2"));
   }
   SECTION("cut short") {
     Bytes bytes = images(4);
     bytes.resize(bytes.size() - 7);
     files::write(folder / "unlabeled_X.bin", bytes);
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("expected a multiple of 27648"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("expected a multiple of 27648"));
   }
   SECTION("no test images") {
     std::filesystem::remove(folder / "test_X.bin");
-    CHECK_THAT(error_of(folder.string()), ContainsSubstring("test_X.bin: missing"));
+    CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("test_X.bin: missing"));
   }
 }
 
@@ -339,19 +340,20 @@ TEST_CASE("class names with a byte order mark, and in UTF-16") {
     utf16.push_back(0);
   }
   files::write(names, utf16);
-  CHECK_THAT(error_of(folder.string()), ContainsSubstring("class_names.txt: line 1: ") && ContainsSubstring("UTF-16"));
+  CHECK_THAT(refusal_of(folder.string()),
+             ContainsSubstring("class_names.txt: line 1: ") && ContainsSubstring("UTF-16"));
   files::write(names, Bytes(utf16.begin() + 2, utf16.end()));
-  CHECK_THAT(error_of(folder.string()), ContainsSubstring("class_names.txt: line 1: ") && ContainsSubstring("UTF-8"));
+  CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("class_names.txt: line 1: ") && ContainsSubstring("UTF-8"));
 }
 
 TEST_CASE("load_dataset says what it could not find") {
   const TempFolder folder;
-  CHECK_THAT(error_of((folder / "nowhere").string()),
+  CHECK_THAT(refusal_of((folder / "nowhere").string()),
              ContainsSubstring("nowhere") && ContainsSubstring("no such folder"));
-  CHECK_THAT(error_of(folder.string()), ContainsSubstring("an empty folder"));
+  CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("an empty folder"));
   files::write(folder / "readme.txt", "hello");
-  CHECK_THAT(error_of(folder.string()), ContainsSubstring("expected IDX, CIFAR or STL-10 files, or folders"));
-  CHECK_THAT(error_of((folder / "readme.txt").string()), ContainsSubstring("a file, expected"));
+  CHECK_THAT(refusal_of(folder.string()), ContainsSubstring("expected IDX, CIFAR or STL-10 files, or folders"));
+  CHECK_THAT(refusal_of((folder / "readme.txt").string()), ContainsSubstring("a file, expected"));
   CHECK_THROWS_AS(load_dataset("builtin", {.image_size = 3}), std::invalid_argument);
   CHECK_THROWS_AS(load_dataset("builtin", {.image_size = -32}), std::invalid_argument);
   CHECK(load_dataset("builtin", {.image_size = 0, .builtin_train = 12, .builtin_test = 12}).train.height == 32);

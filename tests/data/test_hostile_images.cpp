@@ -14,9 +14,9 @@
 #include "contexture/data/load.hpp"
 #include "contexture/data/png.hpp"
 #include "data/decoders.hpp"
-#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
@@ -65,7 +65,7 @@ std::vector<Segment> sound_jpeg() { return segments_of(files::jpeg(2, {90, 100, 
 Segment& at(std::vector<Segment>& segments, Place place) { return segments[static_cast<std::size_t>(place)]; }
 
 std::string why_not(const Decoder decoded, const std::vector<Segment>& segments) {
-  return files::error_of([&] { return decoded(joined(segments)); });
+  return errors::refusal_of([&] { return decoded(joined(segments)); });
 }
 
 // A Huffman table of `kind` and number 0 with `each` codes of every length, all there.
@@ -197,7 +197,7 @@ TEST_CASE("a JPEG whose frame or scans the format does not know") {
 TEST_CASE("a PNG whose chunks the format does not know") {
   const Decoder decoded = GENERATE_REF(from_range(files::decoders()));
   const auto why = [&](const std::vector<std::pair<std::string, Bytes>>& before, const Bytes& header) {
-    return files::error_of([&] { return decoded(png_with(before, header)); });
+    return errors::refusal_of([&] { return decoded(png_with(before, header)); });
   };
   const Bytes rgb = {8, 2, 0, 0, 0}, palette = {8, 3, 0, 0, 0};
   REQUIRE(decoded(png_with({{"PLTE", {1, 2, 3}}, {"tRNS", {9}}, {"tEXt", {'a', 0}}}, palette)).width == 4);
@@ -222,23 +222,24 @@ TEST_CASE("an image file may ask for no more pixels than allowed") {
   const Bytes huge =
       files::png(20, 10, files::flat_rows(20, 10, {1, 2, 3}), {.claimed_width = 20'000, .claimed_height = 20'000});
   files::write(folder / "huge.png", huge);
-  CHECK_THAT(files::error_of([&] { return read_image_file(folder / "huge.png"); }),
+  CHECK_THAT(errors::refusal_of([&] { return read_image_file(folder / "huge.png"); }),
              ContainsSubstring("claims 20000 x 20000 pixels") && ContainsSubstring("at most 67108864 in all"));
   files::write(folder / "fine.png", files::rgb_png(20, 10, 1, 2, 3));
   files::write(folder / "fine.jpg", files::jpeg(2, {90, 100, 200}));
   const auto read = [&](const char* name, Index most) { return read_image_file(folder / name, {.max_pixels = most}); };
   CHECK(read("fine.png", 200).count == 1);
-  CHECK_THAT(files::error_of([&] { return read("fine.png", 199); }), ContainsSubstring("at most 199 in all"));
+  CHECK_THAT(errors::refusal_of([&] { return read("fine.png", 199); }), ContainsSubstring("at most 199 in all"));
   CHECK(read("fine.jpg", 256).count == 1);
-  CHECK_THAT(files::error_of([&] { return read("fine.jpg", 255); }), ContainsSubstring("at most 255 in all"));
+  CHECK_THAT(errors::refusal_of([&] { return read("fine.jpg", 255); }), ContainsSubstring("at most 255 in all"));
   for (const char* name : {"a", "b"}) {
     for (int i = 0; i < 4; ++i)
       files::write(folder / (std::string("set/") + name + "/" + std::to_string(i) + ".png"),
                    files::rgb_png(9, 8, 1, 2, 3));
   }
   CHECK(load_dataset((folder / "set").string(), {.limits = {.max_pixels = 72}}).train.count == 6);
-  CHECK_THAT(files::error_of([&] { return load_dataset((folder / "set").string(), {.limits = {.max_pixels = 71}}); }),
-             ContainsSubstring("8 of 8 images are broken") && ContainsSubstring("at most 71 in all"));
+  CHECK_THAT(
+      errors::refusal_of([&] { return load_dataset((folder / "set").string(), {.limits = {.max_pixels = 71}}); }),
+      ContainsSubstring("8 of 8 images are broken") && ContainsSubstring("at most 71 in all"));
 }
 
 #if !defined(CONTEXTURE_WITH_STB_IMAGE)
@@ -296,7 +297,7 @@ TEST_CASE("a JPEG that lacks some of its image data is a broken file") {
   auto jpeg = segments_of(files::written_jpeg(64, 64, {}, Rng(4)));
   jpeg.back().data.resize(jpeg.back().data.size() / 2);
   if (jpeg.back().data.back() == 0xFF) jpeg.back().data.pop_back();
-  CHECK_THAT(files::error_of([&] { return detail::decode_with_libraries(joined(jpeg), {}); }),
+  CHECK_THAT(errors::refusal_of([&] { return detail::decode_with_libraries(joined(jpeg), {}); }),
              ContainsSubstring("cannot be decoded: Corrupt JPEG data"));
 }
 #endif

@@ -16,10 +16,10 @@
 #include "contexture/core/mapped_file.hpp"
 #include "contexture/data/load.hpp"
 #include "contexture/data/pixels.hpp"
-#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "data/tar_files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
@@ -103,8 +103,9 @@ TEST_CASE("pixels: a mapped file reads like memory, and is never written") {
   CHECK(MappedFile(folder / "bytes").data()[2] == 3);
   CHECK_THROWS_AS(Pixels(file, 5, 4), std::invalid_argument);
   files::write(folder / "empty", files::Bytes());
-  CHECK_THAT(files::error_of([&] { return MappedFile(folder / "empty").size(); }), ContainsSubstring("empty: empty"));
-  CHECK_THAT(files::error_of([&] { return MappedFile(folder / "none").size(); }), ContainsSubstring("No such file"));
+  CHECK_THAT(errors::refusal_of([&] { return MappedFile(folder / "empty").size(); }),
+             ContainsSubstring("empty: empty"));
+  CHECK_THAT(errors::refusal_of([&] { return MappedFile(folder / "none").size(); }), ContainsSubstring("No such file"));
 }
 
 TEST_CASE("image cache: the same images as in memory, and again without decoding") {
@@ -130,7 +131,7 @@ TEST_CASE("image cache: the same images as in memory, and again without decoding
   require_same(in_memory, load_dataset(set, without_labels));
   // A file that has changed makes it another data set.
   files::write(folder / "set/train/cat/0.png", files::rgb_png(32, 32, 9, 9, 1));
-  CHECK_THAT(files::error_of([&] { return load_dataset(set, through(cache.path())); }),
+  CHECK_THAT(errors::refusal_of([&] { return load_dataset(set, through(cache.path())); }),
              ContainsSubstring("are broken"));
 }
 
@@ -217,7 +218,7 @@ TEST_CASE("image cache: damaged, cut off or of other data it is refused") {
   const std::string set = (folder / "set").string();
   (void)load_dataset(set, through(cache.path()));
   const std::filesystem::path file = only_file(cache.path());
-  const auto refusal = [&] { return files::error_of([&] { return load_dataset(set, through(cache.path())); }); };
+  const auto refusal = [&] { return errors::refusal_of([&] { return load_dataset(set, through(cache.path())); }); };
   for (const std::streamoff at : {std::streamoff{3}, std::streamoff{40}, std::streamoff{4096 + 1},
                                   std::streamoff{8192 + 700}, std::streamoff{-300}, std::streamoff{-2}}) {
     flip_byte(file, at);
@@ -244,14 +245,14 @@ TEST_CASE("image cache: a folder without room or that is none is told before any
   write_colours(folder / "set", 30);
   const std::string set = (folder / "set").string();
   files::write(cache / "file", std::string("x"));
-  CHECK_THAT(files::error_of([&] { return load_dataset(set, through(cache / "file")); }),
+  CHECK_THAT(errors::refusal_of([&] { return load_dataset(set, through(cache / "file")); }),
              ContainsSubstring("file: cannot be created: "));
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
   const rlimit small{100'000, before.rlim_max};
   const auto signal_before = std::signal(SIGXFSZ, SIG_IGN);
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-  const std::string said = files::error_of([&] { return load_dataset(set, through(cache / "small")); });
+  const std::string said = errors::refusal_of([&] { return load_dataset(set, through(cache / "small")); });
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, signal_before);
   CHECK_THAT(said,

@@ -13,15 +13,15 @@
 #include "contexture/data/resample.hpp"
 #include "contexture/data/resize.hpp"
 #include "data/decoders.hpp"
-#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
+using errors::refusal_of;
 using files::Bytes;
 using files::Decoder;
-using files::error_of;
 using files::TempFolder;
 
 namespace {
@@ -53,7 +53,7 @@ TEST_CASE("PNGs that we write are read back") {
   CHECK(back.width == 33);
   CHECK(back.channels == channels);
   CHECK(back.pixels == set.pixels);
-  CHECK_THAT(error_of([&] { return write_png(folder / "no/such/a.png", set.image(0), 21, 33, channels), 0; }),
+  CHECK_THAT(refusal_of([&] { return write_png(folder / "no/such/a.png", set.image(0), 21, 33, channels), 0; }),
              ContainsSubstring("a.png: cannot write here: No such file or directory"));
   CHECK_THROWS_AS(encode_png(set.image(0), 0, 5, 3), std::invalid_argument);
   CHECK_THROWS_AS(encode_png(set.image(0), 5, 5, 5), std::invalid_argument);
@@ -132,7 +132,7 @@ TEST_CASE("grey, colour and CMYK JPEGs") {
   // Adobe stores CMYK inverted: 255 is no ink.
   CHECK(near(first_pixel(decoded(files::jpeg(1, {255, 100, 30, 255}))), {255, 100, 30}, 2));
   CHECK(near(first_pixel(decoded(files::jpeg(1, {255, 100, 30, 128}))), {128, 50, 15}, 2));
-  CHECK_THAT(error_of([&] {
+  CHECK_THAT(refusal_of([&] {
                return decoded(files::jpeg(1, {1, 2, 3, 4}, false));
              }),
              ContainsSubstring("without the Adobe marker"));
@@ -141,7 +141,7 @@ TEST_CASE("grey, colour and CMYK JPEGs") {
 TEST_CASE("a PNG that lies about its size") {
   const Decoder decoded = GENERATE_REF(from_range(files::decoders()));
   const auto claiming = [&](std::uint32_t width, std::uint32_t height) {
-    return error_of([&] {
+    return refusal_of([&] {
       return decoded(
           files::png(20, 10, files::flat_rows(20, 10, {1, 2, 3}), {.claimed_width = width, .claimed_height = height}));
     });
@@ -358,7 +358,7 @@ TEST_CASE("a folder with train, test and unlabeled") {
                                  "1 file not used, not PNG, JPEG, BMP, GIF, WebP or TIFF (.txt): train/cat/notes.txt"});
 
   files::write(folder / "test/zebra/z.png", files::rgb_png(10, 8, 9, 9, 1));
-  CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }), ContainsSubstring("zebra: a class that"));
+  CHECK_THAT(refusal_of([&] { return load_dataset(folder.string()); }), ContainsSubstring("zebra: a class that"));
 }
 
 TEST_CASE("a folder of classes is split by seed, stratified") {
@@ -472,7 +472,7 @@ TEST_CASE("broken images are named and skipped; more than 1 % of them stop the r
   CHECK(broken.names[1] == "train/b/44.png: not PNG, JPEG, BMP, GIF, WebP or TIFF inside");
   CHECK(broken.names[2] == "train/b/45.jpg: not PNG, JPEG, BMP, GIF, WebP or TIFF inside");
   files::write(folder / "train/b/46.jpg", "more");
-  CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
+  CHECK_THAT(refusal_of([&] { return load_dataset(folder.string()); }),
              ContainsSubstring("4 of 303 images are broken, expected at most 1 % (") && ContainsSubstring("33.png: ") &&
                  ContainsSubstring("44.png: ") && ContainsSubstring("45.jpg: ") && ContainsSubstring("46.jpg: "));
   CHECK(load_dataset(folder.string(), {.max_broken = 0.02}).account.left_out[0].count == 4);
@@ -486,13 +486,13 @@ TEST_CASE("a class all of whose images turn out broken is refused") {
   Bytes damaged = files::rgb_png(8, 8, 3, 2, 3);  // its header is good
   damaged[damaged.size() - 20] ^= 0xFF;
   for (int i = 0; i < 3; ++i) files::write(folder / ("c/" + std::to_string(i) + ".png"), damaged);
-  CHECK_THAT(error_of([&] { return load_dataset(folder.string()); }),
+  CHECK_THAT(refusal_of([&] { return load_dataset(folder.string()); }),
              ContainsSubstring("/c: 0 images, expected at least 2 in a class"));
 }
 
 TEST_CASE("folders that cannot be learned from") {
   const TempFolder folder;
-  const auto error = [&] { return error_of([&] { return load_dataset(folder.string()); }); };
+  const auto error = [&] { return refusal_of([&] { return load_dataset(folder.string()); }); };
   for (int i = 0; i < 5; ++i) files::write(folder / ("a/" + std::to_string(i) + ".png"), files::rgb_png(8, 8, 1, 2, 3));
   CHECK_THAT(error(), ContainsSubstring("one class folder, a/, expected at least 2"));
   std::filesystem::create_directories(folder / "b");

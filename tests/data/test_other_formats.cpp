@@ -14,10 +14,10 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/data/image_io.hpp"
 #include "contexture/data/load.hpp"
-#include "data/errors.hpp"
 #include "data/other_images.hpp"
 #include "data/tar_files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
@@ -32,7 +32,7 @@ ImageSet image_of_bytes(const Bytes& bytes, const ImageLimits& limits = {}) {
 }
 
 std::string refused(const Bytes& bytes, const ImageLimits& limits = {}) {
-  return files::error_of([&] { return image_of_bytes(bytes, limits); });
+  return errors::refusal_of([&] { return image_of_bytes(bytes, limits); });
 }
 
 // Pixel by pixel, each at most `off` away.

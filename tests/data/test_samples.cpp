@@ -8,13 +8,13 @@
 #include "contexture/data/batch.hpp"
 #include "contexture/data/prefetch.hpp"
 #include "contexture/data/samples.hpp"
-#include "data/errors.hpp"
 #include "data/example_dataset.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 using namespace contexture;
 using Catch::Matchers::ContainsSubstring;
-using files::error_of;
+using errors::refusal_of;
 
 namespace {
 
@@ -146,7 +146,7 @@ TEST_CASE("a fault of get() comes with the image's number, from the thread that 
   broken.broken = 3;
   const ImageSet set = image_set(broken);
   CHECK_THROWS_AS(set.image(3), InputError);
-  CHECK(error_of([&] { (void)set.image(3); }) == "image 3: the drawer is empty");
+  CHECK(refusal_of([&] { (void)set.image(3); }) == "image 3: the drawer is empty");
   CHECK(*set.image(4) == 40);
   Prefetcher<Batch> batches(0, 4, [&](std::int64_t step) {
     Batch batch;
@@ -155,17 +155,17 @@ TEST_CASE("a fault of get() comes with the image's number, from the thread that 
   });
   CHECK(batches.next().labels == std::vector<std::int32_t>{0, 1});
   CHECK(batches.next().labels == std::vector<std::int32_t>{1, 2});
-  CHECK(error_of([&] { (void)batches.next(); }) == "image 3: the drawer is empty");
-  CHECK(error_of([&] { (void)image_set(Counted{.gets = &gets, .broken = 2}); }) == "image 2: the drawer is empty");
-  CHECK(error_of([&] { (void)image_set(Counted{.gets = &gets, .wide = 4}); }) ==
+  CHECK(refusal_of([&] { (void)batches.next(); }) == "image 3: the drawer is empty");
+  CHECK(refusal_of([&] { (void)image_set(Counted{.gets = &gets, .broken = 2}); }) == "image 2: the drawer is empty");
+  CHECK(refusal_of([&] { (void)image_set(Counted{.gets = &gets, .wide = 4}); }) ==
         "image 4: 3 x 1 x 1 of 3 bytes, image 0 is 2 x 1 x 1");
-  CHECK_THAT(error_of([&] { (void)image_set(Counted{.count = 0, .gets = &gets}); }),
+  CHECK_THAT(refusal_of([&] { (void)image_set(Counted{.count = 0, .gets = &gets}); }),
              ContainsSubstring("a source of 0 images"));
   const auto wrong_label = map(labelled(gets), [](Sample s) {
     s.label -= 1;
     return s;
   });
-  CHECK_THAT(error_of([&] { (void)image_set(wrong_label); }), ContainsSubstring("image 0: label -1"));
+  CHECK_THAT(refusal_of([&] { (void)image_set(wrong_label); }), ContainsSubstring("image 0: label -1"));
 }
 
 TEST_CASE("the example of docs/data.md is a data set") {

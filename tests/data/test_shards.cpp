@@ -9,10 +9,10 @@
 
 #include "contexture/data/load.hpp"
 #include "contexture/data/sampler.hpp"
-#include "data/errors.hpp"
 #include "data/files.hpp"
 #include "data/tar_files.hpp"
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 
 #if !defined(CONTEXTURE_WITHOUT_ARCHIVE)
 
@@ -29,7 +29,7 @@ std::vector<int> first_values(const ImageSet& set) {
 }
 
 std::string shards_refused(const files::TempFolder& folder, const DataOptions& options = {}) {
-  return files::error_of([&] { return load_dataset(folder.string(), options); });
+  return errors::refusal_of([&] { return load_dataset(folder.string(), options); });
 }
 
 }  // namespace

@@ -134,14 +134,20 @@ TEST_CASE("bfloat16: whole arrays are converted as single numbers are, on every 
   }
 }
 
+// Every fourth is 1x1, every fifth has more images than the rows of two tiles, and none takes long.
+[[nodiscard]] ConvShape shape_of_case(Random& random, int i) {
+  ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
+  if (i % 5 == 0) shape.n = random.integer(30, 70);
+  if (shape.multiply_adds() > 300000) shape.n = 3;
+  return shape;
+}
+
 TEST_CASE("mixed precision: random shapes, every unit against the naive loop, and its emulation the same bits") {
   const UnitSettings settings;
   set_conv_algorithm(ConvAlgorithm::direct);
   for (int i = 0; i < 150; ++i) {
     Random random{90000 + static_cast<std::uint64_t>(i)};
-    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
-    if (i % 5 == 0) shape.n = random.integer(30, 70);  // more images than the rows of two tiles
-    if (shape.multiply_adds() > 300000) shape.n = 3;
+    const ConvShape shape = shape_of_case(random, i);
     const Problem<float> problem = rounded_problem(shape, random);
     const References<float> reference(problem);
     set_num_threads(1 + i % 3);
@@ -365,9 +371,7 @@ TEST_CASE("mixed precision: an epilogue is what sweeps over the result would do"
   const UnitSettings settings;
   for (int i = 0; i < 60; ++i) {
     Random random{92000 + static_cast<std::uint64_t>(i)};
-    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
-    if (i % 5 == 0) shape.n = random.integer(30, 70);
-    if (shape.multiply_adds() > 300000) shape.n = 3;
+    const ConvShape shape = shape_of_case(random, i);
     Problem<float> problem = rounded_problem(shape, random);
     std::fill(problem.bias.begin(), problem.bias.end(), 0.0f);
     const Reference conv = References<float>(problem).y;
@@ -399,9 +403,7 @@ TEST_CASE("mixed precision: the moments of a convolution are those of what it st
   const UnitSettings settings;
   for (int i = 0; i < 60; ++i) {
     Random random{93000 + static_cast<std::uint64_t>(i)};
-    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
-    if (i % 5 == 0) shape.n = random.integer(30, 70);
-    if (shape.multiply_adds() > 300000) shape.n = 3;
+    const ConvShape shape = shape_of_case(random, i);
     if (shape.output_size() == 0) continue;
     const Problem<float> problem = rounded_problem(shape, random);
     const std::vector<bfloat16> x = reduced(problem.x);
@@ -439,9 +441,7 @@ TEST_CASE("mixed precision: backward-data adds to what is there") {
   const UnitSettings settings;
   for (int i = 0; i < 60; ++i) {
     Random random{94000 + static_cast<std::uint64_t>(i)};
-    ConvShape shape = i % 4 == 0 ? random_pointwise_shape(random, 40000) : random_shape(random, 40000);
-    if (i % 5 == 0) shape.n = random.integer(30, 70);
-    if (shape.multiply_adds() > 300000) shape.n = 3;
+    const ConvShape shape = shape_of_case(random, i);
     const Problem<float> problem = rounded_problem(shape, random);
     Reference want = References<float>(problem).dx;
     const std::vector<bfloat16> dy = reduced(problem.dy), there = reduced(random.values<float>(shape.input_size()));

@@ -10,23 +10,11 @@
 #include "contexture/kernels/elementwise.hpp"
 #include "contexture/kernels/norm.hpp"
 #include "support/catch.hpp"
+#include "support/isa.hpp"
 
 using namespace contexture;
 
 namespace {
-
-// Runs `check` once per instruction set.
-template <class F>
-void on_every_isa(F&& check) {
-  const Isa before = active_isa();
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-    if (isa > supported_isa()) continue;
-    set_isa(isa);
-    INFO(to_string(isa));
-    check();
-  }
-  set_isa(before);
-}
 
 template <class T>
 std::vector<T> random_values(std::size_t n, std::uint64_t seed) {
@@ -42,7 +30,7 @@ constexpr Index kLengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31, 32,
 // op(x, y, n) on pointers off by 0 to 3 elements; expected(x[i], y[i]) is what y[i] has to become.
 template <class T, class Op, class Expected>
 void check_flat(Op op, Expected expected) {
-  on_every_isa([&] {
+  isa::on_every_one([&] {
     for (const Index n : kLengths) {
       for (const Index shift : {0, 1, 3}) {
         INFO("n " << n << ", shift " << shift);
@@ -84,7 +72,7 @@ TEMPLATE_TEST_CASE("elementwise kernels agree with naive loops at every length a
 
 TEMPLATE_TEST_CASE("relu lets NaN through on every instruction set", "", float, double) {
   using T = TestType;
-  on_every_isa([] {
+  isa::on_every_one([] {
     std::vector<T> x(37, T(-1));
     x[0] = x[17] = x[36] = std::numeric_limits<T>::quiet_NaN();
     std::vector<T> y(x.size(), T(5));
@@ -97,7 +85,7 @@ TEMPLATE_TEST_CASE("dropout draws what its stream has, the same on every instruc
   using T = TestType;
   const float p = GENERATE(0.5F, 0.3F, 0x1p-24F);
   const Rng rng(11);
-  on_every_isa([&] {
+  isa::on_every_one([&] {
     for (const Index n : kLengths) {
       INFO("n " << n << ", p " << p);
       const auto size = static_cast<std::size_t>(n);
@@ -126,7 +114,7 @@ TEMPLATE_TEST_CASE("dropout draws what its stream has, the same on every instruc
 TEMPLATE_TEST_CASE("sum of squares and the SGD update agree with naive loops", "", float, double) {
   using T = TestType;
   const bool nesterov = GENERATE(false, true);
-  on_every_isa([&] {
+  isa::on_every_one([&] {
     for (const Index n : kLengths) {
       INFO("n " << n);
       const auto size = static_cast<std::size_t>(n);
@@ -155,7 +143,7 @@ TEMPLATE_TEST_CASE("sum of squares and the SGD update agree with naive loops", "
 }
 
 TEST_CASE("a sum of squares goes beyond float's range, and tells what is not finite") {
-  on_every_isa([&] {
+  isa::on_every_one([&] {
     std::vector<float> x(5000, 1.0F);
     x[4100] = 2e19F;
     REQUIRE(kernels::sum_of_squares(x.data(), 5000) == Approx(4e38).epsilon(1e-6));
@@ -276,7 +264,7 @@ struct BatchNormCase {
 
 TEMPLATE_TEST_CASE("batch-norm kernels agree with naive loops for any number of channels", "", float, double) {
   const double tolerance = std::is_same_v<TestType, float> ? 2e-5 : 1e-12;
-  on_every_isa([&] {
+  isa::on_every_one([&] {
     for (const Index rows : {1, 2, 7, 300}) {
       for (const Index channels : {1, 3, 4, 8, 15, 16, 17, 24, 33, 64, 127, 192}) {
         for (const int kind : {0, 1, 2, 3}) {

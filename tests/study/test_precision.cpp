@@ -28,7 +28,7 @@ ExperimentConfig reduced_config() {
 TEST_CASE("a run in bfloat16 learns what one in float learns, and says what it computed in") {
   ExperimentConfig config = tiny_config();
   config.width = 8;
-  config.epochs = 12;
+  config.epochs = 18;
   config.fractions = {1.0};
   const RunSummary exact = run(config);
   config.precision = Precision::bfloat16;
@@ -47,7 +47,7 @@ TEST_CASE("a run in bfloat16 learns what one in float learns, and says what it c
     const auto rows = rows_of(reduced, {1.0, arm, 1}, "validation");
     CAPTURE(of(exact).final_train_loss, of(reduced).final_train_loss, of(exact).test_accuracy,
             of(reduced).test_accuracy);
-    CHECK(rows.back().loss < 0.9 * rows.front().loss);  // 0.79 and 0.82 by g++ and clang, whose roundings differ
+    CHECK(rows.back().loss < 0.8 * rows.front().loss);
     CHECK(of(reduced).final_train_loss != of(exact).final_train_loss);
     CHECK(of(reduced).final_train_loss == Approx(of(exact).final_train_loss).epsilon(0.1));
     // 48 test images: a standard deviation is 7 points at most.
