@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The three checks: what they throw, how messages read, and that nothing is formatted on success.
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/settings.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;
@@ -36,6 +38,14 @@ TEST_CASE("each check throws its own type with the message, and only on failure"
   CHECK_THROWS_AS(require_input(false, "x"), InputError);
   CHECK_THROWS_WITH(require(false, "axis ", 4, " of ", std::vector<int>{2, 3}), "axis 4 of (2,3)");
   CHECK_THROWS_WITH(require_input(false, "a.png: broken"), "a.png: broken");
+}
+
+TEST_CASE("what a file says neither ends the line of a message nor orders the terminal") {
+  const std::string name("a\nb\tc\r\x1b[31m\x7f\0d \xc3\xa4", 17);
+  const std::string seen = "name 'a\\nb\\tc\\r\\x1b[31m\\x7f\\x00d \xc3\xa4'";
+  CHECK_THROWS_WITH(require_input(false, "name '", name, "'"), seen);
+  CHECK(std::string(InputError("name '" + name + "'").what()) == seen);
+  CHECK(std::string(SettingError("width", "'1\n2', expected a number").what()) == "width: '1\\n2', expected a number");
 }
 
 TEST_CASE("a check that holds formats nothing") {

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "contexture/core/error.hpp"
 
@@ -13,6 +14,22 @@ namespace contexture::detail {
 
 CONTEXTURE_FUNCTION void append_text(std::ostringstream& out, const void* text) {
   out << static_cast<const char*>(text);
+}
+
+CONTEXTURE_FUNCTION std::string escaped(std::string_view text) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code >= 0x20 && code != 0x7f) {
+      out += c;  // bytes of UTF-8 among them
+    } else if (c == '\n' || c == '\t' || c == '\r') {
+      out.append(c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\r");
+    } else {
+      out.append("\\x").append({hex[code >> 4], hex[code & 15]});
+    }
+  }
+  return out;
 }
 
 CONTEXTURE_FUNCTION std::string joined_message(MessageParts parts) {

@@ -19,10 +19,15 @@
 
 namespace contexture {
 
+namespace detail {
+// Control characters as C writes them, such as \n and \x1b: what a file says stays in its line, and orders no terminal.
+[[nodiscard]] CONTEXTURE_FUNCTION std::string escaped(std::string_view text);
+}  // namespace detail
+
 /// A file, folder or device did not hold what it should; what() is one line that names it.
 class InputError : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit InputError(std::string_view text) : std::runtime_error(detail::escaped(text)) {}
 };
 
 namespace detail {

@@ -27,7 +27,7 @@ namespace contexture {
 class SettingError : public std::invalid_argument {
  public:
   SettingError(std::string_view name, std::string_view problem)
-      : std::invalid_argument(message(name, ": ", problem)), name_(name) {}
+      : std::invalid_argument(detail::escaped(message(name, ": ", problem))), name_(name) {}
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
  private:

@@ -75,7 +75,7 @@ class TiffReader {
   // The picture as it is stored: for each pixel red, green, blue and opacity.
   std::vector<std::uint32_t> pixels() {
     std::array<char, 1024> why{};
-    require_input(TIFFRGBAImageOK(tiff_, why.data()) != 0, "cannot be decoded: ", one_line(why.data()));
+    require_input(TIFFRGBAImageOK(tiff_, why.data()) != 0, "cannot be decoded: ", why.data());
     struct Picture {
       ~Picture() {
         if (begun) TIFFRGBAImageEnd(&of);
@@ -84,7 +84,7 @@ class TiffReader {
       bool begun = false;
     } picture;
     picture.begun = TIFFRGBAImageBegin(&picture.of, tiff_, 1, why.data()) != 0;
-    require_input(picture.begun, "cannot be decoded: ", one_line(why.data()));
+    require_input(picture.begun, "cannot be decoded: ", why.data());
     // Not turned by libtiff, which knows half of the ways only.
     picture.of.orientation = picture.of.req_orientation = ORIENTATION_TOPLEFT;
     unmultiplied_ = picture.of.alpha == EXTRASAMPLE_UNASSALPHA;
@@ -106,13 +106,8 @@ class TiffReader {
     return value;
   }
 
-  static std::string one_line(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
-    return text;
-  }
   [[nodiscard]] std::string reason() const {
-    return one_line(reason_[0] == '\0' ? "TIFF image data is damaged" : reason_.data());
+    return reason_[0] == '\0' ? "TIFF image data is damaged" : reason_.data();
   }
 
   static TiffReader& self(thandle_t handle) { return *static_cast<TiffReader*>(handle); }
