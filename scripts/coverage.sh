@@ -43,8 +43,10 @@ newest jq >/dev/null
 
 work=$root/build/coverage
 mkdir -p "$work/raw"
+# The tests' own sources count nothing, and clang 14 dies of one of them ("File exit not handled before popRegions").
+echo "src:$root/include/contexture/*" >"$work/counted"
 cmake -S "$root" -B "$work" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
-  -DCMAKE_CXX_FLAGS='-w -fprofile-instr-generate -fcoverage-mapping' -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 \
+  -DCMAKE_CXX_FLAGS="-w -fprofile-instr-generate -fcoverage-mapping -fprofile-list='$work/counted'" -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 \
   -DCONTEXTURE_PCH=OFF -DCONTEXTURE_BUILD_TESTS=ON -DCONTEXTURE_BUILD_EXAMPLES=OFF -DCONTEXTURE_BUILD_BENCHMARKS=OFF >"$work/configure.log"
 cmake --build "$work" --parallel "$(nproc)" --target "${rooms[@]/#/test_}"
 
