@@ -86,7 +86,8 @@ template <class P, class T>
 // An op that is a convolution of its first two inputs, and a bias, with images stored as P; `moments`: see below.
 template <class P, class T>
 [[nodiscard]] Variable<T> conv2d_as(const OpName& op, const kernels::ConvShape& s, const Shape& result,
-                                    const std::array<Variable<T>, 3>& inputs, double* moments = nullptr) {
+                                    const std::array<Variable<T>, 3>& inputs,
+                                    double* moments = nullptr) {  // NOLINT(readability-non-const-parameter): written
   const auto& [x_variable, weight, bias] = inputs;
   std::shared_ptr<const Tensor<P>> x = conv2d_input<P>(x_variable);
   auto y = std::make_shared<Tensor<P>>(empty<P>(result));

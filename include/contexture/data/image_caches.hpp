@@ -126,7 +126,7 @@ class ImageCaches {
     return place_by(!files.class_folders.empty() && !stray);
   }
 
-  [[nodiscard]] Dataset open(const CachePlace& place) const {
+  [[nodiscard]] static Dataset open(const CachePlace& place) {
     std::optional<Dataset> data = open_image_cache(place);
     require_input(data.has_value(), place.file.string(), ": has disappeared");
     std::error_code error;

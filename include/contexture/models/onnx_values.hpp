@@ -140,7 +140,7 @@ class OnnxValues {
 
   [[nodiscard]] std::vector<float> parameter(const TracedOp& op, std::size_t input, float otherwise,
                                              std::size_t count) const {
-    if (!op.has(input)) return std::vector<float>(count, otherwise);
+    if (!op.has(input)) return std::vector<float>(count, otherwise);  // NOLINT(modernize-return-braced-init-list)
     require(traced(op, input).constant, "onnx_model: ", op.name, " with weights that depend on the input");
     return numbers(traced(op, input).tensor);
   }

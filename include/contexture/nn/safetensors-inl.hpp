@@ -131,7 +131,8 @@ class SafetensorsReader {
   }
 
   /// The same of a file that is in memory and stays there; `origin` names it in messages.
-  SafetensorsReader(std::span<const std::byte> bytes, const std::string& origin) : file_(origin), in_memory_(bytes) {
+  SafetensorsReader(std::span<const std::byte> bytes, std::string origin)
+      : file_(std::move(origin)), in_memory_(bytes) {
     in_.rdbuf(&in_memory_);
     read_header(bytes.size());
   }

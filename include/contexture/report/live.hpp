@@ -75,8 +75,8 @@ class LivePage final : public RunWatcher {
  public:
   /// `out` exists; `inputs` (its test images too) outlive this; `every`: seconds between two writes. Where the page
   /// takes long to make, they are more: at most a fiftieth of the time goes into it.
-  LivePage(std::filesystem::path out, ReportInputs inputs, double every = 10)
-      : path_(std::move(out) / "report.html"), inputs_(std::move(inputs)), every_(every) {
+  LivePage(const std::filesystem::path& out, ReportInputs inputs, double every = 10)
+      : path_(out / "report.html"), inputs_(std::move(inputs)), every_(every) {
     if (const auto scene = detail::patches_scene(inputs_)) patches_ = scene->svg("What the pretext task sees");
   }
   ~LivePage() override {
