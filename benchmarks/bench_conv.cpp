@@ -144,7 +144,7 @@ void register_pass(const Case& what, ConvPass pass, const Contest& contest) {
   std::vector<std::optional<ConvAlgorithm>> algorithms{std::nullopt};
   for (const ConvAlgorithm algorithm : kConvAlgorithms) {
     set_conv_algorithm(algorithm);
-    if (choose_algorithm<T>(what.shape(), pass) == algorithm) algorithms.push_back(algorithm);
+    if (choose_algorithm<T>(what.shape(), pass) == algorithm) algorithms.emplace_back(algorithm);
   }
   set_conv_algorithm(std::nullopt);
   const std::string problem =
