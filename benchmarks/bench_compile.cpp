@@ -31,7 +31,7 @@ struct Cost {
 
 Cost compile(const fs::path& source, const fs::path& object, bool compiled_mode) {
   std::vector<std::string> words{
-      CONTEXTURE_BENCH_COMPILER, "-std=c++20", "-O2",          "-I" CONTEXTURE_BENCH_INCLUDE, "-c",
+      CONTEXTURE_BENCH_COMPILER, "-std=c++20", "-O2",          std::string("-I") + CONTEXTURE_BENCH_INCLUDE, "-c",
       source.string(),           "-o",         object.string()};
   if (compiled_mode) words.emplace_back("-DCONTEXTURE_COMPILED");
   const pid_t child = fork();

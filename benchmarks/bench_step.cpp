@@ -130,7 +130,7 @@ std::vector<std::pair<Kind, Setup>> problems() {
   for (const Kind kind : {Kind::train, Kind::context_prediction, Kind::simclr, Kind::inference})
     for (const Index width : {16, 24, 32, 64}) all.push_back({kind, {.width = width}});
   for (const Index width : {16, 64}) all.push_back({Kind::inference, {.width = width, .images = 1}});
-  for (const Kind kind : {Kind::train, Kind::inference}) all.push_back({kind, benchmarks::resnet18_setup()});
+  for (const Kind kind : {Kind::train, Kind::inference}) all.emplace_back(kind, benchmarks::resnet18_setup());
   all.push_back({Kind::train, {.width = 16, .blocks = 2}});
   for (const Kind kind : {Kind::train, Kind::context_prediction, Kind::inference})
     all.push_back({kind, {.width = 16, .blocks = 2, .muon = kind != Kind::inference}});

@@ -24,4 +24,3 @@
 #include "contexture/train/classifier-inl.hpp"
 #include "contexture/train/data_parallel-inl.hpp"
 #include "contexture/train/pretraining-inl.hpp"
-#include "contexture/train/reducer-inl.hpp"

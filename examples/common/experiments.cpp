@@ -176,8 +176,8 @@ std::string how_to_resume(const contexture::AnotherRun& other) {
 // stopped.
 class ExperimentProgress final : public TerminalProgress {
  public:
-  ExperimentProgress(const Options& options, const std::string& machine)
-      : TerminalProgress(options.quiet), options_(options), machine_(machine) {}
+  ExperimentProgress(const Options& options, std::string machine)
+      : TerminalProgress(options.quiet), options_(options), machine_(std::move(machine)) {}
 
   void accepted() override {
     if (options_.resume) {

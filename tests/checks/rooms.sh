@@ -66,6 +66,11 @@ while IFS= read -r file; do
     elif ((other > own)); then
       complain "$path:$line: room '$own_room' includes $included of the later room '$other_room'"
     fi
+    # Without contexture::compiled X.hpp ends with X-inl.hpp, so what that includes must not begin with X.hpp.
+    header=contexture/${path%-inl.hpp}.hpp
+    if [[ $path == *-inl.hpp && $included != "$header" ]] && grep -qsF "#include \"$header\"" "$root/$included"; then
+      complain "$path:$line: includes $included, which includes $header: it does not compile alone"
+    fi
     if [[ -n $algorithm ]]; then
       other_algorithm=$(algorithm_of "$included")
       if [[ -n $other_algorithm && $other_algorithm != "$algorithm" ]]; then

@@ -29,7 +29,7 @@ TEST_CASE("experiments: the same seed twice gives the same files and rows, anoth
   for (const ExperimentResult& e : a.experiments) {
     REQUIRE(e.scratch.size() == 1);
     REQUIRE(e.pretrained.size() == 1);
-    for (const ArmResult* arm : {&e.scratch[0], &e.pretrained[0]}) {
+    for (const ArmResult* arm : {e.scratch.data(), e.pretrained.data()}) {
       CHECK(arm->answers.predicted.size() == 48);
       CHECK(arm->test_accuracy == accuracy(arm->confusion));
       CHECK(arm->steps_to.size() == 4);

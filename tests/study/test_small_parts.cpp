@@ -60,7 +60,7 @@ TEST_CASE("all processes go on from the first one's state, whose tensors keep na
 
 TEST_CASE("a class of one training image is refused, one of none at all is a name") {
   Dataset data = tiny::tiny_data();
-  data.class_names.push_back("rare");
+  data.class_names.emplace_back("rare");
   CHECK_NOTHROW(plan_run(tiny::tiny_config(), data));
   data.train.labels[0] = static_cast<std::int32_t>(data.class_names.size() - 1);
   CHECK_THROWS_WITH(plan_run(tiny::tiny_config(), data),

@@ -23,7 +23,7 @@ struct SmallTraining {
   LabelledImages images{.set = data.train, .indices = numbered(160), .evaluate = [this] { return validate(); }};
   TrainingOptions options{.steps = 150, .batch = 32, .evaluate_at = {0, 150}};
 
-  [[nodiscard]] Evaluation validate() {
+  [[nodiscard]] Evaluation validate() const {
     std::vector<Index> others;
     for (Index i = 160; i < 240; ++i) others.push_back(i);
     return score(model, data.train, others).evaluation;

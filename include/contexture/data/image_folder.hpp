@@ -221,7 +221,7 @@ inline Dataset load_image_folder(const std::filesystem::path& folder, const Data
   const CachePlace place = caches.place_of(files);
   ImageCacheWriter cache(place, empty, images, options);
   if (!cache.is_there()) decode_parts(folder, files, cache, options, data);
-  data = caches.open(place);
+  data = ImageCaches::open(place);
   if (cache.kept() > 0) data.notes.push_back(message(cache.kept(), " of them were decoded by a run that was stopped"));
   return data;
 }

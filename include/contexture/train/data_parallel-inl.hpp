@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <span>
 #include <stdexcept>
@@ -14,14 +15,22 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/fingerprint.hpp"
 #include "contexture/optim/state_tensors.hpp"
+#include "contexture/train/bucket_reducer.hpp"
 #include "contexture/train/data_parallel.hpp"
 
 namespace contexture::detail {
 
+// What a group needs.
+[[nodiscard]] CONTEXTURE_FUNCTION std::unique_ptr<Reducer> make_reducer(ProcessGroup& group, Module<float>& module,
+                                                                        Precision travel) {
+  if (group.size() == 1) return std::make_unique<Reducer>();
+  return std::make_unique<BucketReducer>(group, module.parameters(), travel);
+}
+
 CONTEXTURE_FUNCTION DataParallel::DataParallel(Module<float>& module, std::int64_t images_per_step,
                                                const ProcessOptions& options)
     : module_(module),
-      reducer_(make_reducer(group_, module.parameters(), options.gradients)),
+      reducer_(make_reducer(group_, module, options.gradients)),
       expected_weight_(static_cast<double>(images_per_step)),
       share_norm_(options.share_norm.value_or(images_per_step / group_.size() < kImagesForOwnNorm)) {}
 

@@ -4,14 +4,6 @@
 // gradients travel in buckets, each as soon as it is full, while backward goes on with the layers before.
 #pragma once
 
-#include <memory>
-#include <vector>
-
-#include "contexture/core/compiled.hpp"
-#include "contexture/core/precision.hpp"
-#include "contexture/core/process_group.hpp"
-#include "contexture/nn/module.hpp"
-
 namespace contexture {
 
 /// The seam where gradients of several processes meet. This one does nothing: there is one process.
@@ -24,13 +16,4 @@ class Reducer {
   virtual void finish(float /*factor*/) {}
 };
 
-/// What a group needs.
-[[nodiscard]] CONTEXTURE_FUNCTION std::unique_ptr<Reducer> make_reducer(ProcessGroup& group,
-                                                                        std::vector<NamedParameter<float>> parameters,
-                                                                        Precision travel);
-
 }  // namespace contexture
-
-#if !defined(CONTEXTURE_COMPILED)
-#include "contexture/train/reducer-inl.hpp"
-#endif
