@@ -36,8 +36,9 @@ headers=build/lint/headers.cpp
 (cd include && find contexture -name '*.hpp' ! -name '*-inl.hpp' ! -name for_each_isa.hpp | sort | sed 's/.*/#include "&"/') >"$headers"
 files=()
 if (($# == 0)); then
-  # What stands beside other libraries wants those installed.
-  mapfile -t files < <(find src examples benchmarks tests -name '*.cpp' ! -name '*_peer*.cpp' ! -path 'tests/consumers/*' | sort)
+  # What stands beside other libraries wants those installed, embed_in_app the weights that its build writes.
+  mapfile -t files < <(find src examples benchmarks tests -name '*.cpp' ! -name '*_peer*.cpp' ! -name 'bench_mpi.cpp' \
+    ! -path 'examples/embed_in_app/*' ! -path 'tests/consumers/*' | sort)
   files=("$headers" "${files[@]}")
 elif [[ $1 == --headers ]]; then
   files=("$headers")
