@@ -21,7 +21,8 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 source "$root/scripts/build.sh"
 programs=$(find_programs) || exit 1
 folder=$(mktemp -d)
-trap 'mountpoint -q "$folder/disk" && umount "$folder/disk"; rm -rf "$folder"' EXIT
+# A child that is killed before it has become another program would run this, too.
+trap '[[ $BASHPID != "$$" ]] || { ! mountpoint -q "$folder/disk" || umount "$folder/disk"; rm -rf "$folder"; }' EXIT
 cd "$folder" || exit 1
 RANDOM=$seed
 export CONTEXTURE_NUM_THREADS=2

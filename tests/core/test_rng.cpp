@@ -180,7 +180,7 @@ TEST_CASE("bernoulli keeps its promise at 0, at 1 and between") {
 TEST_CASE("shuffle refuses ranges that 32 bits do not count") {
   struct {
     int element = 0;
-    std::uint64_t size() const { return std::uint64_t{1} << 32; }
+    static std::uint64_t size() { return std::uint64_t{1} << 32; }
     int& operator[](std::uint64_t) { return element; }
   } range;
   CHECK_THROWS_AS(Rng(1).shuffle(range), std::invalid_argument);

@@ -32,7 +32,7 @@ TEST_CASE("the example format is recognised and read, plain and gzipped") {
 TEST_CASE("the example format refuses damaged files in one line that names the place") {
   const files::TempFolder folder;
   const auto path = folder / "train.tiny";
-  const auto refusal = [&](files::Bytes bytes) {
+  const auto refusal = [&](const files::Bytes& bytes) {
     files::write(path, bytes);
     int classes = 0;
     return refusal_of([&] { return example::read_tiny(path, classes); });

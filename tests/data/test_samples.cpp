@@ -37,7 +37,7 @@ struct Counted {
 };
 
 struct Labelled : Counted {
-  std::int32_t label(Index i) const { return label_of(i); }
+  static std::int32_t label(Index i) { return label_of(i); }
 };
 static_assert(SampleSource<Counted> && !LabelledSource<Counted> && LabelledSource<Labelled>);
 static_assert(!SampleSource<int>);

@@ -32,8 +32,9 @@ TEST_CASE("the example op has the right values and gradients") {
   }
   Tensor<double> slope = full<double>({3}, 0.25);
   slope.data()[1] = -0.5;
-  CHECK(gradcheck([](std::span<const Variable<double>> in) { return example::prelu(in[0], in[1]); },
-                  {Variable<double>(std::move(x), true), Variable<double>(std::move(slope), true)},
+  const std::vector<Variable<double>> inputs{Variable<double>(std::move(x), true),
+                                             Variable<double>(std::move(slope), true)};
+  CHECK(gradcheck([](std::span<const Variable<double>> in) { return example::prelu(in[0], in[1]); }, inputs,
                   {.full_jacobian = true}) == "");
   CHECK_THROWS_AS(example::prelu(Variable<float>(row({1, 2})), Variable<float>(zeros<float>({3}))),
                   std::invalid_argument);

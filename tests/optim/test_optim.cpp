@@ -188,7 +188,7 @@ TEST_CASE("Muon keeps weights of zero at zero: their norm stays") {
 
 TEST_CASE("Muon: a convolution's weights turn by the rate and keep their norm, all others go as with SGD") {
   Rng rng(9);
-  const auto random = [&rng](Shape shape) {
+  const auto random = [&rng](const Shape& shape) {
     Tensor<double> t = empty<double>(shape);
     for (double& x : t.storage()) x = static_cast<double>(rng.normal());
     return t;

@@ -60,7 +60,7 @@ std::map<std::string, std::vector<std::pair<std::uint64_t, float>>> events_of(co
       if ((static_cast<unsigned char>(event[i]) & 0x80U) == 0) break;
     }
     const std::size_t tag = i + 7;  // after 2a n 0a n 0a n
-    const auto size = static_cast<std::size_t>(event[tag - 1]);
+    const auto size = static_cast<std::size_t>(static_cast<unsigned char>(event[tag - 1]));
     float value = 0;
     REQUIRE(event[tag + size] == '\x15');
     std::memcpy(&value, event.data() + tag + size + 1, 4);

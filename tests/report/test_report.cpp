@@ -246,8 +246,8 @@ TEST_CASE("one seed, a given encoder, names that are markup, NaN: all come out r
   write_report(run.summary, run.inputs(), out.path());
   CHECK(err.text().empty());
   const std::set<std::string> files = files_in(out.path());
-  CHECK(files.count("pretrain_curves.png") == 0);
-  CHECK(files.count("predictions.png") == 1);
+  CHECK_FALSE(files.contains("pretrain_curves.png"));
+  CHECK(files.contains("predictions.png"));
 
   const std::string html = text_of(out.path() / "report.html");
   check_balanced(html);

@@ -108,7 +108,7 @@ TEST_CASE("the map's legend has other classes only where there are more than col
     options.fractions = {0.1};
     const made_up::Run run = made_up::make(options);
     RunSummary summary = run.summary;
-    while (summary.class_names.size() < classes) summary.class_names.push_back("another");
+    while (summary.class_names.size() < classes) summary.class_names.emplace_back("another");
     const auto plates = report::detail::embedding_scene(summary, run.inputs());
     return plates.value().tail.value().svg("legend");
   };
