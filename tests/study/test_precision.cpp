@@ -49,7 +49,7 @@ TEST_CASE("a run in bfloat16 learns what one in float learns, and says what it c
     };
     CAPTURE(of(exact).final_train_loss, of(reduced).final_train_loss, of(exact).test_accuracy,
             of(reduced).test_accuracy);
-    CHECK(last_loss(reduced) < rows_of(reduced, {1.0, arm, 1}, "validation").front().loss);
+    CHECK(last_loss(reduced) < 0.9 * rows_of(reduced, {1.0, arm, 1}, "validation").front().loss);
     CHECK(last_loss(reduced) == Approx(last_loss(exact)).epsilon(0.1));
     CHECK(of(reduced).final_train_loss != of(exact).final_train_loss);
     CHECK(of(reduced).final_train_loss == Approx(of(exact).final_train_loss).epsilon(0.1));
