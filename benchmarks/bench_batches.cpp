@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contexture/contexture.hpp"
+#include "contexture/models/resnet.hpp"
 
 namespace {
 

@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "contexture/contexture.hpp"
+#include "contexture/models/resnet.hpp"
 #include "conv_problem.hpp"
 #include "onednn_peer.hpp"
 #include "options.hpp"

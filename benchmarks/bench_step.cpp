@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "contexture/core/profile.hpp"
+#include "contexture/models/resnet.hpp"
+#include "contexture/models/resnet18.hpp"
 #include "options.hpp"
 #include "peak.hpp"
 #include "workloads.hpp"

@@ -11,6 +11,11 @@
 #include <vector>
 
 #include "contexture/contexture.hpp"
+#include "contexture/models/resnet.hpp"
+#include "contexture/models/resnet18.hpp"
+#include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/simclr.hpp"
+#include "contexture/ssl/view_pairs.hpp"
 
 namespace contexture::benchmarks {
 

@@ -28,6 +28,7 @@
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/pretext_task_list.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
 
 namespace {

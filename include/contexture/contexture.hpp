@@ -19,7 +19,6 @@
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
-#include "contexture/data/prefetch.hpp"
 #include "contexture/data/sampler.hpp"
 #include "contexture/data/split.hpp"
 #include "contexture/models/backbone.hpp"

@@ -13,6 +13,7 @@
 #include "contexture/evaluate/probe.hpp"
 #include "contexture/evaluate/reference_encoder.hpp"
 #include "contexture/models/networks.hpp"
+#include "contexture/models/resnet.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;

@@ -5,6 +5,8 @@
 
 #include "contexture/data/builtin.hpp"
 #include "contexture/evaluate/shortcuts.hpp"
+#include "contexture/models/resnet.hpp"
+#include "contexture/ssl/context_prediction.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;

@@ -2,6 +2,7 @@
 // The network that docs/HACKING.md walks through, through the list that offers networks by name.
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/models/resnet.hpp"
 #include "models/example_network.hpp"
 #include "support/catch.hpp"
 #include "support/tensors.hpp"

@@ -8,6 +8,7 @@
 #include "contexture/models/heads.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
+#include "contexture/models/resnet.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"
 #include "support/tensors.hpp"

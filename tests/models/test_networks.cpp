@@ -10,9 +10,12 @@
 
 #include "contexture/autograd/gradcheck.hpp"
 #include "contexture/models/backbone_file.hpp"
+#include "contexture/models/convnext.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"
+#include "contexture/models/resnet.hpp"
+#include "contexture/models/resnet18.hpp"
 #include "contexture/nn/serialize.hpp"
 #include "contexture/nn/summary.hpp"
 #include "contexture/optim/optimizer.hpp"

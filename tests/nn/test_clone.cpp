@@ -3,6 +3,7 @@
 #include <thread>
 #include <type_traits>
 
+#include "contexture/kernels/elementwise.hpp"
 #include "contexture/nn/layers.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "support/catch.hpp"

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/kernels/elementwise.hpp"
 #include "contexture/nn/layers.hpp"
 #include "contexture/optim/muon.hpp"
 #include "contexture/optim/optimizer.hpp"

@@ -5,10 +5,12 @@
 #include <utility>
 
 #include "contexture/models/heads.hpp"
+#include "contexture/models/resnet.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/optim/schedule.hpp"
 #include "contexture/ssl/simclr.hpp"
 #include "contexture/ssl/vicreg.hpp"
+#include "contexture/ssl/view_pairs.hpp"
 #include "torch_network.hpp"
 
 namespace parity {

@@ -16,6 +16,7 @@
 #include "contexture/data/sampler.hpp"
 #include "contexture/evaluate/diagnostics.hpp"
 #include "contexture/models/networks.hpp"
+#include "contexture/models/resnet.hpp"
 #include "contexture/optim/optimizer.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/recalibrate.hpp"

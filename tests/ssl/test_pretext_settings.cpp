@@ -9,7 +9,11 @@
 #include <vector>
 
 #include "contexture/models/networks.hpp"
+#include "contexture/models/resnet.hpp"
+#include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/pretext_task_list.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
+#include "contexture/ssl/simclr.hpp"
 #include "made_up_images.hpp"
 #include "support/catch.hpp"
 

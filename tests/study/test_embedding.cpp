@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "contexture/models/resnet.hpp"
 #include "contexture/report/files.hpp"
 #include "contexture/study/embedding_of_run.hpp"
 #include "support/catch.hpp"

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "contexture/models/resnet.hpp"
 #include "study/tiny_run.hpp"
 
 using namespace tiny;

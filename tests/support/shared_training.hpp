@@ -20,6 +20,7 @@
 #include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/train/classifier.hpp"
 #include "contexture/train/pretraining.hpp"
+#include "contexture/train/training-inl.hpp"
 
 namespace shared_training {
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/models/resnet.hpp"
 #include "contexture/train/bucket_reducer.hpp"
 #include "support/catch.hpp"
 #include "support/processes.hpp"

@@ -10,6 +10,7 @@
 
 #include "contexture/nn/layers.hpp"
 #include "contexture/optim/schedule.hpp"
+#include "contexture/train/fit-inl.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/history.hpp"
 #include "support/catch.hpp"

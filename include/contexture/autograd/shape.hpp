@@ -2,260 +2,60 @@
 // Ops that move elements and change none: reshape, permute, concat, stack, slice, row gather.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
-#include <numeric>
 #include <span>
-#include <utility>
-#include <vector>
 
 #include "contexture/autograd/variable.hpp"
-#include "contexture/core/compiled.hpp"
-#include "contexture/core/parallel.hpp"
 
 namespace contexture {
-namespace detail {
-
-// The axis that a number counts, from the end where it is negative; throws std::invalid_argument where there is none.
-inline std::size_t axis_of(const char* op, const Shape& shape, int axis) {
-  const auto rank = static_cast<int>(shape.size());
-  require(axis >= -rank && axis < rank, op, ": axis ", axis, " of a tensor of shape ", shape);
-  return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
-}
-
-// Numbers of axes, counted from the first, for who watches an op.
-template <class T, class List>
-Tensor<T> axes_told(const char* op, const Shape& shape, const List& axes) {
-  Tensor<T> told = empty<T>({axes.size()});
-  std::transform(axes.begin(), axes.end(), told.data(),
-                 [&](int axis) { return static_cast<T>(axis_of(op, shape, axis)); });
-  return told;
-}
-
-// The tensor with its axes in another order; each is named once.
-template <class T>
-Tensor<T> permuted(const Tensor<T>& from, std::span<const int> axes) {
-  Shape shape = from.shape();
-  std::vector<Index> steps(axes.size());  // in `from`, along each axis of the result
-  for (std::size_t i = 0; i < axes.size(); ++i) {
-    const std::size_t a = axis_of("permute", from.shape(), axes[i]);
-    shape[i] = from.shape()[a];
-    steps[i] = 1;
-    for (std::size_t k = a + 1; k < axes.size(); ++k) steps[i] *= static_cast<Index>(from.shape()[k]);
-  }
-  Tensor<T> to = empty<T>(shape);
-  if (to.size() == 0) return to;
-  const Index n = shape.empty() ? 1 : static_cast<Index>(shape.back()), step = shape.empty() ? 0 : steps.back();
-  const T* const x = from.data();
-  T* const y = to.data();
-  parallel_for(static_cast<Index>(to.size()) / n, std::max<Index>(1, 8192 / n), [&](Index begin, Index end) {
-    for (Index o = begin; o < end; ++o) {
-      Index at = 0, rest = o;
-      for (std::size_t i = axes.size() - 1; i-- > 0;) {
-        at += rest % static_cast<Index>(shape[i]) * steps[i];
-        rest /= static_cast<Index>(shape[i]);
-      }
-      for (Index j = 0; j < n; ++j) y[o * n + j] = x[at + j * step];
-    }
-  });
-  return to;
-}
-
-}  // namespace detail
 
 /// x with another shape of as many elements; throws std::invalid_argument otherwise.
 template <class T>
-[[nodiscard]] Variable<T> reshape(const Variable<T>& x, const Shape& shape) {
-  require(element_count(shape) == x.size(), "reshape: ", x.shape(), " to ", shape, ", which has another size");
-  Tensor<T> y = x.value();
-  y.reshape(shape);
-  return record<T>("reshape", std::move(y), {x},
-                   [before = x.shape()](Tensor<T> g, const detail::InputGradients<T>& in) {
-                     g.reshape(before);
-                     in.add(0, std::move(g));
-                   });
-}
+[[nodiscard]] Variable<T> reshape(const Variable<T>& x, const Shape& shape);
 
 /// Joins tensors that agree in every other axis along `axis` (negative: from the end).
 template <class T>
-[[nodiscard]] Variable<T> concat(std::span<const Variable<T>> parts, int axis) {
-  require(!parts.empty(), "concat: no tensors");
-  Shape shape = parts[0].shape();
-  const std::size_t a = detail::axis_of("concat", shape, axis);
-  shape[a] = 0;
-  std::size_t inner = 1;  // elements behind one index of the axis
-  std::size_t outer = 1;
-  for (std::size_t i = 0; i < shape.size(); ++i) (i < a ? outer : inner) *= i == a ? 1 : shape[i];
-  std::vector<std::size_t> widths;  // contiguous run of each part
-  for (const Variable<T>& part : parts) {
-    Shape other = part.shape();
-    require(other.size() == shape.size(), "concat: shapes ", parts[0].shape(), " and ", part.shape(),
-            " differ in rank");
-    widths.push_back(other[a] * inner);
-    shape[a] += other[a];
-    other[a] = parts[0].shape()[a];
-    require(other == parts[0].shape(), "concat: shapes ", parts[0].shape(), " and ", part.shape(),
-            " differ beyond axis ", axis);
-  }
-  auto y = std::make_shared<Tensor<T>>(empty<T>(shape));
-  const std::size_t row = shape[a] * inner;
-  std::size_t offset = 0;
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    const T* const from = parts[k].value().data();
-    for (std::size_t o = 0; o < outer; ++o) std::copy_n(from + o * widths[k], widths[k], y->data() + o * row + offset);
-    offset += widths[k];
-  }
-  std::vector<Shape> shapes;
-  for (const Variable<T>& part : parts) shapes.push_back(part.shape());
-  return record<T>({"concat", {{"axis", a}}}, y, parts, [=](Tensor<T> g, const detail::InputGradients<T>& in) {
-    std::size_t at = 0;
-    for (std::size_t k = 0; k < shapes.size(); ++k) {
-      if (in.wanted(k)) {
-        Tensor<T> part = empty<T>(shapes[k]);
-        for (std::size_t o = 0; o < outer; ++o)
-          std::copy_n(g.data() + o * row + at, widths[k], part.data() + o * widths[k]);
-        in.add(k, std::move(part));
-      }
-      at += widths[k];
-    }
-  });
-}
+[[nodiscard]] Variable<T> concat(std::span<const Variable<T>> parts, int axis);
 
 /// The same.
 template <class T>
-[[nodiscard]] Variable<T> concat(std::initializer_list<Variable<T>> parts, int axis) {
-  return concat(std::span<const Variable<T>>(parts.begin(), parts.size()), axis);
-}
+[[nodiscard]] Variable<T> concat(std::initializer_list<Variable<T>> parts, int axis);
 
 /// Joins tensors of one shape along a new axis: of n tensors (A,B), axis 1 makes (A,n,B).
 template <class T>
-[[nodiscard]] Variable<T> stack(std::span<const Variable<T>> parts, int axis) {
-  require(!parts.empty(), "stack: no tensors");
-  const Shape& from = parts[0].shape();
-  Shape shape(from.size() + 1, 1);
-  const std::size_t a = detail::axis_of("stack", shape, axis);
-  for (std::size_t i = 0; i < from.size(); ++i) shape[i < a ? i : i + 1] = from[i];
-  std::vector<Variable<T>> thin;
-  for (const Variable<T>& part : parts) {
-    require(part.shape() == parts[0].shape(), "stack: shapes ", parts[0].shape(), " and ", part.shape(),
-            ", expected the same");
-    thin.push_back(reshape(part, shape));
-  }
-  return concat(std::span<const Variable<T>>(thin), static_cast<int>(a));
-}
+[[nodiscard]] Variable<T> stack(std::span<const Variable<T>> parts, int axis);
 
 /// The same.
 template <class T>
-[[nodiscard]] Variable<T> stack(std::initializer_list<Variable<T>> parts, int axis) {
-  return stack(std::span<const Variable<T>>(parts.begin(), parts.size()), axis);
-}
+[[nodiscard]] Variable<T> stack(std::initializer_list<Variable<T>> parts, int axis);
 
 /// x with its axes in another order: axis i of the result is axis `axes[i]` of x. Throws std::invalid_argument unless
 /// each axis is named once.
 template <class T>
-[[nodiscard]] Variable<T> permute(const Variable<T>& x, std::span<const int> axes) {
-  const Shape& from = x.shape();
-  require(axes.size() == from.size(), "permute: ", axes.size(), " axes for a tensor of shape ", from);
-  std::vector<int> inverse(axes.size(), -1);
-  for (std::size_t i = 0; i < axes.size(); ++i) {
-    const std::size_t a = detail::axis_of("permute", from, axes[i]);
-    require(inverse[a] == -1, "permute: axis ", axes[i], " of a tensor of shape ", from, " is named twice");
-    inverse[a] = static_cast<int>(i);
-  }
-  const Tensor<T> order = detail::axes_told<T>("permute", from, axes);
-  return record<T>({"permute", {{"axes", &order}}}, detail::permuted(x.value(), axes), {x},
-                   [inverse](Tensor<T> g, const detail::InputGradients<T>& in) {
-                     in.add(0, detail::permuted(g, std::span<const int>(inverse)));
-                   });
-}
+[[nodiscard]] Variable<T> permute(const Variable<T>& x, std::span<const int> axes);
 
 /// The same.
 template <class T>
-[[nodiscard]] Variable<T> permute(const Variable<T>& x, std::initializer_list<int> axes) {
-  return permute(x, std::span<const int>(axes.begin(), axes.size()));
-}
+[[nodiscard]] Variable<T> permute(const Variable<T>& x, std::initializer_list<int> axes);
 
 /// x with its last two axes swapped: a matrix, or each of many, transposed.
 template <class T>
-[[nodiscard]] Variable<T> transpose(const Variable<T>& x) {
-  const auto rank = static_cast<int>(x.shape().size());
-  require(rank >= 2, "transpose: shape ", x.shape(), ", expected two axes or more");
-  std::vector<int> axes(static_cast<std::size_t>(rank));
-  std::iota(axes.begin(), axes.end(), 0);
-  std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
-  return permute(x, std::span<const int>(axes));
-}
+[[nodiscard]] Variable<T> transpose(const Variable<T>& x);
 
 /// The part of x from `begin` to before `end` along an axis; both count from the end where they are negative. Throws
 /// std::invalid_argument where x has no such part.
 template <class T>
-[[nodiscard]] Variable<T> slice(const Variable<T>& x, int axis, Index begin, Index end) {
-  const Shape& from = x.shape();
-  const std::size_t a = detail::axis_of("slice", from, axis);
-  const auto extent = static_cast<Index>(from[a]);
-  const Index first = begin < 0 ? begin + extent : begin, last = end < 0 ? end + extent : end;
-  require(first >= 0 && first <= last && last <= extent, "slice: ", begin, " to ", end, " along axis ", axis,
-          " of a tensor of shape ", from);
-  std::size_t inner = 1, outer = 1;
-  for (std::size_t i = 0; i < from.size(); ++i) (i < a ? outer : inner) *= i == a ? 1 : from[i];
-  Shape shape = from;
-  shape[a] = static_cast<std::size_t>(last - first);
-  const std::size_t row = from[a] * inner, width = shape[a] * inner, offset = static_cast<std::size_t>(first) * inner;
-  Tensor<T> y = empty<T>(shape);
-  for (std::size_t o = 0; o < outer; ++o) std::copy_n(x.value().data() + o * row + offset, width, y.data() + o * width);
-  return record<T>({"slice", {{"axis", a}, {"begin", first}, {"end", last}}}, std::move(y), {x},
-                   [=](Tensor<T> g, const detail::InputGradients<T>& in) {
-                     Tensor<T> dx = zeros<T>(from);
-                     for (std::size_t o = 0; o < outer; ++o)
-                       std::copy_n(g.data() + o * width, width, dx.data() + o * row + offset);
-                     in.add(0, std::move(dx));
-                   });
-}
+[[nodiscard]] Variable<T> slice(const Variable<T>& x, int axis, Index begin, Index end);
 
 /// y[i] = x[rows[i]] along the first axis; a row may be taken any number of times. x (N,...), result
 /// (rows.size(),...). Throws std::invalid_argument for a row outside [0, N). Lets a batch be
 /// encoded once and paired by index.
 template <class T>
-[[nodiscard]] Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows) {
-  require(x.value().dimension() >= 1, "gather_rows: a scalar has no rows");
-  const Shape& from = x.shape();
-  const auto count = static_cast<Index>(from[0]);
-  const auto width = count == 0 ? Index{0} : static_cast<Index>(x.size()) / count;
-  for (const std::int32_t row : rows)
-    require(row >= 0 && row < count, "gather_rows: row ", row, " of a tensor of shape ", from);
-  Shape shape = from;
-  shape[0] = rows.size();
-  Tensor<T> y = empty<T>(shape);
-  const auto taken = static_cast<Index>(rows.size());
-  const Index grain = std::max<Index>(1, 16384 / std::max<Index>(width, 1));
-  const T* const source = x.value().data();
-  T* const out = y.data();
-  parallel_for(taken, grain, [=](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i)
-      std::copy_n(source + rows[static_cast<std::size_t>(i)] * width, width, out + i * width);
-  });
-  return record<T>("gather_rows", std::move(y), {x},
-                   [from, width, picks = std::vector<std::int32_t>(rows.begin(), rows.end())](
-                       Tensor<T> g, const detail::InputGradients<T>& in) {
-                     Tensor<T> dx = zeros<T>(from);
-                     for (std::size_t i = 0; i < picks.size(); ++i) {
-                       T* const into = dx.data() + picks[i] * width;
-                       const T* const add = g.data() + static_cast<Index>(i) * width;
-                       for (Index k = 0; k < width; ++k) into[k] += add[k];
-                     }
-                     in.add(0, std::move(dx));
-                   });
-}
-
-#if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_INSTANTIATE(T)                                                      \
-  CONTEXTURE_EXTERN template Variable<T> concat<T>(std::span<const Variable<T>>, int); \
-  CONTEXTURE_EXTERN template Variable<T> gather_rows<T>(const Variable<T>&, std::span<const std::int32_t>);
-CONTEXTURE_INSTANTIATE(float)
-CONTEXTURE_INSTANTIATE(double)
-#undef CONTEXTURE_INSTANTIATE
-#endif
+[[nodiscard]] Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows);
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/autograd/shape-inl.hpp"
+#endif

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
+#include "contexture/core/compiled.hpp"
 
 namespace contexture {
 
@@ -52,37 +53,18 @@ class ProcessGroup {
 
 namespace detail {
 
-class OnlyProcess final : public ProcessGroup {
- public:
-  [[nodiscard]] int rank() const override { return 0; }
-  [[nodiscard]] int size() const override { return 1; }
-  void sum(std::span<double>) override {}
-  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<double>) override { return std::make_unique<Done>(); }
-  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<float>) override { return std::make_unique<Done>(); }
-  [[nodiscard]] std::unique_ptr<Pending> begin_sum(std::span<bfloat16>) override { return std::make_unique<Done>(); }
-  [[nodiscard]] std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) override {
-    return {{bytes.begin(), bytes.end()}};
-  }
+CONTEXTURE_FUNCTION ProcessGroup& only_process() noexcept;
 
- private:
-  struct Done final : Pending {
-    bool test() override { return true; }
-    void wait() override {}
-  };
-};
-
-inline ProcessGroup& only_process() noexcept {
-  static OnlyProcess only;
-  return only;
-}
 inline ProcessGroup*& current_process_group() noexcept {
   thread_local ProcessGroup* group = nullptr;
   return group;
 }
+
 inline ProcessGroup*& batch_sharing_group() noexcept {
   thread_local ProcessGroup* group = nullptr;
   return group;
 }
+
 inline ProcessGroup*& norm_sharing_group() noexcept {
   thread_local ProcessGroup* group = nullptr;
   return group;
@@ -132,6 +114,7 @@ class SharedBatchGuard {
 
 /// The processes that share this thread's batch; null: it is this process's alone.
 [[nodiscard]] inline ProcessGroup* shared_batch() noexcept { return detail::batch_sharing_group(); }
+
 /// Those whose parts batch normalisation sees as one; null: it sees this process's.
 [[nodiscard]] inline ProcessGroup* shared_norm() noexcept { return detail::norm_sharing_group(); }
 
@@ -161,12 +144,7 @@ template <class T>
 }
 
 /// Texts of all processes, in their order. Collective.
-[[nodiscard]] inline std::vector<std::string> gather_texts(ProcessGroup& group, const std::string& text) {
-  std::vector<std::string> all;
-  for (const std::vector<std::byte>& part : group.gather(std::as_bytes(std::span(text.data(), text.size()))))
-    all.emplace_back(reinterpret_cast<const char*>(part.data()), part.size());
-  return all;
-}
+[[nodiscard]] CONTEXTURE_FUNCTION std::vector<std::string> gather_texts(ProcessGroup& group, const std::string& text);
 
 /// Puts the first process's values in the place of this one's. Collective; as many in all processes.
 template <class T>
@@ -189,3 +167,7 @@ struct Part {
 [[nodiscard]] inline Part part_of(const ProcessGroup& group) { return {group.rank(), group.size()}; }
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/core/process_group-inl.hpp"
+#endif

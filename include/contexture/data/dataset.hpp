@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <numeric>
 #include <span>
@@ -84,11 +83,11 @@ struct DataOptions {
   /// any reason, or this share if it is more.
   double max_broken = 0.01;
   bool labels = true;  ///< needed; without, a folder of images needs no classes: Dataset::train is then unlabelled
-  std::filesystem::path never_data = {};  ///< a folder that results go to: not read where it lies in the data
+  std::string never_data = {};  ///< a folder that results go to: not read where it lies in the data
   /// Bytes of pixels up to which a folder's images are kept in memory. More are decoded once into a file of the folder
   /// `cache`, which is mapped. 0: half of the memory that this process can have.
   double memory_limit = 0;
-  std::filesystem::path cache = {};  ///< created where it is needed; empty: contexture/ in the user's folder for caches
+  std::string cache = {};  ///< created where it is needed; empty: contexture/ in the user's folder for caches
   std::function<void(const LoadProgress&)> progress = {};  ///< is called now and then while a folder is read
 };
 

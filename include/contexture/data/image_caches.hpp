@@ -88,7 +88,9 @@ class TreeFingerprint {
 class ImageCaches {
  public:
   ImageCaches(const std::filesystem::path& folder, const DataOptions& options)
-      : folder_(folder), options_(options), caches_(options.cache.empty() ? default_cache_folder() : options.cache) {
+      : folder_(folder),
+        options_(options),
+        caches_(options.cache.empty() ? default_cache_folder() : std::filesystem::path(options.cache)) {
     stem_ = folder_name(folder);
     std::replace_if(
         stem_.begin(), stem_.end(),

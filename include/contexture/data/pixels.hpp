@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/mapped_file.hpp"
 
@@ -30,42 +31,29 @@ class MadePixels {
 class Pixels {
  public:
   using value_type = std::uint8_t;
-
   Pixels() = default;
   Pixels(std::vector<std::uint8_t> bytes) : owned_(std::move(bytes)) {}
   Pixels(std::initializer_list<std::uint8_t> bytes) : owned_(bytes) {}
   Pixels(const std::uint8_t* first, const std::uint8_t* last) : owned_(first, last) {}
+
   /// Bytes [offset, offset + size) of the file. Throws std::invalid_argument where it has fewer.
-  Pixels(std::shared_ptr<const MappedFile> file, std::size_t offset, std::size_t size) : file_(std::move(file)) {
-    require(offset <= file_->size() && size <= file_->size() - offset, "Pixels: ", size, " bytes from ", offset,
-            " of a file of ", file_->size());
-    mapped_ = file_->data() + offset;
-    mapped_size_ = size;
-  }
-
+  CONTEXTURE_FUNCTION Pixels(std::shared_ptr<const MappedFile> file, std::size_t offset, std::size_t size);
   explicit Pixels(std::shared_ptr<MadePixels> made) : made_(std::move(made)) {}
-
   [[nodiscard]] bool is_mapped() const { return file_ != nullptr; }
   [[nodiscard]] std::size_t size() const { return made_ ? made_->size() : is_mapped() ? mapped_size_ : owned_.size(); }
   [[nodiscard]] bool empty() const { return size() == 0; }
   [[nodiscard]] const std::uint8_t* data() const { return part(0, size()); }
   [[nodiscard]] std::uint8_t* data() { return part(0, size()); }
+
   /// Where bytes [begin, begin + size) are.
-  [[nodiscard]] const std::uint8_t* part(std::size_t begin, std::size_t size) const {
-    if (made_) return made_->part(begin, size);
-    return (is_mapped() ? mapped_ : owned_.data()) + begin;
-  }
-  [[nodiscard]] std::uint8_t* part(std::size_t begin, std::size_t size) {
-    if (made_) return made_->part(begin, size);
-    return (is_mapped() ? mapped_ : owned_.data()) + begin;
-  }
+  [[nodiscard]] CONTEXTURE_FUNCTION const std::uint8_t* part(std::size_t begin, std::size_t size) const;
+  [[nodiscard]] CONTEXTURE_FUNCTION std::uint8_t* part(std::size_t begin, std::size_t size);
   [[nodiscard]] const std::uint8_t* begin() const { return data(); }
   [[nodiscard]] const std::uint8_t* end() const { return data() + size(); }
   [[nodiscard]] std::uint8_t* begin() { return data(); }
   [[nodiscard]] std::uint8_t* end() { return data() + size(); }
   [[nodiscard]] const std::uint8_t& operator[](std::size_t i) const { return *part(i, 1); }
   [[nodiscard]] std::uint8_t& operator[](std::size_t i) { return *part(i, 1); }
-
   void resize(std::size_t size) { in_memory().resize(size); }
   void reserve(std::size_t size) { in_memory().reserve(size); }
   void clear() { *this = Pixels(); }
@@ -76,6 +64,7 @@ class Pixels {
     *this = Pixels(std::vector<std::uint8_t>(first, last));
   }
   void assign(std::size_t size, std::uint8_t byte) { *this = Pixels(std::vector<std::uint8_t>(size, byte)); }
+
   /// Before `place`, of these bytes.
   template <class Iterator>
   void insert(const std::uint8_t* place, Iterator first, Iterator last) {
@@ -83,25 +72,13 @@ class Pixels {
     std::vector<std::uint8_t>& bytes = in_memory();
     bytes.insert(bytes.begin() + at, first, last);
   }
-  void insert(const std::uint8_t* place, std::size_t count, std::uint8_t byte) {
-    const std::ptrdiff_t at = place - data();
-    std::vector<std::uint8_t>& bytes = in_memory();
-    bytes.insert(bytes.begin() + at, count, byte);
-  }
-
+  CONTEXTURE_FUNCTION void insert(const std::uint8_t* place, std::size_t count, std::uint8_t byte);
   friend bool operator==(const Pixels& a, const Pixels& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end());
   }
 
  private:
-  std::vector<std::uint8_t>& in_memory() {
-    if (is_mapped() || made_) {
-      owned_.assign(begin(), end());
-      file_.reset();
-      made_.reset();
-    }
-    return owned_;
-  }
+  CONTEXTURE_FUNCTION std::vector<std::uint8_t>& in_memory();
 
   std::vector<std::uint8_t> owned_;
   std::shared_ptr<MadePixels> made_;        // none: one of the others has them
@@ -111,3 +88,7 @@ class Pixels {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/data/pixels-inl.hpp"
+#endif

@@ -16,8 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "contexture/core/compiled.hpp"
-
 namespace contexture {
 
 /// An image in somebody's memory: 8 bits a sample, 0 = black, (height,width,channels) row-major without gaps; 1 channel

@@ -2,7 +2,6 @@
 // How the classifier of models/image_classifier.hpp answers, and its files.
 #pragma once
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -17,6 +16,10 @@ CONTEXTURE_FUNCTION ImageClassifier::ImageClassifier(ImageClassifierOptions opti
     : options_(checked(std::move(options))),
       encoder_(make_backbone<float>(options_.encoder, rng.split("encoder"))),
       head_(encoder_->feature_channels(), static_cast<Index>(options_.class_names.size()), {}, rng.split("head")) {}
+
+CONTEXTURE_FUNCTION ImageClassifier::ImageClassifier(ImageClassifier&&) noexcept = default;
+CONTEXTURE_FUNCTION ImageClassifier& ImageClassifier::operator=(ImageClassifier&&) noexcept = default;
+CONTEXTURE_FUNCTION ImageClassifier::~ImageClassifier() = default;
 
 CONTEXTURE_FUNCTION Variable<float> ImageClassifier::forward(const Variable<float>& images) {
   return head_((*encoder_)(images));
@@ -54,12 +57,10 @@ CONTEXTURE_FUNCTION Metadata ImageClassifier::metadata() const {
   return metadata;
 }
 
-CONTEXTURE_FUNCTION void ImageClassifier::save(const std::filesystem::path& path) {
-  contexture::save(*this, path, metadata());
-}
+CONTEXTURE_FUNCTION void ImageClassifier::save(const std::string& path) { contexture::save(*this, path, metadata()); }
 
-CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const std::filesystem::path& path) {
-  return load(read_safetensors(path), path.string());
+CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const std::string& path) {
+  return load(read_safetensors(path), path);
 }
 
 CONTEXTURE_FUNCTION ImageClassifier ImageClassifier::load(const TensorFile& file, const std::string& origin) {

@@ -3,7 +3,6 @@
 // image, namely image size, normalisation and the classes' names. Its file needs nothing beside it.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -40,6 +39,9 @@ class ImageClassifier final : public UnaryModule<float> {
   /// Throws std::invalid_argument without classes or for images without pixels. Encoder and head draw their weights
   /// from streams of their own: the head's do not depend on the encoder.
   CONTEXTURE_FUNCTION ImageClassifier(ImageClassifierOptions options, const Rng& rng);
+  CONTEXTURE_FUNCTION ImageClassifier(ImageClassifier&&) noexcept;
+  CONTEXTURE_FUNCTION ImageClassifier& operator=(ImageClassifier&&) noexcept;
+  CONTEXTURE_FUNCTION ~ImageClassifier() override;
 
   [[nodiscard]] CONTEXTURE_FUNCTION Variable<float> forward(const Variable<float>& images) override;
 
@@ -62,10 +64,10 @@ class ImageClassifier final : public UnaryModule<float> {
   [[nodiscard]] Metadata metadata() const;
 
   /// Writes weights, statistics and options into one file. Throws InputError where it can't be written.
-  void save(const std::filesystem::path& path);
+  void save(const std::string& path);
 
   /// Reads what save() wrote. Throws InputError naming the file where it is anything else.
-  [[nodiscard]] static ImageClassifier load(const std::filesystem::path& path);
+  [[nodiscard]] static ImageClassifier load(const std::string& path);
 
   /// The same of a file that was read already; `origin` names it in messages.
   [[nodiscard]] static ImageClassifier load(const TensorFile& file, const std::string& origin);

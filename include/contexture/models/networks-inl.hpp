@@ -10,9 +10,15 @@
 #include <string_view>
 
 #include "contexture/core/error.hpp"
+#include "contexture/models/convnext.hpp"
 #include "contexture/models/networks.hpp"
+#include "contexture/models/resnet.hpp"
+#include "contexture/models/resnet18.hpp"
 
 namespace contexture {
+
+/// The first is the default.
+using Networks = NetworkList<ResNet, ResNet18, ConvNext>;
 
 namespace detail {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The networks there are. To add one: write its header (backbone.hpp says what it has to have) and list it in
-// Networks; programs then offer it by name, and files can hold it.
+// networks-inl.hpp; programs then offer it by name, and files can hold it.
 #pragma once
 
 #include <array>
@@ -11,17 +11,11 @@
 
 #include "contexture/core/compiled.hpp"
 #include "contexture/models/backbone.hpp"
-#include "contexture/models/convnext.hpp"
-#include "contexture/models/resnet.hpp"
-#include "contexture/models/resnet18.hpp"
 
 namespace contexture {
 
 template <template <class> class... N>
 struct NetworkList {};
-
-/// The first is the default.
-using Networks = NetworkList<ResNet, ResNet18, ConvNext>;
 
 namespace detail {
 

@@ -3,7 +3,6 @@
 //   Conv2d<float> conv(3, 64, {.kernel = 3, .stride = 2, .padding = 1}, rng);
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,50 +31,19 @@ struct ConvLayerOptions {
 template <class T>
 class Conv2d : public UnaryModule<T> {
  public:
-  Conv2d(Index in_channels, Index out_channels, const ConvLayerOptions& options, const Rng& rng)
-      : in_channels_(in_channels), out_channels_(out_channels), options_(options) {
-    require(in_channels >= 1 && out_channels >= 1 && options.kernel >= 1 && options.groups >= 1 &&
-                in_channels % options.groups == 0 && out_channels % options.groups == 0 && options.padding >= -1 &&
-                options.stride >= 1 && options.dilation >= 1,
-            "Conv2d: ", in_channels, " -> ", out_channels, " channels, kernel ", options.kernel, ", groups ",
-            options.groups, ", padding ", options.padding, ", stride ", options.stride, ", dilation ", options.dilation,
-            ", expected positive and divisible by groups, padding >= -1");
-    if (options_.padding < 0) options_.padding = options.dilation * (options.kernel - 1) / 2;
-    const auto r = static_cast<std::size_t>(options.kernel);
-    const Index per_group = in_channels / options.groups;
-    weight_ =
-        Variable<T>(he_normal<T>({r, r, static_cast<std::size_t>(per_group), static_cast<std::size_t>(out_channels)},
-                                 options.kernel * options.kernel * per_group, rng.split("weight")),
-                    true);
-    if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(out_channels)}), true);
-  }
-
+  Conv2d(Index in_channels, Index out_channels, const ConvLayerOptions& options, const Rng& rng);
   [[nodiscard]] Variable<T> forward(const Variable<T>& x) override { return conv2d(x, weight_, bias_, geometry()); }
 
   /// norm(forward(x), residual), for a convolution without bias, in as few sweeps over memory as the two can do.
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x, NormLayer<T>& norm, const Variable<T>& residual = {}) {
-    if (bias_.defined()) return norm.forward(forward(x), residual);
-    return norm.forward_conv2d(x, weight_, geometry(), residual);
-  }
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x, NormLayer<T>& norm, const Variable<T>& residual = {});
   [[nodiscard]] const Variable<T>& weight() const { return weight_; }
-
-  [[nodiscard]] Conv2d clone() const {
-    return with_state_of(*this, Conv2d(in_channels_, out_channels_, options_, Rng()));
-  }
+  [[nodiscard]] Conv2d clone() const;
 
  protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.parameter("weight", weight_);
-    v.parameter("bias", bias_);
-  }
+  void visit(ModuleVisitor<T>& v) override;
 
  private:
-  [[nodiscard]] Conv2dOptions geometry() const {
-    return {.stride = options_.stride,
-            .padding = options_.padding,
-            .dilation = options_.dilation,
-            .groups = options_.groups};
-  }
+  [[nodiscard]] Conv2dOptions geometry() const;
 
   Index in_channels_, out_channels_;
   ConvLayerOptions options_;
@@ -97,36 +65,12 @@ struct ConvTransposeLayerOptions {
 template <class T>
 class ConvTranspose2d : public UnaryModule<T> {
  public:
-  ConvTranspose2d(Index in_channels, Index out_channels, const ConvTransposeLayerOptions& options, const Rng& rng)
-      : in_channels_(in_channels), out_channels_(out_channels), options_(options) {
-    require(in_channels >= 1 && out_channels >= 1 && options.kernel >= 1 && options.stride >= 1 && options.padding >= 0,
-            "ConvTranspose2d: ", in_channels, " -> ", out_channels, " channels, kernel ", options.kernel, ", stride ",
-            options.stride, ", padding ", options.padding, ", expected positive, padding >= 0");
-    const auto r = static_cast<std::size_t>(options.kernel);
-    // Of kernel^2 taps a pixel of the result meets one in stride^2.
-    const Index fan_in =
-        std::max<Index>(1, options.kernel * options.kernel / (options.stride * options.stride)) * in_channels;
-    weight_ =
-        Variable<T>(he_normal<T>({r, r, static_cast<std::size_t>(out_channels), static_cast<std::size_t>(in_channels)},
-                                 fan_in, rng.split("weight")),
-                    true);
-    if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(out_channels)}), true);
-  }
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    return conv_transpose2d(x, weight_, bias_, {.stride = options_.stride, .padding = options_.padding},
-                            options_.extra);
-  }
-
-  [[nodiscard]] ConvTranspose2d clone() const {
-    return with_state_of(*this, ConvTranspose2d(in_channels_, out_channels_, options_, Rng()));
-  }
+  ConvTranspose2d(Index in_channels, Index out_channels, const ConvTransposeLayerOptions& options, const Rng& rng);
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override;
+  [[nodiscard]] ConvTranspose2d clone() const;
 
  protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.parameter("weight", weight_);
-    v.parameter("bias", bias_);
-  }
+  void visit(ModuleVisitor<T>& v) override;
 
  private:
   Index in_channels_, out_channels_;
@@ -146,28 +90,12 @@ template <class T>
 class Linear : public UnaryModule<T> {
  public:
   Linear(Index inputs, Index outputs, const Rng& rng) : Linear(inputs, outputs, {}, rng) {}
-  Linear(Index inputs, Index outputs, const LinearLayerOptions& options, const Rng& rng)
-      : inputs_(inputs), outputs_(outputs), hidden_(options.hidden) {
-    require(inputs >= 1 && outputs >= 1, "Linear: ", inputs, " -> ", outputs, ", expected at least 1");
-    weight_ = Variable<T>(xavier_uniform<T>({static_cast<std::size_t>(inputs), static_cast<std::size_t>(outputs)},
-                                            inputs, outputs, rng.split("weight")),
-                          true);
-    if (options.bias) bias_ = Variable<T>(zeros<T>({static_cast<std::size_t>(outputs)}), true);
-  }
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    return linear(x, weight_, bias_, {.hidden = hidden_});
-  }
-
-  [[nodiscard]] Linear clone() const {
-    return with_state_of(*this, Linear(inputs_, outputs_, {.bias = bias_.defined(), .hidden = hidden_}, Rng()));
-  }
+  Linear(Index inputs, Index outputs, const LinearLayerOptions& options, const Rng& rng);
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override;
+  [[nodiscard]] Linear clone() const;
 
  protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.parameter("weight", weight_);
-    v.parameter("bias", bias_);
-  }
+  void visit(ModuleVisitor<T>& v) override;
 
  private:
   Index inputs_, outputs_;
@@ -181,14 +109,8 @@ class Linear : public UnaryModule<T> {
 template <class T>
 class Dropout : public UnaryModule<T> {
  public:
-  Dropout(float probability, const Rng& rng) : probability_(probability), rng_(rng) {
-    require(probability >= 0.0F && probability < 1.0F, "Dropout: probability ", probability, ", expected 0 <= p < 1");
-  }
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    if (!this->training()) return x;
-    return dropout(x, probability_, rng_.split(rng_.bits64()));
-  }
+  Dropout(float probability, const Rng& rng);
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override;
 
   /// The clone draws what this one would have drawn; reseed() gives either another stream.
   [[nodiscard]] Dropout clone() const { return with_state_of(*this, Dropout(probability_, rng_)); }
@@ -221,22 +143,11 @@ class Sequential : public UnaryModule<T> {
   }
 
   /// Throws std::logic_error where a module was added whose class has no clone().
-  [[nodiscard]] Sequential clone() const {
-    Sequential fresh;
-    for (const Entry& entry : modules_) fresh.modules_.push_back({entry.clone(*entry.module), entry.clone});
-    return with_state_of(*this, std::move(fresh));
-  }
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    Variable<T> y = x;
-    for (const Entry& entry : modules_) y = entry.module->forward(y);
-    return y;
-  }
+  [[nodiscard]] Sequential clone() const;
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override;
 
  protected:
-  void visit(ModuleVisitor<T>& v) override {
-    for (std::size_t i = 0; i < modules_.size(); ++i) v.child(std::to_string(i), *modules_[i].module);
-  }
+  void visit(ModuleVisitor<T>& v) override;
 
  private:
   using Owned = std::unique_ptr<UnaryModule<T>>;
@@ -260,47 +171,15 @@ struct ResidualBlockOptions {
 template <class T>
 class ResidualBlock : public UnaryModule<T> {
  public:
-  ResidualBlock(Index in_channels, Index out_channels, const ResidualBlockOptions& options, const Rng& rng)
-      : in_channels_(in_channels),
-        out_channels_(out_channels),
-        options_(options),
-        conv1_(in_channels, out_channels, {.kernel = 3, .stride = options.stride, .bias = false}, rng.split("conv1")),
-        norm1_(make_norm<T>(out_channels, {options.norm, options.affine, true})),
-        conv2_(out_channels, out_channels, {.kernel = 3, .bias = false}, rng.split("conv2")),
-        norm2_(make_norm<T>(out_channels, {options.norm, options.affine, true})) {
-    if (options.stride == 1 && in_channels == out_channels) return;
-    shortcut_.emplace(in_channels, out_channels, ConvLayerOptions{.kernel = 1, .stride = options.stride, .bias = false},
-                      rng.split("shortcut"));
-    shortcut_norm_ = make_norm<T>(out_channels, {options.norm, options.affine, false});
-  }
-
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override {
-    const Variable<T> inner = conv1_.forward(x, *norm1_);
-    const Variable<T> residual = shortcut_ ? shortcut_->forward(x, *shortcut_norm_) : x;
-    return conv2_.forward(inner, *norm2_, residual);
-  }
-
-  [[nodiscard]] ResidualBlock clone() const {
-    return with_state_of(*this, ResidualBlock(in_channels_, out_channels_, options_, Rng()));
-  }
+  ResidualBlock(Index in_channels, Index out_channels, const ResidualBlockOptions& options, const Rng& rng);
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x) override;
+  [[nodiscard]] ResidualBlock clone() const;
 
   /// Scalars in the parameters of such a block.
-  [[nodiscard]] static double weight_count(Index in_channels, Index out_channels, const ResidualBlockOptions& options) {
-    const auto in = static_cast<double>(in_channels), out = static_cast<double>(out_channels);
-    const bool shortcut = options.stride != 1 || in_channels != out_channels;
-    return 9 * in * out + 9 * out * out + (shortcut ? in * out : 0) + (options.affine ? (shortcut ? 6 : 4) * out : 0);
-  }
+  [[nodiscard]] static double weight_count(Index in_channels, Index out_channels, const ResidualBlockOptions& options);
 
  protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.child("conv1", conv1_);
-    v.child("norm1", *norm1_);
-    v.child("conv2", conv2_);
-    v.child("norm2", *norm2_);
-    if (!shortcut_) return;
-    v.child("shortcut", *shortcut_);
-    v.child("shortcut_norm", *shortcut_norm_);
-  }
+  void visit(ModuleVisitor<T>& v) override;
 
  private:
   Index in_channels_, out_channels_;
@@ -314,3 +193,7 @@ class ResidualBlock : public UnaryModule<T> {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/nn/layers-inl.hpp"
+#endif

@@ -5,14 +5,12 @@
 // share its weights. clone() of every layer and network makes a second one that shares nothing.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
-#include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 
 namespace contexture {
@@ -81,78 +79,35 @@ class Module {
   virtual ~Module() = default;
 
   /// Parameters of this module and its children, in the order they are listed.
-  [[nodiscard]] std::vector<NamedParameter<T>> parameters() {
-    Collector collector;
-    collector.enter(*this);
-    return std::move(collector.parameters);
-  }
+  [[nodiscard]] std::vector<NamedParameter<T>> parameters();
 
   /// Buffers of this module and its children.
-  [[nodiscard]] std::vector<NamedBuffer<T>> buffers() {
-    Collector collector;
-    collector.enter(*this);
-    return std::move(collector.buffers);
-  }
+  [[nodiscard]] std::vector<NamedBuffer<T>> buffers();
 
   /// Number of scalars in parameters(), frozen ones included, shared ones once for each module that lists them.
-  [[nodiscard]] std::size_t parameter_count() {
-    std::size_t count = 0;
-    for (const NamedParameter<T>& p : parameters()) count += p.variable.size();
-    return count;
-  }
+  [[nodiscard]] std::size_t parameter_count();
 
   /// This module and all below it, parents first.
-  [[nodiscard]] std::vector<Module*> modules() {
-    Collector collector;
-    collector.enter(*this);
-    return std::move(collector.modules);
-  }
+  [[nodiscard]] std::vector<Module*> modules();
 
   /// Training mode (the default) or evaluation mode, for batch-norm and dropout, all children included.
-  void set_training(bool on) {
-    for (Module* module : modules()) module->training_ = on;
-  }
-  /// Whether this module trains: its own mode, or that of this thread's ModeGuard.
-  [[nodiscard]] bool training() const noexcept {
-    const ModeGuard::Mode mode = ModeGuard::mode();
-    return mode == ModeGuard::kOwn ? training_ : mode == ModeGuard::kTraining;
-  }
+  void set_training(bool on);
 
-  void zero_grad() {
-    for (NamedParameter<T>& p : parameters()) p.variable.zero_grad();
-  }
+  /// Whether this module trains: its own mode, or that of this thread's ModeGuard.
+  [[nodiscard]] bool training() const noexcept;
+  void zero_grad();
 
   /// Freezes (false) or unfreezes every parameter.
-  void set_requires_grad(bool on) {
-    for (NamedParameter<T>& p : parameters()) p.variable.set_requires_grad(on);
-  }
+  void set_requires_grad(bool on);
 
   /// Gives every random stream (dropout) its own child of `rng`, by path. Called with a stream
   /// split by step, a run needs no random state in its checkpoints.
-  void reseed(const Rng& rng) {
-    Collector collector;
-    collector.enter(*this);
-    for (auto& [name, stream] : collector.streams) *stream = rng.split(std::string_view(name));
-  }
+  void reseed(const Rng& rng);
 
   /// Gives this module and its children the state of `from`: values of parameters and which of them want gradients,
   /// buffers, random streams, numbers and modes; gradients stay where they are. Throws std::invalid_argument, and
   /// changes nothing, unless both list the same under the same names and shapes.
-  void copy_state(const Module& from) {
-    Collector into, source;
-    into.enter(*this);
-    source.enter(const_cast<Module&>(from));  // only read
-    into.require_same_lists(source);
-    for (std::size_t i = 0; i < into.parameters.size(); ++i) {
-      into.parameters[i].variable.mutable_value() = source.parameters[i].variable.value();
-      into.parameters[i].variable.set_requires_grad(source.parameters[i].variable.requires_grad());
-    }
-    for (std::size_t i = 0; i < into.buffers.size(); ++i) *into.buffers[i].tensor = *source.buffers[i].tensor;
-    for (std::size_t i = 0; i < into.streams.size(); ++i) *into.streams[i].second = *source.streams[i].second;
-    for (std::size_t i = 0; i < into.numbers.size(); ++i) *into.numbers[i].second = *source.numbers[i].second;
-    for (std::size_t i = 0; i < into.modules.size(); ++i) into.modules[i]->training_ = source.modules[i]->training_;
-  }
-
+  void copy_state(const Module& from);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -165,52 +120,7 @@ class Module {
   virtual void visit(ModuleVisitor<T>& v) = 0;
 
  private:
-  struct Collector final : ModuleVisitor<T> {
-    void enter(Module& module) {
-      modules.push_back(&module);
-      module.visit(*this);
-    }
-    void parameter(std::string_view name, Variable<T>& variable) override {
-      if (variable.defined()) parameters.push_back({path(name), variable});
-    }
-    void buffer(std::string_view name, Tensor<T>& tensor) override { buffers.push_back({path(name), &tensor}); }
-    void stream(std::string_view name, Rng& rng) override { streams.emplace_back(path(name), &rng); }
-    void number(std::string_view name, double& value) override { numbers.emplace_back(path(name), &value); }
-    void child(std::string_view name, Module& module) override {
-      const std::size_t length = prefix.size();
-      prefix += name;
-      prefix += '.';
-      enter(module);
-      prefix.resize(length);
-    }
-    std::string path(std::string_view name) const { return prefix + std::string(name); }
-
-    // Names and shapes of all that is listed.
-    std::vector<std::string> lists() const {
-      std::vector<std::string> out{message(modules.size(), " modules")};
-      for (const auto& p : parameters) out.push_back(message(p.name, " ", p.variable.shape()));
-      for (const auto& b : buffers) out.push_back(message(b.name, " ", b.tensor->shape()));
-      for (const auto& [name, stream] : streams) out.push_back(name);
-      for (const auto& [name, number] : numbers) out.push_back(name);
-      return out;
-    }
-    void require_same_lists(const Collector& from) const {
-      const std::vector<std::string> own = lists(), other = from.lists();
-      for (std::size_t i = 0; i < std::max(own.size(), other.size()); ++i) {
-        const std::string here = i < own.size() ? own[i] : "nothing";
-        const std::string there = i < other.size() ? other[i] : "nothing";
-        require(here == there, "copy_state: ", there, " of another module, where this one has ", here);
-      }
-    }
-
-    std::string prefix;
-    std::vector<NamedParameter<T>> parameters;
-    std::vector<NamedBuffer<T>> buffers;
-    std::vector<std::pair<std::string, Rng*>> streams;
-    std::vector<std::pair<std::string, double*>> numbers;
-    std::vector<Module*> modules;
-  };
-
+  struct Collector;
   bool training_ = true;
 };
 
@@ -230,3 +140,7 @@ class UnaryModule : public Module<T> {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/nn/module-inl.hpp"
+#endif

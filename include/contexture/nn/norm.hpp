@@ -10,9 +10,7 @@
 #include <string_view>
 
 #include "contexture/autograd/conv.hpp"
-#include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/norm.hpp"
-#include "contexture/autograd/sample_norm.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/nn/module.hpp"
 
@@ -69,47 +67,22 @@ struct BatchNormLayerOptions {
 template <class T>
 class BatchNorm final : public NormLayer<T> {
  public:
-  explicit BatchNorm(Index channels, const BatchNormLayerOptions& options = {})
-      : options_(options), affine_("BatchNorm", channels, options.affine) {
-    detail::require_batch_norm_options("BatchNorm", options.epsilon, options.momentum);
-    const Shape shape{static_cast<std::size_t>(channels)};
-    running_mean_ = zeros<T>(shape);
-    running_variance_ = full<T>(shape, T(1));
-  }
-
+  explicit BatchNorm(Index channels, const BatchNormLayerOptions& options = {});
   using NormLayer<T>::forward;
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) override {
-    return batch_norm(x, affine_.gamma, affine_.beta, running_mean_, running_variance_, options(), residual);
-  }
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) override;
   [[nodiscard]] Variable<T> forward_conv2d(const Variable<T>& x, const Variable<T>& weight,
-                                           const Conv2dOptions& options_of_conv, const Variable<T>& residual) override {
-    return conv2d_batch_norm(x, weight, options_of_conv,
-                             {affine_.gamma, affine_.beta, running_mean_, running_variance_, options(), residual});
-  }
+                                           const Conv2dOptions& options_of_conv, const Variable<T>& residual) override;
 
   /// Weight of each batch in the running statistics; 1/k for the k-th batch gives a plain average.
   void set_momentum(double momentum) { options_.momentum = momentum; }
   [[nodiscard]] double momentum() const { return options_.momentum; }
-
-  [[nodiscard]] BatchNorm clone() const {
-    return with_state_of(*this, BatchNorm(static_cast<Index>(running_mean_.size()), options_));
-  }
+  [[nodiscard]] BatchNorm clone() const;
 
  protected:
-  void visit(ModuleVisitor<T>& v) override {
-    affine_.visit(v);
-    v.buffer("running_mean", running_mean_);
-    v.buffer("running_variance", running_variance_);
-    v.number("momentum", options_.momentum);
-  }
+  void visit(ModuleVisitor<T>& v) override;
 
  private:
-  [[nodiscard]] BatchNormOptions options() const {
-    return {.training = this->training(),
-            .momentum = options_.momentum,
-            .epsilon = options_.epsilon,
-            .relu = options_.relu};
-  }
+  [[nodiscard]] BatchNormOptions options() const;
 
   BatchNormLayerOptions options_;
   detail::ScaleAndShift<T> affine_;
@@ -128,20 +101,9 @@ struct LayerNormLayerOptions {
 template <class T>
 class LayerNorm final : public NormLayer<T> {
  public:
-  explicit LayerNorm(Index channels, const LayerNormLayerOptions& options = {})
-      : options_(options), channels_(channels), affine_("LayerNorm", channels, options.affine) {
-    require(options.epsilon > 0, "LayerNorm: epsilon ", options.epsilon, ", expected > 0");
-  }
-
+  explicit LayerNorm(Index channels, const LayerNormLayerOptions& options = {});
   using NormLayer<T>::forward;
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) override {
-    require(x.value().dimension() >= 1 && dim(x.value(), -1) == channels_, "LayerNorm: input ", x.shape(),
-            ", expected ", channels_, " channels");
-    Variable<T> y = layer_norm(x, affine_.gamma, affine_.beta, options_.epsilon);
-    if (residual.defined()) y = add(y, residual);
-    return options_.relu ? relu(y) : y;
-  }
-
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) override;
   [[nodiscard]] LayerNorm clone() const { return with_state_of(*this, LayerNorm(channels_, options_)); }
 
  protected:
@@ -172,22 +134,9 @@ struct GroupNormLayerOptions {
 template <class T>
 class GroupNorm final : public NormLayer<T> {
  public:
-  explicit GroupNorm(Index channels, const GroupNormLayerOptions& options = {})
-      : options_(options), channels_(channels), affine_("GroupNorm", channels, options.affine) {
-    if (options_.groups == 0) options_.groups = default_groups(channels);
-    require(options_.groups >= 1 && channels % options_.groups == 0 && options.epsilon > 0,
-            "GroupNorm: ", options_.groups, " groups of ", channels, " channels, epsilon ", options.epsilon,
-            ", expected a divisor, and > 0");
-  }
-
+  explicit GroupNorm(Index channels, const GroupNormLayerOptions& options = {});
   using NormLayer<T>::forward;
-  [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) override {
-    require(x.value().dimension() >= 2 && dim(x.value(), -1) == channels_, "GroupNorm: input ", x.shape(),
-            ", expected (N,...,", channels_, ")");
-    return group_norm(x, affine_.gamma, affine_.beta,
-                      {.groups = options_.groups, .epsilon = options_.epsilon, .relu = options_.relu}, residual);
-  }
-
+  [[nodiscard]] Variable<T> forward(const Variable<T>& x, const Variable<T>& residual) override;
   [[nodiscard]] GroupNorm clone() const { return with_state_of(*this, GroupNorm(channels_, options_)); }
 
  protected:
@@ -224,16 +173,10 @@ struct NormLayerOptions {
 
 /// A normalisation of the kind asked for, its other options as by default.
 template <class T>
-[[nodiscard]] std::unique_ptr<NormLayer<T>> make_norm(Index channels, const NormLayerOptions& options) {
-  const bool affine = options.affine, relu = options.relu;
-  switch (options.norm) {
-    case Norm::batch: break;
-    case Norm::group:
-      return std::make_unique<GroupNorm<T>>(channels, GroupNormLayerOptions{.affine = affine, .relu = relu});
-    case Norm::layer:
-      return std::make_unique<LayerNorm<T>>(channels, LayerNormLayerOptions{.affine = affine, .relu = relu});
-  }
-  return std::make_unique<BatchNorm<T>>(channels, BatchNormLayerOptions{.affine = affine, .relu = relu});
-}
+[[nodiscard]] std::unique_ptr<NormLayer<T>> make_norm(Index channels, const NormLayerOptions& options);
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/nn/norm-inl.hpp"
+#endif

@@ -266,9 +266,9 @@ class SafetensorsReader {
 
 }  // namespace detail
 
-CONTEXTURE_FUNCTION void write_safetensors(const std::filesystem::path& path,
+CONTEXTURE_FUNCTION void write_safetensors(const std::string& path,
                                            const std::vector<std::pair<std::string, const Tensor<float>*>>& tensors,
-                                           const Metadata& metadata, const std::filesystem::path& former) {
+                                           const Metadata& metadata, const std::string& former) {
   nlohmann::json header = nlohmann::json::object();
   header["__metadata__"] = metadata;
   header["__metadata__"]["format"] = detail::kFormatWithChecksum;
@@ -290,7 +290,7 @@ CONTEXTURE_FUNCTION void write_safetensors(const std::filesystem::path& path,
   try {
     text = header.dump();
   } catch (const nlohmann::json::type_error&) {
-    throw InputError(message(path.string(), ": a tensor's name or a text beside it is not UTF-8"));
+    throw InputError(message(path, ": a tensor's name or a text beside it is not UTF-8"));
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts aligned
   const std::uint64_t length = text.size();
@@ -335,7 +335,7 @@ inline TensorFile read_all(SafetensorsReader& reader) {
 
 }  // namespace detail
 
-CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::filesystem::path& path) {
+CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::string& path) {
   detail::SafetensorsReader reader(path);
   return detail::read_all(reader);
 }

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <map>
 #include <span>
 #include <string>
@@ -32,14 +31,14 @@ struct TensorFile {
 /// Writes named tensors (float32) and metadata; the data are in the order given. Atomic, and read back before it takes
 /// its name. `former`: the name that a file which was there before gets; empty: it goes.
 /// Throws InputError naming the file when it can't be written.
-CONTEXTURE_FUNCTION void write_safetensors(const std::filesystem::path& path,
+CONTEXTURE_FUNCTION void write_safetensors(const std::string& path,
                                            const std::vector<std::pair<std::string, const Tensor<float>*>>& tensors,
-                                           const Metadata& metadata = {}, const std::filesystem::path& former = {});
+                                           const Metadata& metadata = {}, const std::string& former = {});
 
 /// Reads a safetensors file; F64 is narrowed to float, F16 and BF16 are widened. Throws InputError with the file's name
 /// and what is wrong: no such file, a header longer than the file, JSON that does not parse, unknown dtype, offsets
 /// that overlap, leave gaps or do not match the shape, bytes that are not those that were written.
-[[nodiscard]] CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::filesystem::path& path);
+[[nodiscard]] CONTEXTURE_FUNCTION TensorFile read_safetensors(const std::string& path);
 
 /// The same of a file that is in memory; `origin` names it in messages.
 [[nodiscard]] CONTEXTURE_FUNCTION TensorFile read_safetensors(std::span<const std::byte> bytes,

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,7 +43,7 @@ inline std::string list_some(const char* what, const std::vector<std::string>& n
 
 /// Saves all parameters and buffers of a module under their paths.
 template <class T>
-void save(Module<T>& module, const std::filesystem::path& path, const Metadata& metadata = {}) {
+void save(Module<T>& module, const std::string& path, const Metadata& metadata = {}) {
   std::vector<std::pair<std::string, Tensor<float>>> copies;
   const auto keep = [&](const std::string& name, const Tensor<T>& t) {
     Tensor<float> copy = empty<float>(t.shape());
@@ -105,8 +104,8 @@ LoadReport load(Module<T>& module, const TensorFile& file, const std::string& or
 
 /// Reads a safetensors file into the module; see the other overload and read_safetensors().
 template <class T>
-LoadReport load(Module<T>& module, const std::filesystem::path& path, const LoadOptions& options = {}) {
-  return load(module, read_safetensors(path), path.string(), options);
+LoadReport load(Module<T>& module, const std::string& path, const LoadOptions& options = {}) {
+  return load(module, read_safetensors(path), path, options);
 }
 
 }  // namespace contexture

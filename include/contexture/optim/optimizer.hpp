@@ -4,31 +4,22 @@
 // unused in this step) stay as they are.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "contexture/autograd/variable.hpp"
-#include "contexture/core/finite.hpp"
-#include "contexture/core/profile.hpp"
-#include "contexture/kernels/elementwise.hpp"
 #include "contexture/nn/module.hpp"
 
 namespace contexture {
 
 namespace detail {
+
 // Each parameter once, by its first name: one that modules share is listed for each of them.
 template <class T>
-std::vector<NamedParameter<T>> distinct(std::vector<NamedParameter<T>> parameters) {
-  std::set<const Tensor<T>*> seen;
-  std::erase_if(parameters, [&](NamedParameter<T>& p) { return !seen.insert(&p.variable.value()).second; });
-  return parameters;
-}
+std::vector<NamedParameter<T>> distinct(std::vector<NamedParameter<T>> parameters);
+
 }  // namespace detail
 
 /// A tensor of optimiser state under a path name, for checkpoints.
@@ -46,18 +37,8 @@ class Optimizer {
 
   /// One update with learning rate `lr`; parameters without a gradient stay as they are. Throws std::invalid_argument
   /// for a rate that is negative or not finite, std::logic_error where no parameter has a gradient.
-  void step(double lr) {
-    require(is_finite(lr) && lr >= 0, "Optimizer::step: learning rate ", lr, ", expected a finite number >= 0");
-    require_state(
-        std::any_of(parameters_.begin(), parameters_.end(), [](const auto& p) { return p.variable.has_grad(); }),
-        "Optimizer::step: no parameter has a gradient; call backward() on a loss of these parameters first");
-    const detail::OpTimer timer("optimizer step");
-    update(lr);
-  }
-
-  void zero_grad() {
-    for (NamedParameter<T>& p : parameters_) p.variable.zero_grad();
-  }
+  void step(double lr);
+  void zero_grad();
 
   /// Multiplies the learning rate of the parameters whose path names begin with `prefix` by `factor`, from now
   /// on: a pre-trained encoder may want smaller steps than a new head. Throws std::invalid_argument where
@@ -71,35 +52,18 @@ class Optimizer {
   [[nodiscard]] virtual std::vector<NamedState<T>> state() = 0;
 
  protected:
-  explicit Optimizer(std::vector<NamedParameter<T>> parameters)
-      : parameters_(detail::distinct(std::move(parameters))),
-        rates_(parameters_.size(), 1.0),
-        decays_(parameters_.size(), 1.0) {
-    require(!parameters_.empty(), "Optimizer: no parameters; a module lists its own in visit()");
-  }
+  explicit Optimizer(std::vector<NamedParameter<T>> parameters);
   virtual void update(double lr) = 0;
 
   // The weight decay of parameter i. Biases and the scales and shifts of normalisations (rank 0 and 1) have none.
-  [[nodiscard]] double decay(std::size_t i, double weight_decay, bool all) const {
-    return all || parameters_[i].variable.value().dimension() > 1 ? weight_decay * decays_[i] : 0.0;
-  }
+  [[nodiscard]] double decay(std::size_t i, double weight_decay, bool all) const;
 
   std::vector<NamedParameter<T>> parameters_;
   std::vector<double> rates_;   // factors of the learning rate, one a parameter
   std::vector<double> decays_;  // and of the weight decay
 
  private:
-  void scale(const char* what, std::vector<double>& factors, std::string_view prefix, double factor) {
-    require(is_finite(factor) && factor >= 0, "Optimizer::", what, ": factor ", factor,
-            ", expected a finite number >= 0");
-    bool found = false;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      if (!std::string_view(parameters_[i].name).starts_with(prefix)) continue;
-      factors[i] *= factor;
-      found = true;
-    }
-    require(found, "Optimizer::", what, ": no parameter is called ", prefix, "...");
-  }
+  void scale(const char* what, std::vector<double>& factors, std::string_view prefix, double factor);
 };
 
 /// Options of Sgd; the learning rate comes with every step.
@@ -114,37 +78,12 @@ struct SgdOptions {
 template <class T>
 class Sgd : public Optimizer<T> {
  public:
-  explicit Sgd(std::vector<NamedParameter<T>> parameters, const SgdOptions& options = {})
-      : Optimizer<T>(std::move(parameters)), options_(options) {
-    require(options.momentum >= 0 && options.momentum < 1 && options.weight_decay >= 0, "Sgd: momentum ",
-            options.momentum, ", weight decay ", options.weight_decay, ", expected [0, 1) and >= 0");
-    for (const NamedParameter<T>& p : this->parameters_) velocity_.push_back(zeros<T>(p.variable.shape()));
-  }
-
-  [[nodiscard]] std::vector<NamedState<T>> state() override {
-    std::vector<NamedState<T>> list;
-    for (std::size_t i = 0; i < velocity_.size(); ++i)
-      list.push_back({"velocity." + this->parameters_[i].name, &velocity_[i]});
-    return list;
-  }
+  explicit Sgd(std::vector<NamedParameter<T>> parameters, const SgdOptions& options = {});
+  [[nodiscard]] std::vector<NamedState<T>> state() override;
 
  protected:
-  void update(double lr) override {
-    for (std::size_t i = 0; i < velocity_.size(); ++i) update_parameter(i, lr);
-  }
-
-  void update_parameter(std::size_t i, double lr) {
-    NamedParameter<T>& p = this->parameters_[i];
-    Tensor<T>& velocity = velocity_[i];
-    if (!p.variable.has_grad()) return;
-    const double decay = this->decay(i, options_.weight_decay, options_.decay_all);
-    kernels::sgd_update(p.variable.mutable_value().data(), p.variable.grad().data(), velocity.data(),
-                        static_cast<Index>(velocity.size()),
-                        {.rate = static_cast<T>(lr * this->rates_[i]),
-                         .momentum = static_cast<T>(options_.momentum),
-                         .weight_decay = static_cast<T>(decay),
-                         .nesterov = options_.nesterov});
-  }
+  void update(double lr) override;
+  void update_parameter(std::size_t i, double lr);
 
   std::vector<Tensor<T>> velocity_;
 
@@ -165,48 +104,11 @@ struct AdamWOptions {
 template <class T>
 class AdamW : public Optimizer<T> {
  public:
-  explicit AdamW(std::vector<NamedParameter<T>> parameters, const AdamWOptions& options = {})
-      : Optimizer<T>(std::move(parameters)), options_(options), steps_(zeros<T>({this->parameters_.size()})) {
-    require(options.beta1 >= 0 && options.beta1 < 1 && options.beta2 >= 0 && options.beta2 < 1 && options.epsilon > 0 &&
-                options.weight_decay >= 0,
-            "AdamW: beta1 ", options.beta1, ", beta2 ", options.beta2, ", epsilon ", options.epsilon, ", weight decay ",
-            options.weight_decay, ", expected [0, 1), [0, 1), > 0, >= 0");
-    for (const NamedParameter<T>& p : this->parameters_) {
-      m_.push_back(zeros<T>(p.variable.shape()));
-      v_.push_back(zeros<T>(p.variable.shape()));
-    }
-  }
-
-  [[nodiscard]] std::vector<NamedState<T>> state() override {
-    std::vector<NamedState<T>> list{{"steps", &steps_}};
-    for (std::size_t i = 0; i < m_.size(); ++i) {
-      list.push_back({"m." + this->parameters_[i].name, &m_[i]});
-      list.push_back({"v." + this->parameters_[i].name, &v_[i]});
-    }
-    return list;
-  }
+  explicit AdamW(std::vector<NamedParameter<T>> parameters, const AdamWOptions& options = {});
+  [[nodiscard]] std::vector<NamedState<T>> state() override;
 
  protected:
-  void update(double lr) override {
-    for (std::size_t i = 0; i < m_.size(); ++i) {
-      NamedParameter<T>& p = this->parameters_[i];
-      if (!p.variable.has_grad()) continue;
-      // Its own steps: the moments of one that was frozen for long are as young as at the start.
-      const double t = static_cast<double>(steps_.data()[i] += T(1));
-      const double decay = this->decay(i, options_.weight_decay, options_.decay_all);
-      kernels::adamw_update(p.variable.mutable_value().data(), p.variable.grad().data(), m_[i].data(), v_[i].data(),
-                            static_cast<Index>(m_[i].size()),
-                            {.rate = static_cast<T>(lr * this->rates_[i]),
-                             .beta1 = static_cast<T>(options_.beta1),
-                             .beta2 = static_cast<T>(options_.beta2),
-                             .epsilon = static_cast<T>(options_.epsilon),
-                             .rest1 = static_cast<T>(1 - options_.beta1),
-                             .rest2 = static_cast<T>(1 - options_.beta2),
-                             .weight_decay = static_cast<T>(decay),
-                             .correction1 = static_cast<T>(1 - std::pow(options_.beta1, t)),
-                             .correction2 = static_cast<T>(1 - std::pow(options_.beta2, t))});
-    }
-  }
+  void update(double lr) override;
 
  private:
   AdamWOptions options_;
@@ -218,22 +120,10 @@ class AdamW : public Optimizer<T> {
 /// Scales all gradients down so that their joint Euclidean norm is at most `max_norm`; returns the norm
 /// before (Pascanu et al., arXiv 1211.5063). A norm that is not finite is returned and nothing scaled.
 template <class T>
-double clip_grad_norm(std::span<NamedParameter<T>> parameters, double max_norm) {
-  require(max_norm > 0, "clip_grad_norm: max_norm ", max_norm, ", expected > 0");
-  std::vector<NamedParameter<T>> distinct = detail::distinct(std::vector(parameters.begin(), parameters.end()));
-  double squares = 0;
-  for (NamedParameter<T>& p : distinct)
-    if (p.variable.has_grad())
-      squares += kernels::sum_of_squares(p.variable.grad().data(), static_cast<Index>(p.variable.size()));
-  const double norm = std::sqrt(squares);
-  if (!is_finite(norm) || norm <= max_norm) return norm;
-  const auto factor = static_cast<T>(max_norm / norm);
-  for (NamedParameter<T>& p : distinct) {
-    if (!p.variable.has_grad()) continue;
-    T* const g = p.variable.mutable_grad().data();
-    kernels::scale(factor, g, g, static_cast<Index>(p.variable.size()));
-  }
-  return norm;
-}
+double clip_grad_norm(std::span<NamedParameter<T>> parameters, double max_norm);
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/optim/optimizer-inl.hpp"
+#endif

@@ -25,31 +25,15 @@ struct ContextHeadOptions {
 template <class T>
 class ContextHead : public Module<T> {
  public:
-  ContextHead(Index features, const ContextHeadOptions& options, const Rng& rng)
-      : first_(features, options.hidden, {.bias = false, .hidden = true}, rng.split("first")),
-        second_(features, options.hidden, {.bias = false, .hidden = true}, rng.split("second")),
-        norm_(options.hidden, {.affine = false, .relu = true}),
-        dropout_(options.dropout, rng.split("dropout")),
-        output_(options.hidden, kDirections, rng.split("output")) {}
+  ContextHead(Index features, const ContextHeadOptions& options, const Rng& rng);
 
   /// features (P,F) of all patches; pair i is (first[i], second[i]), rows of features. -> (pairs, 8).
   /// concat(a, b) W1 = a W1[:F] + b W1[F:], so each patch is multiplied once however many pairs it is in.
   [[nodiscard]] Variable<T> forward(const Variable<T>& features, std::span<const std::int32_t> first,
-                                    std::span<const std::int32_t> second) {
-    require(first.size() == second.size(), "ContextHead: ", first.size(), " first and ", second.size(),
-            " second patches");
-    const Variable<T> sums = add(gather_rows(first_(features), first), gather_rows(second_(features), second));
-    return output_(dropout_(norm_(sums)));
-  }
+                                    std::span<const std::int32_t> second);
 
  protected:
-  void visit(ModuleVisitor<T>& v) override {
-    v.child("first", first_);
-    v.child("second", second_);
-    v.child("norm", norm_);
-    v.child("dropout", dropout_);
-    v.child("output", output_);
-  }
+  void visit(ModuleVisitor<T>& v) override;
 
  private:
   Linear<T> first_;
@@ -60,3 +44,7 @@ class ContextHead : public Module<T> {
 };
 
 }  // namespace contexture
+
+#if !defined(CONTEXTURE_COMPILED)
+#include "contexture/ssl/context_head-inl.hpp"
+#endif

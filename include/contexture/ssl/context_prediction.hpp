@@ -47,54 +47,22 @@ class ContextPrediction final : public PretextTask<T> {
   /// For images of this size and an encoder like this one (only its sizes are used). Throws std::invalid_argument where
   /// the images have no room for the grid, or the encoder takes another number of channels.
   ContextPrediction(const ContextPredictionOptions& options, const PretextImages& images, const Backbone<T>& encoder,
-                    const Rng& rng)
-      : sampler_(options.patches, images.height, images.width, images.channels),
-        options_(options),
-        head_(feature_count(options, encoder), options.head, rng.split("context_head")) {
-    detail::require_channels("context prediction", images, encoder);
-    for (const double weight : sampler_.direction_weights()) weights_.push_back(static_cast<T>(weight));
-  }
-
+                    const Rng& rng);
+  ~ContextPrediction() override;
   [[nodiscard]] std::string name() const override { return "context prediction"; }
   [[nodiscard]] double chance(Index /*batch_images*/) const override { return sampler_.chance(); }
+
   /// Natural images give 40 to 50 % honestly; ports that leak report 79 to 97 %.
   [[nodiscard]] double suspicious_accuracy() const override { return 0.6; }
-
   [[nodiscard]] PretextBatch make_batch(const ImageSet& images, const BatchIndices& indices,
-                                        const Rng& rng) const override {
-    return sampler_.sample(images, indices, rng);
-  }
-
-  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override {
-    const Variable<T> scores = logits(encoder, batch);
-    double weight = 0;
-    for (const std::int32_t target : batch.targets)
-      weight += static_cast<double>(weights_[static_cast<std::size_t>(target)]);
-    return {.loss = softmax_cross_entropy<T>(scores, batch.targets,
-                                             {.class_weights = weights_, .label_smoothing = options_.label_smoothing}),
-            .correct = count_correct(scores.value(), batch.targets),
-            .count = static_cast<Index>(batch.targets.size()),
-            .weight = weight};
-  }
+                                        const Rng& rng) const override;
+  [[nodiscard]] PretextLoss<T> loss(Backbone<T>& encoder, const PretextBatch& batch) override;
 
   /// Scores (pairs, 8) of the directions, from once-encoded patches.
-  [[nodiscard]] Variable<T> logits(Backbone<T>& encoder, const PretextBatch& batch) {
-    const Variable<T> map = encoder(input_variable<T>(batch.inputs));
-    return head_.forward(features(map), batch.first, batch.second);
-  }
+  [[nodiscard]] Variable<T> logits(Backbone<T>& encoder, const PretextBatch& batch);
 
   /// Where the patches were cut, as they were cut, and as the encoder sees them.
-  [[nodiscard]] PretextPicture picture(const ImageSet& images, Index image, const Rng& rng) const override {
-    const GridIllustration shown = sampler_.illustrate(images, image, rng);
-    PretextPicture out{picture_of(shown.scaled, 0), {}};
-    for (Index p = 0; p < shown.cut.count; ++p) {
-      const PatchCorner& corner = shown.placement.patches[static_cast<std::size_t>(p)];
-      out.patches.push_back(
-          {p / shown.grid, p % shown.grid, corner.y, corner.x, picture_of(shown.cut, p), picture_of(shown.seen, p)});
-    }
-    return out;
-  }
-
+  [[nodiscard]] PretextPicture picture(const ImageSet& images, Index image, const Rng& rng) const override;
   [[nodiscard]] const PatchSampler& sampler() const { return sampler_; }
   [[nodiscard]] const ContextPredictionOptions& options() const { return options_; }
 
@@ -102,17 +70,8 @@ class ContextPrediction final : public PretextTask<T> {
   void visit(ModuleVisitor<T>& v) override { v.child("context_head", head_); }
 
  private:
-  static Index feature_count(const ContextPredictionOptions& options, const Backbone<T>& encoder) {
-    if (options.readout == PatchReadout::average) return encoder.feature_channels();
-    const Index extent = encoder.feature_extent(options.patches.patch);
-    return extent * extent * encoder.feature_channels();
-  }
-
-  [[nodiscard]] Variable<T> features(const Variable<T>& map) const {
-    if (options_.readout == PatchReadout::average) return global_avg_pool(map);
-    const Shape& shape = map.shape();
-    return reshape(map, {shape[0], shape[1] * shape[2] * shape[3]});
-  }
+  static Index feature_count(const ContextPredictionOptions& options, const Backbone<T>& encoder);
+  [[nodiscard]] Variable<T> features(const Variable<T>& map) const;
 
   PatchSampler sampler_;
   ContextPredictionOptions options_;
@@ -140,10 +99,6 @@ struct ContextPredictionSpec {
     return std::make_unique<ContextPrediction<T>>(options, images, encoder, rng);
   }
 };
-
-#if defined(CONTEXTURE_COMPILED)
-CONTEXTURE_EXTERN template class ContextPrediction<float>;
-#endif
 
 }  // namespace contexture
 

@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/context_rotation.hpp"
+#include "contexture/ssl/rotation.hpp"
 
 namespace contexture {
 

@@ -7,15 +7,55 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/core/tensor.hpp"
 #include "contexture/data/augmentation.hpp"
+#include "contexture/data/batch.hpp"
+#include "contexture/data/dataset.hpp"
 #include "contexture/data/resample.hpp"
 #include "contexture/ssl/colour.hpp"
+#include "contexture/ssl/neighbours.hpp"
+#include "contexture/ssl/patch_options.hpp"
 #include "contexture/ssl/patch_sampler.hpp"
+#include "contexture/ssl/pretext_batch.hpp"
 
 namespace contexture {
+
+CONTEXTURE_FUNCTION void PatchSampler::cut_grids(
+    const ImageSet& images, const BatchIndices& indices, const Rng& rng, Tensor<float>& inputs,
+    const std::function<void(std::int32_t row, std::span<const char> blank, Rng& stream)>& after_grid) const {
+  check(images);
+  const Index side = options_.patch;
+  const Index count = patches_per_grid();
+  const Index patch_size = side * side * channels_;
+  const Index grids = static_cast<Index>(indices.size()) * options_.grids_per_image;
+  const auto extent = static_cast<std::size_t>(side);
+  const Shape shape = {static_cast<std::size_t>(grids * count), extent, extent, static_cast<std::size_t>(channels_)};
+  if (inputs.shape() != shape) inputs = empty<float>(shape);
+  Scratch scratch;
+  std::vector<char> blank(static_cast<std::size_t>(count));
+  float* out = inputs.data();
+  std::int32_t row = 0;
+  for (std::size_t k = 0; k < indices.size(); ++k) {
+    require(indices[k] >= 0 && indices[k] < images.count, "PatchSampler: image ", indices[k], " of ", images.count);
+    const std::uint8_t* image = images.image(indices[k]);
+    Rng stream = indices.stream(rng, k);
+    for (int g = 0; g < options_.grids_per_image; ++g) {
+      place(stream, scratch.placement);
+      const bool treat_grid = stream.bernoulli(options_.colour_probability);
+      for (Index p = 0; p < count; ++p, out += patch_size) {
+        cut(image, scratch.placement, p, scratch, out);
+        blank[static_cast<std::size_t>(p)] = treat(treat_grid, stream, scratch, out);
+      }
+      after_grid(row, std::span<const char>(blank), stream);
+      row += static_cast<std::int32_t>(count);
+    }
+  }
+}
 
 CONTEXTURE_FUNCTION PatchSampler::PatchSampler(const PatchOptions& options, Index height, Index width, Index channels)
     : options_(options), height_(height), width_(width), channels_(channels) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -63,10 +64,10 @@ class PatchSampler {
   /// For images of this size. Throws std::invalid_argument for options that make no sense or for
   /// images in which the grid has no room.
   CONTEXTURE_FUNCTION PatchSampler(const PatchOptions& options, Index height, Index width, Index channels);
-
   [[nodiscard]] const PatchOptions& options() const { return options_; }
   [[nodiscard]] Index channels() const { return channels_; }
   [[nodiscard]] Index patches_per_grid() const { return static_cast<Index>(options_.grid) * options_.grid; }
+
   /// The pairs of one grid, before blank ones are left out.
   [[nodiscard]] const std::vector<NeighbourPair>& pairs() const { return pairs_; }
 
@@ -85,43 +86,14 @@ class PatchSampler {
   /// rng.split(k) alone: give rng.split(step), and step t's image k is a pure function of the seed.
   ///   inputs (images * grids * n * n, patch, patch, channels), grids of an image one after the other.
   /// Throws std::invalid_argument for images of another size or an index out of range.
-  template <class AfterGrid>
-  void cut_grids(const ImageSet& images, const BatchIndices& indices, const Rng& rng, Tensor<float>& inputs,
-                 AfterGrid&& after_grid) const {
-    check(images);
-    const Index side = options_.patch;
-    const Index count = patches_per_grid();
-    const Index patch_size = side * side * channels_;
-    const Index grids = static_cast<Index>(indices.size()) * options_.grids_per_image;
-    const auto extent = static_cast<std::size_t>(side);
-    const Shape shape = {static_cast<std::size_t>(grids * count), extent, extent, static_cast<std::size_t>(channels_)};
-    if (inputs.shape() != shape) inputs = empty<float>(shape);
-    Scratch scratch;
-    std::vector<char> blank(static_cast<std::size_t>(count));
-    float* out = inputs.data();
-    std::int32_t row = 0;
-    for (std::size_t k = 0; k < indices.size(); ++k) {
-      require(indices[k] >= 0 && indices[k] < images.count, "PatchSampler: image ", indices[k], " of ", images.count);
-      const std::uint8_t* image = images.image(indices[k]);
-      Rng stream = indices.stream(rng, k);
-      for (int g = 0; g < options_.grids_per_image; ++g) {
-        place(stream, scratch.placement);
-        const bool treat_grid = stream.bernoulli(options_.colour_probability);
-        for (Index p = 0; p < count; ++p, out += patch_size) {
-          cut(image, scratch.placement, p, scratch, out);
-          blank[static_cast<std::size_t>(p)] = treat(treat_grid, stream, scratch, out);
-        }
-        after_grid(row, std::span<const char>(blank), stream);
-        row += static_cast<std::int32_t>(count);
-      }
-    }
-  }
+  CONTEXTURE_FUNCTION void cut_grids(
+      const ImageSet& images, const BatchIndices& indices, const Rng& rng, Tensor<float>& inputs,
+      const std::function<void(std::int32_t row, std::span<const char> blank, Rng& stream)>& after_grid) const;
 
   /// The patches and pairs of images `indices`, cut by cut_grids().
   ///   first, second: rows of inputs; targets: direction from first to second.
   CONTEXTURE_FUNCTION void sample(const ImageSet& images, const BatchIndices& indices, const Rng& rng,
                                   PretextBatch& batch) const;
-
   [[nodiscard]] CONTEXTURE_FUNCTION PretextBatch sample(const ImageSet& images, const BatchIndices& indices,
                                                         const Rng& rng) const;
 
@@ -135,18 +107,12 @@ class PatchSampler {
     std::vector<float> row;
     std::vector<float> sums;
   };
-
   static CONTEXTURE_FUNCTION Index scaled(Index length, Index shorter, Index side);
-
   static CONTEXTURE_FUNCTION void clear_pairs(PretextBatch& batch);
-
   static CONTEXTURE_FUNCTION void add_pair(std::int32_t row, const NeighbourPair& pair, PretextBatch& batch);
-
   static CONTEXTURE_FUNCTION std::vector<std::uint8_t> to_bytes(const std::vector<float>& values, float scale,
                                                                 float offset);
-
   static CONTEXTURE_FUNCTION void append(const std::vector<std::uint8_t>& bytes, Pixels& to);
-
   CONTEXTURE_FUNCTION void check(const ImageSet& images) const;
 
   // The axes of one factor, by the eighths of a pixel by which they are shifted.
@@ -156,7 +122,6 @@ class PatchSampler {
 
   // The axis of the factor that gave this height or width; several factors may give one width.
   static CONTEXTURE_FUNCTION const ResampleAxis& axis(const std::vector<ShiftedAxes>& axes, Index to, int eighths);
-
   CONTEXTURE_FUNCTION void place(Rng& stream, GridPlacement& placement) const;
 
   // Patch p in units of 0..1. In a mirrored image it is the mirror image of the window opposite.

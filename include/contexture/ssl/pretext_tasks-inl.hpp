@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The tasks of ssl/pretext_tasks.hpp, made.
+// The list of the tasks of ssl/pretext_tasks.hpp, and what is made of it.
 #pragma once
 
 #include <memory>
@@ -7,9 +7,25 @@
 #include <string_view>
 #include <vector>
 
+#include "contexture/ssl/context_prediction.hpp"
+#include "contexture/ssl/context_rotation.hpp"
+#include "contexture/ssl/jigsaw.hpp"
+#include "contexture/ssl/pretext_task_list.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
+#include "contexture/ssl/rotation.hpp"
+#include "contexture/ssl/simclr.hpp"
+#include "contexture/ssl/vicreg.hpp"
 
 namespace contexture {
+
+/// The tasks, one a line; a new one is its header and a line here.
+using PretextTasks = PretextTaskList<  //
+    ContextPredictionSpec,             //
+    RotationSpec,                      //
+    ContextRotationSpec,               //
+    JigsawSpec,                        //
+    SimclrSpec,                        //
+    VicregSpec>;
 
 CONTEXTURE_FUNCTION std::span<const std::string_view> pretext_task_names() { return PretextTasks::names(); }
 

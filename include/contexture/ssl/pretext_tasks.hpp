@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The library's pretext tasks by name, with all their settings: what a program needs to offer them as a choice.
+// The library's pretext tasks by name, with all their settings: what a program needs to offer them as a choice. The
+// list is in pretext_tasks-inl.hpp; a task as a type is in the header of its name.
 #pragma once
 
 #include <memory>
@@ -10,26 +11,10 @@
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/models/backbone.hpp"
-#include "contexture/ssl/context_prediction.hpp"
-#include "contexture/ssl/context_rotation.hpp"
-#include "contexture/ssl/jigsaw.hpp"
 #include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/pretext_settings.hpp"
-#include "contexture/ssl/pretext_task_list.hpp"
-#include "contexture/ssl/rotation.hpp"
-#include "contexture/ssl/simclr.hpp"
-#include "contexture/ssl/vicreg.hpp"
 
 namespace contexture {
-
-/// The tasks, one a line; a new one is its header and a line here.
-using PretextTasks = PretextTaskList<  //
-    ContextPredictionSpec,             //
-    RotationSpec,                      //
-    ContextRotationSpec,               //
-    JigsawSpec,                        //
-    SimclrSpec,                        //
-    VicregSpec>;
 
 /// The names that make_pretext_task() knows.
 [[nodiscard]] CONTEXTURE_FUNCTION std::span<const std::string_view> pretext_task_names();

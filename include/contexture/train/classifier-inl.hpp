@@ -5,16 +5,32 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/augmentation.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
+#include "contexture/data/sampler.hpp"
+#include "contexture/models/image_classifier.hpp"
+#include "contexture/nn/module.hpp"
 #include "contexture/optim/state_tensors.hpp"
 #include "contexture/train/classifier.hpp"
+#include "contexture/train/fit.hpp"
+#include "contexture/train/training-inl.hpp"
 #include "contexture/train/training.hpp"
 
 namespace contexture {
 
 namespace detail {
+
+#if defined(CONTEXTURE_COMPILED)
+template FitState train<Batch>(FitTask<Batch>&, const TrainingOptions&, Index, const Rng&, const FitHooks&);
+#endif
 
 // Throws std::invalid_argument where the images are not what the classifier is for.
 inline void check_labelled_images(const ImageClassifierOptions& classifier, const LabelledImages& images) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -76,11 +77,6 @@ class ClassifierTask final : public FitTask<Batch> {
   EpochSampler sampler_;
   Rng rng_;
 };
-
-#if defined(CONTEXTURE_COMPILED)
-CONTEXTURE_EXTERN template FitState train<Batch>(FitTask<Batch>&, const TrainingOptions&, Index, const Rng&,
-                                                 const FitHooks&);
-#endif
 
 }  // namespace detail
 

@@ -7,13 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/fingerprint.hpp"
-#include "contexture/core/precision.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
@@ -21,19 +19,6 @@
 #include "contexture/train/reducer.hpp"
 
 namespace contexture {
-
-/// Images of a batch that each process has at least where it normalises them by their own statistics: with fewer,
-/// statistics of the whole batch are better (Wu and He, arXiv 1803.08494, figure 1).
-inline constexpr std::int64_t kImagesForOwnNorm = 32;
-
-/// How several processes train together; one does not feel it.
-struct ProcessOptions {
-  /// Batch normalisation sees the whole batch, else each process its part. Without: it does where a process has fewer
-  /// than kImagesForOwnNorm images.
-  std::optional<bool> share_norm = {};
-  /// What gradients travel in. bfloat16 halves the bytes, and rounds each gradient and each sum of two.
-  Precision gradients = Precision::float32;
-};
 
 namespace detail {
 
@@ -89,6 +74,7 @@ class DataParallel {
 
  private:
   ProcessGroup& group_ = process_group();
+
   Module<float>& module_;
   std::unique_ptr<Reducer> reducer_;
   double expected_weight_;  // of a batch; what it is, is known after backward

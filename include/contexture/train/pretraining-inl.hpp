@@ -3,16 +3,37 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/process_group.hpp"
+#include "contexture/core/rng.hpp"
+#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
+#include "contexture/data/sampler.hpp"
+#include "contexture/models/backbone.hpp"
+#include "contexture/nn/module.hpp"
+#include "contexture/ssl/pretext.hpp"
 #include "contexture/ssl/recalibrate.hpp"
+#include "contexture/train/fit.hpp"
 #include "contexture/train/pretraining.hpp"
+#include "contexture/train/training-inl.hpp"
 #include "contexture/train/training.hpp"
 
 namespace contexture {
+
+namespace detail {
+
+#if defined(CONTEXTURE_COMPILED)
+template FitState train<PretextBatch>(FitTask<PretextBatch>&, const TrainingOptions&, Index, const Rng&,
+                                      const FitHooks&);
+#endif
+
+}  // namespace detail
 
 CONTEXTURE_FUNCTION FitState pretrain(Backbone<float>& encoder, PretextTask<float>& task, const PretrainImages& images,
                                       const TrainingOptions& options, const Rng& rng, const FitHooks& hooks) {

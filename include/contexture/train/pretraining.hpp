@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
+#include "contexture/core/error.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/batch.hpp"
@@ -42,6 +43,9 @@ struct PretrainImages {
 
 namespace detail {
 
+// Images of a batch of pretext questions that is evaluated, at most.
+inline constexpr Index kPretextEvaluationBatch = 256;
+
 // Encoder and pretext task as one module to train.
 class PretrainModel final : public Module<float> {
  public:
@@ -57,9 +61,6 @@ class PretrainModel final : public Module<float> {
   Backbone<float>& encoder_;
   PretextTask<float>& task_;
 };
-
-// Images of a batch of pretext questions that is evaluated, at most.
-inline constexpr Index kPretextEvaluationBatch = 256;
 
 // An encoder and its pretext task: learn from the images `indices` of a set, and from all of `more`. A step takes its
 // images from one of the two; the steps of the smaller one are spread evenly among the other's. Validated on images
@@ -129,11 +130,6 @@ class PretrainTask final : public FitTask<PretextBatch> {
   Rng rng_;
   Rng validation_rng_;
 };
-
-#if defined(CONTEXTURE_COMPILED)
-CONTEXTURE_EXTERN template FitState train<PretextBatch>(FitTask<PretextBatch>&, const TrainingOptions&, Index,
-                                                        const Rng&, const FitHooks&);
-#endif
 
 }  // namespace detail
 

@@ -23,6 +23,7 @@
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/optim/state_tensors.hpp"
 #include "contexture/train/fit.hpp"
+#include "contexture/train/training-inl.hpp"
 #include "contexture/train/training.hpp"
 
 namespace contexture {
