@@ -59,6 +59,10 @@ inline void set_label_targets(Tensor<float>& targets, std::span<const Index> ima
 
 namespace detail {
 
+#if defined(CONTEXTURE_COMPILED)
+extern template FitState train<Batch>(FitTask<Batch>&, const TrainingOptions&, Index, const Rng&, const FitHooks&);
+#endif
+
 class SoftClassifierTask final : public FitTask<Batch> {
  public:
   SoftClassifierTask(ImageClassifier& model, const SoftlyLabelledImages& images, Index batch, const Rng& rng)
