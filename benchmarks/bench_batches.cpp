@@ -5,7 +5,6 @@
 //   scripts/bench.sh batches
 #include <benchmark/benchmark.h>
 
-#include <string>
 #include <string_view>
 #include <vector>
 

@@ -10,7 +10,6 @@
 #include <dnnl.hpp>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 

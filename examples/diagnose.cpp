@@ -8,8 +8,6 @@
 // Prints a table that says pass, suspect or not judged, with the reason, and writes diagnostics.json. A suspect line is
 // a place to look at, not a proof; docs/evaluation.md explains the rules. The default run takes about two minutes on 2
 // cores.
-#include <algorithm>
-#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>

@@ -2,7 +2,6 @@
 // Mixed precision on the tape: values and gradients in bfloat16 between convolutions, float for everybody else.
 #include <cmath>
 #include <utility>
-#include <vector>
 
 #include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/elementwise.hpp"

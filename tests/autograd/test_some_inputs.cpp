@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The gradient of an input is the same whichever others want one, and at the bounds of what is allowed.
-#include <algorithm>
 #include <functional>
 #include <vector>
 

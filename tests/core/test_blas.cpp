@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contexture/core/blas.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/core/rng.hpp"
 #include "support/catch.hpp"
 

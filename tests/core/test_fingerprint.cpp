@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // A fingerprint tells every change, of whole words and of the bytes behind them.
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <set>

@@ -2,7 +2,6 @@
 // Options as text: what is read, what is refused and how, and that what is written reads back.
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 

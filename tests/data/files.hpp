@@ -5,7 +5,6 @@
 
 #include <zlib.h>
 
-#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Images of which few have a label: labels by folders, by tables and by both; what is refused, in one line that says
 // what would do.
-#include <algorithm>
 #include <filesystem>
-#include <set>
 #include <string>
 #include <vector>
 

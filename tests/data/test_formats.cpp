@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // IDX, CIFAR and STL-10: what was written is what is read, and every damaged copy gives one clear line.
-#include <array>
 #include <filesystem>
-#include <fstream>
 
 #include "contexture/data/image_io.hpp"
 #include "contexture/data/load.hpp"

@@ -9,7 +9,6 @@
 #include <functional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "contexture/core/rng.hpp"
 #include "contexture/data/image_io.hpp"

@@ -2,8 +2,6 @@
 // An application's own stb, in the source file that also includes ours: it compiles, links, and is its own.
 // Built without optimisation (tests/CMakeLists.txt), since the assembler then sees every function of both.
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <vector>
 
 #include "contexture/data/decode_stb.hpp"

@@ -2,7 +2,6 @@
 // Data sets of one's own: what is made of them, when, by whom, and what of their faults is told.
 #include <atomic>
 #include <stdexcept>
-#include <string>
 #include <thread>
 
 #include "contexture/data/batch.hpp"

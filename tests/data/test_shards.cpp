@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Tar shards as a data set: what is read, and what is refused with which line.
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <set>

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Bounds and names that the loaders rest on, each by itself.
-#include <string>
-#include <vector>
 
 #include "contexture/data/byte_reader.hpp"
 #include "contexture/data/cifar.hpp"

@@ -6,9 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <numeric>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "contexture/data/split.hpp"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The shortcut checks' tampering with borders, and the verdicts on measurements made up for the purpose.
-#include <algorithm>
 #include <string>
 #include <vector>
 

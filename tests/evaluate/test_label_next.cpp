@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <memory>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "contexture/core/parallel.hpp"

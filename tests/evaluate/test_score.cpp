@@ -2,7 +2,6 @@
 // What a classifier answers, against the same computed by hand.
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <thread>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The fuzz targets of data/, and what they begin with.
 #include <string>
-#include <string_view>
 
 #include "contexture/core/rng.hpp"
 #include "data/decoders.hpp"

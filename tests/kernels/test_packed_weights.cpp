@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Weights packed once: the same answers, and no second packing.
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <string>
 #include <thread>
 #include <vector>
 

@@ -2,7 +2,6 @@
 // The default encoder with its heads: losses of classification, SimCLR and VICReg, and the gradients of all weights, in
 // one step; then a whole training.
 #include <memory>
-#include <utility>
 
 #include "contexture/models/heads.hpp"
 #include "contexture/models/resnet.hpp"

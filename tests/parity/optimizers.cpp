@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <utility>
 
 #include "contexture/autograd/elementwise.hpp"
 #include "contexture/core/error.hpp"

@@ -3,7 +3,6 @@
 // program was built without; PNG, JPEG and BMP are read.
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What classify() found, as tables that are read back and a page, from a result that is made up.
 #include <algorithm>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>

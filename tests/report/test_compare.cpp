@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Runs side by side, and curves as event files: read back from what a report wrote.
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Numbers and names as people read them, and made safe for the formats that hold them.
-#include <string>
 
 #include "contexture/report/escape.hpp"
 #include "contexture/report/plain_table.hpp"

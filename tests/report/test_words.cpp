@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Words of a report: sentences that say gain, loss, tie and never as the numbers have it.
-#include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>

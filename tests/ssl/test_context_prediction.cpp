@@ -3,7 +3,6 @@
 // validation, tampered batches, batch-norm re-estimation, and (slow) that it learns from pictures
 // and from nothing else.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 #include <string>

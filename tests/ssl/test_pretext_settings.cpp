@@ -3,7 +3,6 @@
 // task again, refusals that name the setting, the names of the parameters, chance and pictures.
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>

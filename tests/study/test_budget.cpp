@@ -2,10 +2,8 @@
 // How much is computed in a given time: a pure function of costs that are made up here, and the costs as measured.
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "contexture/study/budget.hpp"
 #include "contexture/study/costs.hpp"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Few labels and many images: the plan on counts and costs that are made up here, and whole runs on made-up patterns.
 #include <algorithm>
-#include <cmath>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

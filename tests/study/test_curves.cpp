@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Metrics on hand-made counts and curves.
-#include <cmath>
-#include <limits>
 
 #include "contexture/evaluate/metrics.hpp"
 #include "contexture/study/curves.hpp"

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Students and the arm of the same time: what they are made of, when they are left out, stopped, resumed and taken
 // over.
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>

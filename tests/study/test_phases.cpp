@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What settings do to a phase: pre-training and the training of the arms.
 #include <cmath>
-#include <string>
 #include <vector>
 
 #include "contexture/models/resnet.hpp"

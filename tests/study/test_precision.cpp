@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A run in bfloat16: it learns as one in float does, gives the same bits again, resumed or not, leaves weights of
 // float, and what is of another precision does not get into it unsaid.
-#include <algorithm>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "contexture/evaluate/features.hpp"
 #include "contexture/evaluate/score.hpp"

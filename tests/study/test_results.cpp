@@ -2,7 +2,6 @@
 // Results as a checkpoint keeps them: every field of every struct, so that one that is added and not kept is found.
 #include <cstddef>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 #include "contexture/study/checkpoint.hpp"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // What a run hands from one part to another, in the small.
-#include <cmath>
 #include <mutex>
 #include <vector>
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <utility>
-
 #include "contexture/core/cpu.hpp"
 #include "support/catch.hpp"
 

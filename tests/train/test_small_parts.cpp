@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // What trainings refuse before they begin, and how they are named when they fail.
-#include <vector>
 
 #include "contexture/data/builtin.hpp"
 #include "contexture/train/classifier.hpp"

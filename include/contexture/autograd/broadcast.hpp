@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/variable.hpp"
 
 namespace contexture {

@@ -2,8 +2,6 @@
 // Two-dimensional convolution (cross-correlation, as every framework has it) over (N,H,W,C).
 #pragma once
 
-#include <type_traits>
-
 #include "contexture/autograd/variable.hpp"
 
 namespace contexture {

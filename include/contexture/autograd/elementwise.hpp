@@ -2,8 +2,6 @@
 // Element-by-element ops, sums, and dropout. No broadcasting: operands have the same shape.
 #pragma once
 
-#include <cstdint>
-
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/rng.hpp"
 

@@ -4,8 +4,6 @@
 // as in one process.
 #pragma once
 
-#include <cstddef>
-
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/process_group.hpp"
 

@@ -13,7 +13,6 @@
 
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/compiled.hpp"
-#include "contexture/core/rng.hpp"
 
 namespace contexture {
 

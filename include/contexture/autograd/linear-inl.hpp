@@ -3,7 +3,6 @@
 #pragma once
 
 #include "contexture/autograd/conv-inl.hpp"
-#include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/linear.hpp"
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/precision.hpp"

@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
-#include <vector>
 
-#include "contexture/autograd/broadcast.hpp"
 #include "contexture/autograd/elementwise-inl.hpp"
 #include "contexture/autograd/elementwise.hpp"
 #include "contexture/autograd/loss.hpp"

@@ -7,12 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "contexture/autograd/broadcast.hpp"
-#include "contexture/autograd/elementwise.hpp"
-#include "contexture/autograd/math.hpp"
-#include "contexture/autograd/reduce.hpp"
 #include "contexture/autograd/variable.hpp"
-#include "contexture/core/finite.hpp"
 
 namespace contexture {
 

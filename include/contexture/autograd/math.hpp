@@ -2,8 +2,6 @@
 // Functions of one number, element by element.
 #pragma once
 
-#include <span>
-
 #include "contexture/autograd/variable.hpp"
 
 namespace contexture {

@@ -2,10 +2,7 @@
 // Products of matrices, also of many at once.
 #pragma once
 
-#include <utility>
-
 #include "contexture/autograd/variable.hpp"
-#include "contexture/core/blas.hpp"
 
 namespace contexture {
 

@@ -3,9 +3,6 @@
 // a residual and ReLU. The 1-d and the 2-d form are one op, since channels are the last axis.
 #pragma once
 
-#include <type_traits>
-#include <vector>
-
 #include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/variable.hpp"
 

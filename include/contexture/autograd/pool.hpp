@@ -2,8 +2,6 @@
 // Spatial pooling over (N,H,W,C).
 #pragma once
 
-#include <type_traits>
-
 #include "contexture/autograd/variable.hpp"
 
 namespace contexture {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "contexture/autograd/broadcast-inl.hpp"
-#include "contexture/autograd/broadcast.hpp"
 #include "contexture/autograd/reduce.hpp"
 #include "contexture/autograd/shape-inl.hpp"
 #include "contexture/autograd/shape.hpp"

@@ -82,24 +82,16 @@ void Node<T>::release() noexcept {
   }
 }
 
-// Adds to a node's gradient, in the type that its value is stored in.
-template <class T, class From>
-void accumulate_in(Node<T>& node, Tensor<From> gradient) {
-  require_state(!node.consumed, node.name, ": a gradient came after it was used up");
-  require_state(gradient.shape() == node.shape, node.name, ": gradient of shape ", gradient.shape(),
-                " for a value of shape ", node.shape);
-  if (node.reduced_backward == nullptr)
-    node.grad.add(in_storage<T>(std::move(gradient)));
+template <class T>
+template <class From>
+void Node<T>::accumulate(Tensor<From> gradient) {
+  require_state(!consumed, name, ": a gradient came after it was used up");
+  require_state(gradient.shape() == shape, name, ": gradient of shape ", gradient.shape(), " for a value of shape ",
+                shape);
+  if (reduced_backward == nullptr)
+    grad.add(in_storage<T>(std::move(gradient)));
   else
-    node.reduced_grad.add(in_storage<bfloat16>(std::move(gradient)));
-}
-template <class T>
-void Node<T>::accumulate(Tensor<T> gradient) {
-  accumulate_in(*this, std::move(gradient));
-}
-template <class T>
-void Node<T>::accumulate(Tensor<bfloat16> gradient) {
-  accumulate_in(*this, std::move(gradient));
+    reduced_grad.add(in_storage<bfloat16>(std::move(gradient)));
 }
 
 template <class T>

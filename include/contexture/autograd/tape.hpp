@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
@@ -72,8 +71,9 @@ struct Node {
   // Drops the saved values and the inputs; unwinds chains of sole owners without recursion.
   void release() noexcept;
 
-  void accumulate(Tensor<T> gradient);
-  void accumulate(Tensor<bfloat16> gradient);
+  // Adds to the gradient, in the type that the value is stored in, whatever this one's.
+  template <class From>
+  void accumulate(Tensor<From> gradient);
 
   // Calls backward with the gradient, if any came.
   void propagate();

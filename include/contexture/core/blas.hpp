@@ -18,8 +18,6 @@
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/core/limits.hpp"
-#include "contexture/core/parallel.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/tensor.hpp"
 

@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>

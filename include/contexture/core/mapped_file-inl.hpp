@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <utility>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/mapped_file.hpp"

@@ -9,7 +9,6 @@
 
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/core/limits.hpp"
 #include "contexture/core/tensor.hpp"
 
 namespace contexture {

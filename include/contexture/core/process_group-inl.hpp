@@ -2,15 +2,11 @@
 // The group of one process, and texts of several.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
 #include <string>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"

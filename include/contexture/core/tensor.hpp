@@ -6,9 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
-#include <utility>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/memory.hpp"

@@ -3,7 +3,6 @@
 // and RandAugment before, and mixtures of two images after.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>

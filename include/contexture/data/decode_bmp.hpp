@@ -4,7 +4,6 @@
 // alone: the caller knows the file's name.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>

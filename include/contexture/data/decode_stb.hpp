@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/image_format.hpp"
 #include "contexture/data/jpeg_check.hpp"

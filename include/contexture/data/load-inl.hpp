@@ -2,11 +2,9 @@
 // The function of data/load.hpp.
 #pragma once
 
-#include <array>
 #include <filesystem>
 #include <string>
 #include <system_error>
-#include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/tensor.hpp"

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"

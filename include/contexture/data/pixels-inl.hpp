@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,16 +21,6 @@ CONTEXTURE_FUNCTION Pixels::Pixels(std::shared_ptr<const MappedFile> file, std::
           " of a file of ", file_->size());
   mapped_ = file_->data() + offset;
   mapped_size_ = size;
-}
-
-CONTEXTURE_FUNCTION const std::uint8_t* Pixels::part(std::size_t begin, std::size_t size) const {
-  if (made_) return made_->part(begin, size);
-  return (is_mapped() ? mapped_ : owned_.data()) + begin;
-}
-
-CONTEXTURE_FUNCTION std::uint8_t* Pixels::part(std::size_t begin, std::size_t size) {
-  if (made_) return made_->part(begin, size);
-  return (is_mapped() ? mapped_ : owned_.data()) + begin;
 }
 
 CONTEXTURE_FUNCTION void Pixels::insert(const std::uint8_t* place, std::size_t count, std::uint8_t byte) {

@@ -46,8 +46,14 @@ class Pixels {
   [[nodiscard]] std::uint8_t* data() { return part(0, size()); }
 
   /// Where bytes [begin, begin + size) are.
-  [[nodiscard]] CONTEXTURE_FUNCTION const std::uint8_t* part(std::size_t begin, std::size_t size) const;
-  [[nodiscard]] CONTEXTURE_FUNCTION std::uint8_t* part(std::size_t begin, std::size_t size);
+  [[nodiscard]] const std::uint8_t* part(std::size_t begin, std::size_t size) const {
+    if (made_) return made_->part(begin, size);
+    return (is_mapped() ? mapped_ : owned_.data()) + begin;
+  }
+  [[nodiscard]] std::uint8_t* part(std::size_t begin, std::size_t size) {
+    if (made_) return made_->part(begin, size);
+    return (is_mapped() ? mapped_ : owned_.data()) + begin;
+  }
   [[nodiscard]] const std::uint8_t* begin() const { return data(); }
   [[nodiscard]] const std::uint8_t* end() const { return data() + size(); }
   [[nodiscard]] std::uint8_t* begin() { return data(); }

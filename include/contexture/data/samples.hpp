@@ -14,8 +14,6 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <span>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>

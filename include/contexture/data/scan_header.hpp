@@ -4,10 +4,8 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include "contexture/core/error.hpp"
-#include "contexture/core/tensor.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/dataset_files.hpp"
 #include "contexture/data/decode_files.hpp"

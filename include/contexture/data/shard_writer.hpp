@@ -17,7 +17,6 @@
 #include <span>
 #include <string>
 #include <system_error>
-#include <vector>
 
 #include "contexture/core/atomic_file.hpp"
 #include "contexture/core/error.hpp"

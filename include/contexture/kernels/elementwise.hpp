@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/cpu.hpp"

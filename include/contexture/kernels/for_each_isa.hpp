@@ -15,8 +15,6 @@
 #endif
 
 #ifndef CONTEXTURE_DISPATCH
-#include <cstdint>
-#include <type_traits>
 
 #include "contexture/core/bfloat16.hpp"
 #include "contexture/core/cpu.hpp"

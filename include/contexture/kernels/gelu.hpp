@@ -4,9 +4,7 @@
 #pragma once
 
 #include <cmath>
-#include <cstdint>
 #include <numbers>
-#include <type_traits>
 
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/parallel.hpp"

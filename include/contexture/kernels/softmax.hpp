@@ -9,7 +9,6 @@
 #include <numeric>
 #include <vector>
 
-#include "contexture/core/memory.hpp"
 #include "contexture/core/parallel.hpp"
 #include "contexture/core/tensor.hpp"
 

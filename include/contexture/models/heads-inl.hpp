@@ -3,9 +3,7 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "contexture/models/backbone.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/nn/layers.hpp"
 

@@ -2,10 +2,8 @@
 // Heads: what turns an encoder's features into answers.
 #pragma once
 
-#include <string>
 #include <vector>
 
-#include "contexture/models/backbone.hpp"
 #include "contexture/nn/layers.hpp"
 
 namespace contexture {

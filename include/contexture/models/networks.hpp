@@ -67,11 +67,6 @@ CONTEXTURE_FUNCTION void check_description(const BackboneDescription& descriptio
 template <class T>
 [[nodiscard]] std::unique_ptr<Backbone<T>> make_backbone(const BackboneDescription& description, const Rng& rng);
 
-#if defined(CONTEXTURE_COMPILED)
-extern template std::unique_ptr<Backbone<float>> make_backbone<float>(const BackboneDescription&, const Rng&);
-extern template std::unique_ptr<Backbone<double>> make_backbone<double>(const BackboneDescription&, const Rng&);
-#endif
-
 }  // namespace contexture
 
 #if !defined(CONTEXTURE_COMPILED)

@@ -11,7 +11,6 @@
 #include "contexture/models/backbone_file.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/onnx_options.hpp"
-#include "contexture/nn/layers.hpp"
 
 namespace contexture {
 

@@ -3,11 +3,8 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
-#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/nn/functions.hpp"

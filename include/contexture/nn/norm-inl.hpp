@@ -2,11 +2,8 @@
 // How the layers of nn/norm.hpp are made and run.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
-#include <string_view>
 
 #include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/elementwise.hpp"

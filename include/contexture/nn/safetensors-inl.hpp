@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <istream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <streambuf>

@@ -51,15 +51,6 @@ Tensor<T> orthogonalizer(Index rows, Index columns, const T* x, const NewtonSchu
   return q;
 }
 
-namespace detail {
-
-template <class T>
-double euclidean_norm(const T* x, Index size) {
-  return std::sqrt(kernels::sum_of_squares(x, size));
-}
-
-}  // namespace detail
-
 template <class T>
 Muon<T>::Muon(std::vector<NamedParameter<T>> parameters, const MuonOptions& options)
     : Sgd<T>(std::move(parameters), {.momentum = options.momentum, .weight_decay = options.weight_decay}),
@@ -90,7 +81,8 @@ void Muon<T>::turn(std::size_t i, double lr) {
   const auto columns = static_cast<Index>(weight.shape()[3]);
   const Index rows = size / columns;
   T* const w = weight.mutable_value().data();
-  const double before = detail::euclidean_norm(w, size);
+  const auto norm = [&] { return std::sqrt(kernels::sum_of_squares(w, size)); };
+  const double before = norm();
 
   // X = 0 - (-1) * (G + momentum V), and V as in SGD.
   Tensor<T> direction = zeros<T>(weight.shape());
@@ -104,7 +96,7 @@ void Muon<T>::turn(std::size_t i, double lr) {
     kernels::matmul(Transpose::no, Transpose::no, rows, columns, columns, direction.data(), q.data(), T(1), w);
   else
     kernels::matmul(Transpose::no, Transpose::no, rows, columns, rows, q.data(), direction.data(), T(1), w);
-  const double after = detail::euclidean_norm(w, size);
+  const double after = norm();
   if (after > 0 && is_finite(after)) kernels::scale(static_cast<T>(before / after), w, w, size);
 }
 

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <set>
 #include <span>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>

@@ -11,7 +11,6 @@
 #include <ctime>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "contexture/report/document.hpp"
 #include "contexture/report/escape.hpp"

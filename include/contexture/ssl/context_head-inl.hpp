@@ -8,7 +8,6 @@
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/nn/layers.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/context_head.hpp"
 #include "contexture/ssl/neighbours.hpp"

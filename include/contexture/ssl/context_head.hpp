@@ -10,7 +10,6 @@
 #include "contexture/core/rng.hpp"
 #include "contexture/nn/layers.hpp"
 #include "contexture/nn/module.hpp"
-#include "contexture/ssl/neighbours.hpp"
 
 namespace contexture {
 

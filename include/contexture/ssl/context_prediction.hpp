@@ -5,8 +5,6 @@
 // docs/context-prediction.md has the maths, every option and where this departs from the paper.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>

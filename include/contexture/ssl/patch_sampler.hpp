@@ -8,7 +8,6 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -18,7 +17,6 @@
 #include "contexture/core/error.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
-#include "contexture/data/augmentation.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/resample.hpp"

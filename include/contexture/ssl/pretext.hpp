@@ -3,20 +3,16 @@
 // one header that implements PretextTask; training, validation and reports need no more of it.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
-#include "contexture/data/picture.hpp"
 #include "contexture/models/backbone.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext_batch.hpp"

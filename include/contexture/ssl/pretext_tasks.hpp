@@ -36,12 +36,6 @@ template <class T>
                                                                 const PretextValues& given, const Backbone<T>& encoder,
                                                                 const Rng& rng);
 
-#if defined(CONTEXTURE_COMPILED)
-extern template std::unique_ptr<PretextTask<float>> make_pretext_task<float>(std::string_view, const PretextImages&,
-                                                                             const PretextValues&,
-                                                                             const Backbone<float>&, const Rng&);
-#endif
-
 }  // namespace contexture
 
 #if !defined(CONTEXTURE_COMPILED)

@@ -7,13 +7,9 @@
 #include <functional>
 #include <span>
 
-#include "contexture/autograd/autograd.hpp"
 #include "contexture/core/compiled.hpp"
-#include "contexture/core/error.hpp"
-#include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/normalisation.hpp"
-#include "contexture/nn/layers.hpp"
 #include "contexture/nn/module.hpp"
 
 namespace contexture {
@@ -30,11 +26,6 @@ void recalibrate_batch_norm(Module<T>& module, Index batches, const std::functio
 CONTEXTURE_FUNCTION void recalibrate_batch_norm(UnaryModule<float>& encoder, const ImageSet& images,
                                                 std::span<const Index> indices, const Normalization& normalization,
                                                 Index batch_size = 128, Index most = 2048);
-
-#if defined(CONTEXTURE_COMPILED)
-extern template void recalibrate_batch_norm<float>(Module<float>&, Index, const std::function<void(Index)>&);
-extern template void recalibrate_batch_norm<double>(Module<double>&, Index, const std::function<void(Index)>&);
-#endif
 
 }  // namespace contexture
 

@@ -3,12 +3,10 @@
 // settings.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/core/settings.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/ssl/pretext_settings.hpp"
 

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <numbers>
 #include <numeric>
-#include <span>
 #include <vector>
 
 #include "contexture/core/error.hpp"

@@ -23,7 +23,6 @@
 #include "contexture/evaluate/frozen_head.hpp"
 #include "contexture/evaluate/score.hpp"
 #include "contexture/models/image_classifier.hpp"
-#include "contexture/optim/muon.hpp"
 #include "contexture/study/classify.hpp"
 #include "contexture/study/config.hpp"
 #include "contexture/study/costs.hpp"

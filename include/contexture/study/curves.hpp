@@ -14,7 +14,6 @@
 
 #include "contexture/core/error.hpp"
 #include "contexture/study/results.hpp"
-#include "contexture/train/history.hpp"
 
 namespace contexture {
 

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "contexture/core/finite.hpp"
-#include "contexture/core/tensor.hpp"
 #include "contexture/data/account.hpp"
 #include "contexture/evaluate/metrics.hpp"
 #include "contexture/study/phase_id.hpp"

@@ -5,9 +5,7 @@
 #include <sys/resource.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 

@@ -5,19 +5,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <utility>
-#include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
-#include "contexture/data/augmentation.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"
 #include "contexture/data/sampler.hpp"
 #include "contexture/models/image_classifier.hpp"
-#include "contexture/nn/module.hpp"
 #include "contexture/optim/state_tensors.hpp"
 #include "contexture/train/classifier.hpp"
 #include "contexture/train/fit.hpp"

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -20,7 +19,6 @@
 #include "contexture/data/sampler.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/nn/module.hpp"
-#include "contexture/optim/state_tensors.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/training.hpp"
 

@@ -11,11 +11,9 @@
 
 #include "contexture/core/compiled.hpp"
 #include "contexture/core/error.hpp"
-#include "contexture/core/fingerprint.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/optim/optimizer.hpp"
-#include "contexture/optim/state_tensors.hpp"
 #include "contexture/train/reducer.hpp"
 
 namespace contexture {

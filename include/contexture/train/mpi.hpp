@@ -22,7 +22,6 @@
 #include <span>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"

@@ -3,13 +3,9 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
-#include <optional>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/error.hpp"
-#include "contexture/core/process_group.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/data/dataset.hpp"

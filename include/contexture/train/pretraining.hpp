@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "contexture/core/compiled.hpp"
@@ -19,7 +18,6 @@
 #include "contexture/models/backbone.hpp"
 #include "contexture/nn/module.hpp"
 #include "contexture/ssl/pretext.hpp"
-#include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/fit.hpp"
 #include "contexture/train/training.hpp"
 

@@ -5,12 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include "contexture/core/error.hpp"
 #include "contexture/core/process_group.hpp"

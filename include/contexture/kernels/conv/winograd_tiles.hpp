@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "contexture/core/cpu.hpp"
 #include "contexture/core/tensor.hpp"
 #include "contexture/kernels/conv/shape.hpp"
 #include "contexture/kernels/conv/tiles.hpp"
