@@ -62,6 +62,10 @@ TEST_CASE("shape ops have the right gradients") {
   const std::vector<std::int32_t> rows{2, 0, 2, 1, 2};
   CHECK(gradcheck([&](Inputs in) { return gather_rows(in[0], rows); }, {random_input({3, 2, 2}, 1)},
                   {.full_jacobian = true}) == "");
+  const std::vector<std::int32_t> others{0, 1, 1, 1, 0};
+  CHECK(gradcheck([&](Inputs in) { return add_rows(in[0], rows, in[1], others); },
+                  {random_input({3, 2, 2}, 1), random_input({2, 2, 2}, 2)}, {.full_jacobian = true}) == "");
+  CHECK(gradcheck([&](Inputs in) { return add_rows(in[0], rows, in[0], rows); }, {random_input({3, 2}, 1)}) == "");
   CHECK(gradcheck([](Inputs in) { return reshape(in[0], {3, 4}); }, {random_input({2, 6}, 1)}) == "");
   for (const int axis : {0, 1, 2, -1}) {
     Shape a{2, 3, 4};

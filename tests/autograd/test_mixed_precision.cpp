@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Mixed precision on the tape: values and gradients in bfloat16 between convolutions, float for everybody else.
 #include <cmath>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "contexture/autograd/conv.hpp"
 #include "contexture/autograd/elementwise.hpp"
@@ -9,6 +11,7 @@
 #include "contexture/autograd/loss.hpp"
 #include "contexture/autograd/norm.hpp"
 #include "contexture/autograd/pool.hpp"
+#include "contexture/autograd/shape.hpp"
 #include "contexture/core/cpu.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/rng.hpp"
@@ -282,6 +285,25 @@ TEST_CASE("mixed precision: a hidden linear layer is computed as convolutions ar
   CHECK(relative_difference(w16.grad(), w.grad()) < 0.01);
   CHECK(relative_difference(b16.grad(), b.grad()) < 0.01);
   CHECK_THROWS_WITH(linear(x, w, x, {.hidden = true}), Catch::Matchers::ContainsSubstring("linear: bias"));
+}
+
+TEST_CASE("mixed precision: sums of rows are those of the stored rows, in float") {
+  const Variable<float> x(normal_tensor({7, 24}, 1));
+  const Variable<float> weight(normal_tensor({24, 40}, 2), true);
+  const std::vector<std::int32_t> first{6, 0, 6, 2}, second{1, 1, 5, 0};
+  const auto loss_of = [&](const Variable<float>& sums) { return mean(mul(sums, sums)); };
+  const PrecisionGuard guard(Precision::bfloat16);
+  const auto hidden = [&] { return linear(x, weight, {}, {.hidden = true}); };
+  REQUIRE(hidden().saved_reduced() != nullptr);
+  const Variable<float> fused = add_rows(hidden(), first, hidden(), second);
+  const Variable<float> apart = add(gather_rows(hidden(), first), gather_rows(hidden(), second));
+  CHECK(fused.saved_reduced() == nullptr);
+  CHECK(fused.value() == apart.value());
+  loss_of(fused).backward();
+  const Tensor<float> gradient = weight.grad();
+  Variable<float>(weight).zero_grad();
+  loss_of(apart).backward();
+  CHECK(gradient == weight.grad());
 }
 
 }  // namespace

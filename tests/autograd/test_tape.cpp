@@ -121,6 +121,9 @@ TEST_CASE("misuse is named") {
   CHECK_THROWS_AS(add(a, leaf({1})), std::invalid_argument);
   const std::vector<std::int32_t> bad{2};
   CHECK_THROWS_AS(gather_rows(a, std::span<const std::int32_t>(bad)), std::invalid_argument);
+  const std::vector<std::int32_t> none, zero{0};
+  CHECK_THROWS_WITH(add_rows(a, zero, a, bad), "add_rows: row 2 of a tensor of shape (2)");
+  CHECK_THROWS_WITH(add_rows(a, zero, a, none), "add_rows: 1 rows of (2) and 0 of (2)");
   const std::vector<std::int32_t> label{5};
   CHECK_THROWS_WITH(softmax_cross_entropy(Variable<float>(zeros<float>({1, 3})), std::span<const std::int32_t>(label)),
                     "softmax_cross_entropy: label 5, expected 0 to 2");

@@ -13,12 +13,10 @@ namespace contexture {
 template <class T>
 Variable<T> linear(const Variable<T>& x, const Variable<T>& weight, const Variable<T>& bias,
                    const LinearOptions& options) {
-  require(x.value().dimension() == 2 && weight.value().dimension() == 2 && x.shape()[1] == weight.shape()[0],
-          "linear: input ", x.shape(), " and weight ", weight.shape(), ", expected (N,I) and (I,O)",
-          x.value().dimension() > 2 ? "; of images, pool over the pixels, or reshape to (N,I), first" : "");
-  const Index n = dim(x.value(), 0);
-  const Index inputs = dim(x.value(), 1);
-  const Index outputs = dim(weight.value(), 1);
+  require(x.shape().size() == 2 && weight.shape().size() == 2 && x.shape()[1] == weight.shape()[0], "linear: input ",
+          x.shape(), " and weight ", weight.shape(), ", expected (N,I) and (I,O)",
+          x.shape().size() > 2 ? "; of images, pool over the pixels, or reshape to (N,I), first" : "");
+  const Index n = dim(x.shape(), 0), inputs = dim(x.shape(), 1), outputs = dim(weight.shape(), 1);
   require(!bias.defined() || (bias.value().dimension() == 1 && dim(bias.value(), 0) == outputs), "linear: bias ",
           bias.defined() ? bias.shape() : Shape(), " for weight ", weight.shape());
   if constexpr (std::is_same_v<T, float>)

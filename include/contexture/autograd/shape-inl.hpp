@@ -8,12 +8,14 @@
 #include <memory>
 #include <numeric>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "contexture/autograd/shape.hpp"
 #include "contexture/autograd/variable.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/kernels/elementwise.hpp"
 
 namespace contexture {
 
@@ -204,50 +206,119 @@ Variable<T> slice(const Variable<T>& x, int axis, Index begin, Index end) {
                    });
 }
 
+namespace detail {
+
+// Rows that an op takes from a tensor of this shape.
+struct Picks {
+  Picks(const char* op, const Shape& from, std::span<const std::int32_t> its_rows)
+      : shape(from), rows(its_rows.begin(), its_rows.end()) {
+    require(!from.empty(), op, ": a scalar has no rows");
+    const auto count = static_cast<Index>(from[0]);
+    width = count == 0 ? Index{0} : static_cast<Index>(element_count(from)) / count;
+    for (const std::int32_t row : rows)
+      require(row >= 0 && row < count, op, ": row ", row, " of a tensor of shape ", from);
+  }
+
+  [[nodiscard]] Shape taken() const {
+    Shape out = shape;
+    out[0] = rows.size();
+    return out;
+  }
+
+  // Calls f(i) for every pick, in parallel.
+  template <class F>
+  void for_each(F f) const {
+    const Index grain = std::max<Index>(1, 16384 / std::max<Index>(width, 1));
+    parallel_for(static_cast<Index>(rows.size()), grain, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) f(i);
+    });
+  }
+
+  // What the gradient of the rows says of the tensor. Threads share out columns: a row may be taken more than once.
+  template <class T>
+  [[nodiscard]] Tensor<T> scattered(const Tensor<T>& gradient) const {
+    Tensor<T> dx = zeros<T>(shape);
+    const Index grain = std::max<Index>(64, 16384 / std::max<Index>(static_cast<Index>(rows.size()), 1));
+    parallel_for(width, grain, [&](Index begin, Index end) {
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        T* const into = dx.data() + rows[i] * width + begin;
+        kernels::dispatch::add(into, gradient.data() + static_cast<Index>(i) * width + begin, into, end - begin);
+      }
+    });
+    return dx;
+  }
+
+  Shape shape;
+  std::vector<std::int32_t> rows;
+  Index width = 0;  // elements of a row
+};
+
+}  // namespace detail
+
 template <class T>
 Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows) {
-  require(x.value().dimension() >= 1, "gather_rows: a scalar has no rows");
-  const Shape& from = x.shape();
-  const auto count = static_cast<Index>(from[0]);
-  const auto width = count == 0 ? Index{0} : static_cast<Index>(x.size()) / count;
-  for (const std::int32_t row : rows)
-    require(row >= 0 && row < count, "gather_rows: row ", row, " of a tensor of shape ", from);
-  Shape shape = from;
-  shape[0] = rows.size();
-  Tensor<T> y = empty<T>(shape);
-  const auto taken = static_cast<Index>(rows.size());
-  const Index grain = std::max<Index>(1, 16384 / std::max<Index>(width, 1));
-  const T* const source = x.value().data();
-  T* const out = y.data();
-  parallel_for(taken, grain, [=](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i)
-      std::copy_n(source + rows[static_cast<std::size_t>(i)] * width, width, out + i * width);
+  detail::Picks picks("gather_rows", x.shape(), rows);
+  Tensor<T> y = empty<T>(picks.taken());
+  picks.for_each([&, from = x.value().data()](Index i) {
+    std::copy_n(from + picks.rows[static_cast<std::size_t>(i)] * picks.width, picks.width, y.data() + i * picks.width);
   });
   return record<T>("gather_rows", std::move(y), {x},
-                   [from, width, picks = std::vector<std::int32_t>(rows.begin(), rows.end())](
-                       Tensor<T> g, const detail::InputGradients<T>& in) {
-                     Tensor<T> dx = zeros<T>(from);
-                     for (std::size_t i = 0; i < picks.size(); ++i) {
-                       T* const into = dx.data() + picks[i] * width;
-                       const T* const add = g.data() + static_cast<Index>(i) * width;
-                       for (Index k = 0; k < width; ++k) into[k] += add[k];
-                     }
-                     in.add(0, std::move(dx));
+                   [picks = std::move(picks)](const Tensor<T>& g, const detail::InputGradients<T>& in) {
+                     in.add(0, picks.scattered(g));
                    });
 }
 
+namespace detail {
+
+// add_rows() of a and b as they are stored.
+template <class T, class P>
+Tensor<T> sums_of_rows(const Tensor<P>& a, const Picks& first, const Tensor<P>& b, const Picks& second) {
+  Tensor<T> y = empty<T>(first.taken());
+  const auto row = [](const Tensor<P>& x, const Picks& picks, Index i) {
+    return x.data() + picks.rows[static_cast<std::size_t>(i)] * picks.width;
+  };
+  first.for_each([&](Index i) {
+    kernels::dispatch::add(row(a, first, i), row(b, second, i), y.data() + i * first.width, first.width);
+  });
+  return y;
+}
+
+}  // namespace detail
+
+template <class T>
+Variable<T> add_rows(const Variable<T>& a, std::span<const std::int32_t> first, const Variable<T>& b,
+                     std::span<const std::int32_t> second) {
+  detail::Picks left("add_rows", a.shape(), first), right("add_rows", b.shape(), second);
+  require(left.taken() == right.taken(), "add_rows: ", first.size(), " rows of ", a.shape(), " and ", second.size(),
+          " of ", b.shape());
+  Tensor<T> y = [&] {
+    if constexpr (std::is_same_v<T, float>)
+      if (a.saved_reduced() != nullptr && b.saved_reduced() != nullptr)
+        return detail::sums_of_rows<T>(*a.saved_reduced(), left, *b.saved_reduced(), right);
+    return detail::sums_of_rows<T>(a.value(), left, b.value(), right);
+  }();
+  return record<T>(
+      "add_rows", std::move(y), {a, b},
+      [left = std::move(left), right = std::move(right)](const Tensor<T>& g, const detail::InputGradients<T>& in) {
+        if (in.wanted(0)) in.add(0, left.scattered(g));
+        if (in.wanted(1)) in.add(1, right.scattered(g));
+      });
+}
+
 #if defined(CONTEXTURE_COMPILED)
-#define CONTEXTURE_INSTANTIATE(T)                                                      \
-  template Variable<T> reshape(const Variable<T>& x, const Shape& shape);              \
-  template Variable<T> concat(std::span<const Variable<T>> parts, int axis);           \
-  template Variable<T> concat(std::initializer_list<Variable<T>> parts, int axis);     \
-  template Variable<T> stack(std::span<const Variable<T>> parts, int axis);            \
-  template Variable<T> stack(std::initializer_list<Variable<T>> parts, int axis);      \
-  template Variable<T> permute(const Variable<T>& x, std::span<const int> axes);       \
-  template Variable<T> permute(const Variable<T>& x, std::initializer_list<int> axes); \
-  template Variable<T> transpose(const Variable<T>& x);                                \
-  template Variable<T> slice(const Variable<T>& x, int axis, Index begin, Index end);  \
-  template Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows);
+#define CONTEXTURE_INSTANTIATE(T)                                                                                \
+  template Variable<T> reshape(const Variable<T>& x, const Shape& shape);                                        \
+  template Variable<T> concat(std::span<const Variable<T>> parts, int axis);                                     \
+  template Variable<T> concat(std::initializer_list<Variable<T>> parts, int axis);                               \
+  template Variable<T> stack(std::span<const Variable<T>> parts, int axis);                                      \
+  template Variable<T> stack(std::initializer_list<Variable<T>> parts, int axis);                                \
+  template Variable<T> permute(const Variable<T>& x, std::span<const int> axes);                                 \
+  template Variable<T> permute(const Variable<T>& x, std::initializer_list<int> axes);                           \
+  template Variable<T> transpose(const Variable<T>& x);                                                          \
+  template Variable<T> slice(const Variable<T>& x, int axis, Index begin, Index end);                            \
+  template Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows);                    \
+  template Variable<T> add_rows(const Variable<T>& a, std::span<const std::int32_t> first, const Variable<T>& b, \
+                                std::span<const std::int32_t> second);
 CONTEXTURE_INSTANTIATE(float)
 CONTEXTURE_INSTANTIATE(double)
 #undef CONTEXTURE_INSTANTIATE

@@ -54,6 +54,13 @@ template <class T>
 template <class T>
 [[nodiscard]] Variable<T> gather_rows(const Variable<T>& x, std::span<const std::int32_t> rows);
 
+/// y[i] = a[first[i]] + b[second[i]], without what gather_rows() would write of either. a (N,...), b (M,...) of the
+/// same other extents, result (first.size(),...). Throws std::invalid_argument for other shapes, lists of different
+/// length, or a row outside [0, N) or [0, M).
+template <class T>
+[[nodiscard]] Variable<T> add_rows(const Variable<T>& a, std::span<const std::int32_t> first, const Variable<T>& b,
+                                   std::span<const std::int32_t> second);
+
 }  // namespace contexture
 
 #if !defined(CONTEXTURE_COMPILED)

@@ -42,11 +42,11 @@ CONTEXTURE_KERNEL void relu_backward(const T* y, T* grad, Index n) {
   })
 }
 
-template <class T>
-CONTEXTURE_KERNEL void add(const T* a, const T* b, T* y, Index n) {
+template <class T, class To>
+CONTEXTURE_KERNEL void add(const T* a, const T* b, To* y, Index n) {
   CONTEXTURE_FLAT_LOOP({
     using Sum = Accumulator<T>;
-    store_as<Sum, T, N>(y + i, load_as<Sum, T, N>(a + i) + load_as<Sum, T, N>(b + i));
+    store_as<Sum, To, N>(y + i, load_as<Sum, T, N>(a + i) + load_as<Sum, T, N>(b + i));
   })
 }
 

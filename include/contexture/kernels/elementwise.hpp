@@ -66,9 +66,9 @@ template <class T>
 void relu_backward(const T* y, T* grad, Index n) {
   CONTEXTURE_DISPATCH(relu_backward<T>(y, grad, n));
 }
-template <class T>
-void add(const T* a, const T* b, T* y, Index n) {
-  CONTEXTURE_DISPATCH(add<T>(a, b, y, n));
+template <class T, class To>
+void add(const T* a, const T* b, To* y, Index n) {
+  CONTEXTURE_DISPATCH(add<T, To>(a, b, y, n));
 }
 template <class T>
 void multiply(const T* a, const T* b, T* y, Index n) {

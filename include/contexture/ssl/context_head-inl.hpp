@@ -27,7 +27,7 @@ Variable<T> ContextHead<T>::forward(const Variable<T>& features, std::span<const
                                     std::span<const std::int32_t> second) {
   require(first.size() == second.size(), "ContextHead: ", first.size(), " first and ", second.size(),
           " second patches");
-  const Variable<T> sums = add(gather_rows(first_(features), first), gather_rows(second_(features), second));
+  const Variable<T> sums = add_rows(first_(features), first, second_(features), second);
   return output_(dropout_(norm_(sums)));
 }
 
