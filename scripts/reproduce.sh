@@ -17,7 +17,7 @@ it, and with the first six docs/images/.
   fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
   cifar10 PATH           the same; PATH: a folder of images, or the binary files
   label-efficiency PATH  CIFAR-10 with seven label fractions
-  long-simclr PATH       CIFAR-10 with a tenth of the labels, after 60 passes of SimCLR over the images
+  long-simclr PATH       CIFAR-10 with a tenth of the labels, after 60 passes of SimCLR over the images, and self-training
   long-simclr-hundredth PATH
                          the same with a hundredth; with the encoder in results-long-simclr, if it is there
   pretext PATH           CIFAR-10 with every pretext task
@@ -64,17 +64,18 @@ done
 # The runs that the pages quote: the program, what it is given beside --data and --out, and the folders of
 # results below --out. Only the built-in images are shown as pictures: the others are not ours to pass on.
 name=${words[0]}
-program=experiments data=() pretraining=() options=() runs=(.) pictures=()
+program=experiments precision=float32 data=() pretraining=() options=() runs=(.) pictures=()
 declare -A seeds=([context]=5 [simclr]=5)  # of the pretext tasks: one is enough to place the others
 # Peak learning rates, each the best of two to four on validation (docs/research.md): from scratch by --epochs,
 # pre-trained by task.
 declare -A rates=([1]=0.4 [2]=0.4 [4]=0.4 [7]=0.2 [context]=0.2 [simclr]=0.1)
 case $name in
-  builtin) pictures=(patches predictions confusion) ;;
+  builtin) precision=auto pictures=(patches predictions confusion) ;;  # what a first run gives
   fashion-mnist | cifar10) options=(--preset standard) ;;
   long-simclr | long-simclr-hundredth)
+    precision=auto
     pretraining=(--preset quick --width 32 --pretext simclr --pretrain-epochs 60)
-    options=(--preset quick --width 32 --epochs 7 --finetune-learning-rate 0.05 --seeds 5)
+    options=(--preset quick --width 32 --epochs 7 --finetune-learning-rate 0.05 --self-training on --seeds 5)
     if [[ $name == *-hundredth ]]; then options+=(--fractions 0.01); else options+=(--fractions 0.1); fi
     ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
@@ -107,8 +108,7 @@ if [[ -z $from ]]; then
     shift 2
     if [[ $resume == yes && -e $out/report.md ]]; then return; fi
     if [[ $resume == yes && -e $out/checkpoint.safetensors ]]; then set -- "$@" --resume; fi
-    # What the pages quote was computed in float, whatever the processor.
-    "$root/build/release/examples/$program" "${data[@]}" --precision float32 "$@" --out "$out"
+    "$root/build/release/examples/$program" "${data[@]}" --precision "$precision" "$@" --out "$out"
   }
   if ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
     encoder=$from/pretraining/encoder.safetensors
@@ -171,8 +171,8 @@ section() {
 # table: the first table of a text.
 table() { awk '/^\|/ && !done { print; found = 1; next } found { done = 1 }'; }
 speed='How fast: optimiser steps'
-# headline REPORT: the answer in one sentence.
-headline() { awk '/^\*\*/ { print; print ""; exit }' "$1"; }
+# headline REPORT: the answer in a few sentences, which stands behind what to do next.
+headline() { awk 'NF && advised { print; print ""; exit } /^\*\*/ { advised = 1 }' "$1"; }
 
 # One run of the experiments: all of it, for docs/results.md; and in short, for README.md.
 whole() {
@@ -273,7 +273,7 @@ case $name in
     for heading in Results "$speed" Set-up; do
       section "$from/report.md" "$heading" | grep '^|' >/dev/null || fail "$from/report.md: no table under '$heading'"
     done
-    if [[ $name == builtin ]]; then numbers "$from/summary.json" 'of_data("builtin")' >/dev/null || exit; fi
+    if [[ $name == builtin ]]; then numbers "$from/summary.json" 'of_data("builtin-64")' >/dev/null || exit; fi
     for page in "${places[@]}"; do
       if [[ $page == README.md ]]; then text[$page]=$(short "$from"); else text[$page]=$(whole "$from"); fi
     done

@@ -56,7 +56,7 @@ struct CommonOptions {
 inline void add_common_options(CLI::App& app, CommonOptions& o, const std::string& file, bool tests) {
   o.program = app.get_name();
   app.add_option("--data", o.choice.data,
-                 "builtin, builtin-64, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards")
+                 "builtin-64, builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards")
       ->capture_default_str();
   app.add_option("--image-size", o.choice.image_size, "side of the square images in pixels; 0: as stored")
       ->capture_default_str()

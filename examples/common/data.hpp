@@ -19,8 +19,8 @@ struct MemoryChoice {
 
 /// Which images a program works on.
 struct DataChoice {
-  std::string data = "builtin";         ///< what contexture::load_dataset takes
-  contexture::Index image_size = 0;     ///< 0: as stored (built-in: 32)
+  std::string data = "builtin-64";      ///< what contexture::load_dataset takes
+  contexture::Index image_size = 0;     ///< 0: as stored (builtin: 32, builtin-64: 64)
   contexture::Index train_images = 0;   ///< a random part of so many, always the same; 0: all (built-in: 10,000)
   contexture::Index test_images = 0;    ///< likewise; 0: all (built-in: 2,000)
   double max_broken = 0.01;             ///< share of the images that may be broken

@@ -47,7 +47,7 @@ cp -r copy/README.md copy/docs .
 mkdir run
 cat >run/summary.json <<'JSON'
 {
-  "dataset": "builtin",
+  "dataset": "builtin-64",
   "config": {
     "data": "/somewhere/on/this/machine/pictures",
     "encoder": "",
@@ -105,7 +105,9 @@ JSON
 cat >run/report.md <<'MARKDOWN'
 # What pre-training buys
 
-**It bought little.**
+**Label more.**
+
+It bought little.
 
 The question.
 
@@ -142,7 +144,7 @@ A note.
 
 | | |
 |---|---|
-| Data set | builtin |
+| Data set | builtin-64 |
 | Images | 5,000 |
 | Machine | a pocket calculator |
 MARKDOWN
@@ -153,7 +155,7 @@ for figure in accuracy_curves.svg loss_curves.svg patches.png predictions.png co
 succeeds builtin --from run
 for page in README.md docs/results.md; do
   if between builtin "copy/$page" | grep -q 'an old table'; then complain "$page: the old text is still there"; fi
-  has '**It bought little.**' builtin "copy/$page"
+  has 'It bought little.' builtin "copy/$page"
   has '| 10 % (4,500) | from scratch | **70.00 %** |' builtin "copy/$page"
   sed '/^<!-- begin builtin /,/^<!-- end builtin -->/d' "copy/$page" |
     cmp -s - <(sed '/^<!-- begin builtin /,/^<!-- end builtin -->/d' "$page") || complain "$page: changed elsewhere"

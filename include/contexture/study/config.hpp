@@ -38,8 +38,8 @@ enum class SyncNorm { automatic, on, off };
 /// What run_experiments computes. The values here are the preset `standard`.
 struct ExperimentConfig {
   // Data.
-  std::string data = "builtin";                 ///< recorded; the caller loads it
-  Index image_size = 0;                         ///< 0: as stored (built-in: 32)
+  std::string data = "builtin-64";              ///< recorded; the caller loads it
+  Index image_size = 0;                         ///< 0: as stored (builtin: 32, builtin-64: 64)
   Index train_images = 0;                       ///< use only so many; 0: all (built-in: the preset's number)
   Index test_images = 0;                        ///< likewise
   double max_broken = 0.01;                     ///< see DataOptions
@@ -93,8 +93,8 @@ struct ExperimentConfig {
 };
 
 /// A preset: how much is computed. Everything else is the same in all three. All experiments take, on two
-/// cores with AVX-512: quick 4 minutes (built-in images); for 50,000 images of 32 x 32, estimated from throughput
-/// and multiply-adds, standard half an hour and thorough some 30 hours.
+/// cores with AVX-512: quick 4 minutes (builtin) and 10 (builtin-64, bfloat16); for 50,000 images of 32 x 32, estimated
+/// from throughput and multiply-adds, standard half an hour and thorough some 30 hours.
 struct Preset {
   std::string_view name;
   Index width;
@@ -220,7 +220,7 @@ inline constexpr int kMany = 1'000'000'000;
 inline std::vector<ExperimentSetting> common_settings() {
   using C = ExperimentConfig;
   return {
-      text("data", "builtin, builtin-64, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards",
+      text("data", "builtin-64, builtin, or a path: IDX, CIFAR or STL-10 files, or a folder of images or of tar shards",
            &C::data),
       number("image-size", "side of the square images in pixels; 0: as stored", &C::image_size, 0, 1024),
       number("train-images", "training images used; 0: all", &C::train_images, 0, kMany),
