@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "contexture/core/blas.hpp"
+#include "contexture/core/parallel.hpp"
 #include "conv_problem.hpp"
 #include "options.hpp"
 #include "peak.hpp"

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "contexture/core/error.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/data/builtin.hpp"
 #include "contexture/data/decode.hpp"
 #include "contexture/data/png.hpp"

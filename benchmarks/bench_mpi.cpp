@@ -39,6 +39,7 @@
 #include "contexture/optim/muon.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
 #include "contexture/train/classifier.hpp"
+#include "contexture/train/data_parallel.hpp"
 #include "contexture/train/mpi.hpp"
 #include "contexture/train/pretraining.hpp"
 

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "contexture/core/parallel.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/profile.hpp"
 #include "contexture/models/resnet.hpp"
 #include "contexture/models/resnet18.hpp"

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "contexture/core/blas.hpp"
+#include "contexture/core/parallel.hpp"
 #include "conv_problem.hpp"
 
 namespace contexture::benchmarks {

@@ -20,6 +20,7 @@
 #include "common/data.hpp"
 #include "common/program.hpp"
 #include "contexture/core/blas.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/data/collection.hpp"
 #include "contexture/evaluate/encoder_file.hpp"
 #include "contexture/report/classify_report.hpp"

@@ -22,6 +22,7 @@
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "contexture/core/blas.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/evaluate/shortcuts.hpp"
 #include "contexture/report/plain_table.hpp"
 #include "contexture/report/text.hpp"

@@ -22,6 +22,7 @@
 #include "common/program.hpp"
 #include "contexture/core/finite.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/data/image_folder.hpp"
 #include "contexture/data/image_io.hpp"
 #include "contexture/data/npy.hpp"

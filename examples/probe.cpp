@@ -26,6 +26,7 @@
 #include "common/processes.hpp"
 #include "common/program.hpp"
 #include "contexture/core/blas.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/process_group.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/evaluate/encoder_file.hpp"

@@ -8,6 +8,7 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/core/precision.hpp"
 #include "support/catch.hpp"
 #include "support/tensors.hpp"
 

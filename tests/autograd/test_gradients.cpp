@@ -2,6 +2,7 @@
 // Every op's backward against finite differences in double, over all its options.
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/core/parallel.hpp"
 #include "support/catch.hpp"
 #include "support/tensors.hpp"
 

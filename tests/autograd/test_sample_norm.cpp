@@ -6,6 +6,7 @@
 
 #include "contexture/autograd/autograd.hpp"
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/core/parallel.hpp"
 #include "support/catch.hpp"
 #include "support/isa.hpp"
 #include "support/tensors.hpp"

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "contexture/autograd/autograd.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "support/catch.hpp"
 #include "support/tensors.hpp"

@@ -8,6 +8,7 @@
 
 #include "contexture/core/blas.hpp"
 #include "contexture/core/parallel.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/core/rng.hpp"
 #include "support/catch.hpp"
 

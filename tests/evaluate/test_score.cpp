@@ -14,6 +14,7 @@
 #include "contexture/evaluate/score.hpp"
 #include "contexture/models/backbone_file.hpp"
 #include "contexture/nn/serialize.hpp"
+#include "contexture/ssl/recalibrate.hpp"
 #include "support/catch.hpp"
 
 using namespace contexture;

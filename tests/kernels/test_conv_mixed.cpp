@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/kernels/elementwise.hpp"
 #include "kernels/conv_reference.hpp"
 

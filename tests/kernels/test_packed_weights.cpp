@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contexture/core/bfloat16.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/kernels/conv/packed_weights.hpp"
 #include "kernels/conv_reference.hpp"
 

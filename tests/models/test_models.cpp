@@ -5,6 +5,8 @@
 #include <numeric>
 
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/core/parallel.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/models/heads.hpp"
 #include "contexture/models/image_classifier.hpp"
 #include "contexture/models/networks.hpp"

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/core/precision.hpp"
 #include "contexture/models/backbone_file.hpp"
 #include "contexture/models/convnext.hpp"
 #include "contexture/models/heads.hpp"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "contexture/core/blas.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/nn/layers.hpp"
 
 using namespace contexture;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "contexture/autograd/gradcheck.hpp"
+#include "contexture/core/parallel.hpp"
 #include "contexture/data/batch.hpp"
 #include "contexture/data/normalisation.hpp"
 #include "contexture/data/sampler.hpp"

@@ -75,6 +75,19 @@ TEST_CASE("budget: of 60 to 60,000 images every training has enough steps to mov
     }
 }
 
+TEST_CASE("budget: context prediction ends where it stops to pay, and leaves the time to the classifiers", "[study]") {
+  for (const Index images : kFolders) {
+    const TimeRequest request = request_for(images, 8 * 3600, {"pretext"});
+    REQUIRE(request.config.pretext == "context");
+    const TimePlan plan = plan_for(request);
+    CAPTURE(images, plan.pretrain_steps);
+    CHECK((plan.pretrain_steps <= 2000 || passes_of(plan, request) <= 10.01));
+    const TimePlan simclr = plan_for(request_for(images, 8 * 3600));
+    CHECK(plan.pretrain_steps < simclr.pretrain_steps);
+    CHECK(plan.config.width * plan.most_steps >= simclr.config.width * simclr.most_steps);
+  }
+}
+
 TEST_CASE("budget: the parts sum to the time, unless longer trainings would gain nothing", "[study]") {
   for (const Index images : kFolders)
     for (const double seconds : kTimes) {

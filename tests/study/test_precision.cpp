@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "contexture/core/precision.hpp"
 #include "contexture/evaluate/features.hpp"
 #include "contexture/evaluate/score.hpp"
 #include "study/tiny_run.hpp"

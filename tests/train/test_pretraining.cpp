@@ -7,6 +7,7 @@
 #include "contexture/models/resnet.hpp"
 #include "contexture/ssl/context_prediction.hpp"
 #include "contexture/ssl/pretext_tasks.hpp"
+#include "contexture/ssl/recalibrate.hpp"
 #include "contexture/train/pretraining.hpp"
 #include "support/catch.hpp"
 #include "support/runs.hpp"
