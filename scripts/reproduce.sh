@@ -12,14 +12,15 @@ usage() {
   cat <<'TEXT'
 Usage: scripts/reproduce.sh NAME [PATH] [options]
 Runs what NAME stands for and brings results/ up to date, README.md and docs/results.md where they have a place for
-it, and with the first six docs/images/.
+it, and with the first seven docs/images/.
   builtin                the three experiments on the built-in images
   fashion-mnist PATH     the same; PATH as scripts/get-data.sh leaves it
   cifar10 PATH           the same; PATH: a folder of images, or the binary files
   label-efficiency PATH  CIFAR-10 with seven label fractions
-  long-simclr PATH       CIFAR-10 with a tenth of the labels, after 60 passes of SimCLR over the images, and self-training
+  long-simclr PATH       CIFAR-10 with a tenth of the labels, after 60 passes of SimCLR over the images
   long-simclr-hundredth PATH
                          the same with a hundredth; with the encoder in results-long-simclr, if it is there
+  pipeline PATH          as long-simclr, and each arm teaches a student on all images (self-training)
   pretext PATH           CIFAR-10 with every pretext task
   training-length PATH   CIFAR-10 with a tenth of the labels and four lengths of the classifiers' training
   diagnose PATH          the shortcut checks of context prediction on CIFAR-10
@@ -72,11 +73,11 @@ declare -A rates=([1]=0.4 [2]=0.4 [4]=0.4 [7]=0.2 [context]=0.2 [simclr]=0.1)
 case $name in
   builtin) precision=auto pictures=(patches predictions confusion) ;;  # what a first run gives
   fashion-mnist | cifar10) options=(--preset standard) ;;
-  long-simclr | long-simclr-hundredth)
-    precision=auto
+  long-simclr | long-simclr-hundredth | pipeline)
     pretraining=(--preset quick --width 32 --pretext simclr --pretrain-epochs 60)
-    options=(--preset quick --width 32 --epochs 7 --finetune-learning-rate 0.05 --self-training on --seeds 5)
+    options=(--preset quick --width 32 --epochs 7 --finetune-learning-rate 0.05 --seeds 5)
     if [[ $name == *-hundredth ]]; then options+=(--fractions 0.01); else options+=(--fractions 0.1); fi
+    if [[ $name == pipeline ]]; then precision=auto options+=(--self-training on); fi
     ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
   pretext)
@@ -88,7 +89,7 @@ case $name in
     runs=({context,simclr}-{1,2,4,7})
     ;;
   diagnose) program=diagnose options=(--steps 900) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pretext, training-length or diagnose" ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pipeline, pretext, training-length or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'
