@@ -6,8 +6,7 @@
 //   diagnose --data ~/my-images --out results-diagnose
 //
 // Prints a table that says pass, suspect or not judged, with the reason, and writes diagnostics.json. A suspect line is
-// a place to look at, not a proof; docs/evaluation.md explains the rules. The default run takes about two minutes on 2
-// cores.
+// a place to look at, not a proof; docs/evaluation.md explains the rules. The default run takes some minutes.
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
