@@ -67,6 +67,29 @@ TEST_CASE("advice: a clear gain says which weights, and what pre-training is wor
                          "labels, and costs 2.0 points with 100 %. "));
 }
 
+TEST_CASE("advice: a student that does better on validation images than its teacher is the one to use", "[report]") {
+  RunSummary run;
+  run.test_images = 10000;
+  const ExperimentView view = all_labels({0.90, 0.901, 0.899}, {0.94, 0.941, 0.939});
+  const auto students = [](double validation) {
+    ArmResult student;
+    student.best_val_accuracy = validation;
+    student.test_accuracy = 0.955;
+    return std::vector<ArmResult>(3, student);
+  };
+  ExperimentResult& results = run.experiments.emplace_back();
+  results.label_fraction = 1;
+  results.more[Arm::scratch_selftrained] = students(0.99);  // the verdict is for pre-training
+  results.more[Arm::pretrained_selftrained] = students(0.5);
+  CHECK(advice(run, {view}).starts_with("Use classifier_100_pretrained, right on 94.0 %"));
+  results.more[Arm::pretrained_selftrained] = students(0.97);
+  CHECK(advice(run, {view})
+            .starts_with("Use classifier_100_pretrained_selftrained, right on 95.5 % of the test "
+                         "images: pre-training is worth 4.0 points"));
+  results.more[Arm::pretrained_selftrained].pop_back();  // not all seeds are done
+  CHECK(advice(run, {view}).starts_with("Use classifier_100_pretrained, right on 94.0 %"));
+}
+
 TEST_CASE("advice: harm says to leave pre-training out", "[report]") {
   RunSummary run;
   run.test_images = 10000;

@@ -10,6 +10,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contexture/core/finite.hpp"
@@ -36,6 +37,24 @@ namespace detail {
   if (verdict == Verdict::gain) return Arm::pretrained;
   if (verdict == Verdict::loss) return Arm::scratch;
   return e.pretrained.best_val_accuracy.mean > e.scratch.best_val_accuracy.mean ? Arm::pretrained : Arm::scratch;
+}
+
+/// Of an arm, its student, and from scratch the arm that had more time: the one with the best validation accuracy, and
+/// its test accuracy.
+[[nodiscard]] inline std::pair<Arm, double> best_of_kind(const RunSummary& run, const ExperimentView& e, Arm arm) {
+  std::pair<Arm, double> out{arm, e.arm(arm).test_accuracy.mean};
+  double most = e.arm(arm).best_val_accuracy.mean;
+  for (const ExperimentResult& results : run.experiments) {
+    if (results.label_fraction != e.label_fraction) continue;
+    for (const auto& [further, of_seeds] : results.more) {
+      if (begins_pretrained(further) != begins_pretrained(arm) || of_seeds.size() < e.arm(arm).seeds) continue;
+      const ArmView view = view_arm(of_seeds);
+      if (!(view.best_val_accuracy.mean > most)) continue;
+      most = view.best_val_accuracy.mean;
+      out = {further, view.test_accuracy.mean};
+    }
+  }
+  return out;
 }
 
 /// A count as one says it: two digits, from 100 on.
@@ -151,8 +170,9 @@ struct WeakClass {
     by_seeds_alone |= (j.verdict == Verdict::gain || j.verdict == Verdict::loss) && e.mcnemar && e.mcnemar->p >= 0.05;
     if (j.verdict == Verdict::tie && (open == nullptr || e.label_fraction > open->label_fraction)) open = &e;
   }
-  std::string out = "Use classifier_" + best->key + "_" + to_string(arm) + ", right on " +
-                    percent(best->arm(arm).test_accuracy.mean) + " of the test images: ";
+  const auto [used, used_accuracy] = best_of_kind(run, *best, arm);
+  std::string out = "Use classifier_" + best->key + "_" + to_string(used) + ", right on " + percent(used_accuracy) +
+                    " of the test images: ";
   const Judgement of_open = open != nullptr ? judge(*open, run.test_images) : Judgement{};
   const double bound = std::max(std::abs(of_open.low), std::abs(of_open.high));
   if (!gains.empty())
