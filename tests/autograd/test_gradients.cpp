@@ -210,6 +210,42 @@ TEST_CASE("decorrelation_loss has the right gradients, with open and closed hing
         }
 }
 
+TEST_CASE("sums of rows and their gradients are those of plain loops, also where threads share them out") {
+  constexpr std::size_t kPairs = 400, kWidth = 300;  // several parts of the rows, and of the columns
+  const Variable<float> a(tensors::random_tensor<float>({7, kWidth}, 1), true);
+  const Variable<float> b(tensors::random_tensor<float>({5, kWidth}, 2), true);
+  const Tensor<float> g = tensors::random_tensor<float>({kPairs, kWidth}, 3);
+  std::vector<std::int32_t> first, second;
+  Tensor<float> sums = empty<float>({kPairs, kWidth});
+  Tensor<float> da = zeros<float>(a.shape()), db = zeros<float>(b.shape());
+  for (std::size_t i = 0; i < kPairs; ++i) {
+    first.push_back(static_cast<std::int32_t>(i * i % 7));
+    second.push_back(static_cast<std::int32_t>(i * 3 % 5));
+    for (std::size_t k = 0; k < kWidth; ++k) {
+      const std::size_t at_a = i * i % 7 * kWidth + k, at_b = i * 3 % 5 * kWidth + k, at = i * kWidth + k;
+      sums.data()[at] = a.value().data()[at_a] + b.value().data()[at_b];
+      da.data()[at_a] += g.data()[at];
+      db.data()[at_b] += g.data()[at];
+    }
+  }
+  const int before = num_threads();
+  for (const int threads : {1, 2, 3}) {
+    CAPTURE(threads);
+    set_num_threads(threads);
+    Variable<float>(a).zero_grad();
+    Variable<float>(b).zero_grad();
+    const Variable<float> y = add_rows(a, first, b, second);
+    CHECK((y.value() == sums));
+    y.backward(g);
+    CHECK((a.grad() == da));
+    CHECK((b.grad() == db));
+    Variable<float>(a).zero_grad();
+    gather_rows(a, first).backward(g);
+    CHECK((a.grad() == da));
+  }
+  set_num_threads(before);
+}
+
 TEST_CASE("similarity and decorrelation have the same bits with any number of threads") {
   // Large enough for matrix products to be shared out.
   const Tensor<float> values = tensors::random_tensor<float>({301, 150}, 1);
