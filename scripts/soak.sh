@@ -24,7 +24,7 @@ pid=
 trap '[[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null; rm -rf "$folder"' EXIT
 [[ -n $readings ]] || readings=$folder/readings
 : >"$readings"
-small=(--train-images 2000 --test-images 400 --width 8 --quiet)
+small=(--data builtin --train-images 2000 --test-images 400 --width 8 --quiet)
 seconds=$((minutes * 30)) step=10
 ((seconds >= 600)) || step=2
 
