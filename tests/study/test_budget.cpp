@@ -146,7 +146,7 @@ TEST_CASE("budget: students where few images have labels and good trainings fit;
   request.config.fractions = {0.1};
   CHECK_FALSE(fit_to_time(request_for(6'000, 3600, {"self-training"}), machine_of(0.02, request)).config.self_training);
 
-  // Both settings of one configuration: what the students add is two arms of twice the steps, and the answers.
+  // Both settings of one configuration: what the students add is two arms of three times the steps, and the answers.
   request = request_for(6'000, 3600, {"pretext", "width", "pretrain-epochs", "epochs", "self-training"});
   request.config.fractions = {0.1};
   const RunCosts costs = machine_of(0.02, request)(request.config);
@@ -156,7 +156,7 @@ TEST_CASE("budget: students where few images have labels and good trainings fit;
   const double steps = static_cast<double>(without.fewest_steps);
   const double evaluations = 17 * costs.classifier_evaluation;
   CHECK(students.arms - without.arms ==
-        Approx(2 * (2 * steps * costs.classifier_step[0] + evaluations + costs.classifier_test +
+        Approx(2 * (3 * steps * costs.classifier_step[0] + evaluations + costs.classifier_test +
                     costs.classifier_evaluation * (5'400.0 + 3'000) / 600)));
   request.config.self_training = false;
   request.config.same_time = true;

@@ -56,7 +56,7 @@ TEST_CASE("self-training adds students where few images have labels, and changes
   REQUIRE(few.more.size() == 2);
   for (const Arm arm : {Arm::scratch_selftrained, Arm::pretrained_selftrained}) {
     REQUIRE(few.more.at(arm).size() == 1);
-    CHECK(few.more.at(arm)[0].steps == 2 * few.scratch[0].steps);
+    CHECK(few.more.at(arm)[0].steps == 3 * few.scratch[0].steps);
     CHECK(few.more.at(arm)[0].steps_to.size() == 4);
     CHECK(rows_of(summary, {kFew, arm, 1}, "validation").size() == 5);
     CHECK(rows_of(summary, {kFew, arm, 1}, "test").size() == 1);
@@ -101,7 +101,9 @@ TEST_CASE(
                              .targets = targets,
                              .labelled = labelled,
                              .labelled_share = 0.125,
-                             .augmentation = {.crop_padding = how.padding, .flip = plan.classifier.mirror},
+                             .augmentation = {.crop_padding = how.padding,
+                                              .flip = plan.classifier.mirror,
+                                              .rand_augment = {.operations = 3, .magnitude = 0.5F}},
                              .indices = learnt,
                              .more = &data.unlabeled,
                              .evaluate = [&] { return score(student, data.train, split.validation).evaluation; }},
@@ -130,7 +132,7 @@ TEST_CASE("further arms: stopped in any phase and resumed, they give the same fi
   const RunSummary expected = run(config, whole.path);
   Progress silent;
   for (const auto& [steps, arm] :
-       {std::pair{9, Arm::scratch}, {12, Arm::scratch_selftrained}, {20, Arm::pretrained_selftrained}}) {
+       {std::pair{9, Arm::scratch}, {12, Arm::scratch_selftrained}, {24, Arm::pretrained_selftrained}}) {
     StopToken token;
     StopAfter progress(token, steps);
     const RunFiles files{.out = parts.path, .resume = arm != Arm::scratch};
@@ -156,6 +158,13 @@ TEST_CASE("further arms: stopped in any phase and resumed, they give the same fi
   other = config;
   other.strong_augmentation = true;
   not_resumed("strong augmentation");
+
+  // A version whose students were trained otherwise did not say how.
+  RunState older = read_checkpoint(checkpoint_path(parts.path));
+  REQUIRE(older.config.erase("training of students with 25 %") == 1);
+  write_checkpoint(checkpoint_path(parts.path), older);
+  other = config;
+  not_resumed("training of students");
 }
 
 TEST_CASE("the arm of the same time: scratch's length and pre-training's, strongly augmented; from the same numbers") {

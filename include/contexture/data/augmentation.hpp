@@ -3,6 +3,7 @@
 // and RandAugment before, and mixtures of two images after.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -46,7 +47,7 @@ struct Augmentation {
 
 /// The same with RandAugment and CutMix, for trainings that see an image many times.
 [[nodiscard]] inline Augmentation strong_augmentation(Augmentation basic) {
-  basic.rand_augment.operations = 2;
+  basic.rand_augment.operations = std::max(basic.rand_augment.operations, 2);
   basic.mixing.cutmix = 0.5F;
   return basic;
 }

@@ -106,7 +106,8 @@ inline void add_further_arms(Document& doc, const PageSource& page) {
   doc.table(
       further_arms_table(all),
       "A student learns from the answers of the arm above its name to all training images and from the labels, in "
-      "twice as many steps. With what it needs: its own training, its teacher's, and pre-training. Gap closed: the "
+      "three times as many steps and from images that RandAugment varied. With what it needs: its own training, its "
+      "teacher's, and pre-training. Gap closed: the "
       "share of the way from scratch with these labels to scratch "
       "with all.");
   doc.table(comparisons_table(all),

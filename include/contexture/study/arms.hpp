@@ -61,10 +61,9 @@ class ArmRun {
   }
 
   void operator()() {
-    const bool student = teacher_of(phase_.arm).has_value();
     double seconds = 0;  // in which the teacher answered
-    const FitState fitted = student ? learn_from_teacher(seconds) : learn_from_labels();
-    keep(fitted, seconds, student ? std::ssize(split_.train) + data_.unlabeled.count : std::ssize(subset_));
+    const FitState fitted = how_.student ? learn_from_teacher(seconds) : learn_from_labels();
+    keep(fitted, seconds, how_.student ? std::ssize(split_.train) + data_.unlabeled.count : std::ssize(subset_));
   }
 
  private:
@@ -83,7 +82,8 @@ class ArmRun {
   }
 
   [[nodiscard]] Augmentation augmentation() const {
-    const Augmentation basic{.crop_padding = how_.padding, .flip = context_.plan.classifier.mirror};
+    Augmentation basic{.crop_padding = how_.padding, .flip = context_.plan.classifier.mirror};
+    if (how_.student) basic = student_augmentation(basic);
     return how_.strong ? strong_augmentation(basic) : basic;
   }
 

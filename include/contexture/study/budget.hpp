@@ -176,7 +176,7 @@ class TimeFit {
       const double arm = arm_seconds(steps, costs_.classifier_step.at(i));
       plan.arms += seeds * 2 * arm;
       if (config.self_training && has_students(config.fractions[i])) {
-        plan.arms += seeds * 2 * (arm_seconds(2 * steps, student_step(i)) + teacher_seconds());
+        plan.arms += seeds * 2 * (arm_seconds(kStudentSteps * steps, student_step(i)) + teacher_seconds());
         plan.further_arms += 2 * config.seeds;
       }
       if (config.same_time) {

@@ -239,7 +239,7 @@ class ClassifyRun {
                                 {.set = set_,
                                  .targets = targets,
                                  .labelled = subset,
-                                 .augmentation = augmentation(steps, kStudentBatch, set_.count)},
+                                 .augmentation = student_augmentation(augmentation(steps, kStudentBatch, set_.count))},
                                 training(steps, kStudentBatch, model, 1), rng, hooks);
     return model;
   }

@@ -37,8 +37,8 @@ inline constexpr const char* kSameTimeName = "same-time";
 /// Of weights that were given instead of pre-training.
 inline constexpr const char* kGivenWeightsName = "weights of the encoder";
 /// Of how the arm from scratch with this fraction of the labels is trained.
-[[nodiscard]] inline std::string arm_plan_name(double fraction) {
-  return message("training with ", percent_name(fraction), " %");
+[[nodiscard]] inline std::string arm_plan_name(double fraction, bool student = false) {
+  return message("training ", student ? "of students " : "", "with ", percent_name(fraction), " %");
 }
 
 namespace detail {
@@ -88,8 +88,11 @@ inline constexpr std::array<const char*, 8> kNotOfIdentity{"threads", "scratch-f
   const Split split = plan.split(seed);
   for (const double fraction : plan.config.fractions) {
     const auto subset = static_cast<std::int64_t>(plan.labels(seed, split, fraction).size());
-    identity[arm_plan_name(fraction)] =
-        plan.arm({fraction, Arm::scratch, seed}, static_cast<std::int64_t>(split.train.size()), subset).text();
+    const auto how = [&](Arm arm) {
+      return plan.arm({fraction, arm, seed}, static_cast<std::int64_t>(split.train.size()), subset).text();
+    };
+    identity[arm_plan_name(fraction)] = how(Arm::scratch);
+    if (plan.self_trains(fraction)) identity[arm_plan_name(fraction, true)] = how(Arm::scratch_selftrained);
   }
   if (!given.empty()) identity[kGivenWeightsName] = fingerprint(given);
   for (auto& [name, value] : identity) value = as_stored(value);

@@ -40,6 +40,9 @@ namespace contexture {
   return std::max<std::int64_t>(1, std::llround(steps * classifier_share(fraction)));
 }
 
+/// A student takes so many times its teacher's steps.
+inline constexpr std::int64_t kStudentSteps = 3;
+
 /// Pixels by which training images are shifted at most, for their side and the passes over them: a sixteenth of the
 /// side, or an eighth where an image is seen more than 20 times. Few passes lose by more variation (CIFAR copy, 8
 /// passes: -0.6 points with an eighth), many need it (built-in images, 900 labels, 56 passes: +5.4 points;
@@ -68,12 +71,13 @@ struct ArmPlan {
   std::int64_t batch = 0, steps = 0;
   int padding = 0;           ///< pixels of random shift
   double learning_rate = 0;  ///< peak, at a batch of 128 images
-  bool strong = false;       ///< its augmentation
+  bool strong = false;       ///< its augmentation is strong_augmentation()
+  bool student = false;      ///< and student_augmentation()
 
   /// For people, and to be compared.
   [[nodiscard]] std::string text() const {
     return message(steps, " steps of ", batch, " images, rate ", learning_rate, ", shift ", padding,
-                   strong ? ", strong augmentation" : "");
+                   student ? ", RandAugment" : "", strong ? ", strong augmentation" : "");
   }
 };
 
@@ -123,14 +127,15 @@ struct RunPlan {
   }
 
   /// How an arm is trained on `subset` of `training_images` images, a student on all of these and those without labels,
-  /// for twice as many steps as its teacher; `more` steps than by the rule.
+  /// for kStudentSteps times its teacher's steps; `more` steps than by the rule.
   [[nodiscard]] ArmPlan arm(const PhaseId& phase, std::int64_t training_images, std::int64_t subset,
                             std::int64_t more = 0) const {
-    const bool student = teacher_of(phase.arm).has_value();
-    const std::int64_t images = student ? training_images + data.unlabeled.count : subset;
     ArmPlan out;
+    out.student = teacher_of(phase.arm).has_value();
+    const std::int64_t images = out.student ? training_images + data.unlabeled.count : subset;
     out.batch = std::min(config.batch_size, images);
-    out.steps = classifier_steps(config, training_images, phase.label_fraction) * (student ? 2 : 1) + more;
+    out.steps =
+        classifier_steps(config, training_images, phase.label_fraction) * (out.student ? kStudentSteps : 1) + more;
     out.strong = config.strong_augmentation || phase.arm == Arm::scratch_same_time;
     const double passes = static_cast<double>(out.steps * out.batch) / static_cast<double>(images);
     out.padding = config.crop_padding >= 0

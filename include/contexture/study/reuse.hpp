@@ -131,7 +131,8 @@ inline bool has_arms_of(const RunState& state, const RunPlan& plan, const std::f
   std::set<std::string> any{"fractions", "seeds", kGivenWeightsName, kSelfTrainingName, kSameTimeName};
   any.merge(pretraining_setting_names());
   for (const auto& [name, value] : plan.pretext) any.insert(name);
-  for (const double fraction : plan.config.fractions) any.insert(arm_plan_name(fraction));  // see below
+  for (const double fraction : plan.config.fractions)  // see below
+    for (const bool student : {false, true}) any.insert(arm_plan_name(fraction, student));
   for (const auto& [name, now] : identity)
     if (!any.contains(name)) detail::require_same_arms(former, path, name, now);
   for (const PhaseId& phase : scratch_arms(plan)) {
@@ -139,7 +140,7 @@ inline bool has_arms_of(const RunState& state, const RunPlan& plan, const std::f
     require_input(former.arms.contains(phase), path.string(), ": no arm from scratch",
                   teacher_of(phase.arm) ? ", self-training," : "", " with ", text.experiment,
                   " % of the labels and seed ", text.seed);
-    const std::string name = arm_plan_name(phase.label_fraction);
+    const std::string name = arm_plan_name(phase.label_fraction, teacher_of(phase.arm).has_value());
     detail::require_same_arms(former, path, name, identity.at(name));
     const std::filesystem::path weights = weights_path(folder, phase, plan.config.seed);
     require_input(files.out.empty() || std::filesystem::exists(weights), weights.string(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A classifier learns from soft targets: probabilities that a teacher gave to images without labels, and labels where
-// they are known (Xie et al., "Self-training with Noisy Student", arXiv 1911.04252, with soft targets and no
-// threshold).
+// they are known (Xie et al., "Self-training with Noisy Student", arXiv 1911.04252: the teacher sees images as they
+// are, the student varied ones; soft targets and no threshold).
 #pragma once
 
 #include <algorithm>
@@ -42,6 +42,13 @@ struct SoftlyLabelledImages {
   [[nodiscard]] ImageSource source() const { return {set, more}; }
   [[nodiscard]] std::vector<Index> drawn() const { return indices.empty() ? numbered(source().count()) : indices; }
 };
+
+/// The same with RandAugment: a student that sees harder images than its teacher did becomes the better of both
+/// (docs/research.md).
+[[nodiscard]] inline Augmentation student_augmentation(Augmentation basic) {
+  basic.rand_augment = {.operations = 3, .magnitude = 0.5F};
+  return basic;
+}
 
 /// The targets of labelled images (N,classes): label's one, smoothed. Throws std::invalid_argument for other labels.
 inline void set_label_targets(Tensor<float>& targets, std::span<const Index> images,
