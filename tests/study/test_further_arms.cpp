@@ -214,6 +214,11 @@ TEST_CASE("strong augmentation changes both arms, and their texts") {
   for (const char* name : {"classifier_100_scratch.safetensors", "classifier_100_pretrained.safetensors"})
     CHECK(a.at(name) != b.at(name));
   CHECK(summary.config.at("augmentation") == "strong");
+  // Strong or not, a student sees no easier images.
+  const Augmentation student = strong_augmentation(student_augmentation({}));
+  CHECK(student.rand_augment.operations == 3);
+  CHECK(student.rand_augment.magnitude == 0.5F);
+  CHECK(student.mixing.cutmix == 0.5F);
   config.strong_augmentation = false;
   config.scratch_from = strong.path;
   CHECK_THROWS_WITH(run(config), Catch::Matchers::ContainsSubstring("strong augmentation, this run has"));

@@ -36,7 +36,7 @@ inline constexpr const char* kSelfTrainingName = "self-training";
 inline constexpr const char* kSameTimeName = "same-time";
 /// Of weights that were given instead of pre-training.
 inline constexpr const char* kGivenWeightsName = "weights of the encoder";
-/// Of how the arm from scratch with this fraction of the labels is trained.
+/// Of how the arm from scratch with this fraction of the labels is trained, or its student.
 [[nodiscard]] inline std::string arm_plan_name(double fraction, bool student = false) {
   return message("training ", student ? "of students " : "", "with ", percent_name(fraction), " %");
 }

@@ -72,7 +72,7 @@ struct ArmPlan {
   int padding = 0;           ///< pixels of random shift
   double learning_rate = 0;  ///< peak, at a batch of 128 images
   bool strong = false;       ///< its augmentation is strong_augmentation()
-  bool student = false;      ///< and student_augmentation()
+  bool student = false;      ///< it sees student_augmentation(), strong or not
 
   /// For people, and to be compared.
   [[nodiscard]] std::string text() const {
