@@ -239,6 +239,44 @@ TEST_CASE("mixed precision: tiles of neighbouring pixels, an image too large for
   }
 }
 
+TEST_CASE("mixed precision: AMX sums the weight gradient of wide weights over several blocks of images") {
+  const UnitSettings settings;
+  set_conv_algorithm(ConvAlgorithm::direct);
+  for (const auto& [images, size, stride] :
+       {std::array<Index, 3>{128, 2, 1}, {127, 2, 1}, {96, 4, 2}, {100, 2, 1}, {64, 1, 1}}) {
+    Random random{static_cast<std::uint64_t>(98100 + images)};
+    const ConvShape shape{.n = images,
+                          .h = size,
+                          .w = size,
+                          .c = 181,
+                          .k = 163,
+                          .r = 3,
+                          .s = 3,
+                          .stride_h = stride,
+                          .stride_w = stride,
+                          .pad_h = 1,
+                          .pad_w = 1};
+    const Problem<float> problem = rounded_problem(shape, random);
+    INFO(describe(shape));
+    const std::vector<bfloat16> x = reduced(problem.x), dy = reduced(problem.dy);
+    const auto gradient = [&] {
+      std::vector<float> dw(problem.w.size(), 99.0f);
+      conv2d_backward_weights(shape, x.data(), dy.data(), dw.data(), nullptr);
+      return dw;
+    };
+    set_bfloat16_unit(Bfloat16Unit::emulated_amx);
+    set_num_threads(1);
+    const std::vector<float> one = gradient();
+    check_mixed("backward_weights", one, References<float>(problem).dw, 0, 1);
+    set_num_threads(3);
+    CHECK(gradient() == one);
+    if (has_bfloat16_unit(Bfloat16Unit::amx)) {
+      set_bfloat16_unit(Bfloat16Unit::amx);
+      CHECK(gradient() == one);
+    }
+  }
+}
+
 TEST_CASE("mixed precision: AMX computes wide maps by rows of pixels, narrow ones by pixels of many images") {
   const UnitSettings settings;
   set_bfloat16_unit(Bfloat16Unit::emulated_amx);

@@ -59,30 +59,32 @@ struct DirectWeightPass {
   // The unit's output gradient as [block][position][lane][NV vectors].
   void pack_gradient(const WeightUnit& unit, const Channels& k, T* packed) const {
     const Index count = unit.rows() * shape.out_w(), wide = 2 * sums.blocks.width, rest = k.padded - k.doubled;
+    const Index piece_lanes = unit.stack * count * unit.lanes;
     PackCall<T> call{};
     call.pixels = count;
     call.pixel_stride = shape.k;
     call.ahead = count * shape.k;
     const Index image_size = shape.out_h() * shape.out_w() * shape.k;
-    for (Index i = 0; i < unit.lanes; ++i) {
+    for (Index i = 0; i < unit.stack * unit.lanes; ++i) {
       const Index image = (unit.image0 + i) * kImagesALane<T>;
+      const Index lane = i / unit.lanes * count * unit.lanes + i % unit.lanes;  // of the lane block's first position
       const Stored<T>* from = dy + image * image_size + unit.row0 * shape.out_w() * shape.k + k.first;
       const Stored<T>* second = kImagesALane<T> == 2 && image + 1 < shape.n ? from + image_size : nullptr;
       if (k.doubled > 0) {
         call.from = from;
         call.second = second;
         call.channels = std::min(k.doubled, k.end - k.first);
-        call.to = packed + i * wide;
+        call.to = packed + lane * wide;
         call.pixel_step = unit.lanes * wide;
         call.piece = wide;
-        call.piece_step = count * unit.lanes * wide;
+        call.piece_step = piece_lanes * wide;
         kernels.pack(call);
       }
       if (rest > 0) {
         call.from = from + k.doubled;
         call.second = second != nullptr ? second + k.doubled : nullptr;
         call.channels = k.end - k.first - k.doubled;
-        call.to = packed + count * unit.lanes * k.doubled + i * rest;
+        call.to = packed + piece_lanes * k.doubled + lane * rest;
         call.pixel_step = unit.lanes * rest;
         call.piece = rest;
         call.piece_step = 0;
@@ -99,13 +101,15 @@ struct DirectWeightPass {
     const Index lanes = lanes_apart(unit.lanes);
     const Index pixel_size = source.packed_pixel(lanes), packed_row = source.packed_row(lanes);
     Index found = 0;
-    for (Index row = unit.row0; row < unit.row1; ++row)
-      for (const auto* e = rows.begin(row); e != rows.end(row); ++e) {
-        if (e->tap != r) continue;
-        const Index row_at = ring.slot(e->source) * packed_row, first_col = (row - unit.row0) * shape.out_w();
-        for (const TapColumn& at : columns[static_cast<std::size_t>(s)])
-          positions[static_cast<std::size_t>(found++)] = {row_at + at.source * pixel_size, first_col + at.col};
-      }
+    for (Index block = 0; block < unit.stack; ++block)
+      for (Index row = unit.row0; row < unit.row1; ++row)
+        for (const auto* e = rows.begin(row); e != rows.end(row); ++e) {
+          if (e->tap != r) continue;
+          const Index row_at = (block * ring.rows + ring.slot(e->source)) * packed_row;
+          const Index first_col = (block * unit.rows() + row - unit.row0) * shape.out_w();
+          for (const TapColumn& at : columns[static_cast<std::size_t>(s)])
+            positions[static_cast<std::size_t>(found++)] = {row_at + at.source * pixel_size, first_col + at.col};
+        }
     return found;
   }
 
@@ -133,9 +137,9 @@ struct DirectWeightPass {
     const Index out_w = shape.out_w(), kernel_w = static_cast<Index>(columns.size());
     // One block more than the ring: the rows of a tile may reach past the last channel's block.
     const Index most_lanes = lanes_apart(units.lanes);
-    Workspace<T> packed(static_cast<std::size_t>(ring.rows * source.packed_row(most_lanes) + kBlock<T>));
-    Workspace<T> gradient(static_cast<std::size_t>(units.rows * out_w * units.lanes * k.padded));
-    std::vector<Position> positions(static_cast<std::size_t>(units.rows * out_w));
+    Workspace<T> packed(static_cast<std::size_t>(units.stack * ring.rows * source.packed_row(most_lanes) + kBlock<T>));
+    Workspace<T> gradient(static_cast<std::size_t>(units.stack * units.rows * out_w * units.lanes * k.padded));
+    std::vector<Position> positions(static_cast<std::size_t>(units.stack * units.rows * out_w));
     WeightTileCall<T> call{};
     call.positions = positions.data();
     call.source_step = kBlock<T>;
@@ -147,17 +151,20 @@ struct DirectWeightPass {
       const Index keep = ring.keep[static_cast<std::size_t>(unit.row0)];
       packed_to = unit.image0 == packed_image ? std::max(packed_to, keep) : keep;
       packed_image = unit.image0;
-      for (; packed_to < ring.need[static_cast<std::size_t>(unit.row1 - 1)]; ++packed_to) {
-        T* const to = packed.data() + ring.slot(packed_to) * source.packed_row(lanes);
-        for (Index i = 0; i < unit.lanes; ++i)
-          source.pack(kernels, (unit.image0 + i) * kImagesALane<T>, packed_to, lanes, to + i * kBlock<T>);
-        if (kernels.transpose != nullptr) kernels.transpose(to, source.pixels * source.blocks());
-      }
+      for (; packed_to < ring.need[static_cast<std::size_t>(unit.row1 - 1)]; ++packed_to)
+        for (Index block = 0; block < unit.stack; ++block) {
+          T* const to = packed.data() + (block * ring.rows + ring.slot(packed_to)) * source.packed_row(lanes);
+          const Index image0 = unit.image0 + block * unit.lanes;
+          for (Index i = 0; i < unit.lanes; ++i)
+            source.pack(kernels, (image0 + i) * kImagesALane<T>, packed_to, lanes, to + i * kBlock<T>);
+          if (kernels.transpose != nullptr) kernels.transpose(to, source.pixels * source.blocks());
+        }
       pack_gradient(unit, k, gradient.data());
       call.lanes = unit.lanes;
       for (Index block = task.block_begin; block < task.block_end; ++block) {
         const Index wide = blocks.wide(block);
-        call.gradient = gradient.data() + unit.rows() * out_w * unit.lanes * (blocks.first(block) - k.first);
+        call.gradient =
+            gradient.data() + unit.stack * unit.rows() * out_w * unit.lanes * (blocks.first(block) - k.first);
         call.gradient_step = unit.lanes * wide;
         call.lane_step = wide;
         call.ahead = kLanesAhead * wide;
@@ -185,8 +192,8 @@ void direct_backward_weights(const ConvShape& shape, const Stored<T>* x, const S
   const ConvShape compact = compacted(shape);
   const bool folded = folds<T>(shape);
   const Index kernel_w = folded ? 1 : shape.s;
-  // AMX sums over the lanes, so that there should be 16, and keeps its sums in registers for a unit of positions.
-  const WeightUnits units = kernels.configure != nullptr ? WeightUnits::of_lanes(shape, 16, kImagesALane<T>, 32)
+  // AMX sums over the lanes, so that there should be 16.
+  const WeightUnits units = kernels.configure != nullptr ? WeightUnits::of_lanes(shape, 16, kImagesALane<T>)
                                                          : WeightUnits(shape, 16, kImagesALane<T>);
   const Axis rows = input_rows(compact, shape.out_h());
   const TapColumns columns = tap_columns(input_cols(compact, folded), kernel_w);

@@ -16,9 +16,9 @@
 
 namespace contexture::detail::conv {
 
-// Output rows [row0, row1) of `lanes` images from image0 on.
+// Output rows [row0, row1) of `stack` times `lanes` images from image0 on.
 struct WeightUnit {
-  Index image0, lanes, row0, row1;
+  Index image0, lanes, stack, row0, row1;
   [[nodiscard]] Index rows() const { return row1 - row0; }
 };
 
@@ -26,6 +26,7 @@ struct WeightUnit {
 struct WeightUnits {
   Index images, out_h;
   Index lanes, lane_blocks, rows, row_groups;
+  Index stack = 1;  // lane blocks of a unit
 
   // At most `most_lanes` lanes at a time, each of `images_a_lane` images; `images` counts lanes here.
   WeightUnits(const ConvShape& shape, Index most_lanes, Index images_a_lane = 1)
@@ -36,19 +37,27 @@ struct WeightUnits {
     rows = std::clamp<Index>(positions / (shape.out_w() * lanes), 1, out_h);
     row_groups = (out_h + rows - 1) / rows;
   }
-  // So many lanes, where there are, and rows for about so many positions.
-  static WeightUnits of_lanes(const ConvShape& shape, Index lanes, Index images_a_lane, Index positions) {
+  // For sums that stay in registers for a unit: so many lanes, where there are, and rows for about 32 positions. Small
+  // maps of weights so wide that no cache holds their sums, which every unit loads and stores, have several lane blocks
+  // for about 64, if their source fits into L2.
+  static WeightUnits of_lanes(const ConvShape& shape, Index lanes, Index images_a_lane) {
     WeightUnits units(shape, lanes, images_a_lane);
     units.lanes = std::clamp<Index>(lanes, 1, std::max<Index>(units.images, 1));
     units.lane_blocks = (units.images + units.lanes - 1) / units.lanes;
-    units.rows = std::clamp<Index>(positions / shape.out_w(), 1, units.out_h);
+    units.rows = std::clamp<Index>(32 / shape.out_w(), 1, units.out_h);
     units.row_groups = (units.out_h + units.rows - 1) / units.rows;
+    if (shape.weight_size() > (1 << 18) && units.lane_blocks > 1 && units.images % units.lanes == 0) {
+      const Index by_positions = 64 / (units.rows * shape.out_w());
+      const Index by_memory = (1 << 19) / (units.rows * shape.stride_h * shape.w * shape.c * units.lanes);
+      units.stack = std::clamp<Index>(std::min(by_positions, by_memory), 1, units.lane_blocks);
+      while (units.lane_blocks % units.stack != 0) --units.stack;
+    }
     return units;
   }
-  [[nodiscard]] Index count() const { return lane_blocks * row_groups; }
+  [[nodiscard]] Index count() const { return lane_blocks / stack * row_groups; }
   [[nodiscard]] WeightUnit unit(Index index) const {
-    const Index image0 = index / row_groups * lanes, row0 = index % row_groups * rows;
-    return {image0, std::min(lanes, images - image0), row0, std::min(out_h, row0 + rows)};
+    const Index image0 = index / row_groups * lanes * stack, row0 = index % row_groups * rows;
+    return {image0, std::min(lanes, images - image0), stack, row0, std::min(out_h, row0 + rows)};
   }
 };
 
@@ -122,7 +131,8 @@ struct WeightSums {
  private:
   static Index most_chunks(Index size) {
     constexpr Index budget = 3 * 512 * 1024 / static_cast<Index>(sizeof(Accumulator<T>));
-    const auto by_memory = static_cast<std::uint64_t>(std::clamp<Index>(budget / size, 2, 16));
+    // The widest weights, of which two sums are more than caches hold, have one.
+    const auto by_memory = static_cast<std::uint64_t>(std::clamp<Index>(budget / size, size > (1 << 20) ? 1 : 2, 16));
     return static_cast<Index>(std::bit_floor(by_memory));
   }
   // Where the chunks are fewer than the threads want, the output channels are shared out as well, which leaves the
