@@ -18,6 +18,7 @@
 #include "contexture/report/palette.hpp"
 #include "contexture/report/text.hpp"
 #include "contexture/report/words.hpp"
+#include "contexture/study/plan.hpp"
 #include "contexture/study/results.hpp"
 
 namespace contexture::report::detail {
@@ -105,11 +106,11 @@ inline void add_further_arms(Document& doc, const PageSource& page) {
   doc.subheading("All arms");
   doc.table(
       further_arms_table(all),
-      "A student learns from the answers of the arm above its name to all training images and from the labels, in "
-      "three times as many steps and from images that RandAugment varied. With what it needs: its own training, its "
-      "teacher's, and pre-training. Gap closed: the "
-      "share of the way from scratch with these labels to scratch "
-      "with all.");
+      "A student learns from the answers of the arm above its name to all training images and from the labels, in " +
+          std::to_string(kStudentSteps) +
+          " times as many steps and from images that RandAugment varied. With what it needs: its own training, its "
+          "teacher's, and pre-training. Gap closed: the share of the way from scratch with these labels to scratch "
+          "with all.");
   doc.table(comparisons_table(all),
             "Differences of test accuracies, paired by seed. What pre-training is worth is told only by arms that "
             "differ in nothing else.");
