@@ -242,8 +242,7 @@ TEST_CASE("mixed precision: tiles of neighbouring pixels, an image too large for
 TEST_CASE("mixed precision: AMX sums the weight gradient of wide weights over several blocks of images") {
   const UnitSettings settings;
   set_conv_algorithm(ConvAlgorithm::direct);
-  for (const auto& [images, size, stride] :
-       {std::array<Index, 3>{128, 2, 1}, {127, 2, 1}, {96, 4, 2}, {100, 2, 1}, {64, 1, 1}}) {
+  for (const auto& [images, size, stride] : {std::array<Index, 3>{127, 2, 1}, {96, 4, 2}, {64, 1, 1}}) {
     Random random{static_cast<std::uint64_t>(98100 + images)};
     const ConvShape shape{.n = images,
                           .h = size,

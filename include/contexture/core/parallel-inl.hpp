@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -89,6 +90,7 @@ class ThreadPool {
     require_state(!inside_parallel_region(), "set_num_threads: called from inside a parallel loop");
     const std::lock_guard busy(busy_);
     stop_workers();
+    shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(n));
     threads_.store(n, std::memory_order_relaxed);
   }
 
@@ -106,14 +108,13 @@ class ThreadPool {
       const std::lock_guard lock(mutex_);
       call_ = task;
       context_ = context;
-      chunks_ = chunks;
-      next_.store(0, std::memory_order_relaxed);
+      share_out(chunks);
       error_ = nullptr;
       open_ = true;
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
-    work();
+    work(0);
     {
       // All chunks are taken: a worker that has not woken yet, on a busy machine for milliseconds, is not waited for.
       const std::lock_guard lock(mutex_);
@@ -135,7 +136,15 @@ class ThreadPool {
   // many are slower in training (docs/performance.md): the thread that prepares batches wants the core as well.
   static constexpr int kSpins = 1500;
 
-  explicit ThreadPool(int threads, ThreadPool* former = nullptr) : former_(former), threads_(threads) {}
+  // The chunks that a thread begins with, neighbours: the next loop over the same data gives it the same part again,
+  // which its own cache may still hold. Whoever is done helps the others.
+  struct alignas(64) Share {
+    std::atomic<Index> next{0};
+    Index end = 0;
+  };
+
+  explicit ThreadPool(int threads, ThreadPool* former = nullptr)
+      : former_(former), threads_(threads), shares_(std::make_unique<Share[]>(static_cast<std::size_t>(threads))) {}
 
   // Workers end with main(), or when the shared library that has them is unloaded; a loop that comes later starts them
   // anew. A process that fork() makes has none of them, and locks as another thread left them: it gets a pool of its
@@ -159,7 +168,7 @@ class ThreadPool {
     const std::uint64_t seen = generation_.load(std::memory_order_relaxed);
     // Where the system gives no more threads, those that there are do the work.
     try {
-      for (int i = 1; i < threads(); ++i) workers_.emplace_back([this, seen] { worker(seen); });
+      for (int i = 1; i < threads(); ++i) workers_.emplace_back([this, i, seen] { worker(i, seen); });
     } catch (const std::system_error&) {
     }
   }
@@ -187,7 +196,17 @@ class ThreadPool {
     leave_processor(processor);
   }
 
-  void worker(std::uint64_t seen) {
+  void share_out(Index chunks) {
+    const Index base = chunks / threads(), extra = chunks % threads();  // the first `extra` shares have one more
+    Index begin = 0;
+    for (int i = 0; i < threads(); ++i) {
+      Share& share = shares_[static_cast<std::size_t>(i)];
+      share.next.store(begin, std::memory_order_relaxed);
+      begin = share.end = begin + base + (i < extra ? 1 : 0);
+    }
+  }
+
+  void worker(int own, std::uint64_t seen) {
     std::chrono::steady_clock::time_point parted{};
     for (;;) {
       for (int spins = 0; spins < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spins) cpu_relax();
@@ -200,7 +219,7 @@ class ThreadPool {
         active_.fetch_add(1, std::memory_order_relaxed);
       }
       part_from_caller(parted);
-      work();
+      work(own);
       if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         const std::lock_guard lock(mutex_);
         done_.notify_one();
@@ -208,17 +227,26 @@ class ThreadPool {
     }
   }
 
-  void work() {
+  // All chunks that nobody has taken, those of the thread's own share first.
+  void work(int own) {
     inside_parallel_region() = true;
-    for (Index chunk = next_.fetch_add(1); chunk < chunks_; chunk = next_.fetch_add(1)) {
-      try {
-        call_(context_, chunk);
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::current_exception();
+    for (int i = 0; i < threads(); ++i) {
+      Share& share = shares_[static_cast<std::size_t>((own + i) % threads())];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const Index chunk = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (chunk < share.end) call(chunk);
       }
     }
     inside_parallel_region() = false;
+  }
+
+  void call(Index chunk) {
+    try {
+      call_(context_, chunk);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+    }
   }
 
   static inline ThreadPool* current_ = nullptr;
@@ -231,10 +259,9 @@ class ThreadPool {
   std::condition_variable wake_;
   std::condition_variable done_;
   std::atomic<std::uint64_t> generation_{0};
-  std::atomic<Index> next_{0};
   std::atomic<int> active_{0};  // workers in the loop; grows only while it is open
   std::atomic<int> callers_processor_{-1};
-  Index chunks_ = 0;
+  std::unique_ptr<Share[]> shares_;  // of the caller, and of each worker
   void (*call_)(void*, Index) = nullptr;
   void* context_ = nullptr;
   std::exception_ptr error_;
