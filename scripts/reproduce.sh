@@ -23,6 +23,7 @@ it, and with the first seven docs/images/.
   pipeline PATH          as long-simclr, and each arm teaches a student on all images (self-training)
   pipeline-hundredth PATH
                          the same with a hundredth; with the encoder in results-pipeline, if it is there
+  pipeline-fashion PATH  the same with both fractions on Fashion-MNIST, with the narrower network of preset quick
   pretext PATH           CIFAR-10 with every pretext task
   training-length PATH   CIFAR-10 with a tenth of the labels and four lengths of the classifiers' training
   diagnose PATH          the shortcut checks of context prediction on CIFAR-10
@@ -75,10 +76,14 @@ declare -A rates=([1]=0.4 [2]=0.4 [4]=0.4 [7]=0.2 [context]=0.2 [simclr]=0.1)
 case $name in
   builtin) precision=auto pictures=(patches predictions confusion) ;;  # what a first run gives
   fashion-mnist | cifar10) options=(--preset standard) ;;
-  long-simclr | long-simclr-hundredth | pipeline | pipeline-hundredth)
-    pretraining=(--preset quick --width 32 --pretext simclr --pretrain-epochs 60)
-    options=(--preset quick --width 32 --epochs 7 --finetune-learning-rate 0.05 --seeds 5)
-    if [[ $name == *-hundredth ]]; then options+=(--fractions 0.01); else options+=(--fractions 0.1); fi
+  long-simclr | long-simclr-hundredth | pipeline | pipeline-hundredth | pipeline-fashion)
+    width=32 fractions=0.1
+    case $name in
+      *-hundredth) fractions=0.01 ;;
+      *-fashion) width=16 fractions=0.1,0.01 ;;
+    esac
+    pretraining=(--preset quick --width "$width" --pretext simclr --pretrain-epochs 60)
+    options=(--preset quick --width "$width" --epochs 7 --finetune-learning-rate 0.05 --seeds 5 --fractions "$fractions")
     if [[ $name == pipeline* ]]; then precision=auto options+=(--self-training on); fi
     ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
@@ -91,7 +96,7 @@ case $name in
     runs=({context,simclr}-{1,2,4,7})
     ;;
   diagnose) program=diagnose options=(--steps 900) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pipeline, pipeline-hundredth, pretext, training-length or diagnose" ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pipeline, pipeline-hundredth, pipeline-fashion, pretext, training-length or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'

@@ -34,7 +34,7 @@ between() { sed -n "/^<!-- begin $1 /,/^<!-- end $1 -->/p" "$2" | sed '1d;$d'; }
 has() { between "$2" "$3" | grep -qxF -- "$1" || complain "$3: between the markers of $2 lacks: $1"; }
 
 # README.md has a place for two runs, docs/results.md for all.
-names=(builtin fashion-mnist cifar10 label-efficiency pretext training-length long-simclr long-simclr-hundredth pipeline pipeline-hundredth diagnose)
+names=(builtin fashion-mnist cifar10 label-efficiency pretext training-length long-simclr long-simclr-hundredth pipeline pipeline-hundredth pipeline-fashion diagnose)
 places() {
   echo '# Page'
   for place in "$@"; do printf '\nBefore %s.\n\n<!-- begin %s (written by a script) -->\nan old table\n<!-- end %s -->\n\nAfter.\n' "$place" "$place" "$place"; done
@@ -177,7 +177,7 @@ cmp -s once copy/docs/results.md || complain "a second time gives something else
 
 # A name that README.md has no place for.
 cp copy/README.md short
-for name in fashion-mnist cifar10 label-efficiency long-simclr long-simclr-hundredth pipeline pipeline-hundredth; do
+for name in fashion-mnist cifar10 label-efficiency long-simclr long-simclr-hundredth pipeline pipeline-{hundredth,fashion}; do
   succeeds "$name" --from run
   has "![Accuracy.](images/$name/accuracy_curves.svg)" "$name" copy/docs/results.md
   [[ -s copy/results/$name.json ]] || complain "results/: lacks $name.json"
