@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -103,6 +104,31 @@ TEST_CASE("parallel_chunks cuts by n and chunks only, evenly and in order") {
   });
   CHECK(single);
   CHECK(chunks == 3);
+}
+
+TEST_CASE("each thread begins with a share of neighbouring chunks, and takes over what others leave") {
+  const ThreadsForThisTest guard(3);
+  constexpr Index kChunks = 11;
+  std::array<std::atomic<int>, kChunks> runs{};
+  std::array<std::thread::id, kChunks> by;
+  std::atomic<int> begun{0};
+  std::array<std::atomic<Index>, 3> first{-1, -1, -1};
+  thread_local bool waited = false;
+  parallel_chunks(kChunks, kChunks, [&](Index chunk, Index, Index) {
+    const auto at = static_cast<std::size_t>(chunk);
+    ++runs[at];
+    by[at] = std::this_thread::get_id();
+    if (waited) return;
+    waited = true;
+    first[static_cast<std::size_t>(begun++)] = chunk;
+    while (begun < 3) std::this_thread::yield();  // all three run a chunk at once
+  });
+  for (const auto& count : runs) CHECK(count == 1);
+  std::vector<Index> starts(first.begin(), first.end());
+  std::sort(starts.begin(), starts.end());
+  CHECK(starts == std::vector<Index>{0, 4, 8});  // shares of 4, 4 and 3
+  CHECK(by[0] != by[4]);
+  CHECK(by[4] != by[8]);
 }
 
 TEST_CASE("chunk-wise reduction has the same bits with any number of threads") {
