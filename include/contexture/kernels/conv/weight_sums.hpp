@@ -37,16 +37,17 @@ struct WeightUnits {
     rows = std::clamp<Index>(positions / (shape.out_w() * lanes), 1, out_h);
     row_groups = (out_h + rows - 1) / rows;
   }
-  // For sums that stay in registers for a unit: so many lanes, where there are, and rows for about 32 positions. Small
-  // maps of weights so wide that no cache holds their sums, which every unit loads and stores, have several lane blocks
-  // for about 64, if their source fits into L2.
+  // For sums that stay in registers for a unit: so many lanes, where there are, and rows for about 32 positions. Maps
+  // that have no more, of weights so wide that no cache holds their sums, which every unit loads and stores, have
+  // several lane blocks for about 64, if their source fits into L2 (more are slower on 8x8 maps).
   static WeightUnits of_lanes(const ConvShape& shape, Index lanes, Index images_a_lane) {
     WeightUnits units(shape, lanes, images_a_lane);
     units.lanes = std::clamp<Index>(lanes, 1, std::max<Index>(units.images, 1));
     units.lane_blocks = (units.images + units.lanes - 1) / units.lanes;
     units.rows = std::clamp<Index>(32 / shape.out_w(), 1, units.out_h);
     units.row_groups = (units.out_h + units.rows - 1) / units.rows;
-    if (shape.weight_size() > (1 << 18) && units.lane_blocks > 1 && units.images % units.lanes == 0) {
+    if (shape.weight_size() > (1 << 18) && units.row_groups == 1 && units.images > 0 &&
+        units.images % units.lanes == 0) {
       const Index by_positions = 64 / (units.rows * shape.out_w());
       const Index by_memory = (1 << 19) / (units.rows * shape.stride_h * shape.w * shape.c * units.lanes);
       units.stack = std::clamp<Index>(std::min(by_positions, by_memory), 1, units.lane_blocks);
