@@ -26,6 +26,8 @@ inline void place_openmp_threads(char** argv) {
   if (std::getenv("OMP_PLACES") == nullptr) {
     if (active_isa() != Isa::baseline)
       setenv("OPENBLAS_CORETYPE", active_isa() == Isa::avx512 ? "SkylakeX" : "Haswell", 0);
+    // OpenMP binds the new process's first thread before it can count the processors.
+    setenv("CONTEXTURE_NUM_THREADS", std::to_string(num_threads()).c_str(), 1);
     setenv("OMP_PROC_BIND", "close", 1);
     setenv("OMP_PLACES", "threads", 1);
     execv("/proc/self/exe", argv);

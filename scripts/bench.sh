@@ -49,6 +49,7 @@ peers_latest() {
   fi
   debian13_tree "$folder" "${arguments[@]}"
   debian13_copy contexture-peers
+  rm -f -- "$tree"/contexture-peers/benchmarks/results/peers*.json  # what is there afterwards, this run measured
   inside /contexture-peers scripts/setup.sh ccache
   inside /contexture-peers scripts/bench.sh --peers "$@"
   (($# == 0)) || return 0

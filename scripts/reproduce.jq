@@ -82,6 +82,25 @@ def row($labels; $first):
      ($d.tests.mcnemar.over_seeds.p | p_text)]
   | "| \(map(tostring) | join(" | ")) |";
 
+# Rows of a table that compares encoders: `.` is the list of their runs, the first with the arms from scratch that all are
+# compared with, seed by seed. Each cell is a mean and the half-width of its 95 % interval, over seeds; in the last row,
+# over encoders.
+def encoder_rows($labels):
+  def arms: [.further_arms[] | select((100 * .label_fraction - $labels | fabs) < 1e-6)][0].arms
+    // error("no arms with \($labels) % of the labels");
+  def cell: (add / length) as $mean | half_width as $half
+    | ($mean | points) + if $half == null then "" else " \u00b1 \(100 * $half | fixed(2))" end;
+  def minus($other): [., $other] | transpose | map(select(.[0] != null and .[1] != null) | .[0] - .[1]);
+  def tested($arm): arms[$arm].test_accuracy_per_seed;
+  (.[0] | tested("scratch")) as $scratch | (.[0] | tested("scratch_selftrained")) as $student
+  | [.[] | tested("pretrained_selftrained") as $last
+     | {own: .pretrain.accuracy,
+        differences: [(tested("pretrained") | minus($scratch)), ($last | minus($student)), ($last | minus($scratch))]}]
+  | (range(length) as $i | .[$i]
+     | "| \($labels) % | \($i + 1) | \(.own | percent(1)) | \(.differences[0] | length) | \(.differences | map(cell) | join(" | ")) |"),
+    ([.[].differences | map(add / length)] | transpose
+     | "| \($labels) % | all \(.[0] | length) | | | \(map("**\(cell)**") | join(" | ")) |");
+
 # The shortcut checks as a table.
 def diagnosis:
   if (.checks | length) == 0 then error("no checks") else empty end,

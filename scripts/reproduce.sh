@@ -24,6 +24,8 @@ it, and with the first seven docs/images/.
   pipeline-hundredth PATH
                          the same with a hundredth; with the encoder in results-pipeline, if it is there
   pipeline-fashion PATH  the same with both fractions on Fashion-MNIST, with the narrower network of preset quick
+  pipeline-fashion-encoders PATH
+                         the same with two more encoders; with the arms from scratch in results-pipeline-fashion
   pretext PATH           CIFAR-10 with every pretext task
   training-length PATH   CIFAR-10 with a tenth of the labels and four lengths of the classifiers' training
   diagnose PATH          the shortcut checks of context prediction on CIFAR-10
@@ -42,6 +44,12 @@ misuse() {
 fail() {
   printf 'reproduce.sh: %s\n' "$*" >&2
   exit 1
+}
+
+# needs FILE...: they can be read.
+needs() {
+  local file
+  for file in "$@"; do [[ -r $file ]] || fail "$file: cannot be read"; done
 }
 
 out='' from='' resume=no
@@ -76,15 +84,16 @@ declare -A rates=([1]=0.4 [2]=0.4 [4]=0.4 [7]=0.2 [context]=0.2 [simclr]=0.1)
 case $name in
   builtin) precision=auto pictures=(patches predictions confusion) ;;  # what a first run gives
   fashion-mnist | cifar10) options=(--preset standard) ;;
-  long-simclr | long-simclr-hundredth | pipeline | pipeline-hundredth | pipeline-fashion)
+  long-simclr | long-simclr-hundredth | pipeline | pipeline-hundredth | pipeline-fashion | pipeline-fashion-encoders)
     width=32 fractions=0.1
     case $name in
       *-hundredth) fractions=0.01 ;;
-      *-fashion) width=16 fractions=0.1,0.01 ;;
+      *-fashion*) width=16 fractions=0.1,0.01 ;;
     esac
     pretraining=(--preset quick --width "$width" --pretext simclr --pretrain-epochs 60)
     options=(--preset quick --width "$width" --epochs 7 --finetune-learning-rate 0.05 --seeds 5 --fractions "$fractions")
     if [[ $name == pipeline* ]]; then precision=auto options+=(--self-training on); fi
+    if [[ $name == *-encoders ]]; then runs=(2 3); fi  # the seed of an encoder; that of the first is 1
     ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
   pretext)
@@ -96,7 +105,7 @@ case $name in
     runs=({context,simclr}-{1,2,4,7})
     ;;
   diagnose) program=diagnose options=(--steps 900) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pipeline, pipeline-hundredth, pipeline-fashion, pretext, training-length or diagnose" ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pipeline, pipeline-hundredth, pipeline-fashion, pipeline-fashion-encoders, pretext, training-length or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'
@@ -118,7 +127,11 @@ if [[ -z $from ]]; then
     if [[ $resume == yes && -e $out/checkpoint.safetensors ]]; then set -- "$@" --resume; fi
     "$root/build/release/examples/$program" "${data[@]}" --precision "$precision" "$@" --out "$out"
   }
-  if ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
+  if [[ $name == *-encoders ]]; then
+    shared=results-${name%-encoders}
+    needs "$shared/checkpoint.safetensors"
+    for folder in "${runs[@]}"; do run pretrain "$from/pretraining-$folder" "${pretraining[@]}" --seed "$folder"; done
+  elif ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
     encoder=$from/pretraining/encoder.safetensors
     shared=results-${name%-hundredth}/pretraining/encoder.safetensors
     if [[ $name == *-hundredth && -e $shared ]]; then
@@ -146,16 +159,15 @@ if [[ -z $from ]]; then
         extra+=(--encoder "$from/pretraining-$task/encoder.safetensors" --epochs "$epochs")
         extra+=(--learning-rate "${rates[$epochs]}" --finetune-learning-rate "${rates[$task]}")
         ;;
+      *-encoders)
+        first=$folder
+        extra+=(--encoder "$from/pretraining-$folder/encoder.safetensors" --scratch-from "$shared")
+        ;;
     esac
     if [[ $folder != "$first" ]]; then extra+=(--scratch-from "$from/$first"); fi
     run "$program" "$from/$folder" "${options[@]}" "${extra[@]}"
   done
 fi
-# needs FILE...: they can be read.
-needs() {
-  local file
-  for file in "$@"; do [[ -r $file ]] || fail "$file: cannot be read"; done
-}
 # numbers FILE FILTER [jq options]: what FILTER, with the definitions of reproduce.jq, makes of a JSON file.
 numbers() {
   local file=$1 filter=$2 said
@@ -233,6 +245,17 @@ length_table() {  # TASK
   done
 }
 
+encoder_table() {
+  local run said files=("$root/results/${name%-encoders}.json")
+  for run in "${runs[@]}"; do files+=("$from/$run/summary.json"); done
+  needs "${files[@]}"
+  said=$(jq -r -s -L "$root/scripts" 'include "reproduce"; [encoder_rows(10), encoder_rows(1)][]' "${files[@]}" 2>&1) ||
+    fail "$from: ${said##*: }"
+  echo '| Labels | Encoder | Its own accuracy | Seeds | Pre-training | Pre-training, both with students | Both together |'
+  echo '|---|---|---:|---:|---:|---:|---:|'
+  printf '%s\n' "$said"
+}
+
 # pages: those that have a place for $name.
 pages() {
   local page
@@ -266,8 +289,12 @@ mapfile -t places < <(pages)
 declare -A text=() kept=()  # of every page, before any of them changes; results/NAME.json: made from
 figures=()
 case $name in
-  pretext | training-length)
-    if [[ $name == pretext ]]; then table=pretext_table groups=(10 1); else table=length_table groups=(context simclr); fi
+  pretext | training-length | *-encoders)
+    case $name in
+      pretext) table=pretext_table groups=(10 1) ;;
+      training-length) table=length_table groups=(context simclr) ;;
+      *) table=encoder_table groups=('') ;;
+    esac
     tables=$(for group in "${groups[@]}"; do "$table" "$group" || exit; done) || exit
     for page in "${places[@]}"; do text[$page]=$tables; done
     for run in "${runs[@]}"; do kept[$name-$run]=$from/$run/summary.json; done

@@ -34,7 +34,7 @@ between() { sed -n "/^<!-- begin $1 /,/^<!-- end $1 -->/p" "$2" | sed '1d;$d'; }
 has() { between "$2" "$3" | grep -qxF -- "$1" || complain "$3: between the markers of $2 lacks: $1"; }
 
 # README.md has a place for two runs, docs/results.md for all.
-names=(builtin fashion-mnist cifar10 label-efficiency pretext training-length long-simclr long-simclr-hundredth pipeline pipeline-hundredth pipeline-fashion diagnose)
+names=(builtin fashion-mnist cifar10 label-efficiency pretext training-length long-simclr long-simclr-hundredth pipeline pipeline-hundredth pipeline-fashion pipeline-fashion-encoders diagnose)
 places() {
   echo '# Page'
   for place in "$@"; do printf '\nBefore %s.\n\n<!-- begin %s (written by a script) -->\nan old table\n<!-- end %s -->\n\nAfter.\n' "$place" "$place" "$place"; done
@@ -200,6 +200,21 @@ has '| 1230 | 0.2 from scratch, 0.1 pre-trained | 3 | **70.00 % ± 2.48** | **69
 (($(between training-length copy/docs/results.md | grep -c '^| 1230 |') == 8)) || complain "training-length: not 8 rows"
 [[ -s copy/results/training-length-simclr-7.json ]] || complain "results/: lacks the numbers of a length of training"
 
+# More encoders of one pipeline: compared with the arms from scratch of its first, seed by seed.
+arms() { jq -n --argjson p "$1" --argjson q "$2" '{pretrain: {accuracy: 0.626}, further_arms: [0.1, 0.01 | {label_fraction: ., arms: {
+  scratch: {test_accuracy_per_seed: [0.5, 0.6]}, scratch_selftrained: {test_accuracy_per_seed: [0.55, 0.65]},
+  pretrained: {test_accuracy_per_seed: $p}, pretrained_selftrained: {test_accuracy_per_seed: $q}}}]}'; }
+mkdir -p encoders/2 encoders/3
+arms '[0.6, 0.7]' '[0.7, 0.8]' >copy/results/pipeline-fashion.json
+arms '[0.61, 0.73]' '[0.7, 0.8]' >encoders/2/summary.json
+arms '[0.65]' '[0.75]' | jq '.further_arms[].arms |= del(.scratch, .scratch_selftrained)' >encoders/3/summary.json
+succeeds pipeline-fashion-encoders --from encoders
+has '| 10 % | 1 | 62.6 % | 2 | +10.00 ± 0.00 | +15.00 ± 0.00 | +20.00 ± 0.00 |' pipeline-fashion-encoders copy/docs/results.md
+has '| 1 % | 2 | 62.6 % | 2 | +12.00 ± 12.71 | +15.00 ± 0.00 | +20.00 ± 0.00 |' pipeline-fashion-encoders copy/docs/results.md
+has '| 1 % | 3 | 62.6 % | 1 | +15.00 | +20.00 | +25.00 |' pipeline-fashion-encoders copy/docs/results.md
+has '| 10 % | all 3 | | | **+12.33 ± 6.25** | **+16.67 ± 7.17** | **+21.67 ± 7.17** |' pipeline-fashion-encoders copy/docs/results.md
+[[ -s copy/results/pipeline-fashion-encoders-3.json ]] || complain "results/: lacks the numbers of an encoder"
+
 # The shortcut checks, in both pages.
 mkdir checks
 cat >checks/diagnostics.json <<'JSON'
@@ -222,6 +237,8 @@ jq 'del(.experiments[0].test_accuracy_difference.mean)' run/summary.json >runs/s
 fails 1 'simclr-7/summary\.json: no experiment with 10 %' training-length --from runs
 echo '{' >runs/context/summary.json
 fails 1 'context/summary\.json: ' pretext --from runs
+jq 'del(.further_arms[1])' encoders/2/summary.json >encoders/3/summary.json
+fails 1 'encoders: no arms with 1 %' pipeline-fashion-encoders --from encoders
 echo '{"checks": []}' >checks/diagnostics.json
 fails 1 'diagnostics\.json: no checks' diagnose --from checks
 cp -r run other && jq '.dataset = "others"' run/summary.json >other/summary.json
