@@ -105,7 +105,7 @@ void measure(benchmark::State& state, const ConvShape& shape, double bytes, Prec
 template <class T>
 void run(benchmark::State& state, const Case& what, std::optional<ConvAlgorithm> algorithm, ConvPass pass,
          int threads) {
-  set_num_threads(threads);
+  benchmarks::start_threads(threads);
   ConvProblem<T> problem(what.shape());
   set_conv_algorithm(algorithm);
   state.SetLabel(std::string(to_string(choose_algorithm<T>(problem.shape, pass))));
@@ -116,7 +116,7 @@ void run(benchmark::State& state, const Case& what, std::optional<ConvAlgorithm>
 #if defined(CONTEXTURE_BENCH_ONEDNN)
 template <class T>
 void run_onednn(benchmark::State& state, const Case& what, dnnl::algorithm choose, ConvPass pass, int threads) {
-  set_num_threads(threads);
+  benchmarks::start_threads(threads);
   benchmarks::set_openmp_threads(threads);
   const ConvProblem<T> problem(what.shape());
   const auto peer = benchmarks::onednn(choose, problem, pass);
@@ -221,7 +221,7 @@ int main(int argc, char** argv) {
   for (const auto& [key, value] : benchmarks::machine_context(contest.precisions, contest.thread_counts))
     benchmark::AddCustomContext(key, value);
   for (const int threads : contest.thread_counts) {
-    set_num_threads(threads);
+    benchmarks::start_threads(threads);
     benchmark::AddCustomContext(message("memory_gbytes_per_second_", threads, "_threads"),
                                 std::to_string(benchmarks::memory_gbytes_per_second()));
   }

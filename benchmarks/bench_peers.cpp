@@ -471,8 +471,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "bench_peers: %s\n", error.what());
     return 2;
   }
-  set_num_threads(options.threads);
   benchmarks::place_openmp_threads(argv);
+  benchmarks::start_threads(options.threads);
   benchmarks::set_openmp_threads(options.threads);
   std::printf("%s, bfloat16 by %s\n", cpu_report().line().c_str(),
               std::string(to_string(active_bfloat16_unit())).c_str());

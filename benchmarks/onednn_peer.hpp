@@ -2,11 +2,9 @@
 // oneDNN's side of a convolution, 2 or 3 of its versions, and what OpenMP wants before it.
 #pragma once
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <dnnl.hpp>
 #include <memory>
 #include <string>
@@ -21,7 +19,8 @@ namespace contexture::benchmarks {
 
 /// To be called first by a program that runs oneDNN or LibTorch: may start the program again. Debian's OpenBLAS does
 /// not know newer processors and would give LibTorch SSE3 kernels; and OpenMP's threads need a processor each, or they
-/// crowd on one (await_cores() says why). Both read the environment before main.
+/// crowd on one (await_cores() says why). Both read the environment before main. Afterwards this thread is tied to one
+/// processor: start_threads(), not set_num_threads(), makes ours.
 inline void place_openmp_threads(char** argv) {
   if (std::getenv("OMP_PLACES") == nullptr) {
     if (active_isa() != Isa::baseline)
@@ -32,14 +31,6 @@ inline void place_openmp_threads(char** argv) {
     setenv("OMP_PLACES", "threads", 1);
     execv("/proc/self/exe", argv);
   }
-  // OpenMP has tied this thread to its first place. Our workers, which are to be free, are started from any.
-  cpu_set_t first_place, all;
-  sched_getaffinity(0, sizeof(first_place), &first_place);
-  std::memset(&all, 0xff, sizeof(all));
-  sched_setaffinity(0, sizeof(all), &all);
-  const Index threads = num_threads();
-  parallel_chunks(threads, threads, [](Index, Index, Index) {});
-  sched_setaffinity(0, sizeof(first_place), &first_place);
 }
 
 /// oneDNN's threads are OpenMP's, of which the environment has been read already.

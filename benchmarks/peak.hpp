@@ -2,9 +2,14 @@
 // What this machine can do at most, measured in the same run as what is compared with it.
 #pragma once
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <ctime>
 #include <map>
 #include <string>
@@ -108,6 +113,20 @@ inline double memory_gbytes_per_second() {
   return best;
 }
 
+/// As set_num_threads, and starts them. OpenMP may have tied the calling thread to one processor
+/// (place_openmp_threads()), and threads inherit that: these may run on any, the caller stays where it is.
+inline void start_threads(int threads) {
+  set_num_threads(threads);
+#if defined(__linux__)
+  cpu_set_t own, all;
+  const bool known = sched_getaffinity(0, sizeof(own), &own) == 0;
+  std::memset(&all, 0xff, sizeof(all));
+  sched_setaffinity(0, sizeof(all), &all);
+  parallel_chunks(threads, threads, [](Index, Index, Index) {});
+  if (known) sched_setaffinity(0, sizeof(own), &own);
+#endif
+}
+
 /// One, and as many as there are: what is measured.
 inline std::vector<int> thread_counts() {
   const int most = num_threads();
@@ -119,7 +138,7 @@ inline std::vector<std::pair<std::string, std::string>> machine_context(const st
                                                                         const std::vector<int>& thread_counts) {
   std::vector<std::pair<std::string, std::string>> context;
   for (const int threads : thread_counts) {
-    set_num_threads(threads);
+    start_threads(threads);
     for (const auto& [name, precision] :
          {std::pair("fma", Precision::float32), std::pair("bfloat16", Precision::bfloat16)})
       context.emplace_back(message(name, "_peak_gflops_", threads, "_threads"), std::to_string(peak_gflops(precision)));

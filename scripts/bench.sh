@@ -107,8 +107,14 @@ fi
 source "$root/scripts/build.sh"
 build "$preset" >&2
 
-# Google Benchmark's report without the names of this machine and of its folders.
-tidy() { sed -i -e '/"host_name":/d' -e '/"executable":/d' "$1"; }
+# Google Benchmark's report, a line a benchmark, without the names of this machine and of its folders.
+tidy() {
+  command -v jq >/dev/null || "$root/scripts/setup.sh" jq
+  jq -r '"{\"context\": \(.context | del(.host_name, .executable) | tojson),\n\"benchmarks\": [\n" + ([.benchmarks[]
+    | del(.family_index, .per_family_instance_index, .run_name, .run_type, .repetitions, .repetition_index, .threads)
+    | tojson] | join(",\n")) + "\n]}"' "$1" >"$1.tidy"
+  mv -- "$1.tidy" "$1"
+}
 
 # The same image files by Pillow (Debian: python3-pil), where it is installed.
 beside_pillow() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Draws what bench_conv measured on one thread against the machine's limits, in both precisions where it measured
-# both: GFLOP/s over the multiply-adds a byte that a shape allows, one point a pass and shape.
+# both (but Winograd, which computes in float, in float only): GFLOP/s over the multiply-adds a byte that a shape allows, one point a pass and shape.
 #   scripts/roofline.sh benchmarks/results/conv.json docs/roofline.svg
 set -euo pipefail
 
@@ -29,8 +29,8 @@ read -r peak bfloat16_peak bandwidth <<<"$limits"
 
 # What there is to draw, as gnuplot wants it: a roof a precision, and the points of every algorithm.
 roof() {  # roof PEAK COLOUR NAME
-  printf ", (x * %s < %s ? x * %s : %s) lw 2 lc rgb '%s' title sprintf('%s peak %%.0f GFLOP/s, memory %%.0f GB/s', %s, %s)" \
-    "$bandwidth" "$1" "$bandwidth" "$1" "$2" "$3" "$1" "$bandwidth"
+  printf ", (x * %s < %s ? x * %s : %s) lw 2 lc rgb '%s' title sprintf('%s peak %%.0f GFLOP/s', %s)" \
+    "$bandwidth" "$1" "$bandwidth" "$1" "$2" "$3" "$1"
 }
 plots=$(roof "$peak" '#444444' 'multiply-add')
 if grep -q '_bfloat16 ' "$points"; then plots+=$(roof "$bfloat16_peak" '#999900' 'bfloat16'); fi
@@ -45,20 +45,18 @@ winograd2|pt 9 ps 0.7 lc rgb '#009e73'|Winograd F(2x2)
 winograd4|pt 5 ps 0.7 lc rgb '#d55e00'|Winograd F(4x4)
 direct_bfloat16|pt 6 ps 0.7 lc rgb '#0072b2'|direct, bfloat16
 rows_bfloat16|pt 12 ps 0.7 lc rgb '#cc79a7'|rows, bfloat16
-winograd2_bfloat16|pt 8 ps 0.7 lc rgb '#009e73'|Winograd F(2x2), bfloat16
-winograd4_bfloat16|pt 4 ps 0.7 lc rgb '#d55e00'|Winograd F(4x4), bfloat16
 TEXT
 
 quote="'"  # gnuplot doubles it
 gnuplot <<PLOT
-set terminal svg size 760,440 font 'DejaVu Sans,12' background rgb 'white'
+set terminal svg size 960,440 font 'DejaVu Sans,12' background rgb 'white'
 set output '${2//$quote/$quote$quote}'
 set logscale xy
 set xrange [2:800]
 set yrange [10:*]
-set xlabel 'flop per byte, each tensor moved once'
+set xlabel sprintf('flop per byte, each tensor moved once; memory %.0f GB/s', $bandwidth)
 set ylabel 'GFLOP/s, one thread'
-set key left top
+set key outside right top Left reverse
 set grid lc rgb '#dddddd'
 plot ${plots#, }
 PLOT
