@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "contexture/core/error.hpp"
 #include "contexture/core/precision.hpp"
 #include "contexture/core/rng.hpp"
 #include "contexture/kernels/conv.hpp"
@@ -27,12 +28,12 @@ struct ConvCase {
     return s;
   }
   [[nodiscard]] std::string name() const {
-    std::string text = std::to_string(c) + "to" + std::to_string(k) + "@" + std::to_string(h);
-    if (h != w) text += "x" + std::to_string(w);
-    if (kernel != 3) text += "k" + std::to_string(kernel);
-    if (stride != 1) text += "s" + std::to_string(stride);
-    if (groups != 1) text += "g" + std::to_string(groups);
-    return text + "n" + std::to_string(batch);
+    std::string text = message(c, "to", k, '@', h);
+    if (h != w) text += message('x', w);
+    if (kernel != 3) text += message('k', kernel);
+    if (stride != 1) text += message('s', stride);
+    if (groups != 1) text += message('g', groups);
+    return text + message('n', batch);
   }
 };
 

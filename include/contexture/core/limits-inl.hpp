@@ -59,7 +59,8 @@ CONTEXTURE_FUNCTION std::vector<std::string> control_groups(const std::string& r
     const std::string line = groups.substr(begin, end - begin);  // "0::/path", before version 2 "5:cpu,cpuacct:/path"
     const std::size_t first = line.find(':'), second = line.find(":/", first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
+    std::string names = ",";
+    names.append(line, first + 1, second - first - 1).push_back(',');
     if (names != ",," && names.find("," + controller + ",") == std::string::npos) continue;
     std::string folder = root + "sys/fs/cgroup/" + (names == ",," ? "" : controller + "/");
     folders.push_back(folder);
