@@ -84,7 +84,7 @@ def row($labels; $first):
 
 # Rows of a table that compares encoders: `.` is the list of their runs, the first with the arms from scratch that all are
 # compared with, seed by seed. Each cell is a mean and the half-width of its 95 % interval, over seeds; in the last row,
-# over encoders.
+# over encoders, of the seeds that all have.
 def encoder_rows($labels):
   def arms: [.further_arms[] | select((100 * .label_fraction - $labels | fabs) < 1e-6)][0].arms
     // error("no arms with \($labels) % of the labels");
@@ -96,10 +96,11 @@ def encoder_rows($labels):
   | [.[] | tested("pretrained_selftrained") as $last
      | {own: .pretrain.accuracy,
         differences: [(tested("pretrained") | minus($scratch)), ($last | minus($student)), ($last | minus($scratch))]}]
+  | (map(.differences[0] | length) | min) as $common
   | (range(length) as $i | .[$i]
      | "| \($labels) % | \($i + 1) | \(.own | percent(1)) | \(.differences[0] | length) | \(.differences | map(cell) | join(" | ")) |"),
-    ([.[].differences | map(add / length)] | transpose
-     | "| \($labels) % | all \(.[0] | length) | | | \(map("**\(cell)**") | join(" | ")) |");
+    ([.[].differences | map(.[:$common] | add / length)] | transpose
+     | "| \($labels) % | all \(.[0] | length) | | \($common) | \(map("**\(cell)**") | join(" | ")) |");
 
 # The shortcut checks as a table.
 def diagnosis:
