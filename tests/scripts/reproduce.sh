@@ -263,7 +263,12 @@ for file in "$root"/results/pretext-*.json; do
   mkdir -p "stored/pretext/$task" && cp "$file" "stored/pretext/$task/summary.json"
 done
 cp "$root/results/diagnose.json" stored/diagnose/diagnostics.json
-for name in pretext diagnose; do
+for encoder in 2 3; do
+  mkdir -p "stored/pipeline-fashion-encoders/$encoder"
+  cp "$root/results/pipeline-fashion-encoders-$encoder.json" "stored/pipeline-fashion-encoders/$encoder/summary.json"
+done
+cp "$root/results/pipeline-fashion.json" copy/results/
+for name in pretext diagnose pipeline-fashion-encoders; do
   grep -q "^<!-- begin $name " copy/docs/results.md || continue
   succeeds "$name" --from "stored/$name"
   cmp -s copy/docs/results.md "$root/docs/results.md" || complain "docs/results.md: $name is not as in results/"
