@@ -4,7 +4,7 @@ add_library(contexture_flags INTERFACE)
 target_compile_options(contexture_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion
   $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-sign-conversion>
-  # False alarms of g++ 12 with -O3, about std::string in aggregates.
+  # False alarms of g++ 12 with -O3, about std::string in aggregates and xtensor's shapes.
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-maybe-uninitialized>
   $<$<BOOL:${CONTEXTURE_WERROR}>:-Werror>)
 if(CONTEXTURE_SANITIZE)

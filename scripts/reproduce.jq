@@ -52,14 +52,18 @@ def half_width:
     else (add / $n) as $mean | $t[$n - 2] * (map((. - $mean) * (. - $mean)) | add / ($n - 1) / $n | sqrt)
     end;
 
+# Shares as " ± 0.46", in percent; nothing for one value.
+def plus_minus: half_width | if . == null then "" else " \u00b1 \(100 * . | fixed(2))" end;
+
 # An arm's test accuracy: "76.67 % ± 0.46"
-def accuracy:
-  (.test_accuracy_per_seed | half_width) as $half
-  | (.test_accuracy | percent(2)) + if $half == null then "" else " \u00b1 \(100 * $half | fixed(2))" end;
+def accuracy: (.test_accuracy | percent(2)) + (.test_accuracy_per_seed | plus_minus);
+
+# Of experiments, those with so many percent of the labels.
+def with_labels($labels): select((100 * .label_fraction - $labels | fabs) < 1e-6);
 
 # The experiment with so many percent of the labels, with both arms.
 def experiment($labels):
-  [.experiments[] | select((100 * .label_fraction - $labels | fabs) < 1e-6)] as $found
+  [.experiments[] | with_labels($labels)] as $found
   | if ($found | length) == 0 or $found[0].test_accuracy_difference.mean == null
     then error("no experiment with \($labels) % of the labels")
     else $found[0]
@@ -86,10 +90,8 @@ def row($labels; $first):
 # compared with, seed by seed. Each cell is a mean and the half-width of its 95 % interval, over seeds; in the last row,
 # over encoders, of the seeds that all have.
 def encoder_rows($labels):
-  def arms: [.further_arms[] | select((100 * .label_fraction - $labels | fabs) < 1e-6)][0].arms
-    // error("no arms with \($labels) % of the labels");
-  def cell: (add / length) as $mean | half_width as $half
-    | ($mean | points) + if $half == null then "" else " \u00b1 \(100 * $half | fixed(2))" end;
+  def arms: [.further_arms[] | with_labels($labels)][0].arms // error("no arms with \($labels) % of the labels");
+  def cell: (add / length | points) + plus_minus;
   def minus($other): [., $other] | transpose | map(select(.[0] != null and .[1] != null) | .[0] - .[1]);
   def tested($arm): arms[$arm].test_accuracy_per_seed;
   (.[0] | tested("scratch")) as $scratch | (.[0] | tested("scratch_selftrained")) as $student

@@ -46,12 +46,6 @@ fail() {
   exit 1
 }
 
-# needs FILE...: they can be read.
-needs() {
-  local file
-  for file in "$@"; do [[ -r $file ]] || fail "$file: cannot be read"; done
-}
-
 out='' from='' resume=no
 words=()
 while (($#)); do
@@ -116,6 +110,11 @@ fi
 
 if [[ -z $from ]]; then
   from=${out:-results-$name}
+  if [[ $name == *-encoders ]]; then
+    shared=results-${name%-encoders}
+    [[ -e $shared/checkpoint.safetensors ]] ||
+      fail "$shared: not there, and its arms from scratch are needed; run ${name%-encoders} first"
+  fi
   # shellcheck source=scripts/build.sh
   source "$root/scripts/build.sh"
   build release >&2
@@ -128,8 +127,6 @@ if [[ -z $from ]]; then
     "$root/build/release/examples/$program" "${data[@]}" --precision "$precision" "$@" --out "$out"
   }
   if [[ $name == *-encoders ]]; then
-    shared=results-${name%-encoders}
-    needs "$shared/checkpoint.safetensors"
     for folder in "${runs[@]}"; do run pretrain "$from/pretraining-$folder" "${pretraining[@]}" --seed "$folder"; done
   elif ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
     encoder=$from/pretraining/encoder.safetensors
@@ -168,6 +165,11 @@ if [[ -z $from ]]; then
     run "$program" "$from/$folder" "${options[@]}" "${extra[@]}"
   done
 fi
+# needs FILE...: they can be read.
+needs() {
+  local file
+  for file in "$@"; do [[ -r $file ]] || fail "$file: cannot be read"; done
+}
 # numbers FILE FILTER [jq options]: what FILTER, with the definitions of reproduce.jq, makes of a JSON file.
 numbers() {
   local file=$1 filter=$2 said
@@ -291,11 +293,10 @@ figures=()
 case $name in
   pretext | training-length | *-encoders)
     case $name in
-      pretext) table=pretext_table groups=(10 1) ;;
-      training-length) table=length_table groups=(context simclr) ;;
-      *) table=encoder_table groups=('') ;;
+      pretext) tables=$(pretext_table 10 && pretext_table 1) || exit ;;
+      training-length) tables=$(length_table context && length_table simclr) || exit ;;
+      *) tables=$(encoder_table) || exit ;;
     esac
-    tables=$(for group in "${groups[@]}"; do "$table" "$group" || exit; done) || exit
     for page in "${places[@]}"; do text[$page]=$tables; done
     for run in "${runs[@]}"; do kept[$name-$run]=$from/$run/summary.json; done
     ;;

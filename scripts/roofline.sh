@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Draws what bench_conv measured on one thread against the machine's limits, in both precisions where it measured
-# both (but Winograd, which computes in float, in float only): GFLOP/s over the multiply-adds a byte that a shape allows, one point a pass and shape.
+# both: GFLOP/s over the multiply-adds a byte that a shape allows, one point a pass and shape. Winograd, which computes
+# in float, is shown in float only.
 #   scripts/roofline.sh benchmarks/results/conv.json docs/roofline.svg
 set -euo pipefail
 

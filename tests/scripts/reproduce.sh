@@ -248,6 +248,7 @@ fails 1 'other/report\.md: no table' cifar10 --from other
 rm other/accuracy_curves.svg && cp run/report.md other/
 fails 1 'other/accuracy_curves\.svg: cannot be read' cifar10 --from other
 fails 2 'path' cifar10
+fails 1 'results-pipeline-fashion: not there.* run pipeline-fashion first' pipeline-fashion-encoders "$folder"
 fails 2 'imagenet' imagenet
 diff -r before copy >/dev/null || complain "a failure changed something"
 sed -i '/^<!-- begin diagnose/d' copy/README.md copy/docs/results.md
