@@ -347,25 +347,38 @@ TEST_CASE("mixed precision: numbers below 2^-126 are zero, NaN and infinity reac
 
 TEST_CASE("mixed precision: the same bits with any number of threads, in any batch") {
   const UnitSettings settings;
-  const ConvShape shape{
-      .n = 37, .h = 9, .w = 9, .c = 20, .k = 28, .r = 3, .s = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1};
-  Random random{8};
-  const Problem<float> problem = rounded_problem(shape, random);
-  on_every_unit([&](ConvAlgorithm) {
-    set_num_threads(1);
-    const MixedResults one(problem);
-    for (const int threads : {2, 5}) {
-      set_num_threads(threads);
-      CHECK(MixedResults(problem) == one);
-    }
-    Problem<float> first = problem;
-    first.shape.n = 1;
-    first.x.resize(static_cast<std::size_t>(first.shape.input_size()));
-    first.dy.resize(static_cast<std::size_t>(first.shape.output_size()));
-    const MixedResults alone(first);
-    CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
-    CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
-  });
+  // Rows of 9 pixels that have tiles of their own, that go on into the next row, and that are read where they lie.
+  for (const auto& [images, kernel, stride] : {std::array<Index, 3>{37, 3, 2}, {9, 3, 1}, {9, 1, 1}}) {
+    const ConvShape shape{.n = images,
+                          .h = 9,
+                          .w = 9,
+                          .c = images == 37 ? 10 : 6,
+                          .k = 36,
+                          .r = kernel,
+                          .s = kernel,
+                          .stride_h = stride,
+                          .stride_w = stride,
+                          .pad_h = kernel / 2,
+                          .pad_w = kernel / 2};
+    INFO(describe(shape));
+    Random random{8};
+    const Problem<float> problem = rounded_problem(shape, random);
+    on_every_unit([&](ConvAlgorithm) {
+      set_num_threads(1);
+      const MixedResults one(problem);
+      for (const int threads : {2, 5}) {
+        set_num_threads(threads);
+        CHECK(MixedResults(problem) == one);
+      }
+      Problem<float> first = problem;
+      first.shape.n = 1;
+      first.x.resize(static_cast<std::size_t>(first.shape.input_size()));
+      first.dy.resize(static_cast<std::size_t>(first.shape.output_size()));
+      const MixedResults alone(first);
+      CHECK(std::equal(alone.y.begin(), alone.y.end(), one.y.begin()));
+      CHECK(std::equal(alone.dx.begin(), alone.dx.end(), one.dx.begin()));
+    });
+  }
 }
 
 // Holds results of AMX's tiles and of their emulation to the same bits.

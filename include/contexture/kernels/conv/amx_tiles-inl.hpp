@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Tiles of AMX, as instructions where the processor has them (CONTEXTURE_NATIVE_PAIRS) and number by number elsewhere;
-// see amx_tiles.hpp for what they are called with. Registers: 0 to 3 are the sums of two by two tiles, 4 and 5 the
-// rows' factors, 6 and 7 the columns'.
+// see amx_tiles.hpp for what they are called with. Registers: 0 and 1 are the sums of two tiles of rows by the first
+// tile of columns, 5 and 6 by the second; 2 and 4 are the rows' factors, 3 is the columns'.
 
 namespace contexture::kernels::CONTEXTURE_ISA {
 
@@ -49,7 +49,7 @@ CONTEXTURE_INLINE void tile_configure(const detail::conv::AmxConfig& config) {
 CONTEXTURE_INLINE void tile_release() { detail::conv::AmxRegisters::of_thread() = {}; }
 #endif
 
-// For sums of two tiles, of `first` and of `second` rows, by 16 floats, products `depth` bfloat16 long.
+// For sums of two tiles, of `first` and of `second` rows, by tiles of 16 columns, products `depth` bfloat16 long.
 template <class T>
 CONTEXTURE_KERNEL void amx_configure(Index first, Index second, Index depth) {
   detail::conv::AmxConfig config{};
@@ -57,9 +57,11 @@ CONTEXTURE_KERNEL void amx_configure(Index first, Index second, Index depth) {
   config.set(0, first, 64);
   config.set(2, first, 2 * depth);
   config.set(3, depth / 2, 64);
+  config.set(5, first, 64);
   if (second > 0) {
     config.set(1, second, 64);
     config.set(4, second, 2 * depth);
+    config.set(6, second, 64);
   }
   tile_configure(config);
 }
@@ -69,16 +71,43 @@ CONTEXTURE_KERNEL void amx_release() {
   tile_release();
 }
 
-// Adds to the sums of one or two tiles of rows the products of a step with one tile of columns. The second tile of rows
-// has register SECOND: 2 again where it has the shape of the first.
-template <int ROWS, int SECOND>
-CONTEXTURE_INLINE void amx_multiply(const void* a, Index a_next, Index a_stride, const void* b, Index b_stride) {
+template <int ROWS, int COLUMNS>
+CONTEXTURE_INLINE void zero_sums() {
+  tile_zero<0>();
+  if constexpr (ROWS == 2) tile_zero<1>();
+  if constexpr (COLUMNS == 2) tile_zero<5>();
+  if constexpr (ROWS == 2 && COLUMNS == 2) tile_zero<6>();
+}
+// From and to rows `pitch` floats apart, the second tile of rows `next` floats behind the first.
+template <int ROWS, int COLUMNS>
+CONTEXTURE_INLINE void load_sums(const float* from, Index next, Index pitch) {
+  tile_load<0>(from, 4 * pitch);
+  if constexpr (ROWS == 2) tile_load<1>(from + next, 4 * pitch);
+  if constexpr (COLUMNS == 2) tile_load<5>(from + 16, 4 * pitch);
+  if constexpr (ROWS == 2 && COLUMNS == 2) tile_load<6>(from + next + 16, 4 * pitch);
+}
+template <int ROWS, int COLUMNS>
+CONTEXTURE_INLINE void store_sums(float* to, Index next, Index pitch) {
+  tile_store<0>(to, 4 * pitch);
+  if constexpr (ROWS == 2) tile_store<1>(to + next, 4 * pitch);
+  if constexpr (COLUMNS == 2) tile_store<5>(to + 16, 4 * pitch);
+  if constexpr (ROWS == 2 && COLUMNS == 2) tile_store<6>(to + next + 16, 4 * pitch);
+}
+// Adds to them the products of a step; *_next: bytes from a tile of rows, of columns, to the second.
+template <int ROWS, int COLUMNS>
+CONTEXTURE_INLINE void amx_multiply(const void* a, Index a_next, Index a_stride, const void* b, Index b_next,
+                                    Index b_stride) {
   tile_load<3>(b, b_stride);
   tile_load<2>(a, a_stride);
   tile_multiply<0, 2, 3>();
   if constexpr (ROWS == 2) {
-    tile_load<SECOND>(static_cast<const char*>(a) + a_next, a_stride);
-    tile_multiply<1, SECOND, 3>();
+    tile_load<4>(static_cast<const char*>(a) + a_next, a_stride);
+    tile_multiply<1, 4, 3>();
+  }
+  if constexpr (COLUMNS == 2) {
+    tile_load<3>(static_cast<const char*>(b) + b_next, b_stride);
+    tile_multiply<5, 2, 3>();
+    if constexpr (ROWS == 2) tile_multiply<6, 4, 3>();
   }
 }
 
@@ -229,18 +258,14 @@ CONTEXTURE_KERNEL void amx_conv_tile(const detail::conv::TileCall<T, float>& cal
   constexpr Index line = detail::conv::kBlock<T>, pitch = 32;
   const Index wide = call.weights_step / call.channels, rows = call.lanes / ROWS;
   alignas(64) float sums[16 * ROWS * pitch];
-  for (int column = 0; column < COLUMNS; ++column) {
-    tile_zero<0>();
-    if constexpr (ROWS == 2) tile_zero<1>();
-    for (Index t = 0; t < call.tap_count; ++t) {
-      const T* a = call.source + call.taps[t].source;
-      const T* b = call.weights + call.taps[t].weights * call.weights_step + 32 * column;
-      for (Index c = 0; c < call.channels; c += call.block, a += call.lanes * line, b += call.block * wide)
-        amx_multiply<ROWS, 2>(a, 64 * rows, 64, b, 4 * wide);
-    }
-    tile_store<0>(sums + 16 * column, 4 * pitch);
-    if constexpr (ROWS == 2) tile_store<1>(sums + rows * pitch + 16 * column, 4 * pitch);
+  zero_sums<ROWS, COLUMNS>();
+  for (Index t = 0; t < call.tap_count; ++t) {
+    const T* a = call.source + call.taps[t].source;
+    const T* b = call.weights + call.taps[t].weights * call.weights_step;
+    for (Index c = 0; c < call.channels; c += call.block, a += call.lanes * line, b += call.block * wide)
+      amx_multiply<ROWS, COLUMNS>(a, 64 * rows, 64, b, 64, 4 * wide);
   }
+  store_sums<ROWS, COLUMNS>(sums, rows * pitch, pitch);
   store_epilogue<ROWS>(*call.epilogue, call.out, sums, rows * pitch, pitch, call.bias, rows, call.valid_channels);
 }
 
@@ -252,23 +277,20 @@ CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
   const bfloat16* const source = call.source[0];
   const Index stride = 2 * call.source_pixel, next = ROWS == 2 ? 2 * (call.source[1] - source) : 0;
   const Index taps = call.taps, row_step = call.row_step, steps = call.steps, depth = call.depth, rows = call.rows;
-  for (int column = 0; column < COLUMNS; ++column) {
-    const bfloat16* b = call.weights + column * call.column_step;
-    tile_zero<0>();
-    if constexpr (ROWS == 2) tile_zero<1>();
-    for (Index tap = 0; tap < taps; ++tap) {
-      const bfloat16* a = source + tap * row_step;
-      for (Index step = 0; step < steps; ++step, a += depth, b += 16 * depth)
-        amx_multiply<ROWS, 2>(a, next, stride, b, 64);
-    }
-    tile_store<0>(sums + 16 * column, 4 * pitch);
-    if constexpr (ROWS == 2) tile_store<1>(sums + 16 * pitch + 16 * column, 4 * pitch);
+  const Index next_column = 2 * call.column_step;
+  const bfloat16* b = call.weights;
+  zero_sums<ROWS, COLUMNS>();
+  for (Index tap = 0; tap < taps; ++tap) {
+    const bfloat16* a = source + tap * row_step;
+    for (Index step = 0; step < steps; ++step, a += depth, b += 16 * depth)
+      amx_multiply<ROWS, COLUMNS>(a, next, stride, b, next_column, 64);
   }
+  store_sums<ROWS, COLUMNS>(sums, 16 * pitch, pitch);
   bfloat16* to[16 * ROWS];
   for (int tile = 0; tile < ROWS; ++tile)
     for (Index i = 0; i < rows; ++i) {
       const Index place = call.places[tile][i];
-      to[tile * rows + i] = place >= 0 && i >= call.fresh[tile] ? call.out + place : nullptr;
+      to[tile * rows + i] = place >= 0 && i >= call.fresh[tile] ? call.out[tile] + place : nullptr;
     }
   store_epilogue<ROWS>(*call.epilogue, to, sums, 16 * pitch, pitch, call.bias, rows, call.valid_channels);
 }
@@ -278,31 +300,23 @@ CONTEXTURE_KERNEL void amx_rows_tile(const detail::conv::RowsCall& call) {
 template <class T, int ROWS, int COLUMNS>
 CONTEXTURE_KERNEL void amx_weight_tile(const detail::conv::WeightTileCall<T, float>& call) {
   const Index pitch = 4 * call.lane_step;  // bytes of a row of sums, and of a pair's channels
-  for (int column = 0; column < COLUMNS; ++column) {
-    float* const out = call.out + 16 * column;
-    tile_load<0>(out, pitch);
-    if constexpr (ROWS == 2) tile_load<1>(out + 16 * call.lane_step, pitch);
-    for (Index p = 0; p < call.position_count; ++p)
-      amx_multiply<ROWS, 4>(call.source + call.positions[p].source, 16 * 64, 64,
-                            call.gradient + call.positions[p].gradient * call.gradient_step + 16 * column, pitch);
-    tile_store<0>(out, pitch);
-    if constexpr (ROWS == 2) tile_store<1>(out + 16 * call.lane_step, pitch);
-  }
+  load_sums<ROWS, COLUMNS>(call.out, 16 * call.lane_step, call.lane_step);
+  for (Index p = 0; p < call.position_count; ++p)
+    amx_multiply<ROWS, COLUMNS>(call.source + call.positions[p].source, 16 * 64, 64,
+                                call.gradient + call.positions[p].gradient * call.gradient_step, 64, pitch);
+  store_sums<ROWS, COLUMNS>(call.out, 16 * call.lane_step, call.lane_step);
 }
 
 // Adds to the weight gradient the products of source channels and pairs of output-gradient pixels, over positions.
-template <int ROWS, int SECOND>
+template <int ROWS>
 CONTEXTURE_KERNEL void amx_rows_weight_tile(const detail::conv::RowsWeightCall& call) {
-  const Index stride = 2 * call.source_pitch, pitch = 4 * call.pitch, steps = call.steps;
+  const Index stride = 2 * call.source_pitch, steps = call.steps;
   const bfloat16* a = call.source;
   const bfloat16* b = call.gradient;
   float* const out = call.out;
-  tile_load<0>(out, pitch);
-  if constexpr (ROWS == 2) tile_load<1>(out + 16 * call.pitch, pitch);
-  for (Index step = 0; step < steps; ++step, a += 32, b += 512)
-    amx_multiply<ROWS, SECOND>(a, 16 * stride, stride, b, 64);
-  tile_store<0>(out, pitch);
-  if constexpr (ROWS == 2) tile_store<1>(out + 16 * call.pitch, pitch);
+  load_sums<ROWS, 1>(out, 16 * call.pitch, call.pitch);
+  for (Index step = 0; step < steps; ++step, a += 32, b += 512) amx_multiply<ROWS, 1>(a, 16 * stride, stride, b, 0, 64);
+  store_sums<ROWS, 1>(out, 16 * call.pitch, call.pitch);
 }
 
 // Of the data passes (T = bfloat16) or of the weight gradient (pairs).
@@ -326,9 +340,8 @@ CONTEXTURE_KERNEL detail::conv::TileKernels<T> amx_kernels() {
   } else {
     table.pack = &conv_pack<T>;
     table.transpose = &amx_transpose<T>;
-    table.rows_weight_tile[0] = &amx_rows_weight_tile<1, 2>;
-    table.rows_weight_tile[1] = &amx_rows_weight_tile<2, 2>;
-    table.rows_weight_tile[2] = &amx_rows_weight_tile<2, 4>;
+    table.rows_weight_tile[0] = &amx_rows_weight_tile<1>;
+    table.rows_weight_tile[1] = &amx_rows_weight_tile<2>;
     table.channels_first = &amx_channels_first;
     table.pixel_pairs = &amx_pixel_pairs;
     table.weight_tile[kOneVector][0] = &amx_weight_tile<T, 1, 1>;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -190,18 +191,19 @@ struct RowsPhase {
 // A tile of pixels, and the tap rows that it sees.
 struct RowsTile {
   const bfloat16* source;
+  bfloat16* out;  // of its image
   const Index* places;
   Index fresh;  // the first pixel that no tile before had
   Index first_tap, taps;
 };
 
-// The tiles of output rows [begin, end) of a phase; returns the pixels of a tile. `source` is the first packed row,
-// which is row `source_begin` of the image.
+// Appends the tiles of output rows [begin, end) of a phase of an image; returns the pixels of a tile. `source` is the
+// first packed row, which is row `source_begin` of the image.
 inline Index cut_rows(const RowsPass& pass, const RowsPhase& phase, Index begin, Index end, const bfloat16* source,
-                      Index source_begin, std::vector<RowsTile>& tiles) {
+                      Index source_begin, Index image, std::vector<RowsTile>& tiles) {
   const RowsAxis& rows = *phase.rows;
   const RowsAxis& cols = *phase.cols;
-  tiles.clear();
+  bfloat16* const out = pass.out + image * pass.out_h * pass.out_w * pass.out_c;
   if (end <= begin || cols.count == 0) return 1;
   const bool taps = rows.taps > 0 && cols.taps > 0;
   const auto add = [&](Index row, Index x, Index fresh, Index low, Index high) {
@@ -209,7 +211,7 @@ inline Index cut_rows(const RowsPass& pass, const RowsPhase& phase, Index begin,
     const bfloat16* const window = any ? source + (rows.source(row) + low - source_begin) * pass.row_size() +
                                              (cols.source(x) + pass.left) * pass.channels
                                        : source;
-    tiles.push_back({window, phase.places.data() + row * phase.pitch + x, fresh, low, any ? high - low : 0});
+    tiles.push_back({window, out, phase.places.data() + row * phase.pitch + x, fresh, low, any ? high - low : 0});
   };
   if (pass.through) {
     const Index total = (end - begin - 1) * phase.pitch + cols.count, count = RowsPass::tiles_of(total);
@@ -241,8 +243,9 @@ struct RowsRun {
   const float* bias;  // whole columns
   const TileEpilogue& epilogue;
 
-  // Rows [begin, end) of each phase, of an image; `sums`: where the epilogue adds up what is stored, or null.
-  void band(Index image, Index begin, Index end, double* sums) const {
+  // Rows [begin, end) of each phase, of `images` images from one on; `sums`: where the epilogue adds up what is stored,
+  // or null. With a second image no tile is left without another that sees the same tap rows.
+  void band(Index first_image, Index images, Index begin, Index end, double* sums) const {
     Index source_begin = std::numeric_limits<Index>::max(), source_end = 0;
     for (const RowsAxis& rows : pass.rows) {
       const Index last = std::min(end, rows.count) - 1;
@@ -256,26 +259,35 @@ struct RowsRun {
     }
     const Index packed_rows = pass.in_place ? 0 : std::max<Index>(0, source_end - source_begin);
     const Index packed_size = packed_rows * pass.row_size(), behind = pass.left * pass.channels;
-    Workspace<bfloat16> packed(static_cast<std::size_t>(packed_size + behind + 1));
+    Workspace<bfloat16> packed(static_cast<std::size_t>(images * packed_size + behind + 1));
     const bfloat16* source = packed.data();
+    Index image_size = packed_size;
     if (pass.in_place) {
-      source = pass.source + (image * pass.in_h + source_begin) * pass.in_w * pass.in_c;
+      image_size = pass.in_h * pass.in_w * pass.in_c;
+      source = pass.source + first_image * image_size + source_begin * pass.in_w * pass.in_c;
     } else if (packed_rows > 0) {
-      pass.pack(image, source_begin, source_end, packed.data());
-      std::fill_n(packed.data() + packed_size, behind, bfloat16{});
+      for (Index i = 0; i < images; ++i)
+        pass.pack(first_image + i, source_begin, source_end, packed.data() + i * packed_size);
+      std::fill_n(packed.data() + images * packed_size, behind, bfloat16{});
     }
     std::vector<RowsTile> tiles;
     for (const RowsPhase& phase : phases) {
       RowsCall call{};
-      call.rows = cut_rows(pass, phase, begin, std::min(end, phase.rows->count), source, source_begin, tiles);
-      run(phase, call, tiles, sums, pass.out + image * pass.out_h * pass.out_w * pass.out_c);
+      tiles.clear();
+      for (Index i = 0; i < images; ++i)
+        call.rows = cut_rows(pass, phase, begin, std::min(end, phase.rows->count), source + i * image_size,
+                             source_begin, first_image + i, tiles);
+      if (images > 1 && !pass.through)
+        std::sort(tiles.begin(), tiles.end(), [](const RowsTile& a, const RowsTile& b) {
+          return std::tie(a.taps, a.first_tap, a.source) < std::tie(b.taps, b.first_tap, b.source);
+        });
+      run(phase, call, tiles, sums);
     }
   }
 
  private:
   // All tiles of a phase, 32 output channels at a time; two tiles at once where they see the same tap rows.
-  void run(const RowsPhase& phase, RowsCall& call, const std::vector<RowsTile>& tiles, double* sums,
-           bfloat16* out) const {
+  void run(const RowsPhase& phase, RowsCall& call, const std::vector<RowsTile>& tiles, double* sums) const {
     TileEpilogue whole = epilogue;
     whole.sums = sums;
     call.steps = pass.steps(phase.cols->taps);
@@ -292,7 +304,6 @@ struct RowsRun {
       call.valid_channels = std::min<Index>(32, pass.out_c - channel);
       const TileEpilogue own = whole.from(channel);
       call.epilogue = &own;
-      call.out = out + channel;
       for (std::size_t t = 0; t < tiles.size();) {
         const RowsTile& tile = tiles[t];
         const bool two =
@@ -301,6 +312,7 @@ struct RowsRun {
         call.weights = w + tile.first_tap * tap_row_size;
         for (std::size_t half = 0; half < (two ? 2 : 1); ++half) {
           call.source[half] = tiles[t + half].source;
+          call.out[half] = tiles[t + half].out + channel;
           call.places[half] = tiles[t + half].places;
           call.fresh[half] = tiles[t + half].fresh;
         }
@@ -337,14 +349,19 @@ inline void run_rows(const RowsPass& pass, const RowsWeights& weights, const Con
                            : (4 * num_threads() + pass.images - 1) / std::max<Index>(pass.images, 1);
   const Index fitting = std::max<Index>(1, budget / std::max<Index>(1, pass.row_size() * pass.rows[0].source_step));
   const Index bands = std::min(height, std::max((height + fitting - 1) / fitting, std::min(wanted, (height + 3) / 4)));
-  const Index tasks = pass.images * bands;
+  // Two images where a tile without another is a good part of one; never by the number of threads, as sums are.
+  const bool few_tiles = phases.size() == 1 && height <= 16 && 2 * height <= fitting;
+  const Index group = bands == 1 && few_tiles && pass.images >= 8 ? 2 : 1;
+  const Index tasks = (pass.images + group - 1) / group * bands;
   std::optional<ChannelSums> sums;
   if (epilogue.moments != nullptr) sums.emplace(tasks, pass.out_c);
   const RowsRun run{kernels, pass, phases, packed_weights.data(), end.bias(), end.tile()};
   parallel_chunks(tasks, tasks, [&](Index task, Index, Index) {
     const TileSession<bfloat16> session(kernels);
     const Index band = task % bands;
-    run.band(task / bands, band * height / bands, (band + 1) * height / bands, sums ? sums->part(task) : nullptr);
+    const Index image = task / bands * group;
+    run.band(image, std::min(group, pass.images - image), band * height / bands, (band + 1) * height / bands,
+             sums ? sums->part(task) : nullptr);
   });
   if (sums) sums->moments(pass.images * pass.out_h * pass.out_w, epilogue.moments);
 }

@@ -102,7 +102,7 @@ inline void rows_backward_weights(const ConvShape& shape, const bfloat16* x, con
         for (Index c = 0; c < channels; c += 32) {
           const Index first = std::min<Index>(16, channels - c), second = std::clamp<Index>(channels - c - 16, 0, 16);
           kernels.configure(first, second, RowsPositions::kStep);
-          const auto tile = kernels.rows_weight_tile[second == 0 ? 0 : second == first ? 1 : 2];
+          const auto tile = kernels.rows_weight_tile[second == 0 ? 0 : 1];
           for (Index column = 0; column < columns; ++column) {
             const Index block = task.block_begin + column / 2;
             call.gradient = gradient.data() + (column * positions.count + begin * 32) * 16;

@@ -152,7 +152,7 @@ struct PackCall {
 struct RowsCall {
   const bfloat16* source[2];  // of each tile: what the first pixel's window begins with,
   const Index* places[2];     // and where each pixel's sums go, behind `out`; -1: nowhere
-  bfloat16* out;
+  bfloat16* out[2];
   Index source_pixel;       // elements from a pixel to the next
   Index rows;               // pixels of a tile
   Index taps, row_step;     // source rows that are summed over, and elements from one to the next
@@ -217,7 +217,7 @@ struct TileKernels : TileExtents {
   void (*release)();
   void (*transpose)(T* squares, Index count);
   void (*rows_tile[2][2])(const RowsCall&);            // [tiles of pixels - 1][of channels - 1]
-  void (*rows_weight_tile[3])(const RowsWeightCall&);  // of one tile, of two that are alike, of two that are not
+  void (*rows_weight_tile[2])(const RowsWeightCall&);  // [tiles of source channels - 1]
   void (*channels_first)(const PixelsCall&);           // to [channel][position], whole blocks of 32 channels
   void (*pixel_pairs)(const PixelsCall&);              // to [16 channels][pair of positions][16 channels][2]
 
