@@ -23,6 +23,8 @@ it, and with the first seven docs/images/.
   pipeline PATH          as long-simclr, and each arm teaches a student on all images (self-training)
   pipeline-hundredth PATH
                          the same with a hundredth; with the encoder in results-pipeline, if it is there
+  pipeline-encoders PATH both with two more encoders; with the arms from scratch in results-pipeline and
+                         results-pipeline-hundredth
   pipeline-fashion PATH  the same with both fractions on Fashion-MNIST, with the narrower network of preset quick
   pipeline-fashion-encoders PATH
                          the same with two more encoders; with the arms from scratch in results-pipeline-fashion
@@ -78,7 +80,7 @@ declare -A rates=([1]=0.4 [2]=0.4 [4]=0.4 [7]=0.2 [context]=0.2 [simclr]=0.1)
 case $name in
   builtin) precision=auto pictures=(patches predictions confusion) ;;  # what a first run gives
   fashion-mnist | cifar10) options=(--preset standard) ;;
-  long-simclr | long-simclr-hundredth | pipeline | pipeline-hundredth | pipeline-fashion | pipeline-fashion-encoders)
+  long-simclr | long-simclr-hundredth | pipeline | pipeline-hundredth | pipeline-encoders | pipeline-fashion | pipeline-fashion-encoders)
     width=32 fractions=0.1
     case $name in
       *-hundredth) fractions=0.01 ;;
@@ -87,7 +89,10 @@ case $name in
     pretraining=(--preset quick --width "$width" --pretext simclr --pretrain-epochs 60)
     options=(--preset quick --width "$width" --epochs 7 --finetune-learning-rate 0.05 --seeds 5 --fractions "$fractions")
     if [[ $name == pipeline* ]]; then precision=auto options+=(--self-training on); fi
-    if [[ $name == *-encoders ]]; then runs=(2 3); fi  # the seed of an encoder; that of the first is 1
+    # The seed of an encoder; that of the first is 1. A run has one folder's arms from scratch, so fractions of two
+    # folders are two runs.
+    if [[ $name == *-encoders ]]; then encoders=(2 3) runs=(2 3); fi
+    if [[ $name == pipeline-encoders ]]; then runs+=({2,3}-hundredth); fi
     ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
   pretext)
@@ -99,7 +104,7 @@ case $name in
     runs=({context,simclr}-{1,2,4,7})
     ;;
   diagnose) program=diagnose options=(--steps 900) ;;
-  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pipeline, pipeline-hundredth, pipeline-fashion, pipeline-fashion-encoders, pretext, training-length or diagnose" ;;
+  *) misuse "unknown name '$name', expected builtin, fashion-mnist, cifar10, label-efficiency, long-simclr, long-simclr-hundredth, pipeline, pipeline-hundredth, pipeline-encoders, pipeline-fashion, pipeline-fashion-encoders, pretext, training-length or diagnose" ;;
 esac
 if [[ $name == builtin ]]; then
   ((${#words[@]} == 1)) || misuse 'builtin takes no path'
@@ -111,9 +116,11 @@ fi
 if [[ -z $from ]]; then
   from=${out:-results-$name}
   if [[ $name == *-encoders ]]; then
-    shared=results-${name%-encoders}
-    [[ -e $shared/checkpoint.safetensors ]] ||
-      fail "$shared: not there, and its arms from scratch are needed; run ${name%-encoders} first"
+    for folder in "${runs[@]}"; do
+      shared=${name%-encoders}${folder#[0-9]}
+      [[ -e results-$shared/checkpoint.safetensors ]] ||
+        fail "results-$shared: not there, and its arms from scratch are needed; run $shared first"
+    done
   fi
   # shellcheck source=scripts/build.sh
   source "$root/scripts/build.sh"
@@ -127,7 +134,9 @@ if [[ -z $from ]]; then
     "$root/build/release/examples/$program" "${data[@]}" --precision "$precision" "$@" --out "$out"
   }
   if [[ $name == *-encoders ]]; then
-    for folder in "${runs[@]}"; do run pretrain "$from/pretraining-$folder" "${pretraining[@]}" --seed "$folder"; done
+    for encoder in "${encoders[@]}"; do
+      run pretrain "$from/pretraining-$encoder" "${pretraining[@]}" --seed "$encoder"
+    done
   elif ((${#pretraining[@]} > 0)); then  # one encoder for all seeds
     encoder=$from/pretraining/encoder.safetensors
     shared=results-${name%-hundredth}/pretraining/encoder.safetensors
@@ -158,7 +167,9 @@ if [[ -z $from ]]; then
         ;;
       *-encoders)
         first=$folder
-        extra+=(--encoder "$from/pretraining-$folder/encoder.safetensors" --scratch-from "$shared")
+        extra+=(--encoder "$from/pretraining-${folder%-hundredth}/encoder.safetensors")
+        extra+=(--scratch-from "results-${name%-encoders}${folder#[0-9]}")
+        if [[ $folder == *-hundredth ]]; then extra+=(--fractions 0.01); fi
         ;;
     esac
     if [[ $folder != "$first" ]]; then extra+=(--scratch-from "$from/$first"); fi
@@ -248,14 +259,23 @@ length_table() {  # TASK
 }
 
 encoder_table() {
-  local run said files=("$root/results/${name%-encoders}.json")
-  for run in "${runs[@]}"; do files+=("$from/$run/summary.json"); done
-  needs "${files[@]}"
-  said=$(jq -r -s -L "$root/scripts" 'include "reproduce"; [encoder_rows(10), encoder_rows(1)][]' "${files[@]}" 2>&1) ||
-    fail "$from: ${said##*: }"
+  local labels encoder run said files
   echo '| Labels | Encoder | Its own accuracy | Seeds | Pre-training | Pre-training, both with students | Both together |'
   echo '|---|---|---:|---:|---:|---:|---:|'
-  printf '%s\n' "$said"
+  for labels in 10 1; do
+    run=${name%-encoders}
+    if ((labels == 1)) && [[ -e $root/results/$run-hundredth.json ]]; then run+=-hundredth; fi
+    files=("$root/results/$run.json")
+    for encoder in "${encoders[@]}"; do
+      run=$encoder-hundredth
+      if ((labels == 10)) || [[ ! -e $from/$run/summary.json ]]; then run=$encoder; fi  # one run may have both
+      files+=("$from/$run/summary.json")
+    done
+    needs "${files[@]}"
+    said=$(jq -r -s -L "$root/scripts" "include \"reproduce\"; encoder_rows($labels)" "${files[@]}" 2>&1) ||
+      fail "$from: ${said##*: }"
+    printf '%s\n' "$said"
+  done
 }
 
 # pages: those that have a place for $name.
@@ -298,7 +318,9 @@ case $name in
       *) tables=$(encoder_table) || exit ;;
     esac
     for page in "${places[@]}"; do text[$page]=$tables; done
-    for run in "${runs[@]}"; do kept[$name-$run]=$from/$run/summary.json; done
+    for run in "${runs[@]}"; do
+      if [[ -e $from/$run/summary.json ]]; then kept[$name-$run]=$from/$run/summary.json; fi
+    done
     ;;
   diagnose)
     tables=$(numbers "$from/diagnostics.json" diagnosis) || exit

@@ -34,7 +34,7 @@ between() { sed -n "/^<!-- begin $1 /,/^<!-- end $1 -->/p" "$2" | sed '1d;$d'; }
 has() { between "$2" "$3" | grep -qxF -- "$1" || complain "$3: between the markers of $2 lacks: $1"; }
 
 # README.md has a place for two runs, docs/results.md for all.
-names=(builtin fashion-mnist cifar10 label-efficiency pretext training-length long-simclr long-simclr-hundredth pipeline pipeline-hundredth pipeline-fashion pipeline-fashion-encoders diagnose)
+names=(builtin fashion-mnist cifar10 label-efficiency pretext training-length long-simclr long-simclr-hundredth pipeline pipeline-hundredth pipeline-encoders pipeline-fashion pipeline-fashion-encoders diagnose)
 places() {
   echo '# Page'
   for place in "$@"; do printf '\nBefore %s.\n\n<!-- begin %s (written by a script) -->\nan old table\n<!-- end %s -->\n\nAfter.\n' "$place" "$place" "$place"; done
@@ -214,6 +214,16 @@ has '| 1 % | 2 | 62.6 % | 2 | +12.00 ± 12.71 | +15.00 ± 0.00 | +20.00 ± 0.00 
 has '| 1 % | 3 | 62.6 % | 1 | +15.00 | +20.00 | +25.00 |' pipeline-fashion-encoders copy/docs/results.md
 has '| 10 % | all 3 | | 1 | **+12.00 ± 6.57** | **+16.67 ± 7.17** | **+21.67 ± 7.17** |' pipeline-fashion-encoders copy/docs/results.md
 [[ -s copy/results/pipeline-fashion-encoders-3.json ]] || complain "results/: lacks the numbers of an encoder"
+# Where its fractions have a folder each, so may those of the encoders.
+mkdir -p fractions/2 fractions/3 fractions/3-hundredth
+arms '[0.6, 0.7]' '[0.7, 0.8]' | tee copy/results/pipeline.json >copy/results/pipeline-hundredth.json
+arms '[0.61, 0.73]' '[0.7, 0.8]' >fractions/2/summary.json
+jq 'del(.further_arms[1])' fractions/2/summary.json >fractions/3/summary.json
+arms '[0.65]' '[0.75]' | jq 'del(.further_arms[0])' >fractions/3-hundredth/summary.json
+succeeds pipeline-encoders --from fractions
+has '| 10 % | 3 | 62.6 % | 2 | +12.00 ± 12.71 | +15.00 ± 0.00 | +20.00 ± 0.00 |' pipeline-encoders copy/docs/results.md
+has '| 1 % | 3 | 62.6 % | 1 | +15.00 | +20.00 | +25.00 |' pipeline-encoders copy/docs/results.md
+[[ -s copy/results/pipeline-encoders-3-hundredth.json ]] || complain "results/: lacks the numbers of an encoder's fraction"
 
 # The shortcut checks, in both pages.
 mkdir checks
@@ -249,6 +259,7 @@ rm other/accuracy_curves.svg && cp run/report.md other/
 fails 1 'other/accuracy_curves\.svg: cannot be read' cifar10 --from other
 fails 2 'path' cifar10
 fails 1 'results-pipeline-fashion: not there.* run pipeline-fashion first' pipeline-fashion-encoders "$folder"
+fails 1 'results-pipeline: not there.* run pipeline first' pipeline-encoders "$folder"
 fails 2 'imagenet' imagenet
 diff -r before copy >/dev/null || complain "a failure changed something"
 sed -i '/^<!-- begin diagnose/d' copy/README.md copy/docs/results.md
@@ -264,12 +275,13 @@ for file in "$root"/results/pretext-*.json; do
   mkdir -p "stored/pretext/$task" && cp "$file" "stored/pretext/$task/summary.json"
 done
 cp "$root/results/diagnose.json" stored/diagnose/diagnostics.json
-for encoder in 2 3; do
-  mkdir -p "stored/pipeline-fashion-encoders/$encoder"
-  cp "$root/results/pipeline-fashion-encoders-$encoder.json" "stored/pipeline-fashion-encoders/$encoder/summary.json"
+for file in "$root"/results/*-encoders-*.json; do
+  name=$(basename "$file" .json) && name=${name%%-encoders-*}-encoders
+  encoder=${file##*-encoders-} && mkdir -p "stored/$name/${encoder%.json}"
+  cp "$file" "stored/$name/${encoder%.json}/summary.json"
 done
-cp "$root/results/pipeline-fashion.json" copy/results/
-for name in pretext diagnose pipeline-fashion-encoders; do
+cp "$root"/results/pipeline*.json copy/results/
+for name in pretext diagnose pipeline-encoders pipeline-fashion-encoders; do
   grep -q "^<!-- begin $name " copy/docs/results.md || continue
   succeeds "$name" --from "stored/$name"
   cmp -s copy/docs/results.md "$root/docs/results.md" || complain "docs/results.md: $name is not as in results/"
