@@ -91,8 +91,8 @@ case $name in
     if [[ $name == pipeline* ]]; then precision=auto options+=(--self-training on); fi
     # The seed of an encoder; that of the first is 1. A run has one folder's arms from scratch, so fractions of two
     # folders are two runs.
-    if [[ $name == *-encoders ]]; then encoders=(2 3) runs=(2 3); fi
-    if [[ $name == pipeline-encoders ]]; then runs+=({2,3}-hundredth); fi
+    if [[ $name == *-encoders ]]; then encoders=(2 3) runs=("${encoders[@]}"); fi
+    if [[ $name == pipeline-encoders ]]; then runs+=("${encoders[@]/%/-hundredth}"); fi
     ;;
   label-efficiency) options=(--preset quick --fractions '1,0.5,0.2,0.1,0.05,0.02,0.01') ;;
   pretext)

@@ -348,12 +348,13 @@ TEST_CASE("mixed precision: numbers below 2^-126 are zero, NaN and infinity reac
 TEST_CASE("mixed precision: the same bits with any number of threads, in any batch") {
   const UnitSettings settings;
   // Rows of 9 pixels that have tiles of their own, that go on into the next row, and that are read where they lie.
-  for (const auto& [images, kernel, stride] : {std::array<Index, 3>{37, 3, 2}, {9, 3, 1}, {9, 1, 1}}) {
+  for (const auto& [images, channels, kernel, stride] :
+       {std::array<Index, 4>{37, 20, 3, 2}, {9, 6, 3, 1}, {9, 6, 1, 1}}) {
     const ConvShape shape{.n = images,
                           .h = 9,
                           .w = 9,
-                          .c = images == 37 ? 10 : 6,
-                          .k = 36,
+                          .c = channels,
+                          .k = channels == 20 ? 28 : 36,
                           .r = kernel,
                           .s = kernel,
                           .stride_h = stride,

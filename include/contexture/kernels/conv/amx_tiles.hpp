@@ -9,8 +9,9 @@
 // tiles. Wide maps have tiles of neighbouring pixels instead (rows.hpp, rows_weights.hpp).
 //
 // Seven of the eight registers are used: two by two sums, both factors of the rows, and one of the columns, so a
-// product needs one load. With two sums it needs one and a half, and takes 7.9 ns instead of 7.0 on numbers as they
-// occur. Whether lines are whole decides more: where a pixel begins within one, a product takes twice as long or more.
+// product needs one load. With two sums it needs one and a half, and takes 7.9 ns instead of 7.0 (a Xeon of 2023,
+// numbers as they occur). Whether lines are whole decides more: where a pixel begins within one, a product takes twice
+// as long or more.
 //
 // AmxRegisters does the same number by number, on any processor, for tests: Intel's manual gives the order of the sums.
 // In a product of two tiles the first and the second of all pairs are summed on their own, added, and added to what was

@@ -349,7 +349,8 @@ inline void run_rows(const RowsPass& pass, const RowsWeights& weights, const Con
                            : (4 * num_threads() + pass.images - 1) / std::max<Index>(pass.images, 1);
   const Index fitting = std::max<Index>(1, budget / std::max<Index>(1, pass.row_size() * pass.rows[0].source_step));
   const Index bands = std::min(height, std::max((height + fitting - 1) / fitting, std::min(wanted, (height + 3) / 4)));
-  // Two images where a tile without another is a good part of one; never by the number of threads, as sums are.
+  // Two images at a time where one has few tiles. With sums asked for, neither this nor the bands, which are their
+  // parts, depend on the number of threads.
   const bool few_tiles = phases.size() == 1 && height <= 16 && 2 * height <= fitting;
   const Index group = bands == 1 && few_tiles && pass.images >= 8 ? 2 : 1;
   const Index tasks = (pass.images + group - 1) / group * bands;
